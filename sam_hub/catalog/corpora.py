@@ -1,0 +1,64 @@
+"""A target's corpus: read once, kept in the home folder, and named in the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.tables import Target
+from sam_hub.catalog.targets import put_target
+from sam_hub.errors import InputError
+from sam_hub.ner.readers import read_corpus, to_jsonl
+from sam_hub.ner.text import corpus_hash
+
+
+def define_target(
+    catalog: Catalog,
+    name: str,
+    corpus: Path,
+    labels: Sequence[str],
+    *,
+    home: Path,
+    gold: Path | None = None,
+    split: bool = False,
+    replace: bool = False,
+) -> Target:
+    """Make a target of raw text and entity types.
+
+    The texts are copied to ``home/targets`` without any labels, so that nothing but an evaluation can look at those.
+
+    Args:
+        gold: a file of labelled sentences for the evaluation, if there is one.
+        split: cut running text into sentences.
+
+    Raises:
+        InputError: no label, an unusable name, an empty or unreadable corpus.
+        CatalogError: the name is taken by another target.
+    """
+    wanted = tuple(dict.fromkeys(label.strip() for label in labels if label.strip()))
+    if not wanted:
+        raise InputError(
+            "A target needs at least one entity type", "Name them: --labels 'person, organization'."
+        )
+    if not name or name.startswith((".", "-")) or any(c in name for c in "/\\@\0"):
+        raise InputError(f"A target can't be called {name!r}", "Use letters, digits, '-' and '_'.")
+    sentences = [sentence.without_labels() for sentence in read_corpus(corpus, split=split)]
+    if gold is not None:
+        read_corpus(gold)
+    sha = corpus_hash(sentences)
+    folder = home / "targets"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{name}-{sha[:12]}.jsonl"
+    scratch = kept.with_suffix(".new")
+    scratch.write_text(to_jsonl(sentences), encoding="utf-8")
+    scratch.replace(kept)
+    target = Target(
+        name=name,
+        labels=list(wanted),
+        corpus_path=str(kept),
+        sentence_count=len(sentences),
+        corpus_sha256=sha,
+        gold_path=str(gold.absolute()) if gold else None,
+    )
+    return put_target(catalog, target, replace=replace)

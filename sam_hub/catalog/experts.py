@@ -1,0 +1,182 @@
+"""Bases and experts: added, found by name, listed with filters in SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, cast, func, or_, update
+from sqlmodel import Session, col, select
+
+from sam_hub.catalog.names import resolve
+from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.tables import Base, Expert, ExpertCreate
+from sam_hub.errors import CatalogError, UsageError
+
+LISTING = "sam-hub list"
+SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at")
+
+
+def add_base(catalog: Catalog, base: Base) -> Base:
+    """Add a base, or renew what is known of it; experts with the hash of its weights are linked to it."""
+    with catalog.writing() as session:
+        known = session.exec(select(Base).where(Base.repo == base.repo, Base.commit == base.commit)).first()
+        stored = _renew(known, base.model_dump(exclude={"id", "added_at"})) if known else base
+        session.add(stored)
+        session.flush()
+        session.exec(
+            update(Expert)
+            .where(col(Expert.base_sha256) == stored.weights_sha256, col(Expert.base_id).is_(None))
+            .values(base_id=stored.id)
+        )
+        return stored
+
+
+def get_base(catalog: Catalog, name: str) -> Base:
+    """The base of this repo (or the end of its name), as last added.
+
+    Raises:
+        CatalogError: none or several fit.
+    """
+    with catalog.session() as session:
+        repos = session.exec(select(Base.repo).distinct()).all()
+        repo = resolve(name, repos, "base", f"{LISTING} --bases")
+        return session.exec(select(Base).where(Base.repo == repo).order_by(col(Base.id).desc())).first()
+
+
+def list_bases(catalog: Catalog) -> list[Base]:
+    """All bases, by name."""
+    with catalog.session() as session:
+        return list(session.exec(select(Base).order_by(Base.repo, Base.id)))
+
+
+def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
+    """Add an expert and make it its repo's current one.
+
+    Adding the same commit again renews what is known of it, under the same id: what was computed with it
+    stays valid. Where it lies on disk is kept unless a new place is given.
+    """
+    given = expert.model_dump()
+    with catalog.writing() as session:
+        known = session.exec(
+            select(Expert).where(Expert.repo == expert.repo, Expert.commit == expert.commit)
+        ).first()
+        if known and expert.path is None:
+            given["path"] = known.path
+        session.exec(update(Expert).where(col(Expert.repo) == expert.repo).values(current=False))
+        stored = _renew(known, {**given, "current": True}) if known else Expert(**given)
+        stored.base_id = _base_id(session, expert.base_sha256)
+        session.add(stored)
+        return stored
+
+
+def _renew(row: Any, values: dict[str, Any]) -> Any:
+    for name, value in values.items():
+        setattr(row, name, value)
+    return row
+
+
+def _base_id(session: Session, weights_sha256: str | None) -> int | None:
+    if weights_sha256 is None:
+        return None
+    return session.exec(
+        select(Base.id).where(Base.weights_sha256 == weights_sha256).order_by(Base.id)
+    ).first()
+
+
+def place_expert(catalog: Catalog, expert_id: int, path: Path, size_bytes: int) -> Expert:
+    """Note where an expert's files lie now, and how large they are."""
+    with catalog.writing() as session:
+        expert = _by_id(session, expert_id)
+        expert.path, expert.size_bytes = str(path), size_bytes
+        return expert
+
+
+def get_expert(catalog: Catalog, name: str | int) -> Expert:
+    """One expert: by id, ``repo``, the end of a repo's name, or ``repo@commit`` (7 digits of it suffice).
+
+    Raises:
+        CatalogError: none or several fit; the message shows the nearest names.
+    """
+    with catalog.session() as session:
+        if isinstance(name, int) or name.isdecimal():
+            return _by_id(session, int(name))
+        wanted, _, commit = name.partition("@")
+        which = col(Expert.commit).startswith(commit, autoescape=True) if commit else col(Expert.current)
+        found = session.exec(select(Expert).where(Expert.repo == wanted, which)).all()
+        if not found:
+            repo = resolve(wanted, _candidates(session, wanted, which), "expert", LISTING)
+            found = session.exec(select(Expert).where(Expert.repo == repo, which)).all()
+        if len(found) > 1:
+            raise CatalogError(f"'{name}' could be several commits", "Write more digits of the commit.")
+        return found[0]
+
+
+def _candidates(session: Session, wanted: str, which: ColumnElement[bool]) -> Sequence[str]:
+    """The repos that end as was typed, found in SQL; all of them where none does, to suggest from."""
+    query = select(Expert.repo).where(which).distinct()
+    return session.exec(query.where(col(Expert.repo).iendswith(wanted, autoescape=True))).all() or (
+        session.exec(query).all()
+    )
+
+
+def _by_id(session: Session, expert_id: int) -> Expert:
+    expert = session.get(Expert, expert_id)
+    if expert is None:
+        raise CatalogError(
+            f"No expert with the id {expert_id} in the catalog", f"`{LISTING}` shows what is there."
+        )
+    return expert
+
+
+def list_experts(
+    catalog: Catalog,
+    text: str = "",
+    labels: Sequence[str] = (),
+    base: str = "",
+    sort: str = "repo",
+    descending: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Expert]:
+    """The current experts that fit every filter.
+
+    Args:
+        text: occurs in the repo, the domain or a label, whatever the case.
+        labels: entity types, all of which the expert knows.
+        base: the base's repo or the hash of its weights.
+        sort: one of SORTS; ties go by repo.
+
+    Raises:
+        UsageError: ``sort`` is none of SORTS.
+    """
+    if sort not in SORTS:
+        raise UsageError(f"Experts can't be sorted by '{sort}'", f"Sort by one of: {', '.join(SORTS)}.")
+    column = col(getattr(Expert, sort))
+    order = (column.desc() if descending else column.asc(), col(Expert.repo).asc())
+    query = select(Expert).where(*_filters(text, labels, base)).order_by(*order).offset(offset).limit(limit)
+    with catalog.session() as session:
+        return list(session.exec(query))
+
+
+def count_experts(catalog: Catalog, text: str = "", labels: Sequence[str] = (), base: str = "") -> int:
+    """How many experts ``list_experts`` would give without a limit."""
+    with catalog.session() as session:
+        return session.exec(
+            select(func.count()).select_from(Expert).where(*_filters(text, labels, base))
+        ).one()
+
+
+def _filters(text: str, labels: Sequence[str], base: str) -> list[ColumnElement[bool]]:
+    known = cast(Expert.labels, String)
+    filters = [col(Expert.current)]
+    if text:
+        places = (col(Expert.repo), col(Expert.domain), known)
+        filters.append(or_(*(place.icontains(text, autoescape=True) for place in places)))
+    # A label is found in its JSON spelling, quotes included, so that "art" does not find "article".
+    filters += [known.icontains(json.dumps(label), autoescape=True) for label in labels]
+    if base:
+        filters.append(or_(col(Expert.base_repo) == base, col(Expert.base_sha256) == base))
+    return filters

@@ -1,0 +1,1 @@
+"""The catalog's schema, version by version; alembic runs them, `open_catalog` calls alembic."""

@@ -1,0 +1,118 @@
+"""Removing an expert: planned first, so that a person sees what goes, and executed second."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, func
+from sqlmodel import Session, col, select
+
+from sam_hub.catalog.experts import get_expert
+from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.tables import Descriptor, Expert, Prediction, Probe
+from sam_hub.errors import CatalogError
+
+
+@dataclass(frozen=True)
+class RemovalPlan:
+    """What removing an expert takes away.
+
+    ``folder`` is the folder that will be deleted, None where no files go; ``kept`` says why they don't.
+    """
+
+    expert_id: int
+    ref: str
+    folder: Path | None
+    files: tuple[Path, ...]
+    bytes: int
+    descriptors: int
+    predictions: int
+    probes: int
+    kept: str | None = None
+
+
+def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan:
+    """What would go with this expert. Nothing is touched.
+
+    Args:
+        models: the home's models folder; files elsewhere belong to others and stay.
+
+    Raises:
+        CatalogError: no such expert, or several fit.
+    """
+    expert = get_expert(catalog, name)
+    with catalog.session() as session:
+        counts = {table: _count(session, table, expert.id) for table in (Descriptor, Prediction, Probe)}
+        kept = _reason_to_keep(session, expert, models)
+    folder = Path(expert.path).resolve() if expert.path and not kept else None
+    files = tuple(sorted(f for f in folder.rglob("*") if f.is_symlink() or f.is_file())) if folder else ()
+    return RemovalPlan(
+        expert_id=expert.id,
+        ref=expert.ref,
+        folder=folder,
+        files=files,
+        bytes=sum(file.lstat().st_size for file in files),
+        descriptors=counts[Descriptor],
+        predictions=counts[Prediction],
+        probes=counts[Probe],
+        kept=kept,
+    )
+
+
+def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
+    """Carry out a plan: the expert's rows go in one transaction, and its folder with them, or neither.
+
+    Raises:
+        CatalogError: the expert is gone already, or its folder can't be deleted.
+    """
+    trash = plan.folder.with_name(f".removed-{secrets.token_hex(4)}") if plan.folder else None
+    try:
+        with catalog.writing() as session:
+            if not session.exec(delete(Expert).where(col(Expert.id) == plan.expert_id)).rowcount:
+                raise CatalogError(
+                    f"{plan.ref} is no longer in the catalog", "`sam-hub list` shows what is there."
+                )
+            if trash and plan.folder.exists():
+                plan.folder.rename(trash)
+    except OSError as error:
+        raise _undeletable(plan.folder, error) from error
+    except BaseException:
+        if trash and trash.exists():
+            trash.rename(plan.folder)
+        raise
+    if trash and trash.exists():
+        try:
+            shutil.rmtree(trash)
+        except OSError as error:
+            raise _undeletable(trash, error) from error
+
+
+def _undeletable(folder: Path | None, error: OSError) -> CatalogError:
+    return CatalogError(
+        f"The folder {folder} can't be deleted: {error.strerror}", "Allow writing there, and delete it."
+    )
+
+
+def _count(session: Session, table: type, expert_id: int | None) -> int:
+    return session.exec(select(func.count()).select_from(table).where(table.expert_id == expert_id)).one()
+
+
+def _reason_to_keep(session: Session, expert: Expert, models: Path) -> str | None:
+    if expert.path is None:
+        return "nothing of it is on disk"
+    folder, home = Path(expert.path).resolve(), models.resolve()
+    if home not in folder.parents:
+        return f"its files lie outside of {models}"
+    if not folder.is_dir():
+        return f"its folder {folder} is not there any more"
+    others = session.exec(
+        select(Expert.repo, Expert.path).where(Expert.id != expert.id, col(Expert.path).is_not(None))
+    )
+    for repo, path in others:
+        other = Path(path).resolve()
+        if other == folder or folder in other.parents:
+            return f"{repo} uses the same files"
+    return None

@@ -1,0 +1,61 @@
+"""Targets: a corpus without labels, by name. The corpus stays a file; the catalog keeps its hash."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete
+from sqlmodel import col, select
+
+from sam_hub.catalog.names import resolve
+from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.tables import Descriptor, Probe, Target
+from sam_hub.errors import CatalogError
+
+LISTING = "sam-hub target list"
+
+
+def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Target:
+    """Store a target. The same corpus and labels under a known name give the one that is there.
+
+    Args:
+        replace: let another corpus, or other labels, take the place of a target of this name. Its descriptors
+            and probes, which were of the old ones, go.
+
+    Raises:
+        CatalogError: the name is taken by another corpus or other labels, and ``replace`` is not set.
+    """
+    with catalog.writing() as session:
+        known = session.exec(select(Target).where(Target.name == target.name)).first()
+        if known is None:
+            session.add(target)
+            return target
+        same_corpus = known.corpus_sha256 == target.corpus_sha256
+        same = same_corpus and known.labels == target.labels
+        if not (same or replace):
+            raise CatalogError(
+                f"A target '{target.name}' with another corpus or other labels is there already",
+                "Choose another name, or replace it with --replace.",
+            )
+        if not same:
+            session.exec(delete(Probe).where(col(Probe.target_id) == known.id))
+        if not same_corpus:
+            session.exec(delete(Descriptor).where(col(Descriptor.target_id) == known.id))
+        for field in ("labels", "corpus_path", "sentence_count", "corpus_sha256", "gold_path"):
+            setattr(known, field, getattr(target, field))
+        return known
+
+
+def get_target(catalog: Catalog, name: str) -> Target:
+    """The target of this name, or the only one whose name ends so.
+
+    Raises:
+        CatalogError: none or several fit; the message shows the nearest names.
+    """
+    with catalog.session() as session:
+        known = resolve(name, session.exec(select(Target.name)).all(), "target", LISTING)
+        return session.exec(select(Target).where(Target.name == known)).one()
+
+
+def list_targets(catalog: Catalog) -> list[Target]:
+    """All targets, by name."""
+    with catalog.session() as session:
+        return list(session.exec(select(Target).order_by(Target.name)))

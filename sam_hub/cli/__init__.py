@@ -1,0 +1,35 @@
+"""The command line: Typer commands, a file a noun. They print, and compute nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 3 the Hub failed, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _terminated(number: int, frame: object) -> None:
+    """End as Ctrl+C does, so that children stop and half-written files go."""
+    raise KeyboardInterrupt
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit code."""
+    from sam_hub.cli.app import app
+    from sam_hub.cli.output import show_error
+    from sam_hub.errors import Interrupted, SamHubError
+
+    try:
+        app(arguments, prog_name="sam-hub")  # ends in SystemExit, with 2 for wrong usage and 130 for Ctrl+C
+    except SamHubError as error:
+        return show_error(error)
+    except KeyboardInterrupt:
+        return show_error(Interrupted())
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return show_error(Interrupted()) if code == Interrupted.exit_code else code
+    return 0

@@ -1,0 +1,5 @@
+"""``python -m sam_hub.cli``."""
+
+from sam_hub.cli import main
+
+main()

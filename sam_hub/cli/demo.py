@@ -1,0 +1,58 @@
+"""The command that shows the whole job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sam_hub.cli.evaluate import show_scores
+from sam_hub.cli.output import AsJson, say, show_json, watching
+from sam_hub.cli.place import Place
+from sam_hub.cli.select import show_ranking
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: sam-hub demo --json")(demo)
+    app.command("build-example", hidden=True)(build_example)
+
+
+def demo(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run made.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the main job on shipped experts and real text: from raw text to a merged model on a Hub."""
+    from sam_hub.demo.story import run_demo
+
+    with watching() as watch:
+        outcome = run_demo(Place().settings, fresh=fresh, say=say, watch=watch)
+    if as_json:
+        show_json(outcome.as_dict())
+        return
+    for method, ranking in outcome.rankings.items():
+        print(f"\nExperts for '{outcome.target}', by {method}:")
+        show_ranking(ranking, outcome.selected[method])
+    print()
+    show_scores(outcome.results, outcome.sentences)
+    print("\nPushed to the embedded Hub, read back, and found to answer alike:")
+    for pushed in outcome.pushed:
+        print(f"  {pushed.repo} at {pushed.commit[:8]}")
+    print(
+        f"\n{outcome.seconds:.0f} s. Next, look around in what the demo made:\n"
+        f"  export SAM_HUB_HOME={outcome.home}\n"
+        f"  sam-hub list\n"
+        f"  sam-hub predict {outcome.target} YOUR-TEXT.txt\n"
+        f"or make your own: sam-hub target add NAME CORPUS --labels 'person, organization'"
+    )
+
+
+def build_example(destination: Annotated[str, typer.Argument()] = "catalog.db.example") -> None:
+    """Build catalog.db.example from the shipped experts."""
+    from pathlib import Path
+
+    from sam_hub.catalog.example import build_example as build
+    from sam_hub.demo.story import expert_folders
+
+    build(expert_folders(), Path(destination))
+    print(destination)

@@ -1,0 +1,164 @@
+"""Commands on the catalog's experts: list, show, remove, describe."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table
+from sam_hub.cli.place import Place
+
+Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("list", epilog="Example: sam-hub list --label person --sort domain")(list_)
+    app.command(epilog="Example: sam-hub show ner-legal")(show)
+    app.command(epilog="Example: sam-hub remove ner-legal --dry-run")(remove)
+    app.command(epilog="Example: sam-hub describe ner-legal --corpus court-texts.txt")(describe)
+
+
+def list_(
+    text: Annotated[str, typer.Argument(help="Words in name, domain or labels.")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="An entity type it knows; may be repeated.")] = None,
+    sort: Annotated[str, typer.Option(help="repo, domain, base_repo, size_bytes or added_at.")] = "repo",
+    bases: Annotated[bool, typer.Option("--bases", help="List the bases instead.")] = False,
+    merges: Annotated[bool, typer.Option("--merges", help="List the merged models instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the catalog: experts, bases or merged models."""
+    from sam_hub import catalog as records
+
+    catalog = Place().catalog
+    if bases or merges:
+        rows = records.list_bases(catalog) if bases else records.list_merges(catalog)
+        if as_json:
+            show_json([row.model_dump(mode="json") for row in rows])
+        elif bases:
+            heads = ("base", "commit", "parameters", "licence")
+            show_table(heads, [(b.repo, b.commit[:8], f"{b.parameter_count:,}", b.licence) for b in rows])
+        else:
+            heads = ("id", "method", "experts", "made", "path")
+            show_table(
+                heads,
+                [
+                    (m.id, m.method, [i["repo"] for i in m.inputs], str(m.created_at)[:16], m.path)
+                    for m in rows
+                ],
+            )
+        return
+    experts = records.list_experts(catalog, text, labels=label or (), sort=sort)
+    if as_json:
+        show_json([records.ExpertPublic.model_validate(e).model_dump(mode="json") for e in experts])
+    elif not experts:
+        say("No expert fits. `sam-hub search` finds experts on the Hub, `sam-hub add` adds them.")
+    else:
+        show_table(
+            ("id", "repository", "domain", "labels", "kind", "size", "on disk"),
+            [
+                (
+                    e.id,
+                    e.repo,
+                    e.domain,
+                    e.labels,
+                    _kind(e),
+                    megabytes(e.size_bytes),
+                    "yes" if e.path else "no",
+                )
+                for e in experts
+            ],
+        )
+
+
+def _kind(expert) -> str:
+    return f"LoRA r{expert.rank}" if expert.kind == "adapter" else "full"
+
+
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show all that is known of an expert."""
+    from sam_hub.catalog import ExpertPublic, get_expert
+
+    expert = get_expert(Place().catalog, name)
+    values = ExpertPublic.model_validate(expert).model_dump(mode="json")
+    if as_json:
+        show_json(values)
+        return
+    details = values.pop("details")
+    show_table(("field", "value"), [(key, str(value)) for key, value in values.items() if value is not None])
+    for dataset, rows in (details.get("scores") or {}).items():
+        heads = ("model", "precision", "recall", "F1")
+        show_table(
+            heads,
+            [(r["name"], r["precision"], r["recall"], r["f1"]) for r in rows],
+            title=f"\nStrict scores on {dataset}",
+        )
+
+
+def remove(
+    name: Name,
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an expert from the catalog, with its files and what was computed with it."""
+    from sam_hub.catalog import execute_removal, plan_removal
+    from sam_hub.errors import UsageError
+
+    place = Place()
+    plan = plan_removal(place.catalog, name, place.settings.models)
+    if as_json and not (yes or dry_run):
+        raise UsageError("`remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
+    if not as_json:
+        files = (
+            f"{len(plan.files)} files ({megabytes(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
+        )
+        print(
+            f"{plan.ref}: {files}, {plan.descriptors} descriptors, {plan.predictions} predictions, {plan.probes} probes"
+        )
+    if not dry_run:
+        if not yes:
+            typer.confirm("Remove them?", abort=True)
+        execute_removal(place.catalog, plan)
+        if not as_json:
+            print("Removed.")
+    if as_json:
+        show_json({**asdict(plan), "removed": not dry_run})
+
+
+def describe(
+    name: Annotated[str, typer.Argument(help="A target, or an expert.")],
+    corpus: Annotated[
+        Path | None, typer.Option(help="Text of an expert's domain, where its repo has no descriptor.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute the descriptor of a target or an expert, and show which experts are nearest to it."""
+    from sam_hub import catalog as records
+    from sam_hub.errors import CatalogError
+    from sam_hub.ner.readers import read_corpus
+    from sam_hub.selection.selecting import expert_descriptor, target_descriptor
+
+    place = Place()
+    try:
+        target = records.get_target(place.catalog, name)
+    except CatalogError:
+        target = None
+    if target is not None:
+        made = target_descriptor(place.catalog, target, place.settings)
+    else:
+        expert = records.get_expert(place.catalog, name)
+        made = expert_descriptor(
+            place.catalog, expert, place.settings, read_corpus(corpus) if corpus else None
+        )
+    near = records.nearest(place.catalog, made.vector, made.embedder, made.revision, limit=10)
+    if as_json:
+        show_json({**made.as_dict(), "nearest": {n.expert.repo: n.cosine for n in near}})
+    else:
+        print(f"{name}: {made.count} sentences, {made.embedder} at {made.revision}")
+        show_table(
+            ("nearest expert", "domain", "cosine"), [(n.expert.repo, n.expert.domain, n.cosine) for n in near]
+        )

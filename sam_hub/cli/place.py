@@ -1,0 +1,36 @@
+"""Where a command works: settings, catalog and Hub, opened when they are first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import Catalog
+    from sam_hub.hub.connection import Hub
+    from sam_hub.settings import Settings
+
+
+class Place:
+    """The settings of this call, and what they lead to."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read once."""
+        from sam_hub.settings import load_settings
+
+        return load_settings()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog, at the newest schema."""
+        from sam_hub.catalog import open_catalog
+
+        return open_catalog(self.settings.catalog_url)
+
+    @cached_property
+    def hub(self) -> Hub:
+        """The Hub; nothing is sent before it is asked."""
+        from sam_hub.hub.connection import connect
+
+        return connect(self.settings)

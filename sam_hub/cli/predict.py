@@ -1,0 +1,50 @@
+"""The command that finds entities in new text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sam_hub.cli.output import AsJson, show_json, watching
+from sam_hub.cli.place import Place
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: sam-hub predict court-2026 new-texts.txt --json")(predict)
+
+
+def predict(
+    target: Annotated[str, typer.Argument(help="The target whose merged models answer.")],
+    corpus: Annotated[Path, typer.Argument(help="A .txt, .conll or .jsonl file, or a folder of them.")],
+    rule: Annotated[str, typer.Option(help="union, intersection, first or second.")] = "union",
+    split: Annotated[bool, typer.Option("--split", help="Cut running text into sentences.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find entities in new text with a target's merged models."""
+    from sam_hub.catalog import get_target
+    from sam_hub.evaluation.evaluating import predict_with
+    from sam_hub.ner.readers import read_corpus
+
+    place = Place()
+    goal, sentences = get_target(place.catalog, target), read_corpus(corpus, split=split)
+    with watching() as watch:
+        found = predict_with(
+            place.catalog, goal, sentences, settings=place.settings, rule=rule, on_progress=watch
+        )
+    pairs = list(zip(sentences, found, strict=True))
+    if as_json:
+        fields = ("start", "end", "text", "label")
+        show_json(
+            [
+                {"text": s.text, "entities": [{f: getattr(e, f) for f in fields} for e in row]}
+                for s, row in pairs
+            ]
+        )
+        return
+    for sentence, row in pairs:
+        print(sentence.text)
+        for entity in row:
+            print(f"    {entity.label}: {entity.text}  [{entity.start}:{entity.end}]")

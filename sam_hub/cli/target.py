@@ -1,0 +1,67 @@
+"""Commands on targets: raw text and the entity types wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sam_hub.cli.output import AsJson, say, show_json, show_table
+from sam_hub.cli.place import Place
+
+app = typer.Typer(
+    help="Targets: raw text and the entity types wanted.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command(epilog="Example: sam-hub target add court-2026 texts/ --labels 'judge, court, statute'")
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    corpus: Annotated[Path, typer.Argument(help="A .txt, .conll or .jsonl file, or a folder of them.")],
+    labels: Annotated[str, typer.Option(help="Entity types, separated by commas.")],
+    gold: Annotated[Path | None, typer.Option(help="Labelled sentences, for the evaluation alone.")] = None,
+    split: Annotated[bool, typer.Option("--split", help="Cut running text into sentences.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a target of this name.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a target of raw text and entity types."""
+    from sam_hub.catalog import list_experts
+    from sam_hub.catalog.corpora import define_target
+    from sam_hub.selection.ranking import uncovered
+
+    place = Place()
+    made = define_target(
+        place.catalog,
+        name,
+        corpus,
+        labels.split(","),
+        home=place.settings.home,
+        gold=gold,
+        split=split,
+        replace=replace,
+    )
+    gaps = uncovered(made.labels, {e.repo: e.labels for e in list_experts(place.catalog)})
+    if as_json:
+        show_json({**made.model_dump(mode="json"), "uncovered": list(gaps)})
+        return
+    print(f"Target {made.name}: {made.sentence_count} sentences; {', '.join(made.labels)}")
+    if gaps:
+        say(f"No expert in the catalog knows: {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
+
+
+@app.command("list", epilog="Example: sam-hub target list")
+def list_(as_json: AsJson = False) -> None:
+    """List the targets."""
+    from sam_hub.catalog import list_targets
+
+    targets = list_targets(Place().catalog)
+    if as_json:
+        show_json([target.model_dump(mode="json") for target in targets])
+    elif not targets:
+        say("No target yet. Make one with `sam-hub target add NAME CORPUS --labels …`.")
+    else:
+        show_table(
+            ("target", "sentences", "labels", "gold"),
+            [(t.name, t.sentence_count, t.labels, "yes" if t.gold_path else "no") for t in targets],
+        )

@@ -1,0 +1,260 @@
+"""The main job from end to end, on real models and real data, through the functions of the other commands."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.catalog.corpora import define_target
+from sam_hub.catalog.registration import pull_base, pull_expert, register
+from sam_hub.demo.base import REPO as BASE
+from sam_hub.demo.base import make_base
+from sam_hub.errors import HubError
+from sam_hub.evaluation.evaluating import Evaluated, System, evaluate, read_gold, sam_systems
+from sam_hub.evaluation.publication import publication_of, publish
+from sam_hub.hub.connection import Hub, connect
+from sam_hub.hub.embedded import running_hub
+from sam_hub.hub.pulling import plan_pull, pull
+from sam_hub.hub.pushing import Pushed, plan_push, push
+from sam_hub.hub.search import search
+from sam_hub.hub.weights import weights_sha256
+from sam_hub.inference.asking import base_model, expert_model
+from sam_hub.inference.models import load_model
+from sam_hub.inference.prediction import predict
+from sam_hub.merging.merged import METHODS, merge, plan_for
+from sam_hub.ner.text import Sentence
+from sam_hub.selection.ranking import Ranking
+from sam_hub.selection.selecting import select_by_sampling, select_by_similarity
+from sam_hub.settings import Settings
+
+HERE = Path(__file__).parent
+TARGET, LABELS = "wikipedia", ("person", "organization", "location")
+UNIFIED = "sam-hub/ner-unified"
+K, SAMPLE = 2, 40
+READ_BACK = 8  # sentences predicted once more by what was read back from the Hub
+
+Watch = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the demo did; `as_dict` is what ``--json`` prints."""
+
+    target: str
+    experts: tuple[str, ...]
+    rankings: dict[str, Ranking]
+    selected: dict[str, tuple[str, ...]]
+    results: tuple[Evaluated, ...]
+    sentences: int
+    pushed: tuple[Pushed, ...]
+    seconds: float
+    home: Path = field(compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        keys = ("precision", "recall", "f1")
+        return {
+            "target": self.target,
+            "experts": list(self.experts),
+            "selected": {method: list(chosen) for method, chosen in self.selected.items()},
+            "scores": {
+                r.name: {**{key: getattr(r.scores, key) for key in keys}, "parse_failures": r.parse_failures}
+                for r in self.results
+            },
+            "pushed": [{"repo": p.repo, "commit": p.commit} for p in self.pushed],
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def expert_folders() -> list[Path]:
+    """The shipped experts, in the order of their names."""
+    return sorted(path.parent for path in (HERE / "experts").glob("*/sam_hub.json"))
+
+
+def demo_home(settings: Settings) -> Path:
+    """Where the demo keeps all it makes, apart from the user's own catalog."""
+    return settings.home / "demo"
+
+
+def run_demo(settings: Settings, *, fresh: bool = False, say: Callable[[str], None], watch: Watch) -> Outcome:
+    """Run the whole story; what an earlier run made is used again unless ``fresh``.
+
+    Args:
+        say: is told each stage, a line.
+        watch: is told (what, done, all) within a stage.
+
+    Raises:
+        SamHubError: any stage failed; what was finished stays and is used by the next run.
+    """
+    home = demo_home(settings)
+    if fresh and home.exists():
+        for part in (p for p in home.iterdir() if p.name != "base"):
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+    home.mkdir(parents=True, exist_ok=True)
+    base = make_base(home / "base" / "SmolLM2-135M-Instruct", say=say)
+    began = time.monotonic()
+    with running_hub(home / "hub") as server:
+        say(f"The embedded Hub listens at {server.endpoint}")
+        here = settings.model_copy(
+            update={
+                "home": home,
+                "endpoint": server.endpoint,
+                "token": server.token,
+                "database_url": None,
+                "offline": False,
+            }
+        )
+        hub, catalog = connect(here), records.open_catalog(here.catalog_url)
+        _stock(hub, base, say, watch)
+        return _Story(here, hub, catalog, say, watch).tell(began)
+
+
+def _stock(hub: Hub, base: Path, say: Callable[[str], None], watch: Watch) -> None:
+    """Put the base and the shipped experts on the Hub; what is there already is not sent again."""
+    say("Publishing the base and the shipped experts to it")
+    folders = [(base, BASE), *((folder, f"sam-hub/{folder.name}") for folder in expert_folders())]
+    for number, (folder, repo) in enumerate(folders):
+        watch("publish", number, len(folders))
+        push(hub, plan_push(hub, folder, repo, private=False), "Publish")
+    watch("publish", len(folders), len(folders))
+
+
+@dataclass
+class _Story:
+    settings: Settings
+    hub: Hub
+    catalog: Catalog
+    say: Callable[[str], None]
+    watch: Watch
+
+    def tell(self, began: float) -> Outcome:
+        unified, experts = self._gather()
+        target = define_target(
+            self.catalog,
+            TARGET,
+            HERE / "target" / "corpus.txt",
+            LABELS,
+            home=self.settings.home,
+            gold=HERE / "target" / "test.jsonl",
+            replace=True,
+        )
+        rankings, selected = self._select(target, experts)
+        merges = {method: self._merge(experts, chosen) for method, chosen in selected.items()}
+        results = self._evaluate(target, unified, experts)
+        pushed = self._push(target)
+        self._read_back(target, merges, pushed)
+        return Outcome(
+            target=TARGET,
+            experts=tuple(e.repo for e in experts),
+            rankings=rankings,
+            selected=selected,
+            results=tuple(results),
+            sentences=len(read_gold(Path(target.gold_path or ""), LABELS)),
+            pushed=tuple(pushed.values()),
+            seconds=time.monotonic() - began,
+            home=self.settings.home,
+        )
+
+    def _gather(self) -> tuple[records.Expert, list[records.Expert]]:
+        """Search → add → pull."""
+        found = [
+            m.repo for m in search(self.hub, "ner-", base=BASE, author="sam-hub") if "merge" not in m.tags
+        ]
+        self.say(f"Found {len(found)} adapters of {BASE} on the Hub; adding and pulling them")
+        pull_base(self.catalog, self.hub, BASE, self.settings.models)
+        pulled = {}
+        for number, repo in enumerate(sorted(found)):
+            self.watch("pull", number, len(found))
+            added, _ = register(self.catalog, self.hub, repo)
+            pulled[repo] = pull_expert(self.catalog, self.hub, added.id, self.settings.models)
+        self.watch("pull", len(found), len(found))
+        unified = pulled.pop(UNIFIED)
+        return unified, list(pulled.values())
+
+    def _select(
+        self, target: records.Target, experts: list[records.Expert]
+    ) -> tuple[dict[str, Ranking], dict[str, tuple[str, ...]]]:
+        self.say(
+            f"Describing {target.sentence_count} sentences of '{TARGET}' and ranking the experts by similarity"
+        )
+        options = {"settings": self.settings}
+        near, by_similarity = select_by_similarity(self.catalog, target, experts, K, **options)
+        self.say(
+            f"Asking every expert about {SAMPLE} sampled sentences, and ranking them by each other's votes"
+        )
+        voted, by_sampling = select_by_sampling(
+            self.catalog, target, experts, K, size=SAMPLE, on_progress=self.watch, **options
+        )
+        chosen = {"similarity": by_similarity, "sampling": by_sampling}
+        return {"similarity": near, "sampling": voted}, chosen
+
+    def _merge(self, experts: Sequence[records.Expert], chosen: tuple[str, ...]) -> records.Merge:
+        self.say(f"Merging {' + '.join(chosen)} with mergekit")
+        plan = plan_for(self.catalog, [e for e in experts if e.repo in chosen], self.settings.merges)
+        return merge(self.catalog, plan, lambda p: self.watch("merge", p.done, p.total))
+
+    def _evaluate(
+        self,
+        target: records.Target,
+        unified: records.Expert,
+        experts: Sequence[records.Expert],
+    ) -> list[Evaluated]:
+        gold = read_gold(Path(target.gold_path or ""), LABELS)
+        self.say(f"Evaluating on {len(gold)} labelled test sentences")
+        systems = [
+            System("base", (base_model(records.get_base(self.catalog, BASE)),)),
+            System("unified", (expert_model(self.catalog, unified),)),
+            *(System(e.repo.removeprefix("sam-hub/ner-"), (expert_model(self.catalog, e),)) for e in experts),
+            *sam_systems(self.catalog, target),
+        ]
+        return evaluate(self.catalog, target, gold, systems, settings=self.settings, on_progress=self.watch)
+
+    def _push(self, target: records.Target) -> dict[str, Pushed]:
+        """One repository for each ranking; where both chose alike, they hold the same weights."""
+        pushed = {}
+        for method in METHODS:
+            repo = f"sam-hub/{TARGET}-sam-by-{method}"
+            self.say(f"Pushing {repo}")
+            row, about = publication_of(self.catalog, target, method)
+            _, pushed[method] = publish(
+                self.catalog,
+                self.hub,
+                row,
+                repo,
+                about,
+                private=False,
+                on_progress=lambda sent, size, file: self.watch("push", sent, size),
+            )
+        return pushed
+
+    def _read_back(
+        self, target: records.Target, merges: dict[str, records.Merge], pushed: dict[str, Pushed]
+    ) -> None:
+        """Pull what was pushed, and predict once more: same weights, same entities.
+
+        Raises:
+            HubError: what came back is not what was sent.
+        """
+        sentences = [Sentence(s.text) for s in read_gold(Path(target.gold_path or ""), LABELS)[:READ_BACK]]
+        for method, done in pushed.items():
+            self.say(f"Reading {done.repo} back from the Hub and predicting once more")
+            plan = plan_pull(self.hub, done.repo, done.commit, self.settings.models)
+            folder = pull(self.hub, plan, lambda got, size, file: self.watch("pull", got, size))
+            if weights_sha256(folder) != merges[method].weights_sha256:
+                raise HubError(
+                    f"{done.repo} came back with other weights", "Run the demo again with --fresh."
+                )
+            entities = [
+                predict(load_model(place, device=self.settings.device), sentences, LABELS).entities
+                for place in (folder, Path(merges[method].path))
+            ]
+            if entities[0] != entities[1]:
+                raise HubError(
+                    f"{done.repo} answers otherwise than before", "Run the demo again with --fresh."
+                )

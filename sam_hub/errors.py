@@ -1,0 +1,67 @@
+"""Every error a person can meet: what went wrong, what to do next, and the exit code.
+
+The exit codes are an interface: 0 done, 1 failed, 2 wrong usage, 3 the network or the Hub (worth a
+retry), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+
+class SamHubError(Exception):
+    """Something a person can act on.
+
+    Args:
+        title: what went wrong, one sentence without a full stop.
+        action: what to do next, one sentence; it may hold a command to type.
+    """
+
+    exit_code = 1
+
+    def __init__(self, title: str, action: str) -> None:
+        super().__init__(title)
+        self.title = title
+        self.action = action
+
+    def __str__(self) -> str:
+        return f"{self.title}. {self.action}"
+
+
+class InputError(SamHubError):
+    """What a person gave (a corpus, a label set, a model) can't be used as it is."""
+
+
+class UsageError(SamHubError):
+    """The command was called in a way that makes no sense."""
+
+    exit_code = 2
+
+
+class HubError(SamHubError):
+    """The network or the Hub failed; the same call may work later."""
+
+    exit_code = 3
+
+
+class NotFoundOnHub(SamHubError):
+    """The Hub answered: no such repository, revision or file, or no access to it."""
+
+
+class UnusableModel(SamHubError):
+    """A model on the Hub or on disk can't serve: another base, pickles only, damaged files."""
+
+
+class CatalogError(SamHubError):
+    """The catalog can't be read, or does not hold what was asked for."""
+
+
+class DiskFull(SamHubError):
+    """Too little free disk for what was asked."""
+
+
+class Interrupted(SamHubError):
+    """The person stopped the work (Ctrl+C)."""
+
+    exit_code = 130
+
+    def __init__(self, title: str = "Interrupted", action: str = "Nothing half-written was left.") -> None:
+        super().__init__(title, action)

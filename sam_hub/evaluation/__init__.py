@@ -1,0 +1,1 @@
+"""Merged models in, integrated predictions and strict scores out."""

@@ -1,0 +1,151 @@
+"""Evaluate systems on a target's labelled sentences, strictly, and keep what the scores were made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.errors import InputError
+from sam_hub.evaluation.integration import UNION, integrate
+from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, merged_model
+from sam_hub.merging.merged import merges_for
+from sam_hub.ner.readers import read_corpus
+from sam_hub.ner.scoring import Scores, score
+from sam_hub.ner.text import Entity, Sentence, corpus_hash, restrict
+from sam_hub.settings import Settings
+
+
+@dataclass(frozen=True)
+class System:
+    """What is evaluated: one model, or two whose predictions are integrated by ``rule``."""
+
+    name: str
+    models: tuple[Model, ...]
+    rule: str = UNION
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A system's strict scores, its answers that broke the format, and the seconds its predictions took."""
+
+    name: str
+    scores: Scores
+    parse_failures: int
+    seconds: float
+
+
+def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
+    """Labelled test sentences, with the entities of the target's labels alone.
+
+    Raises:
+        InputError: there are no labels, or none of the target's.
+    """
+    sentences = [restrict(sentence, labels) for sentence in read_corpus(path)]
+    if any(sentence.entities is None for sentence in sentences):
+        raise InputError(
+            f"{path} has sentences without labels", "Give a .conll or .jsonl file with gold entities."
+        )
+    if not any(sentence.entities for sentence in sentences):
+        raise InputError(
+            f"No entity in {path} has one of the labels {', '.join(labels)}",
+            "Check the target's labels against it.",
+        )
+    return sentences
+
+
+def answers_of(
+    system: System, answers: dict[str, records.Prediction]
+) -> tuple[tuple[tuple[Entity, ...], ...], list[records.Prediction]]:
+    """A system's integrated entities, and the predictions that they are made of."""
+    rows = [answers[model.name] for model in system.models]
+    entities = [records.entities_of(row) for row in rows]
+    return (integrate(entities[0], entities[1], system.rule) if len(rows) == 2 else entities[0]), rows
+
+
+def sam_systems(catalog: Catalog, target: records.Target, rule: str = UNION) -> list[System]:
+    """The systems of SaM for a target: its merged models, and both integrated.
+
+    Raises:
+        CatalogError: its selections are not merged yet.
+    """
+    merges = merges_for(catalog, target)
+    models = {method: merged_model(row, f"merged by {method}") for method, row in merges.items()}
+    alone = [System(model.name, (model,)) for model in models.values()]
+    if len(models) < 2:
+        return alone
+    return [*alone, System(f"SaM ({rule})", tuple(models.values()), rule)]
+
+
+def single_systems(catalog: Catalog, experts: Sequence[records.Expert]) -> list[System]:
+    """Every expert by itself, and their untuned bases: what SaM is compared with."""
+    bases = {base.id: base for base in (base_of(catalog, e) for e in experts if e.kind == "adapter")}
+    plain = [System(f"{base.repo} (untuned)", (base_model(base),)) for base in bases.values()]
+    return [*plain, *(System(e.repo, (expert_model(catalog, e),)) for e in experts)]
+
+
+def predict_with(
+    catalog: Catalog,
+    target: records.Target,
+    sentences: Sequence[Sentence],
+    *,
+    settings: Settings,
+    rule: str = UNION,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> tuple[tuple[Entity, ...], ...]:
+    """The entities of new sentences, by the target's merged models: SaM's answer."""
+    system = sam_systems(catalog, target, rule)[-1]
+    answers = ask(
+        catalog,
+        system.models,
+        sentences,
+        target.labels,
+        settings=settings,
+        target_id=target.id,
+        on_progress=on_progress,
+    )
+    return answers_of(system, answers)[0]
+
+
+def evaluate(
+    catalog: Catalog,
+    target: records.Target,
+    gold: Sequence[Sentence],
+    systems: Sequence[System],
+    *,
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> list[Evaluated]:
+    """Score every system on the gold sentences, and record it.
+
+    A model that serves several systems is asked once.
+    """
+    models = list({model.name: model for system in systems for model in system.models}.values())
+    answers = ask(
+        catalog, models, gold, target.labels, settings=settings, target_id=target.id, on_progress=on_progress
+    )
+    results = []
+    for system in systems:
+        entities, rows = answers_of(system, answers)
+        scores = score(gold, entities)
+        failures, seconds = sum(r.parse_failures for r in rows), sum(r.seconds for r in rows)
+        results.append(Evaluated(system.name, scores, failures, seconds))
+        records.record_evaluation(
+            catalog,
+            records.Evaluation(
+                target_id=target.id,
+                name=system.name,
+                test_sha256=corpus_hash(gold),
+                precision=scores.precision,
+                recall=scores.recall,
+                f1=scores.f1,
+                support=scores.support,
+                parse_failures=failures,
+                per_type={label: asdict(row) for label, row in scores.per_type.items()},
+                prediction_ids=[row.id for row in rows],
+                seconds=seconds,
+            ),
+        )
+    return results

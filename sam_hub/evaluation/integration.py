@@ -1,0 +1,42 @@
+"""Integrate the predictions of two models: SaM's answer is their union.
+
+Overlaps are resolved so: an entity that both found stays before one that one alone found; then the longer;
+then the one further left; then the first model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sam_hub.errors import UsageError
+from sam_hub.ner.text import Entity
+
+UNION, INTERSECTION, FIRST, SECOND = "union", "intersection", "first", "second"
+RULES = (UNION, INTERSECTION, FIRST, SECOND)
+
+Rows = Sequence[Sequence[Entity]]
+
+
+def integrate(first: Rows, second: Rows, rule: str = UNION) -> tuple[tuple[Entity, ...], ...]:
+    """Integrate two models' entities over the same N sentences; the result has no overlaps.
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    if rule not in RULES:
+        raise UsageError(f"There is no rule '{rule}' to integrate predictions", f"Known: {', '.join(RULES)}.")
+    return tuple(_integrate(a, b, rule) for a, b in zip(first, second, strict=True))
+
+
+def _integrate(first: Sequence[Entity], second: Sequence[Entity], rule: str) -> tuple[Entity, ...]:
+    if rule in (FIRST, SECOND):
+        return tuple(sorted(first if rule == FIRST else second))
+    both = set(first) & set(second)
+    pool = both if rule == INTERSECTION else set(first) | set(second)
+    kept: list[Entity] = []
+    for entity in sorted(
+        pool, key=lambda e: (e not in both, e.start - e.end, e.start, e not in first, e.label)
+    ):
+        if all(entity.end <= k.start or entity.start >= k.end for k in kept):
+            kept.append(entity)
+    return tuple(sorted(kept))

@@ -1,0 +1,219 @@
+"""Push a merged model with a card that tells how it was made and what it scored."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.errors import CatalogError, UsageError
+from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, merge_card
+from sam_hub.hub.connection import Hub
+from sam_hub.hub.inspection import METADATA
+from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
+from sam_hub.merging.configuration import FILE_NAME
+from sam_hub.merging.merged import merges_for
+
+CARD = "README.md"
+OWN_FILES = ("merge.json", "job.json")  # they hold local paths, and stay here
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is told beside the weights: for which target, by which ranking, with which scores."""
+
+    target: records.Target
+    selection: records.Selection | None
+    evaluations: tuple[records.Evaluation, ...] = ()
+    sentences: int = 0
+    prompt_format: str = "b2ner"
+
+
+def write_card(catalog: Catalog, merge: records.Merge, repo: str, about: Publication) -> str:
+    """The ``README.md`` of a merged model."""
+    recipe, experts = merge.recipe, {e.ref: e for e in records.list_experts(catalog)}
+    inputs = tuple(
+        MergeInput(
+            item["repo"],
+            item["commit"],
+            item["weight"],
+            getattr(experts.get(f"{item['repo']}@{item['commit']}"), "licence", None),
+        )
+        for item in recipe["experts"]
+    )
+    chosen = set(about.selection.chosen) if about.selection else set()
+    refs = {e.repo: e.ref for e in experts.values()}
+    ranking = tuple(
+        SelectionRow(row["expert"], row["score"], row["low"], row["high"], refs.get(row["expert"]) in chosen)
+        for row in (about.selection.ranking if about.selection else [])
+    )
+    base = recipe["base"]
+    card = MergeCard(
+        repo=repo,
+        base=base["repo"],
+        base_commit=base["commit"],
+        method=merge.method,
+        parameters=recipe["parameters"],
+        inputs=inputs,
+        selected_by=about.selection.method if about.selection else "hand",
+        selection=ranking,
+        target=about.target.name,
+        labels=tuple(about.target.labels),
+        prompt_format=about.prompt_format,
+        licence=_licence(inputs),
+        configuration=_portable(merge),
+        evaluations=_scores(about),
+    )
+    return merge_card(card)
+
+
+def _licence(inputs: Sequence[MergeInput]) -> str | None:
+    """The experts' licence where they share one; "other" where they do not: the table names each."""
+    licences = {item.licence for item in inputs}
+    return next(iter(licences)) if len(licences) == 1 else "other"
+
+
+def _portable(merge: records.Merge) -> str:
+    """The mergekit configuration with repositories in the place of local paths."""
+    text = (Path(merge.path) / FILE_NAME).read_text(encoding="utf-8")
+    for item in (merge.recipe["base"], *merge.recipe["experts"]):
+        text = text.replace(str(item["path"]), item["repo"])
+    return text
+
+
+def _scores(about: Publication) -> tuple[Evaluation, ...]:
+    if not about.evaluations:
+        return ()
+    rows = tuple(
+        ScoreRow(
+            e.name,
+            e.precision,
+            e.recall,
+            e.f1,
+            e.parse_failures / max(1, about.sentences * len(e.prediction_ids)),
+        )
+        for e in about.evaluations
+    )
+    return (Evaluation(about.target.name, "test", about.sentences, rows, tuple(about.target.labels)),)
+
+
+def metadata(merge: records.Merge, about: Publication) -> dict:
+    """What ``sam_hub.json`` says of a merged model, so that it can be added and asked like an expert."""
+    recipe = merge.recipe
+    return {
+        "schema": 1,
+        "kind": "merge",
+        "domain": about.target.name,
+        "labels": list(about.target.labels),
+        "prompt_format": about.prompt_format,
+        "base": recipe["base"]["repo"],
+        "base_sha256": recipe["base"]["weights_sha256"],
+        "recipe": {
+            "method": merge.method,
+            "parameters": recipe["parameters"],
+            "experts": [f"{item['repo']}@{item['commit']}" for item in recipe["experts"]],
+            "recipe_hash": merge.recipe_hash,
+        },
+        "scores": {
+            e.name: {"precision": e.precision, "recall": e.recall, "f1": e.f1} for e in about.evaluations
+        },
+    }
+
+
+@contextmanager
+def staged(catalog: Catalog, merge: records.Merge, repo: str, about: Publication) -> Iterator[Path]:
+    """A folder as it shall be pushed: the weights linked, the card and metadata written; gone afterwards."""
+    source = Path(merge.path)
+    with tempfile.TemporaryDirectory(dir=source.parent, prefix=".push-") as scratch:
+        folder = Path(scratch)
+        for file in sorted(f for f in source.iterdir() if f.is_file() and f.name not in OWN_FILES):
+            if file.suffix == ".safetensors":
+                _link(file, folder / file.name)
+            elif file.name != FILE_NAME:
+                shutil.copyfile(file, folder / file.name)
+        (folder / FILE_NAME).write_text(_portable(merge), encoding="utf-8")
+        (folder / METADATA).write_text(json.dumps(metadata(merge, about), indent=2), encoding="utf-8")
+        (folder / CARD).write_text(write_card(catalog, merge, repo, about), encoding="utf-8")
+        yield folder
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
+
+
+def publish(
+    catalog: Catalog,
+    hub: Hub,
+    merge: records.Merge,
+    repo: str,
+    about: Publication,
+    *,
+    private: bool = True,
+    dry_run: bool = False,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[PushPlan, Pushed | None]:
+    """Push a merged model in one commit, and record it; with ``dry_run``, only say what would be done.
+
+    Raises:
+        HubError, NotFoundOnHub: the Hub failed, or does not let this token write.
+    """
+    with staged(catalog, merge, repo, about) as folder:
+        plan = plan_push(hub, folder, repo, private=private)
+        if dry_run:
+            return plan, None
+        done = push(hub, plan, f"Merge for {about.target.name} by {merge.method}", on_progress)
+    records.record_push(
+        catalog,
+        records.Push(
+            merge_id=merge.id, repo=done.repo, commit=done.commit, url=done.url, private=plan.private
+        ),
+    )
+    return plan, done
+
+
+def publication_of(
+    catalog: Catalog, target: records.Target, method: str
+) -> tuple[records.Merge, Publication]:
+    """A target's merged model by "similarity" or "sampling", and what its card shall tell.
+
+    The card shows the latest scores on the target's latest test sentences, of this model, of SaM and of
+    whatever else was evaluated there.
+
+    Raises:
+        UsageError: there is no such ranking.
+        CatalogError: the target's selection is not merged yet.
+    """
+    merges = merges_for(catalog, target)
+    if method not in merges:
+        raise UsageError(f"{target.name} has no merge by '{method}'", f"There is: {', '.join(merges)}.")
+    merge, own = merges[method], f"merged by {method}"
+    evaluations = records.list_evaluations(catalog, target.id)
+    same_test = [e for e in evaluations if e.test_sha256 == evaluations[0].test_sha256]
+    latest = {e.name: e for e in reversed(same_test)}
+    # One model's row was measured on a merge that may have been replaced since: its prediction tells.
+    mine = latest.pop(own, None)
+    if mine is None or not _is_of(catalog, mine, merge):
+        shown, sentences = (), 0
+    else:
+        answered = records.predictions_by_id(catalog, mine.prediction_ids)
+        shown, sentences = (mine, *(latest[name] for name in sorted(latest))), len(answered[0].entities)
+    selection = records.latest_selection(catalog, target.id, method)
+    return merge, Publication(target, selection, shown, sentences)
+
+
+def _is_of(catalog: Catalog, evaluation: records.Evaluation, merge: records.Merge) -> bool:
+    try:
+        rows = records.predictions_by_id(catalog, evaluation.prediction_ids)
+    except CatalogError:
+        return False
+    return all(row.merge_id == merge.id for row in rows)

@@ -1,0 +1,1 @@
+"""Where models live: search, inspect, pull, verify, push, model cards."""

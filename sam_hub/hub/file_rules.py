@@ -1,0 +1,73 @@
+"""Which files of a repository are fetched, and which make it unusable, by names and sizes alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+WANTED = (".safetensors", ".json", ".jsonl", ".md", ".txt", ".jinja", ".yml", ".yaml", ".model", ".tiktoken")
+WANTED_NAMES = ("LICENSE", "LICENSE.txt", "NOTICE", "merges.txt", "vocab.txt")
+CONFIGS = ("config.json", "adapter_config.json", "generation_config.json", "sam_hub.json", "descriptor.json")
+CONFIG_LIMIT = 1024 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OPTIMIZER = re.compile(r"(^|/)(optimizer|scheduler|rng_state|training_args|trainer_state|checkpoint-)")
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file in a repository at a commit.
+
+    ``sha256`` is known for large files only; ``oid`` is git's SHA-1 of a small file's content.
+    """
+
+    path: str
+    size: int
+    sha256: str | None
+    oid: str
+
+
+def name_problem(path: str) -> str | None:
+    """Why a file of this name is not fetched: it would leave its folder, hide, or break a file system."""
+    parts = path.split("/")
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path) or "\\" in path:
+        return "it is not a relative path"
+    if any(part in ("", ".", "..") for part in parts):
+        return "it climbs out of its folder"
+    if _CONTROL.search(path):
+        return "it holds a control character"
+    if any(part.lower() == ".git" for part in parts):
+        return "it would write into a .git folder"
+    if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
+        return "it is longer than 255 bytes"
+    return None
+
+
+def is_wanted(path: str) -> bool:
+    """Whether a pull fetches it: weights in safetensors, configurations, tokenizers, cards; no code."""
+    if path.startswith(".") or "/." in path or _OPTIMIZER.search(path):
+        return False
+    return path.endswith(WANTED) or path.rsplit("/", 1)[-1] in WANTED_NAMES
+
+
+def tree_problems(files: Iterable[RemoteFile]) -> list[str]:
+    """Why a repository can't be used, seen from its files' names and sizes; empty if nothing is wrong."""
+    files = list(files)
+    problems = []
+    for file in files:
+        if problem := name_problem(file.path):
+            shown = file.path if len(file.path) <= 60 else f"{file.path[:57]}..."
+            problems.append(f"the file {shown!r} has a name that is refused: {problem}")
+    for file in files:
+        if file.path in CONFIGS and file.size > CONFIG_LIMIT:
+            problems.append(f"{file.path} has {file.size / 1e6:.1f} MB, which no configuration needs")
+    if not any(file.path.endswith(".safetensors") for file in files):
+        pickles = [file.path for file in files if file.path.endswith(PICKLES)]
+        if pickles:
+            problems.append(
+                f"its weights are pickles only ({pickles[0]}), which can run code; safetensors are needed"
+            )
+        else:
+            problems.append("it holds no weights in safetensors")
+    return problems

@@ -1,0 +1,231 @@
+"""Put a folder on a Hub as one commit, and make sure that it arrived."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_hub.errors import HubError, InputError, NotFoundOnHub
+from sam_hub.hub.connection import Hub
+from sam_hub.hub.faults import ATTEMPTS, explained, retried, seconds_to_wait
+from sam_hub.hub.file_rules import PICKLES, name_problem
+from sam_hub.hub.remote_files import list_files
+from sam_hub.hub.repo_id import check_repo_id
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd
+
+Progress = Callable[[int, int, str], None]
+"""Called with bytes done, bytes in all, and the file at hand; what it raises ends the work."""
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the folder: its path in the repository, and its bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """What a push would do. ``removes`` are weights on the Hub that the folder no longer has."""
+
+    repo: str
+    folder: Path
+    files: tuple[LocalFile, ...]
+    size: int
+    creates: bool
+    private: bool
+    removes: tuple[str, ...]
+    head: str | None
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What came of a push; ``url`` is the repository's page."""
+
+    repo: str
+    commit: str
+    url: str
+
+
+def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True) -> PushPlan:
+    """Plan to put ``folder`` on the Hub as ``repo``.
+
+    Args:
+        private: for a repository that is created; an existing one keeps what it is.
+
+    Raises:
+        InputError: the folder can't be pushed: missing, empty, with pickles or names that are refused.
+        NotFoundOnHub: not logged in.
+        HubError: the network or the Hub failed.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    repo = check_repo_id(repo)
+    files = _local_files(folder)
+    if hub.token is None:
+        raise NotFoundOnHub(f"Not logged in to {hub.endpoint}", "Run `hf auth login` or set HF_TOKEN.")
+    with explained(hub, repo):
+        try:
+            info = retried(lambda: hub.api().model_info(repo))
+        except RepositoryNotFoundError:
+            info = None
+        remote = list_files(hub, repo, info.sha) if info and info.sha else ()
+    ours = {file.path for file in files}
+    stale = tuple(file.path for file in remote if _is_weight(file.path) and file.path not in ours)
+    return PushPlan(
+        repo=repo,
+        folder=folder,
+        files=files,
+        size=sum(file.size for file in files),
+        creates=info is None,
+        private=private if info is None else bool(info.private),
+        removes=stale,
+        head=info.sha if info else None,
+    )
+
+
+def push(hub: Hub, plan: PushPlan, message: str, on_progress: Progress | None = None) -> Pushed:
+    """Do what the plan says: create, upload, one commit, and a look at what the Hub has then.
+
+    A folder that is on the Hub already gives the present commit. After a lost answer the head is
+    read, and a commit that did arrive is not made twice.
+
+    Raises:
+        HubError: the network or the Hub failed, someone else pushed meanwhile, or what arrived
+            differs from what was sent.
+        InputError: the card's metadata is not valid.
+        NotFoundOnHub: no permission to write there.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    additions = [
+        CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.folder / file.path)
+        for file in plan.files
+    ]
+    removals = [CommitOperationDelete(path_in_repo=path, is_folder=False) for path in plan.removes]
+    with explained(hub, plan.repo):
+        api = hub.api()
+        if plan.creates:
+            retried(lambda: api.create_repo(plan.repo, private=plan.private, exist_ok=True))
+        head = plan.head or retried(lambda: api.model_info(plan.repo)).sha or ""
+        _upload(hub, plan, additions, on_progress)
+        commit = _commit(hub, plan, [*removals, *additions], additions, message, head)
+        if wrong := _differences(hub, plan, additions, commit):
+            raise HubError(
+                f"'{plan.repo}' at {commit[:8]} differs from what was sent: {', '.join(wrong[:5])}",
+                "Push it again.",
+            )
+    return Pushed(plan.repo, commit, hub.page(plan.repo))
+
+
+def _upload(
+    hub: Hub, plan: PushPlan, additions: list[CommitOperationAdd], on_progress: Progress | None
+) -> None:
+    """Send the large files, one after the other; small ones travel in the commit."""
+    done = 0
+    for file, addition in zip(plan.files, additions, strict=True):
+        if on_progress:
+            on_progress(done, plan.size, file.path)
+        retried(
+            lambda addition=addition: hub.api().preupload_lfs_files(plan.repo, [addition], free_memory=False)
+        )
+        done += file.size
+        if on_progress:
+            on_progress(done, plan.size, file.path)
+
+
+def _commit(
+    hub: Hub,
+    plan: PushPlan,
+    operations: list,
+    additions: list[CommitOperationAdd],
+    message: str,
+    parent: str,
+) -> str:
+    """Make the commit, or find it made; returns its SHA.
+
+    ``parent`` guards against a second commit: after one that arrived, the Hub refuses it (412).
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            return _create_commit(hub, plan.repo, operations, message, parent)
+        except Exception as error:
+            wait = seconds_to_wait(error, attempt)
+            if wait is None and _status(error) != 412:
+                raise
+            head = retried(lambda: hub.api().model_info(plan.repo)).sha or ""
+            if head != parent:
+                if _differences(hub, plan, additions, head):
+                    raise  # someone else's commit
+                return head
+            if wait is None or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(wait)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _create_commit(hub: Hub, repo: str, operations: list, message: str, parent: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks on the card's metadata, meant for its author
+        try:
+            made = hub.api().create_commit(repo, operations, commit_message=message, parent_commit=parent)
+        except ValueError as error:
+            if not str(error).startswith("Invalid metadata in README.md"):
+                raise
+            raise InputError(" ".join(str(error).split()), "Correct the head of README.md.") from error
+    return made.oid
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _differences(hub: Hub, plan: PushPlan, additions: list[CommitOperationAdd], commit: str) -> list[str]:
+    """The paths at which the Hub's commit is not what the folder holds."""
+    there = {file.path: file for file in list_files(hub, plan.repo, commit)}
+    wrong = [path for path in plan.removes if path in there]
+    for addition in additions:
+        remote = there.get(addition.path_in_repo)
+        if remote is None or remote.size != addition.upload_info.size:
+            wrong.append(addition.path_in_repo)
+        elif remote.sha256:
+            if remote.sha256 != addition.upload_info.sha256.hex():
+                wrong.append(addition.path_in_repo)
+        elif remote.oid != _git_oid(plan.folder / addition.path_in_repo):
+            wrong.append(addition.path_in_repo)
+    return wrong
+
+
+def _git_oid(path: Path) -> str:
+    data = path.read_bytes()  # small: large ones are known by their SHA-256
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _is_weight(path: str) -> bool:
+    return path.endswith((".safetensors", ".safetensors.index.json", *PICKLES))
+
+
+def _local_files(folder: Path) -> tuple[LocalFile, ...]:
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}", "Give the folder of a model.")
+    files = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_file() or any(part.startswith(".") for part in name.split("/")):
+            continue
+        if problem := name_problem(name):
+            raise InputError(f"{name!r} can't be pushed: {problem}", "Rename the file.")
+        if name.endswith(PICKLES):
+            raise InputError(f"{name} is a pickle, which can run code", "Save the weights as safetensors.")
+        files.append(LocalFile(name, path.stat().st_size))
+    if not files:
+        raise InputError(f"The folder {folder} is empty", "Give the folder of a model.")
+    return tuple(files)

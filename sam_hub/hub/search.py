@@ -1,0 +1,95 @@
+"""Find models on a Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sam_hub.hub.connection import Hub
+from sam_hub.hub.faults import explained, retried
+from sam_hub.hub.tags import base_of, base_tag, label_tag, labels_of, licence_of
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
+
+_EXPAND = ("author", "downloads", "lastModified", "library_name", "sha", "tags")
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A search result; ``labels`` are those of its tags (see `sam_hub.hub.tags`)."""
+
+    repo: str
+    commit: str | None
+    author: str | None
+    tags: tuple[str, ...]
+    licence: str | None
+    base: str | None
+    library: str | None
+    labels: tuple[str, ...]
+    downloads: int
+    last_modified: datetime | None
+
+
+def search(
+    hub: Hub,
+    text: str | None = None,
+    *,
+    base: str | None = None,
+    author: str | None = None,
+    labels: Iterable[str] = (),
+    limit: int = 50,
+) -> list[FoundModel]:
+    """Models that fit all that is given, the most recently changed first.
+
+    Args:
+        text: words in the repository's name.
+        base: the base model it was made from, in any way.
+        author: its owner on the Hub.
+        labels: entity types that it must be tagged with, all of them.
+        limit: at most so many.
+
+    Raises:
+        HubError: the network or the Hub failed.
+    """
+    filters = [label_tag(label) for label in labels]
+    if base:
+        filters.append(base_tag(base))
+    with explained(hub):
+        api = hub.api()
+        retried(lambda: _reach(hub))
+        found = api.list_models(
+            search=text,
+            author=author,
+            filter=filters or None,
+            sort="last_modified",
+            limit=limit,
+            expand=list(_EXPAND),  # type: ignore[arg-type]
+        )
+        return [_found(info) for info in islice(found, limit)]
+
+
+def _reach(hub: Hub) -> None:
+    """Ask once: the client's own list retries for half a minute, silently, where nothing answers."""
+    from huggingface_hub.utils import get_session, hf_raise_for_status
+
+    hf_raise_for_status(get_session().head(f"{hub.endpoint}/api/models", params={"limit": 1}))
+
+
+def _found(info: ModelInfo) -> FoundModel:
+    tags = tuple(info.tags or ())
+    return FoundModel(
+        repo=info.id,
+        commit=info.sha,
+        author=info.author,
+        tags=tags,
+        licence=licence_of(tags),
+        base=base_of(tags),
+        library=info.library_name,
+        labels=labels_of(tags),
+        downloads=info.downloads or 0,
+        last_modified=info.last_modified,
+    )

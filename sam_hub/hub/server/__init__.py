@@ -1,0 +1,6 @@
+"""The embedded Hub: the Hugging Face Hub's HTTP API on loopback, for demos, tests and air gaps.
+
+It imports nothing of the rest of the package; clients reach it over HTTP alone.
+"""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")

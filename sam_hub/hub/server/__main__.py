@@ -1,0 +1,45 @@
+"""``python -m sam_hub.hub.server --root FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sam_hub.hub.server.process import ServerFailed, serve, write_ready_file
+
+
+def main() -> int:
+    """Serve until stopped; 0 then, 1 if it could not start."""
+    parser = argparse.ArgumentParser(prog="python -m sam_hub.hub.server", description="A Hub on loopback.")
+    parser.add_argument("--root", type=Path, required=True, help="the folder in which everything is kept")
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, default=0, help="0 for a free one")
+    parser.add_argument(
+        "--ready-file", type=Path, help="written once it listens: endpoint, token and pid as JSON"
+    )
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
+    options = parser.parse_args()
+
+    def ready(endpoint: str, token: str) -> None:
+        if options.ready_file:
+            write_ready_file(options.ready_file, endpoint, token)
+        else:
+            print(f"Hub at {endpoint}; its token is in {options.root / 'token'}", flush=True)
+
+    try:
+        serve(
+            options.root,
+            options.host,
+            options.port,
+            on_ready=ready,
+            until_stdin_closes=options.until_stdin_closes,
+        )
+    except ServerFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

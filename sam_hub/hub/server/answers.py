@@ -1,0 +1,86 @@
+"""What the embedded Hub answers when it can't do what was asked, and how long lists are paged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+
+class Refusal(Exception):
+    """A request that ends in an HTTP error.
+
+    Args:
+        status: the HTTP status.
+        message: one line, shown to the person by the client.
+        code: ``X-Error-Code``, by which huggingface_hub chooses its exception.
+        body: more fields of the JSON body.
+        headers: more headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code = status, message, code
+        self.body, self.headers = dict(body or {}), dict(headers or {})
+
+    def response(self) -> Response:
+        """The answer, with the headers over plain HTTP that huggingface_hub relies on."""
+        headers = {**self.headers, "X-Error-Message": _header_safe(self.message)}
+        if self.code:
+            headers["X-Error-Code"] = self.code
+        return JSONResponse({"error": self.message, **self.body}, self.status, headers)
+
+
+def repo_not_found(status: int = 404) -> Refusal:
+    """No such repository, or it is private and no valid token was sent: the two look the same."""
+    return Refusal(status, "Repository not found", "RepoNotFound")
+
+
+def revision_not_found(revision: str) -> Refusal:
+    """The repository has no such branch, tag or commit."""
+    return Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+
+
+def entry_not_found(path: str, commit: str) -> Refusal:
+    """The commit has no such file or folder."""
+    return Refusal(404, f"Entry not found: {path}", "EntryNotFound", headers={"X-Repo-Commit": commit})
+
+
+def _header_safe(text: str) -> str:
+    """Headers hold one line of Latin-1."""
+    return text.encode("ascii", "backslashreplace").decode("ascii").replace("\r", " ").replace("\n", " ")
+
+
+def page(
+    request: Request, items: Sequence[Any], *, default: int = 1000
+) -> tuple[Sequence[Any], dict[str, str]]:
+    """One page of ``items`` and the ``Link`` header to the next: ``limit`` and ``cursor`` of the query."""
+    limit = _number(request, "limit", default) or default
+    start = _number(request, "cursor", 0)
+    chosen = items[start : start + limit]
+    if start + limit >= len(items):
+        return chosen, {}
+    query = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
+    query.append(("cursor", str(start + limit)))
+    raw_path = request.scope["raw_path"].decode("ascii")
+    address = f"{str(request.base_url).rstrip('/')}{raw_path}?{urlencode(query)}"
+    return chosen, {"Link": f'<{address}>; rel="next"'}
+
+
+def _number(request: Request, key: str, default: int) -> int:
+    text = request.query_params.get(key)
+    if text is None:
+        return default
+    if not text.isdigit() or len(text) > 9:
+        raise Refusal(400, f"'{key}' must be a whole number")
+    return int(text)

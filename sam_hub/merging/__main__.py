@@ -1,0 +1,98 @@
+"""``python -m sam_hub.merging JOB.json``: one merge in its own process; progress as JSON lines on stdout.
+
+The job is ``{"recipe": …, "folder": …}``; the folder exists and is empty but for the job. Lines are
+``{"tensor", "done", "total"}``; the last is ``{"finished": …}`` or ``{"error": {"kind", "title", …}}``.
+The process ends when its standard input does, that is, when the one who started it is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TextIO
+
+from sam_hub.errors import DiskFull, SamHubError
+from sam_hub.merging.configuration import FILE_NAME, write_config
+from sam_hub.merging.recipe import CARRIED, Recipe, from_json, recipe_hash, to_json
+from sam_hub.merging.streaming import merge_to, save_config
+from sam_hub.merging.tensor_file import WEIGHTS, file_sha256, read_header
+
+RECORD = "merge.json"
+
+
+def _end_with_parent(folder: Path) -> None:
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(130)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _without_paths(recipe: Recipe) -> dict[str, Any]:
+    """The recipe for ``merge.json``, which may be published: no local paths."""
+    content = to_json(recipe)
+    for model in (content["base"], *content["experts"]):
+        del model["path"]
+    return content
+
+
+def merge_into(recipe: Recipe, folder: Path, emit: Any) -> dict[str, Any]:
+    """Fill ``folder`` with the merged model and its record, and return the record."""
+    started = time.monotonic()
+    write_config(recipe, folder / FILE_NAME)
+    counts = merge_to(
+        recipe, folder / WEIGHTS, lambda name, done, total: emit(tensor=name, done=done, total=total)
+    )
+    read_header(folder / WEIGHTS)
+    save_config(recipe, folder)
+    for name in CARRIED:
+        if (recipe.base.path / name).is_file():
+            shutil.copyfile(recipe.base.path / name, folder / name)
+    record = {
+        "recipe": _without_paths(recipe),
+        "recipe_hash": recipe_hash(recipe),
+        "weights_sha256": file_sha256(folder / WEIGHTS),
+        **counts,
+        "versions": {name: version(name) for name in ("mergekit", "torch", "transformers")},
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return record
+
+
+def main(job_file: str) -> int:
+    """Run one job; returns the exit code."""
+    stream: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no progress
+
+    def emit(**line: Any) -> None:
+        print(json.dumps(line), file=stream, flush=True)
+
+    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    folder = Path(job["folder"])
+    _end_with_parent(folder)
+    try:
+        emit(finished=merge_into(from_json(job["recipe"]), folder, emit))
+    except SamHubError as error:
+        emit(error={"kind": type(error).__name__, "title": error.title, "action": error.action})
+        return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = DiskFull("The disk became full during the merge", "Free some space, and merge again.")
+        emit(error={"kind": "DiskFull", "title": full.title, "action": full.action})
+        return full.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,172 @@
+"""LoRA adapters as they lie on disk: which base tensors they change, by what scale, what is unsupported.
+
+Scales and patterns follow peft (``LoraLayer.update_layer``): ``alpha / r``, or ``alpha / sqrt(r)`` for rsLoRA
+(arXiv 2312.03732), with ``rank_pattern`` and ``alpha_pattern`` matched as suffixes of the module's name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sam_hub.errors import UnusableModel
+from sam_hub.merging.tensor_file import ADAPTER_WEIGHTS, TensorInfo, read_header
+
+CONFIG = "adapter_config.json"
+LORA_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+
+# Options of peft.LoraConfig that make an adapter something else than base + scale * B @ A.
+UNSUPPORTED = {
+    "use_dora": "DoRA",
+    "modules_to_save": "modules_to_save (whole modules stored in the adapter)",
+    "lora_bias": "a LoRA bias",
+    "fan_in_fan_out": "fan_in_fan_out (transposed weights)",
+    "layer_replication": "layer replication",
+    "trainable_token_indices": "trained token embeddings",
+    "target_parameters": "target_parameters",
+    "alora_invocation_tokens": "activated LoRA (aLoRA)",
+    "use_qalora": "QALoRA",
+    "use_bdlora": "BD-LoRA",
+    "arrow_config": "Arrow routing",
+    "kasa_config": "KaSA",
+    "monteclora_config": "MonteCLoRA",
+    "megatron_config": "Megatron layers",
+}
+PLAIN_INITS = (True, False, "gaussian", "orthogonal", None)  # others change the base's weights when loaded
+
+
+@dataclass(frozen=True)
+class LoraPair:
+    """The two tensors that change one base tensor by ``scale * B @ A``; A is (rank, in), B is (out, rank)."""
+
+    a: str
+    b: str
+    shape: tuple[int, int]
+    rank: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter that can be added to its base tensor by tensor."""
+
+    folder: Path
+    pairs: Mapping[str, LoraPair]  # by the base tensor's name
+    config: Mapping[str, Any]
+
+    @property
+    def file(self) -> Path:
+        """The file that holds the tensors."""
+        return self.folder / ADAPTER_WEIGHTS
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether ``folder`` holds an adapter rather than a full model."""
+    return (folder / CONFIG).is_file()
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object from ``file``.
+
+    Raises:
+        UnusableModel: it is missing, or holds something else.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnusableModel(f"{file} can't be read: {error.strerror}", "Pull the model again.") from error
+    except ValueError as error:
+        raise UnusableModel(f"{file} is not JSON", "Pull the model again.") from error
+    if not isinstance(content, dict):
+        raise UnusableModel(f"{file} is not a JSON object", "Pull the model again.")
+    return content
+
+
+def unsupported(config: Mapping[str, Any]) -> list[str]:
+    """What ``config`` (an ``adapter_config.json``) asks for that can't be merged here, in words."""
+    found = [words for option, words in UNSUPPORTED.items() if config.get(option)]
+    if config.get("bias", "none") != "none":
+        found.append(f"trained biases (bias={config['bias']})")
+    if config.get("peft_type", "LORA") != "LORA":
+        found.append(f"adapters of type {config['peft_type']}")
+    if config.get("init_lora_weights") not in PLAIN_INITS:
+        found.append(f"the initialisation '{config['init_lora_weights']}', which changes the base")
+    return found
+
+
+def _pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> Any:
+    for key, value in (patterns or {}).items():
+        if re.match(rf"(.*\.)?({key})$", module):
+            return value
+    return default
+
+
+def _scale(config: Mapping[str, Any], module: str, rank: int) -> float:
+    alpha = _pattern(config.get("alpha_pattern"), module, config.get("lora_alpha", 8))
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, LoraPair]:
+    sides: dict[str, dict[str, str]] = {}
+    for key in tensors:
+        match = LORA_KEY.fullmatch(key)
+        if match is None:
+            raise UnusableModel(
+                f"The adapter {folder} holds '{key}', which is not a plain LoRA weight",
+                "Train the expert with plain LoRA on linear layers, or publish it as a full model.",
+            )
+        sides.setdefault(match["module"], {})[match["side"]] = key
+    pairs = {}
+    for module, keys in sides.items():
+        if set(keys) != {"A", "B"}:
+            raise UnusableModel(
+                f"The adapter {folder} has half of '{module}' only", "Pull the adapter again."
+            )
+        a, b = tensors[keys["A"]].shape, tensors[keys["B"]].shape
+        rank = _pattern(config.get("rank_pattern"), module, config.get("r", 8))
+        if len(a) != 2 or len(b) != 2 or a[0] != rank or b[1] != rank:
+            raise UnusableModel(
+                f"The adapter {folder} says rank {rank} for '{module}', but holds {list(a)} and {list(b)}",
+                "Pull the adapter again: its weights and its adapter_config.json do not belong together.",
+            )
+        shape = (b[0], a[1])
+        pairs[f"{module}.weight"] = LoraPair(keys["A"], keys["B"], shape, rank, _scale(config, module, rank))
+    return pairs
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """Describe the adapter in ``folder``; no tensor is read.
+
+    Raises:
+        UnusableModel: it is damaged, or uses what :data:`UNSUPPORTED` lists.
+    """
+    config = read_json(folder / CONFIG)
+    if problems := unsupported(config):
+        raise UnusableModel(
+            f"The adapter {folder} uses {', '.join(problems)}, which can't be merged",
+            "Leave this expert out, or merge it into its base with peft and publish the full model.",
+        )
+    pairs = _pairs(folder, config, read_header(folder / ADAPTER_WEIGHTS))
+    if not pairs:
+        raise UnusableModel(f"The adapter {folder} changes nothing", "Leave this expert out.")
+    return Adapter(folder, pairs, config)
+
+
+def untrained_targets(adapter: Adapter, base: Mapping[str, TensorInfo]) -> list[str]:
+    """Modules that the adapter's configuration targets but for which it holds no weights.
+
+    Only the common case is decided: a list of names, without layer selection or exclusions.
+    """
+    targets = adapter.config.get("target_modules")
+    if not isinstance(targets, list) or adapter.config.get("layers_to_transform") is not None:
+        return []
+    if adapter.config.get("exclude_modules"):
+        return []
+    modules = [name.removesuffix(".weight") for name, info in base.items() if len(info.shape) == 2]
+    wanted = [m for m in modules if any(m == target or m.endswith(f".{target}") for target in targets)]
+    return [module for module in wanted if f"{module}.weight" not in adapter.pairs]

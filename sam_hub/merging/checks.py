@@ -1,0 +1,266 @@
+"""Checks before a merge: what would fail or give a bad model is said before the work, with what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sam_hub.errors import DiskFull, SamHubError, UnusableModel
+from sam_hub.merging.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
+from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
+from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256, validate
+from sam_hub.merging.tensor_file import DTYPE_BYTES, TensorInfo, read_headers, total_bytes, weights_sha256
+
+ABOUT = "sam_hub.json"  # written beside an adapter by training: base_sha256, labels, prompt_format and so on
+FLOATS = {"F64", "F32", "F16", "BF16"}
+LIBRARY_BYTES = 900_000_000  # torch, transformers and mergekit, loaded
+SPARE_BYTES = 50_000_000  # tokenizer, configuration, and some room
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a check found: what it is, and what to do."""
+
+    what: str
+    action: str
+    error: type[SamHubError] = UnusableModel
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.action}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of all checks. Errors forbid the merge, warnings ask for a look, notes inform."""
+
+    errors: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def raise_errors(self) -> None:
+        """Raise the first error, with the number of the others.
+
+        Raises:
+            UnusableModel, DiskFull: there is an error.
+        """
+        if self.errors:
+            first, more = self.errors[0], len(self.errors) - 1
+            raise first.error(first.what + (f" (and {more} more problems)" if more else ""), first.action)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the headers of a recipe's inputs say: the base's tensors, and the adapters among the experts."""
+
+    base: Mapping[str, TensorInfo]
+    adapters: Mapping[Path, Adapter]
+    full: tuple[ModelInput, ...]
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """Names of the base's tensors that some expert changes."""
+        if self.full:
+            return frozenset(self.base)
+        return frozenset(name for adapter in self.adapters.values() for name in adapter.pairs)
+
+
+def read_inputs(recipe: Recipe) -> Inputs:
+    """Read all headers of a recipe's inputs.
+
+    Raises:
+        UnusableModel: one is damaged or unsupported.
+    """
+    adapters = {e.path: read_adapter(e.path) for e in recipe.experts if is_adapter(e.path)}
+    full = tuple(expert for expert in recipe.experts if expert.path not in adapters)
+    return Inputs(read_headers(recipe.base.path), adapters, full)
+
+
+def check(recipe: Recipe, output: Path | None = None) -> Report:
+    """Check a recipe's inputs and, for ``output``, the disk; nothing is loaded or written.
+
+    Raises:
+        UsageError: the recipe itself is wrong (method, parameters).
+    """
+    validate(recipe)
+    errors: list[Finding] = []
+    warnings: list[Finding] = []
+    notes: list[str] = []
+    try:
+        base = read_headers(recipe.base.path)
+        errors += _check_base(recipe, base)
+    except UnusableModel as error:
+        return Report(
+            errors=(Finding(f"The base {recipe.base.repo} can't be used: {error.title}", error.action),)
+        )
+    for expert in recipe.experts:
+        try:
+            found = list(_check_expert(recipe, expert, base))
+            warnings += _doubts(recipe, expert)
+        except UnusableModel as error:
+            found = [Finding(f"The expert {expert.repo} can't be merged: {error.title}", error.action)]
+        errors += found
+    if not errors:
+        inputs = read_inputs(recipe)
+        warnings += _differing_formats(recipe)
+        notes += _notes(recipe, inputs)
+        errors += _check_disk(recipe, inputs, output)
+        warnings += _check_memory(recipe, inputs)
+    return Report(tuple(errors), tuple(warnings), tuple(notes))
+
+
+def _check_pin(model: ModelInput, what: str) -> Iterator[Finding]:
+    """Nothing stale may be served: what lies on disk must be what the recipe names."""
+    config = model.config_sha256 and config_sha256(model.path) != model.config_sha256
+    if config or weights_sha256(model.path) != model.weights_sha256:
+        yield Finding(
+            f"The {what} {model.repo} was changed in {model.path} after it was chosen",
+            "Make the recipe again, or pull the model again.",
+        )
+
+
+def _check_base(recipe: Recipe, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
+    config = read_json(recipe.base.path / "config.json")
+    if config.get("quantization_config"):
+        yield Finding(f"The base {recipe.base.repo} is quantized", "Use the base in bfloat16 or float32.")
+    if config.get("auto_map"):
+        yield Finding(
+            f"The base {recipe.base.repo} needs code from its repository", "Use a base that transformers has."
+        )
+    if is_adapter(recipe.base.path):
+        yield Finding(f"{recipe.base.repo} is an adapter, not a base", "Name the model it was trained on.")
+    if not any(info.dtype in FLOATS for info in base.values()):
+        yield Finding(f"The base {recipe.base.repo} holds no floating-point weights", "Use another base.")
+    yield from _check_pin(recipe.base, "base")
+
+
+def _check_expert(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
+    recorded = about(expert.path).get("base_sha256")
+    if recorded and recorded != recipe.base.weights_sha256:
+        yield Finding(
+            f"The expert {expert.repo} is of another base: it was trained on weights {str(recorded)[:12]}, "
+            f"{recipe.base.repo} has {recipe.base.weights_sha256[:12]}",
+            "Leave it out, or merge experts of its own base.",
+        )
+        return
+    if is_adapter(expert.path):
+        yield from _check_adapter(recipe, expert, base)
+    else:
+        yield from _check_full(recipe, expert, base)
+    yield from _check_pin(expert, "expert")
+
+
+def _check_adapter(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
+    adapter = read_adapter(expert.path)
+    for name, pair in adapter.pairs.items():
+        if name not in base or base[name].shape != pair.shape:
+            has = list(base[name].shape) if name in base else "no such tensor"
+            yield Finding(
+                f"The expert {expert.repo} does not fit the base {recipe.base.repo}: "
+                f"'{name}' is {list(pair.shape)} in the expert, {has} in the base",
+                "Leave it out, or merge experts of its own base.",
+            )
+            return
+    if absent := untrained_targets(adapter, base):
+        yield Finding(
+            f"The expert {expert.repo} says it changes '{absent[0]}' but holds no weights for it",
+            "Pull the adapter again; it is incomplete.",
+        )
+
+
+def _check_full(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
+    tensors = read_headers(expert.path)
+    architectures = [
+        read_json(path / "config.json").get("architectures") for path in (recipe.base.path, expert.path)
+    ]
+    if architectures[0] != architectures[1]:
+        what = f"is a {architectures[1]}, the base a {architectures[0]}"
+    elif odd := sorted(set(base) ^ set(tensors)):
+        what = f"and the base do not have the same tensors: '{odd[0]}'"
+    elif odd := sorted(name for name in base if base[name].shape != tensors[name].shape):
+        what = f"has '{odd[0]}' as {list(tensors[odd[0]].shape)}, the base as {list(base[odd[0]].shape)}"
+    else:
+        return
+    yield Finding(f"The expert {expert.repo} {what}", "Leave it out, or merge experts of its own base.")
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What training recorded in ``sam_hub.json``; empty where there is none."""
+    return read_json(folder / ABOUT) if (folder / ABOUT).is_file() else {}
+
+
+def _doubts(recipe: Recipe, expert: ModelInput) -> Iterator[Finding]:
+    if not is_adapter(expert.path):
+        return
+    if not about(expert.path).get("base_sha256"):
+        named = read_json(expert.path / "adapter_config.json").get("base_model_name_or_path") or "no base"
+        yield Finding(
+            f"{expert.repo} does not record its base's weights; its adapter names {named}, the shapes fit",
+            f"Make sure that it is an expert of {recipe.base.repo}.",
+        )
+
+
+def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
+    formats = {expert.repo: about(expert.path).get("prompt_format") for expert in recipe.experts}
+    if len({value for value in formats.values() if value}) > 1:
+        listed = ", ".join(f"{repo}: {value}" for repo, value in formats.items())
+        yield Finding(
+            f"The experts answer in different prompt formats ({listed})", "Merge experts of one format."
+        )
+
+
+def _notes(recipe: Recipe, inputs: Inputs) -> Iterator[str]:
+    ranks = sorted({pair.rank for adapter in inputs.adapters.values() for pair in adapter.pairs.values()})
+    if len(ranks) > 1:
+        yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}); that is fine."
+    if any(adapter.config.get("use_rslora") for adapter in inputs.adapters.values()):
+        yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."
+    if recipe.method in KEEPS_UNTOUCHED and not inputs.full:
+        copied = len(inputs.base) - len(inputs.touched)
+        yield f"{copied} of {len(inputs.base)} tensors are changed by no expert and are copied."
+
+
+def bytes_to_write(recipe: Recipe, inputs: Inputs) -> int:
+    """Size of the merged weights, in bytes."""
+    return total_bytes(inputs.base.values(), recipe.dtype)
+
+
+def memory_needed(recipe: Recipe, inputs: Inputs) -> int:
+    """Estimated peak memory of the merge's process, in bytes: the libraries, and the largest tensor's copies.
+
+    A tensor is held once per model, and sorting it by magnitude takes 8 + 4 bytes an element more.
+    """
+    names = inputs.touched if recipe.method in KEEPS_UNTOUCHED else frozenset(inputs.base)
+    largest = max((inputs.base[name].size for name in names), default=0)
+    copied = max((info.size * DTYPE_BYTES[info.dtype] for info in inputs.base.values()), default=0)
+    width = 2 if recipe.dtype != "float32" else 4
+    bytes_each = 2 * (len(recipe.experts) + 1) * width + 24
+    at_a_time = tensors_at_a_time(recipe.method, recipe.parameters)
+    return LIBRARY_BYTES + max(at_a_time * largest * bytes_each, 2 * copied)
+
+
+def _check_disk(recipe: Recipe, inputs: Inputs, output: Path | None) -> Iterator[Finding]:
+    if output is None:
+        return
+    needed = bytes_to_write(recipe, inputs) + SPARE_BYTES
+    folder = next(parent for parent in output.absolute().parents if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        yield Finding(
+            f"The merge needs {needed / 1e6:.0f} MB in {folder}, which has {free / 1e6:.0f} MB free",
+            f"Free {(needed - free) / 1e6:.0f} MB, or set SAM_HUB_HOME to a larger disk.",
+            DiskFull,
+        )
+
+
+def _check_memory(recipe: Recipe, inputs: Inputs) -> Iterator[Finding]:
+    import psutil
+
+    needed, free = memory_needed(recipe, inputs), psutil.virtual_memory().available
+    if free < needed:
+        yield Finding(
+            f"The merge may need {needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free",
+            "Close other programs first, or merge on a larger machine.",
+        )

@@ -1,0 +1,128 @@
+"""Merge experts of the catalog, and keep the merged model there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.catalog.registration import resolve_experts
+from sam_hub.errors import CatalogError, InputError, UsageError
+from sam_hub.inference.asking import base_of
+from sam_hub.merging.merge import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
+from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
+
+METHODS = ("similarity", "sampling")
+
+
+def plan_for(
+    catalog: Catalog,
+    experts: Sequence[records.Expert],
+    merges: Path,
+    *,
+    method: str = DEFAULT_METHOD,
+    parameters: Mapping[str, Any] | None = None,
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> MergePlan:
+    """Plan a merge of experts of one base. The same experts by the same method are one merge, in any order.
+
+    Raises:
+        InputError: they are not of one base, or not on disk.
+        UsageError: the method or a parameter is unknown.
+    """
+    bases = {base_of(catalog, expert).weights_sha256: base_of(catalog, expert) for expert in experts}
+    if len(bases) != 1:
+        names = ", ".join(f"{e.repo} of {e.base_repo}" for e in experts)
+        raise InputError(f"The experts are not of one base: {names}", "Merge experts of one base.")
+    base = next(iter(bases.values()))
+    shares = dict(zip((e.repo for e in experts), weights or [1.0] * len(experts), strict=True))
+    inputs = []
+    for expert in sorted(experts, key=lambda e: e.repo):
+        if not expert.path or not Path(expert.path).is_dir():
+            raise InputError(f"{expert.repo} is not on disk", f"Run `sam-hub pull {expert.repo}` first.")
+        inputs.append(pin(Path(expert.path), expert.repo, expert.commit, shares[expert.repo]))
+    pinned = pin(Path(base.path or ""), base.repo, base.commit)
+    recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed)
+    return plan_merge(recipe, merge_folder(recipe, merges))
+
+
+def merge(
+    catalog: Catalog, plan: MergePlan, on_progress: Callable[[Progress], None] | None = None
+) -> records.Merge:
+    """Run a plan and record the merged model; one that is there already is not made again.
+
+    Raises:
+        UnusableModel, DiskFull: as `run_merge`.
+    """
+    folder = run_merge(plan, on_progress)
+    made = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    recipe = to_json(plan.recipe)
+    row = records.Merge(
+        recipe_hash=recipe_hash(plan.recipe),
+        method=plan.recipe.method,
+        recipe=recipe,
+        inputs=recipe["experts"],
+        path=str(folder),
+        weights_sha256=made["weights_sha256"],
+        seconds=made["seconds"],
+    )
+    return records.record_merge(catalog, row)
+
+
+def chosen_experts(
+    catalog: Catalog, target: str | None, by: str, names: Sequence[str]
+) -> dict[str, list[records.Expert]]:
+    """What to merge, by name: experts that were named, or a target's latest selections.
+
+    Args:
+        by: "similarity", "sampling" or "both"; not looked at where experts are named.
+
+    Raises:
+        UsageError: neither a target nor experts are given.
+        CatalogError: the target has no such selection yet, or a chosen expert was removed since.
+    """
+    if names:
+        return {"by hand": resolve_experts(catalog, names)}
+    if target is None:
+        raise UsageError("Nothing says what to merge", "Name a target, or experts with --expert.")
+    goal = records.get_target(catalog, target)
+    methods = METHODS if by == "both" else (by,)
+    found = {method: records.latest_selection(catalog, goal.id, method) for method in methods}
+    if missing := [method for method, selection in found.items() if selection is None]:
+        raise CatalogError(
+            f"{goal.name} has no selection by {' and '.join(missing)}",
+            f"Run `sam-hub select {goal.name}` first.",
+        )
+    return {f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in found.items()}
+
+
+def merges_for(catalog: Catalog, target: records.Target) -> dict[str, records.Merge]:
+    """The newest merge of each of a target's latest selections, by "similarity" and "sampling".
+
+    Raises:
+        CatalogError: there is no selection, or one was not merged yet.
+    """
+    made = records.list_merges(catalog)
+    found = {}
+    for method in METHODS:
+        selection = records.latest_selection(catalog, target.id, method)
+        if selection is None:
+            continue
+        fits = [m for m in made if {f"{i['repo']}@{i['commit']}" for i in m.inputs} == set(selection.chosen)]
+        there = [m for m in fits if Path(m.path).is_dir()]
+        if not there:
+            raise CatalogError(
+                f"The experts that {method} chose for {target.name} are not merged yet",
+                f"Run `sam-hub merge {target.name}`.",
+            )
+        found[method] = there[0]
+    if not found:
+        raise CatalogError(
+            f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first."
+        )
+    return found

@@ -1,0 +1,108 @@
+"""Write safetensors files tensor by tensor.
+
+Format: https://huggingface.co/docs/safetensors (8 bytes of header length, a JSON header, the data).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_hub.errors import UnusableModel
+from sam_hub.hub.weights import (  # noqa: F401
+    ADAPTER_WEIGHTS,
+    DTYPE_BYTES,
+    WEIGHTS,
+    TensorInfo,
+    file_sha256,
+    read_header,
+    read_headers,
+    weight_files,
+    weights_sha256,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPE_CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
+
+
+def layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[bytes, dict[str, TensorInfo]]:
+    """Place tensors in a file just as ``safetensors.save_file`` does (wide dtypes first, then by name).
+
+    Args:
+        tensors: name → (dtype code such as ``BF16``, shape).
+
+    Returns:
+        The file's first bytes (length and header) and every tensor's entry.
+    """
+    order = sorted(tensors, key=lambda name: (-DTYPE_BYTES[tensors[name][0]], name))
+    entries: dict[str, TensorInfo] = {}
+    begin = 0
+    for name in order:
+        dtype, shape = tensors[name]
+        end = begin + math.prod(shape) * DTYPE_BYTES[dtype]
+        entries[name] = TensorInfo(dtype, tuple(shape), begin, end)
+        begin = end
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    for name, info in entries.items():
+        header[name] = {
+            "dtype": info.dtype,
+            "shape": list(info.shape),
+            "data_offsets": [info.begin, info.end],
+        }
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, entries
+
+
+class TensorFileWriter:
+    """Writes a safetensors file in which tensors may arrive in any order; one is held at a time."""
+
+    def __init__(self, file: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
+        head, self._entries = layout(tensors)
+        self._start = len(head)
+        self._missing = set(self._entries)
+        self._stream = file.open("wb")
+        self._stream.write(head)
+
+    def write(self, name: str, tensor: torch.Tensor) -> None:
+        """Write one tensor at its place.
+
+        Raises:
+            UnusableModel: its dtype or shape is not the announced one.
+        """
+        import torch
+
+        info = self._entries[name]
+        code = DTYPE_CODES.get(str(tensor.dtype).removeprefix("torch."))
+        if (code, tuple(tensor.shape)) != (info.dtype, info.shape):
+            raise UnusableModel(
+                f"'{name}' came out as {code} {list(tensor.shape)}, not as {info.dtype} {list(info.shape)}",
+                "Check that all inputs are of one base and the recipe's dtype is that of the base.",
+            )
+        self._stream.seek(self._start + info.begin)
+        if info.size:
+            self._stream.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+        self._missing.discard(name)
+
+    def close(self) -> None:
+        """Close the file; all announced tensors must have been written."""
+        self._stream.close()
+        if self._missing:
+            raise UnusableModel(
+                f"{len(self._missing)} tensors were not merged: {', '.join(sorted(self._missing)[:3])}",
+                "Check the inputs with a dry run.",
+            )
+
+    def abandon(self) -> None:
+        """Close the file as it is, after a failure."""
+        self._stream.close()
+
+
+def total_bytes(tensors: Iterable[TensorInfo], dtype: str) -> int:
+    """Bytes that ``tensors`` take when they are stored as ``dtype`` (a torch name)."""
+    return sum(info.size for info in tensors) * DTYPE_BYTES[DTYPE_CODES[dtype]]

@@ -1,0 +1,163 @@
+"""Prompt formats: how a sentence becomes a prompt, and how an answer is written and read.
+
+A prompt is ``shared(labels) + question(sentence)``. The shared part (instruction and label set) comes
+first, so that its keys and values are computed once for a whole corpus. An answer is a chain of
+segments; training, grammar and parser all use the same segments, tokenised one by one, so that what
+the grammar allows is to the token what training taught.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sam_hub.errors import UsageError
+from sam_hub.ner.text import Entity
+
+
+@dataclass(frozen=True)
+class ParsedAnswer:
+    """What an answer says: (label, mention) pairs in their order; ``well_formed`` is False when it
+    broke the form (what could be read is kept)."""
+
+    mentions: tuple[tuple[str, str], ...]
+    well_formed: bool
+
+
+class PromptFormat(Protocol):
+    """A way to ask for entities and to write the answer.
+
+    An answer without entities is ``nothing``; any other is ``opening``, then for each entity in the order
+    of the text ``before(label)``, ``mention(text)``, ``after``, with ``separator`` between, then ``closing``.
+    """
+
+    name: str
+    nothing: str
+    opening: str
+    after: str
+    separator: str
+    closing: str
+
+    def shared(self, labels: Sequence[str]) -> str: ...
+
+    def question(self, text: str) -> str: ...
+
+    def before(self, label: str) -> str: ...
+
+    def mention(self, text: str) -> str: ...
+
+    def parse(self, answer: str) -> ParsedAnswer: ...
+
+
+class B2NER:
+    """The published answer form of B2NER (Yang et al., COLING 2025): "label: mention; label: mention"."""
+
+    name = "b2ner"
+    nothing = " None"
+    opening = ""
+    after = ""
+    separator = ";"
+    closing = ""
+
+    def shared(self, labels: Sequence[str]) -> str:
+        return (
+            "Given the label set of entities, recognize all the entities in the text. "
+            'The answer format is "entity label: entity; entity label: entity".\n'
+            f"Label set: {', '.join(labels)}\nText:"
+        )
+
+    def question(self, text: str) -> str:
+        return f" {text}\nAnswer:"
+
+    def before(self, label: str) -> str:
+        return f" {label}:"
+
+    def mention(self, text: str) -> str:
+        return f" {text}"
+
+    def parse(self, answer: str) -> ParsedAnswer:
+        answer = answer.strip()
+        if answer == "None":
+            return ParsedAnswer((), True)
+        found, clean = [], bool(answer)
+        for piece in answer.split("; "):
+            label, colon, mention = piece.partition(": ")
+            if colon and label.strip() and mention.strip():
+                found.append((label.strip(), mention.strip()))
+            else:
+                clean = False
+        return ParsedAnswer(tuple(found), clean)
+
+
+class Json:
+    """A JSON list of {"label", "mention"} objects."""
+
+    name = "json"
+    nothing = " []"
+    opening = " ["
+    after = "}"
+    separator = ", "
+    closing = "]"
+
+    def shared(self, labels: Sequence[str]) -> str:
+        return (
+            "Recognize all the entities in the text, with labels of the label set. "
+            'The answer is a JSON list: [{"label": "…", "mention": "…"}].\n'
+            f"Label set: {', '.join(labels)}\nText:"
+        )
+
+    def question(self, text: str) -> str:
+        return f" {text}\nAnswer:"
+
+    def before(self, label: str) -> str:
+        return f'{{"label": {json.dumps(label, ensure_ascii=False)}, "mention":'
+
+    def mention(self, text: str) -> str:
+        return f" {json.dumps(text, ensure_ascii=False)}"
+
+    def parse(self, answer: str) -> ParsedAnswer:
+        try:
+            rows = json.loads(answer)
+        except ValueError:
+            return ParsedAnswer((), False)
+        if not isinstance(rows, list):
+            return ParsedAnswer((), False)
+        good = [row for row in rows if isinstance(row, dict) and _is_pair(row)]
+        return ParsedAnswer(tuple((row["label"], row["mention"]) for row in good), len(good) == len(rows))
+
+
+def _is_pair(row: dict) -> bool:
+    return all(isinstance(row.get(key), str) and row[key] for key in ("label", "mention"))
+
+
+FORMATS: dict[str, PromptFormat] = {"b2ner": B2NER(), "json": Json()}
+
+
+def get_format(name: str) -> PromptFormat:
+    """The prompt format of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in FORMATS:
+        raise UsageError(f"There is no prompt format '{name}'", f"Known: {', '.join(FORMATS)}.")
+    return FORMATS[name]
+
+
+def answer_segments(prompt_format: PromptFormat, entities: Iterable[Entity]) -> list[str]:
+    """The answer that names these entities, in segments; empty segments are left out."""
+    ordered = sorted(entities)
+    if not ordered:
+        return [prompt_format.nothing]
+    segments = [prompt_format.opening]
+    for i, entity in enumerate(ordered):
+        if i:
+            segments.append(prompt_format.separator)
+        segments += [
+            prompt_format.before(entity.label),
+            prompt_format.mention(entity.text),
+            prompt_format.after,
+        ]
+    return [segment for segment in [*segments, prompt_format.closing] if segment]

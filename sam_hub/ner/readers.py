@@ -1,0 +1,178 @@
+"""Read corpora: plain text, CoNLL columns, JSON lines.
+
+Tokenised data is joined to natural text ("Obama 's" becomes "Obama's"), since a target's text comes
+untokenised; entities follow their tokens to character offsets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from sam_hub.errors import InputError
+from sam_hub.ner.text import Entity, Sentence
+
+CLOSING = re.compile(r"""[,.;:!?)\]}%”’]+["'”]?|'(?:s|S|re|ve|ll|d|m)|n't|N'T""")
+OPENING = re.compile(r"[(\[{$#@“]+")
+SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”)\]]*\s+(?=[\"'“(\[]*[A-Z0-9])")
+SUFFIXES = {
+    ".txt": "text",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".jsonl": "jsonl",
+}
+
+
+def read_corpus(path: Path, *, split: bool = False) -> list[Sentence]:
+    """Read a file, or every readable file of a folder in the order of names.
+
+    Args:
+        path: ``.txt`` (a sentence a line, or running text with ``split``), ``.conll``/``.bio`` or ``.jsonl``.
+        split: cut the lines of text files into sentences.
+
+    Raises:
+        InputError: nothing is there, a file is not UTF-8 or not of its format, or there is no sentence in it.
+    """
+    if not path.exists():
+        raise InputError(
+            f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
+        )
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+    sentences = [sentence for file in files for sentence in _read_file(file, split)]
+    if not sentences:
+        raise InputError(
+            f"The corpus {path} holds no sentence",
+            "Give text files (.txt) with a sentence a line, .conll or .jsonl.",
+        )
+    return sentences
+
+
+def _read_file(file: Path, split: bool) -> Iterator[Sentence]:
+    kind = SUFFIXES.get(file.suffix.lower())
+    if kind is None:
+        raise InputError(f"{file} is of no known kind", f"Known endings: {', '.join(SUFFIXES)}.")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8 text (byte {error.start})", "Convert it to UTF-8.") from error
+    except OSError as error:
+        raise InputError(f"{file} can't be read: {error.strerror}", "Check its permissions.") from error
+    if kind == "text":
+        return read_text(text, split=split)
+    return read_conll(text, file) if kind == "conll" else read_jsonl(text, file)
+
+
+def read_text(text: str, *, split: bool = False) -> Iterator[Sentence]:
+    """Sentences of plain text, without labels: a line each, or cut at sentence ends."""
+    for line in text.splitlines():
+        for piece in SENTENCE_END.split(line) if split else [line]:
+            if piece := " ".join(piece.split()):
+                yield Sentence(piece)
+
+
+def read_conll(text: str, source: Path | str = "text") -> Iterator[Sentence]:
+    """Sentences of CoNLL columns: the first is the token, the last its tag (IOB1, IOB2, IOBES)."""
+    rows: list[tuple[str, str]] = []
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        if not line.strip():
+            if rows:
+                yield from_tokens([token for token, _ in rows], iob_spans([tag for _, tag in rows]))
+            rows = []
+        elif not line.startswith(("-DOCSTART-", "# ")):
+            columns = line.split()
+            if len(columns) < 2:
+                raise InputError(
+                    f"{source}, line {number}: a token without a tag", "Write 'token tag', a pair a line."
+                )
+            rows.append((columns[0], columns[-1]))
+
+
+def iob_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Spans (start, end exclusive, label) of IOB1, IOB2 or IOBES tags."""
+    spans: list[tuple[int, int, str]] = []
+    start, label = 0, ""
+    for i, tag in enumerate([*tags, "O"]):
+        prefix, _, name = tag.partition("-")
+        inside = prefix in ("I", "E") and name == label
+        if label and not inside:
+            spans.append((start, i, label))
+            label = ""
+        if prefix != "O" and not inside:
+            start, label = i, name
+    return spans
+
+
+def read_jsonl(text: str, source: Path | str = "text") -> Iterator[Sentence]:
+    """Sentences of ``{"tokens": […], "spans": [[start, end exclusive, label], …]}``, or of
+    ``{"text": …, "entities": [{"start", "end", "label"}, …]}``; labels may be absent in both."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                yield _from_record(json.loads(line))
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+                raise InputError(
+                    f"{source}, line {number} is not a record of a corpus ({type(error).__name__}: {error})",
+                    'Write {"tokens": [...], "spans": [[start, end, "label"], ...]} or {"text": "..."} a line.',
+                ) from error
+
+
+def _from_record(record: dict) -> Sentence:
+    if "tokens" in record:
+        return from_tokens(record["tokens"], record.get("spans"))
+    sentence = Sentence(record["text"])
+    if record.get("entities") is None:
+        return sentence
+    found = (sentence.entity(e["start"], e["end"], e["label"]) for e in record["entities"])
+    return Sentence(sentence.text, tuple(sorted(found)))
+
+
+def from_tokens(tokens: Sequence[str], spans: Iterable[Sequence] | None) -> Sentence:
+    """Join tokens to natural text and carry the spans over.
+
+    Args:
+        tokens: the words as the data set has them.
+        spans: (start, end exclusive, label) in tokens; None where no labels are known.
+    """
+    text, offsets, glue, quoted = "", [], True, False
+    for token in tokens:
+        token = token.strip()
+        quote = token in ('"', "``", "''")
+        before = glue or bool(CLOSING.fullmatch(token)) or (quote and quoted)
+        start = len(text) + (0 if before else 1)
+        text += token if before else f" {token}"
+        offsets.append((start, len(text)))
+        quoted = quoted != quote
+        glue = bool(OPENING.fullmatch(token)) or (quote and quoted)
+    if spans is None:
+        return Sentence(text)
+    found = []
+    for first, last, label in spans:
+        start, end = offsets[first][0], offsets[last - 1][1]
+        found.append(Entity(start, end, text[start:end], label))
+    return Sentence(text, tuple(sorted(found)))
+
+
+def labels_of(sentences: Iterable[Sentence]) -> tuple[str, ...]:
+    """The labels that occur, the most frequent first."""
+    counts: dict[str, int] = {}
+    for sentence in sentences:
+        for entity in sentence.entities or ():
+            counts[entity.label] = counts.get(entity.label, 0) + 1
+    return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
+
+
+def to_jsonl(sentences: Iterable[Sentence]) -> str:
+    """JSON lines in character offsets, which `read_jsonl` reads back."""
+    lines = []
+    for sentence in sentences:
+        record: dict = {"text": sentence.text}
+        if sentence.entities is not None:
+            record["entities"] = [
+                {"start": e.start, "end": e.end, "label": e.label} for e in sentence.entities
+            ]
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    return "".join(lines)

@@ -1,0 +1,103 @@
+"""Strict entity scores, by seqeval.
+
+An entity counts as found only if both its offsets and its label are right. seqeval's default mode accepts
+``I-X`` without ``B-X``, so the mode is always strict, the scheme IOB2, over the words of the sentence.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from sam_hub.errors import InputError
+from sam_hub.ner.text import Entity, Sentence
+
+
+@dataclass(frozen=True)
+class TypeScore:
+    """Precision, recall and F1 (0 to 1) of one type, and how many gold entities it has."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Scores(TypeScore):
+    """Micro-averaged strict scores over all types, with a report per type."""
+
+    per_type: dict[str, TypeScore]
+
+    def as_dict(self) -> dict:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def score(sentences: Sequence[Sentence], predicted: Sequence[Iterable[Entity]]) -> Scores:
+    """Strict entity scores of predictions against the sentences' gold entities.
+
+    Args:
+        sentences: N sentences with gold entities.
+        predicted: N collections of entities, which may not overlap within a sentence.
+
+    Raises:
+        InputError: a sentence has no gold labels, or the lengths differ.
+    """
+    if len(sentences) != len(predicted):
+        raise InputError(
+            f"{len(predicted)} predictions for {len(sentences)} sentences", "Predict the same sentences."
+        )
+    if any(sentence.entities is None for sentence in sentences):
+        raise InputError(
+            "The test sentences have no labels", "Give a .conll or .jsonl file with gold entities."
+        )
+    gold = [iob2(sentence, sentence.entities or ()) for sentence in sentences]
+    found = [iob2(sentence, entities) for sentence, entities in zip(sentences, predicted, strict=True)]
+    return score_tags(gold, found)
+
+
+def score_tags(gold: list[list[str]], found: list[list[str]]) -> Scores:
+    """Strict scores of IOB2 tag sequences."""
+    from seqeval.metrics import classification_report
+    from seqeval.scheme import IOB2
+
+    if not any(tag != "O" for tags in [*gold, *found] for tag in tags):
+        return Scores(0.0, 0.0, 0.0, 0, {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # types that occur on one side alone, and numpy's deprecations
+        report = classification_report(
+            gold, found, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
+        )
+    averages = {"micro avg", "macro avg", "weighted avg"}
+    per_type = {name: _row(values) for name, values in report.items() if name not in averages}
+    total = _row(report["micro avg"])
+    return Scores(total.precision, total.recall, total.f1, total.support, per_type)
+
+
+def _row(values: dict) -> TypeScore:
+    return TypeScore(
+        float(values["precision"]), float(values["recall"]), float(values["f1-score"]), int(values["support"])
+    )
+
+
+def iob2(sentence: Sentence, entities: Iterable[Entity]) -> list[str]:
+    """IOB2 tags over the sentence's words.
+
+    Raises:
+        InputError: an entity's offsets are not word boundaries, or two entities overlap.
+    """
+    first = {start: i for i, (start, _) in enumerate(sentence.words)}
+    last = {end: i for i, (_, end) in enumerate(sentence.words)}
+    tags = ["O"] * len(sentence.words)
+    for entity in sorted(entities):
+        if entity.start not in first or entity.end not in last:
+            raise InputError(
+                f"The entity {entity.text!r} cuts a word of {sentence.text!r}", "Correct its offsets."
+            )
+        i, j = first[entity.start], last[entity.end]
+        if any(tag != "O" for tag in tags[i : j + 1]):
+            raise InputError(f"Entities overlap at {entity.text!r} in {sentence.text!r}", "Keep one of them.")
+        tags[i : j + 1] = [f"B-{entity.label}", *[f"I-{entity.label}"] * (j - i)]
+    return tags

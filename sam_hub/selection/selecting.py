@@ -1,0 +1,184 @@
+"""Select experts for a target of the catalog, and keep rankings and what they were made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.errors import InputError
+from sam_hub.inference.asking import ask, expert_model, sample_key
+from sam_hub.inference.embedding import Descriptor, describe, embedder_folder, embedder_revision
+from sam_hub.ner.readers import read_corpus
+from sam_hub.ner.text import Sentence
+from sam_hub.selection.ranking import Ranking
+from sam_hub.selection.sampling import Voting, draw_sample, rank_by_sampling
+from sam_hub.selection.similarity import rank_by_similarity
+from sam_hub.settings import Settings
+
+
+def target_descriptor(catalog: Catalog, target: records.Target, settings: Settings) -> Descriptor:
+    """The descriptor of a target's corpus, computed once."""
+    revision = embedder_revision(embedder_folder(settings.embedder))
+    known = records.get_descriptor(catalog, settings.embedder, revision, target_id=target.id)
+    if known is None:
+        made = describe(read_corpus(Path(target.corpus_path)), settings.embedder)
+        known = records.put_descriptor(catalog, _row(made, origin="corpus", target_id=target.id))
+    return _value(known)
+
+
+def expert_descriptor(
+    catalog: Catalog, expert: records.Expert, settings: Settings, corpus: Sequence[Sentence] | None = None
+) -> Descriptor:
+    """The descriptor of an expert's training text: the catalog's, else its repo's, else of a given corpus.
+
+    Raises:
+        InputError: there is none to be had, or the repo's is by another embedder.
+    """
+    revision = embedder_revision(embedder_folder(settings.embedder))
+    if corpus is not None:
+        made = describe(corpus, settings.embedder)
+        return _value(records.put_descriptor(catalog, _row(made, origin="corpus", expert_id=expert.id)))
+    known = records.get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
+    if known is not None:
+        return _value(known)
+    file = Path(expert.path or "") / "descriptor.json"
+    if not expert.path or not file.is_file():
+        raise InputError(
+            f"{expert.repo} carries no descriptor of its training text",
+            f"Run `sam-hub describe {expert.repo} --corpus FILE` with text of its domain.",
+        )
+    made = Descriptor.from_dict(json.loads(file.read_text(encoding="utf-8")))
+    return _value(records.put_descriptor(catalog, _row(made, origin="repo", expert_id=expert.id)))
+
+
+def _row(made: Descriptor, origin: str, **owner: int | None) -> records.Descriptor:
+    values = {key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")}
+    return records.Descriptor(**values, origin=origin, vector=records.pack(made.vector), **owner)
+
+
+def _value(row: records.Descriptor) -> Descriptor:
+    vector = tuple(float(x) for x in records.unpack(row))
+    return Descriptor(row.embedder, row.revision, row.count, row.sentences_sha256, vector)
+
+
+def select_by_similarity(
+    catalog: Catalog,
+    target: records.Target,
+    experts: Sequence[records.Expert],
+    k: int,
+    *,
+    settings: Settings,
+    allow_blind: bool = False,
+) -> tuple[Ranking, tuple[str, ...]]:
+    """Rank by descriptors, choose k, and record it; (ranking, the chosen repos)."""
+    centre = target_descriptor(catalog, target, settings)
+    vectors = {expert.repo: expert_descriptor(catalog, expert, settings) for expert in experts}
+    ranking = rank_by_similarity(centre, vectors, target.labels, {e.repo: e.labels for e in experts})
+    return ranking, _record(catalog, target, experts, ranking, k, allow_blind)
+
+
+def select_by_sampling(
+    catalog: Catalog,
+    target: records.Target,
+    experts: Sequence[records.Expert],
+    k: int,
+    *,
+    settings: Settings,
+    size: int = 40,
+    voting: Voting | None = None,
+    allow_blind: bool = False,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> tuple[Ranking, tuple[str, ...]]:
+    """Let every expert predict on a sample of the target, rank by votes, choose k, and record it.
+
+    Adding an expert later costs its own pass alone: the others' predictions are kept.
+    """
+    voting = voting or Voting()
+    sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
+    models = [expert_model(catalog, expert) for expert in experts]
+    answers = ask(
+        catalog,
+        models,
+        sample,
+        target.labels,
+        settings=settings,
+        target_id=target.id,
+        on_progress=on_progress,
+    )
+    ranking = rank_by_sampling(
+        {name: records.entities_of(answer) for name, answer in answers.items()},
+        target.labels,
+        {e.repo: e.labels for e in experts},
+        voting,
+        {name: answer.parse_failures for name, answer in answers.items()},
+    )
+    _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
+    return ranking, _record(catalog, target, experts, ranking, k, allow_blind)
+
+
+def _record_probes(
+    catalog: Catalog,
+    target: records.Target,
+    experts: Sequence[records.Expert],
+    ranking: Ranking,
+    key: str,
+    voting: Voting,
+) -> None:
+    ids = {expert.repo: expert.id for expert in experts}
+    for row in ranking.rows:
+        probe = records.Probe(
+            expert_id=ids[row.expert],
+            target_id=target.id,
+            sample_key=key,
+            votes=voting.votes,
+            threshold=voting.threshold,
+            precision=row.precision,
+            recall=row.recall,
+            f1=row.score,
+            low=row.low,
+            high=row.high,
+            pseudo_entities=ranking.parameters["pseudo_entities"][row.expert],
+        )
+        records.record_probe(catalog, probe)
+
+
+def _record(
+    catalog: Catalog,
+    target: records.Target,
+    experts: Sequence[records.Expert],
+    ranking: Ranking,
+    k: int,
+    allow_blind: bool,
+) -> tuple[str, ...]:
+    chosen = ranking.top(k, allow_blind=allow_blind)
+    refs = {expert.repo: expert.ref for expert in experts}
+    plain = ranking.as_dict()
+    records.record_selection(
+        catalog,
+        records.Selection(
+            target_id=target.id,
+            method=ranking.method,
+            k=k,
+            parameters=plain["parameters"],
+            ranking=plain["rows"],
+            chosen=[refs[name] for name in chosen],
+        ),
+    )
+    return chosen
+
+
+def candidates(catalog: Catalog) -> list[records.Expert]:
+    """The catalog's experts that are on disk.
+
+    Raises:
+        InputError: there is none.
+    """
+    there = [e for e in records.list_experts(catalog) if e.path and Path(e.path).is_dir()]
+    if not there:
+        raise InputError(
+            "No expert of the catalog is on disk", "Find, add and pull some: `sam-hub search`, `add`, `pull`."
+        )
+    return there

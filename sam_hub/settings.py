@@ -1,0 +1,117 @@
+"""One class of settings: from the environment, then from a file, then defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from sam_hub.errors import UsageError
+
+FILE_NAME = "settings.toml"
+PUBLIC_HUB = "https://huggingface.co"
+
+
+def default_home() -> Path:
+    """``SAM_HUB_HOME``, or the platform's data folder for applications."""
+    if home := os.environ.get("SAM_HUB_HOME"):
+        return Path(home).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("sam-hub", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """All that can be set, from ``SAM_HUB_*`` variables or ``settings.toml`` in the home folder.
+
+    ``HF_ENDPOINT`` and ``HF_TOKEN`` are honoured as every Hugging Face tool honours them.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SAM_HUB_", extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    home: Path = Field(default_factory=default_home, description="where everything is kept")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the catalog; SQLite in the home if unset"
+    )
+    endpoint: str = Field(
+        PUBLIC_HUB,
+        validation_alias=AliasChoices("endpoint", "SAM_HUB_ENDPOINT", "HF_ENDPOINT"),
+        description="the Hub's address",
+    )
+    token: str | None = Field(
+        None,
+        validation_alias=AliasChoices("token", "SAM_HUB_TOKEN", "HF_TOKEN"),
+        repr=False,
+        description="a Hub token; else the one `hf auth login` has stored",
+    )
+    offline: bool = Field(
+        False,
+        validation_alias=AliasChoices("offline", "SAM_HUB_OFFLINE", "HF_HUB_OFFLINE"),
+        description="never use the network",
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    dtype: str = Field("auto", description="auto, float32 or bfloat16: the numbers in which models run")
+    embedder: str = Field("all-MiniLM-L6-v2", description="the sentence embedder of descriptors")
+    threads: int = Field(0, ge=0, description="CPU threads of a model; 0: as many as torch likes")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _trim(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = TomlConfigSettingsSource(settings_cls, toml_file=default_home() / FILE_NAME)
+        return init_settings, env_settings, file
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy URL of the catalog."""
+        return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"
+
+    @property
+    def models(self) -> Path:
+        """Where pulled experts and bases lie."""
+        return self.home / "models"
+
+    @property
+    def merges(self) -> Path:
+        """Where merged models lie."""
+        return self.home / "merges"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings, and explain a bad one.
+
+    Raises:
+        UsageError: a variable or the settings file holds something that can't be used.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        raise UsageError(
+            f"The setting '{name}' can't be used: {problem['msg']}",
+            f"Correct it in the environment or in {default_home() / FILE_NAME}.",
+        ) from error
+    except ValueError as error:  # TOML that does not parse
+        raise UsageError(
+            f"{default_home() / FILE_NAME} can't be read: {error}", "Correct the file, or delete it."
+        ) from error

@@ -1,0 +1,168 @@
+"""From labelled data to packs of examples that share one label set."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_hub.errors import InputError
+from sam_hub.ner.formats import PromptFormat, answer_segments
+from sam_hub.ner.readers import labels_of, read_corpus
+from sam_hub.ner.text import Entity, Sentence
+from sam_hub.training.recipe import DataSource, TrainingRecipe
+
+# A capital letter is no name where the word is one of these: "The man", "I", "Her mother".
+COMMON = frozenset(
+    ["a", "all", "an", "and", "another", "any", "both", "each", "every", "few", "he", "her", "hers", "his", "i", "it", "its", "many", "mine", "most", "my", "no", "none", "one", "our", "ours", "she", "some", "such", "that", "the", "their", "theirs", "them", "these", "they", "this", "those", "us", "we", "what", "which", "who", "whoever", "you", "your", "yours"]
+)
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Prepared sentences of one source, with its labels (most frequent first)."""
+
+    sentences: tuple[Sentence, ...]
+    labels: tuple[str, ...]
+    share: float
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Examples asked with the same labels in the same order."""
+
+    labels: tuple[str, ...]
+    sentences: tuple[Sentence, ...]
+
+
+def prepare(sentence: Sentence, source: DataSource) -> Sentence:
+    """Apply a source's label options; mentions without a letter or digit are never kept."""
+    kept = []
+    for entity in sentence.entities or ():
+        label = source.rename.get(entity.label, entity.label)
+        wanted = not source.keep or label in source.keep
+        named = not source.named_only or is_name(entity.text)
+        if wanted and named and any(c.isalnum() for c in entity.text):
+            kept.append(Entity(entity.start, entity.end, entity.text, label))
+    return Sentence(sentence.text, tuple(kept))
+
+
+def is_name(mention: str) -> bool:
+    """Does the mention hold a capitalised word other than an article, pronoun or the like?"""
+    return any(word[:1].isupper() and word.strip("'’.,").lower() not in COMMON for word in mention.split())
+
+
+def read_source(source: DataSource, root: Path, split: str = "train") -> tuple[Sentence, ...]:
+    """The prepared, deduplicated sentences of one split.
+
+    Raises:
+        InputError: the folder has no such split, or no labels in it.
+    """
+    file = root / source.folder / f"{split}.jsonl"
+    seen: dict[str, Sentence] = {}
+    for sentence in read_corpus(file):
+        if sentence.entities is None:
+            raise InputError(f"{file} has sentences without labels", "Give labelled data.")
+        seen.setdefault(sentence.text, prepare(sentence, source))
+    return tuple(seen.values())
+
+
+def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
+    """All sources of a recipe, shuffled (seeded), with at most ``empty_share`` of empty sentences."""
+    sets = []
+    for source in recipe.data:
+        sentences = list(read_source(source, root))
+        random.Random(f"{recipe.seed}:{source.folder}").shuffle(sentences)
+        full = sum(bool(s.entities) for s in sentences)
+        if not full:
+            raise InputError(
+                f"{root / source.folder} has no entities", "Check the recipe's `keep` and `rename`."
+            )
+        allowed = int(full * recipe.empty_share / max(1e-9, 1 - recipe.empty_share))
+        kept = []
+        for sentence in sentences:
+            allowed -= not sentence.entities
+            if sentence.entities or allowed >= 0:
+                kept.append(sentence)
+        sets.append(LabelledSet(tuple(kept), labels_of(kept), source.share))
+    return sets
+
+
+def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]:
+    """``recipe.steps`` packs, the same ones for the same recipe.
+
+    Every source is passed over in shuffled order, anew when it is used up; sources take turns by their
+    shares. A pack's label set is shuffled and thinned by label dropout.
+    """
+    chance = random.Random(recipe.seed)
+    streams = [_endless(s.sentences, random.Random(f"{recipe.seed}:{i}")) for i, s in enumerate(sets)]
+    for _ in range(recipe.steps):
+        which = chance.choices(range(len(sets)), [s.share for s in sets])[0]
+        labels = [label for label in sets[which].labels if chance.random() >= recipe.label_dropout]
+        labels = labels or [chance.choice(sets[which].labels)]
+        chance.shuffle(labels)
+        chosen = [next(streams[which]) for _ in range(recipe.pack)]
+        yield Pack(tuple(labels), tuple(_only(sentence, set(labels)) for sentence in chosen))
+
+
+def _endless(sentences: Sequence[Sentence], chance: random.Random) -> Iterator[Sentence]:
+    order = list(sentences)
+    while True:
+        yield from order
+        chance.shuffle(order)
+
+
+def _only(sentence: Sentence, labels: set[str]) -> Sentence:
+    return Sentence(sentence.text, tuple(e for e in sentence.entities or () if e.label in labels))
+
+
+@dataclass(frozen=True)
+class EncodedPack:
+    """Token ids of a pack: the shared prefix, then each example's question and answer.
+
+    ``owner[t]`` is the example of token t (-1 for the prefix), ``position[t]`` its position as if its
+    example stood alone behind the prefix, ``target[t]`` the next token if that one belongs to an answer, else -100.
+    """
+
+    ids: list[int]
+    owner: list[int]
+    position: list[int]
+    target: list[int]
+
+
+def encode_pack(pack: Pack, prompt_format: PromptFormat, tokenizer, max_tokens: int) -> EncodedPack:
+    """Tokenise a pack, segment by segment; examples longer than ``max_tokens`` are left out."""
+    prefix = tokenizer.encode(prompt_format.shared(pack.labels), add_special_tokens=False)
+    ids, owner = list(prefix), [-1] * len(prefix)
+    position, target = list(range(len(prefix))), [-100] * len(prefix)
+    for number, sentence in enumerate(pack.sentences):
+        question = tokenizer.encode(prompt_format.question(sentence.text), add_special_tokens=False)
+        segments = answer_segments(prompt_format, sentence.entities or ())
+        answer = [t for s in segments for t in tokenizer.encode(s, add_special_tokens=False)]
+        answer.append(tokenizer.eos_token_id)
+        if len(question) + len(answer) > max_tokens:
+            continue
+        tokens = question + answer[:-1]
+        ids += tokens
+        owner += [number] * len(tokens)
+        position += range(len(prefix), len(prefix) + len(tokens))
+        target += [-100] * (len(question) - 1) + answer
+    return EncodedPack(ids, owner, position, target)
+
+
+def origin_of(source: DataSource, root: Path) -> dict:
+    """Where a data set came from: what its ``meta.json`` says of name, repository, commit and licence."""
+    file = root / source.folder / "meta.json"
+    if not file.is_file():
+        return {"name": source.folder}
+    meta = json.loads(file.read_text(encoding="utf-8"))
+    origin = meta.get("source", {})
+    return {
+        "name": meta.get("dataset", source.folder),
+        "text": meta.get("text_domain"),
+        "repository": origin.get("repo"),
+        "commit": origin.get("commit"),
+        "licence": meta.get("licence"),
+    }

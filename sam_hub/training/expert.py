@@ -1,0 +1,206 @@
+"""From a recipe to an expert that can be pushed: adapter, descriptor, metadata, measured scores, card."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sam_hub.catalog import Catalog, get_base
+from sam_hub.errors import InputError
+from sam_hub.hub.cards import Evaluation, ExpertCard, ScoreRow, expert_card
+from sam_hub.hub.inspection import DESCRIPTOR, METADATA
+from sam_hub.hub.weights import weights_sha256
+from sam_hub.inference.embedding import describe
+from sam_hub.inference.models import load_model, with_adapter
+from sam_hub.inference.prediction import predict
+from sam_hub.ner.scoring import score
+from sam_hub.ner.text import Sentence
+from sam_hub.training.data import origin_of, read_sets, read_source
+from sam_hub.training.recipe import TrainingRecipe
+from sam_hub.training.trainer import RECORD, WEIGHTS, Progress, train_adapter
+
+CARD = "README.md"
+TEST_SENTENCES = 200
+
+
+def make_expert(
+    recipe: TrainingRecipe,
+    base: Path,
+    base_repo: str,
+    out: Path,
+    *,
+    repo: str = "",
+    data_root: Path = Path(),
+    device: str = "auto",
+    checkpoint_every: int = 50,
+    test_sentences: int = TEST_SENTENCES,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Train (or go on training) the recipe's adapter and write all that belongs to an expert beside it.
+
+    Args:
+        base: the base's folder; ``base_repo`` is its name on the Hub, which the adapter records.
+        repo: what the expert shall be called on a Hub, for its card; the recipe's name if not given.
+        test_sentences: of each source's test split, to measure expert and base on; 0 for none.
+
+    Returns:
+        What ``sam_hub.json`` holds.
+
+    Raises:
+        InputError: ``out`` holds a finished expert, or the data can't be used.
+    """
+    if (out / METADATA).exists():
+        raise InputError(f"{out} holds a finished expert", "Give another --out, or delete that folder.")
+    if not (out / WEIGHTS).exists():
+        train_adapter(
+            recipe,
+            base,
+            out,
+            data_root=data_root,
+            device=device,
+            checkpoint_every=checkpoint_every,
+            on_progress=on_progress,
+        )
+    _name_base(out, base_repo)
+    say("Describing the training text")
+    sets = read_sets(recipe, data_root)
+    _write_json(out / DESCRIPTOR, describe([s for part in sets for s in part.sentences]).as_dict())
+    say("Measuring expert and base on the test split")
+    evaluations = measure(recipe, base, out, data_root, device, test_sentences) if test_sentences else ()
+    about = _metadata(recipe, base, base_repo, out, data_root, evaluations)
+    (out / CARD).write_text(_card(repo or recipe.name, recipe, about, evaluations), encoding="utf-8")
+    _write_json(out / METADATA, about)
+    return about
+
+
+def find_base(name: str, repo: str | None, catalog: Callable[[], Catalog]) -> tuple[Path, str]:
+    """A base by its folder or by its name in the catalog: (folder, repository).
+
+    Raises:
+        CatalogError: it is neither.
+        InputError: it is in the catalog, but not on disk.
+    """
+    if Path(name).is_dir():
+        return Path(name), repo or Path(name).name
+    found = get_base(catalog(), name)
+    if not found.path or not Path(found.path).is_dir():
+        raise InputError(f"The base {found.repo} is not on disk", "Pull an expert of it, or give a folder.")
+    return Path(found.path), repo or found.repo
+
+
+def _name_base(out: Path, base_repo: str) -> None:
+    """peft records the base's local path; on the Hub the adapter needs its repository."""
+    file = out / "adapter_config.json"
+    _write_json(file, {**json.loads(file.read_text(encoding="utf-8")), "base_model_name_or_path": base_repo})
+
+
+def measure(
+    recipe: TrainingRecipe, base: Path, adapter: Path, data_root: Path, device: str, most: int
+) -> tuple[Evaluation, ...]:
+    """Strict scores of the adapter and of the untuned base on a seeded part of each source's test split.
+
+    Each source is asked for its own labels; sentences are prepared as the training text was.
+    """
+    tests = [_test_part(recipe, number, data_root, most) for number in range(len(recipe.data))]
+    loaded = load_model(base, device=device)
+    rows: dict[str, list[ScoreRow]] = {}
+    for name, folder in ((recipe.name, adapter), ("base, untuned", None)):
+        with with_adapter(loaded, folder) as ready:
+            rows[name] = [_scored(name, ready, test, labels, recipe) for test, labels in tests]
+    return tuple(
+        Evaluation(
+            dataset=origin_of(source, data_root)["name"],
+            split="test",
+            sentences=len(test),
+            rows=(rows[recipe.name][i], rows["base, untuned"][i]),
+            labels=labels,
+        )
+        for i, (source, (test, labels)) in enumerate(zip(recipe.data, tests, strict=True))
+    )
+
+
+def _test_part(
+    recipe: TrainingRecipe, number: int, data_root: Path, most: int
+) -> tuple[list[Sentence], tuple[str, ...]]:
+    test = list(read_source(recipe.data[number], data_root, "test"))
+    random.Random(recipe.seed).shuffle(test)
+    return test[:most], read_sets(recipe, data_root)[number].labels
+
+
+def _scored(
+    name: str, ready: Any, test: Sequence[Sentence], labels: Sequence[str], recipe: TrainingRecipe
+) -> ScoreRow:
+    answer = predict(ready, test, labels, prompt_format=recipe.prompt_format)
+    found = score(test, answer.entities)
+    return ScoreRow(name, found.precision, found.recall, found.f1, answer.parse_failures / len(test))
+
+
+def _metadata(
+    recipe: TrainingRecipe,
+    base: Path,
+    base_repo: str,
+    out: Path,
+    data_root: Path,
+    evaluations: Sequence[Evaluation],
+) -> dict[str, Any]:
+    trained = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    origins = [origin_of(source, data_root) for source in recipe.data]
+    licences = list(dict.fromkeys(str(origin.get("licence") or "not stated") for origin in origins))
+    return {
+        "schema": 1,
+        "kind": "expert",
+        "name": recipe.name,
+        "domain": recipe.domain,
+        "labels": trained["labels"],
+        "prompt_format": recipe.prompt_format,
+        "base": base_repo,
+        "base_sha256": weights_sha256(base),
+        "licence": spdx(licences[0]) if len(licences) == 1 else "other",
+        "data": {"sources": origins, "licences": licences},
+        "recipe": {**recipe.as_dict(), "training": {k: v for k, v in trained.items() if k != "labels"}},
+        "scores": {e.dataset: [asdict(row) for row in e.rows] for e in evaluations},
+    }
+
+
+def spdx(licence: str) -> str:
+    """A licence as the Hub spells it: "CC BY 4.0 (as redistributed)" is "cc-by-4.0"."""
+    plain = licence.split("(")[0].split("/")[0].strip().lower()
+    return plain.replace(" ", "-")
+
+
+def _card(
+    repo: str, recipe: TrainingRecipe, about: dict[str, Any], evaluations: tuple[Evaluation, ...]
+) -> str:
+    origins, trained = about["data"]["sources"], about["recipe"]["training"]
+    shown = {key: value for key, value in recipe.as_dict().items() if key not in ("name", "domain", "data")}
+    return expert_card(
+        ExpertCard(
+            repo=repo,
+            base=about["base"],
+            domain=recipe.domain,
+            labels=tuple(about["labels"]),
+            prompt_format=recipe.prompt_format,
+            licence=about["licence"],
+            data_origin="; ".join(_origin(origin) for origin in origins),
+            data_licence="; ".join(about["data"]["licences"]),
+            attribution="Human annotations by the authors of the data named above; see its repository.",
+            recipe={**shown, **trained},
+            evaluations=evaluations,
+        )
+    )
+
+
+def _origin(origin: dict[str, Any]) -> str:
+    place = f" ({origin['repository']} at {str(origin['commit'])[:12]})" if origin.get("repository") else ""
+    return f"{origin['name']}{place}"
+
+
+def _write_json(file: Path, values: dict[str, Any]) -> None:
+    scratch = file.with_name(f".{file.name}")
+    scratch.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.replace(file)

@@ -1,0 +1,247 @@
+"""Train a LoRA adapter: the loop, its checkpoints, and its progress.
+
+Examples of a pack share one computed prompt prefix: the pack is one sequence in which every example
+sees the prefix and itself, never the others. The loss is on the answers alone, and so is the output head.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam_hub.errors import InputError
+from sam_hub.inference.models import choose_device
+from sam_hub.ner.formats import get_format
+from sam_hub.training.data import EncodedPack, encode_pack, packs, read_sets
+from sam_hub.training.recipe import TrainingRecipe
+
+if TYPE_CHECKING:
+    import torch
+
+CHECKPOINT = ".checkpoint"
+WEIGHTS = "adapter_model.safetensors"
+RECORD = "training.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands; loss is smoothed, speed in tokens a second, the rest in seconds."""
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run: the labels of its data, and how it went. Kept as ``training.json`` beside the adapter."""
+
+    labels: tuple[str, ...]
+    steps: int
+    tokens: int
+    seconds: float
+    loss: float
+    device: str
+
+
+def train_adapter(
+    recipe: TrainingRecipe,
+    base: Path,
+    out: Path,
+    *,
+    data_root: Path = Path(),
+    device: str = "auto",
+    checkpoint_every: int = 50,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Trained:
+    """Train the recipe's adapter on the base, and write it to ``out`` with peft.
+
+    Args:
+        data_root: the folder in which the recipe's data folders lie.
+
+    A checkpoint is kept in ``out/.checkpoint``; a run that was stopped goes on from it with the same
+    packs in the same order. It is deleted when the adapter is written.
+
+    Raises:
+        InputError: ``out`` holds a finished adapter or another recipe's checkpoint, or the data has no labels.
+    """
+    import torch
+
+    if (out / WEIGHTS).exists():
+        raise InputError(f"{out} holds a finished adapter", "Give another --out, or delete that folder.")
+    device = choose_device(device)
+    torch.manual_seed(recipe.seed)
+    sets = read_sets(recipe, data_root)
+    tokenizer, model = _load(base, recipe, device)
+    run = _Run(recipe, model, out)
+    stream = packs(sets, recipe)
+    for _ in range(run.step):
+        next(stream)
+    began, tokens_before = time.monotonic(), run.tokens
+    for pack in stream:
+        encoded = encode_pack(pack, get_format(recipe.prompt_format), tokenizer, recipe.max_tokens)
+        run.advance(encoded, device)
+        spent = time.monotonic() - began
+        if run.step % checkpoint_every == 0 and run.step < recipe.steps:
+            run.save()
+        speed = (run.tokens - tokens_before) / max(spent, 1e-9)
+        left = (recipe.steps - run.step) * (run.tokens / run.step) / max(speed, 1e-9)
+        on_progress(Progress(run.step, recipe.steps, run.loss, speed, run.seconds + spent, left))
+    seconds = run.seconds + time.monotonic() - began
+    labels = tuple(dict.fromkeys(label for s in sets for label in s.labels))
+    trained = Trained(labels, recipe.steps, run.tokens, round(seconds, 1), round(run.loss, 4), device)
+    _write(model, out, trained)
+    return trained
+
+
+def _load(base: Path, recipe: TrainingRecipe, device: str) -> tuple[Any, Any]:
+    """The tokenizer, and the base with a fresh adapter, in float32 (CUDA computes in bfloat16 by autocast)."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=str(base),
+    )
+    return tokenizer, get_peft_model(model, config).to(device).train()
+
+
+def attention_bias(encoded: EncodedPack, device: str) -> torch.Tensor:
+    """The additive mask (1, 1, T, T): causal, the prefix for all, every example for itself."""
+    import torch
+
+    owner = torch.tensor(encoded.owner, device=device)
+    length = owner.numel()
+    seen = torch.tril(torch.ones(length, length, dtype=torch.bool, device=device))
+    seen &= (owner[None, :] == -1) | (owner[None, :] == owner[:, None])
+    bias = torch.zeros(length, length, device=device).masked_fill_(~seen, torch.finfo(torch.float32).min)
+    return bias[None, None]
+
+
+def pack_loss(model: Any, encoded: EncodedPack, device: str) -> torch.Tensor:
+    """Mean cross-entropy over the pack's answer tokens."""
+    import torch
+
+    causal = model.get_base_model()
+    hidden = causal.model(
+        input_ids=torch.tensor([encoded.ids], device=device),
+        position_ids=torch.tensor([encoded.position], device=device),
+        attention_mask=attention_bias(encoded, device),
+        use_cache=False,
+    ).last_hidden_state[0]
+    target = torch.tensor(encoded.target, device=device)
+    counted = target != -100
+    logits = causal.lm_head(hidden[counted])
+    return torch.nn.functional.cross_entropy(logits.float(), target[counted])
+
+
+class _Run:
+    """The state of a training: optimiser, schedule, counters, and its checkpoint."""
+
+    def __init__(self, recipe: TrainingRecipe, model: Any, out: Path) -> None:
+        import torch
+
+        self.recipe, self.model, self.folder = recipe, model, out / CHECKPOINT
+        self.weights = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.step = self.tokens = 0
+        self.seconds = self.loss = 0.0
+        self.began = time.monotonic()
+        if self.folder.is_dir():
+            self._resume()
+
+    def _rate(self, step: int) -> float:
+        """Linear warm-up, then a cosine to a tenth."""
+        warm = max(1, int(self.recipe.warmup * self.recipe.steps))
+        if step < warm:
+            return (step + 1) / warm
+        return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - warm) / max(1, self.recipe.steps - warm)))
+
+    def advance(self, encoded: EncodedPack, device: str) -> None:
+        import torch
+
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss = pack_loss(self.model, encoded, device)
+        if torch.isfinite(loss):  # a pack whose examples were all too long has no answer token
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.loss = loss.item() if self.step == 0 else 0.95 * self.loss + 0.05 * loss.item()
+        self.schedule.step()
+        self.step += 1
+        self.tokens += len(encoded.ids)
+
+    def save(self) -> None:
+        import torch
+
+        scratch = self.folder.with_name(f"{CHECKPOINT}-new")
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        trainable = {n: p.detach().cpu() for n, p in self.model.named_parameters() if p.requires_grad}
+        state = {
+            "weights": trainable,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        torch.save(state, scratch / "state.pt")
+        seconds = self.seconds + time.monotonic() - self.began
+        counters = {"step": self.step, "tokens": self.tokens, "loss": self.loss, "seconds": seconds}
+        file = scratch / "progress.json"
+        file.write_text(json.dumps({"recipe": self.recipe.as_dict(), **counters}), encoding="utf-8")
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        scratch.rename(self.folder)
+
+    def _resume(self) -> None:
+        import torch
+
+        kept = json.loads((self.folder / "progress.json").read_text(encoding="utf-8"))
+        if TrainingRecipe.from_dict(kept["recipe"]) != self.recipe:
+            raise InputError(
+                f"{self.folder} is the checkpoint of another recipe",
+                "Give another --out, or delete that folder.",
+            )
+        state = torch.load(self.folder / "state.pt", weights_only=True)
+        own = dict(self.model.named_parameters())
+        with torch.no_grad():
+            for name, tensor in state["weights"].items():
+                own[name].copy_(tensor)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step, self.tokens = kept["step"], kept["tokens"]
+        self.loss, self.seconds = kept["loss"], kept["seconds"]
+
+
+def _write(model: Any, out: Path, trained: Trained) -> None:
+    """Write the adapter in bfloat16; its weights come last, and mark it as finished."""
+    import torch
+
+    scratch = out / ".adapter"
+    shutil.rmtree(scratch, ignore_errors=True)
+    model.to(torch.bfloat16).save_pretrained(scratch, save_embedding_layers=False)
+    (scratch / "README.md").unlink(missing_ok=True)  # peft's empty card; the expert's own is written later
+    (scratch / RECORD).write_text(json.dumps(asdict(trained), indent=2), encoding="utf-8")
+    for name in (RECORD, "adapter_config.json", WEIGHTS):
+        (scratch / name).rename(out / name)
+    shutil.rmtree(scratch)
+    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)

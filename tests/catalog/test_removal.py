@@ -1,0 +1,129 @@
+"""An expert's removal is planned, shown, and carried out whole; history and other people's files stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from sam_hub.catalog import (
+    Probe,
+    Selection,
+    count_experts,
+    execute_removal,
+    get_descriptor,
+    get_prediction,
+    latest_selection,
+    list_probes,
+    plan_removal,
+    put_descriptor,
+    put_prediction,
+    record_probe,
+    record_selection,
+)
+from sam_hub.errors import CatalogError
+
+from .test_work import ANSWER, MINILM, descriptor_of, question_of
+
+
+@pytest.fixture
+def models(tmp_path):
+    return tmp_path / "home" / "models"
+
+
+@pytest.fixture
+def pulled(models):
+    folder = models / "o" / "news"
+    (folder / "more").mkdir(parents=True)
+    (folder / "adapter_model.safetensors").write_bytes(b"x" * 1000)
+    (folder / "more" / "card.md").write_bytes(b"y" * 24)
+    return folder
+
+
+@pytest.fixture
+def news(catalog, add, pulled, target):
+    """An expert on disk, described, asked and probed."""
+    expert = add("o/news", path=str(pulled))
+    put_descriptor(catalog, descriptor_of([1, 0], expert_id=expert.id))
+    put_prediction(catalog, question_of("expert", expert.id), ANSWER, target.id)
+    scores = dict.fromkeys(("precision", "recall", "f1", "low", "high"), 0.5)
+    key = {"sample_key": "s", "votes": "plain", "threshold": 0.5}
+    record_probe(catalog, Probe(expert_id=expert.id, target_id=target.id, **key, **scores, pseudo_entities=4))
+    record_selection(
+        catalog,
+        Selection(
+            target_id=target.id,
+            method="similarity",
+            k=1,
+            ranking=[{"expert": expert.ref, "score": 1.0}],
+            chosen=[expert.ref],
+        ),
+    )
+    return expert
+
+
+def test_a_plan_says_what_will_go_and_touches_nothing(catalog, news, models, pulled):
+    plan = plan_removal(catalog, "news", models)
+    assert (plan.ref, plan.bytes, len(plan.files), plan.kept) == (news.ref, 1024, 2, None)
+    assert (plan.descriptors, plan.predictions, plan.probes) == (1, 1, 1)
+    assert pulled.is_dir()
+    assert count_experts(catalog) == 1
+
+
+def test_removing_takes_what_was_computed_along_and_keeps_the_history(catalog, news, models, pulled, target):
+    execute_removal(catalog, plan_removal(catalog, "news", models))
+    assert count_experts(catalog) == 0
+    assert list(pulled.parent.iterdir()) == []
+    assert get_descriptor(catalog, *MINILM, expert_id=news.id) is None
+    assert get_prediction(catalog, question_of("expert", news.id)) is None
+    assert list_probes(catalog, target.id, "s", "plain", 0.5) == []
+    assert latest_selection(catalog, target.id, "similarity").chosen == [news.ref]
+
+
+def test_the_id_of_a_removed_expert_never_names_another(catalog, news, add, models):
+    execute_removal(catalog, plan_removal(catalog, news.id, models))
+    assert add("o/other").id > news.id
+
+
+def test_files_outside_of_the_models_folder_stay(catalog, add, models, tmp_path):
+    mine = tmp_path / "my-training"
+    mine.mkdir()
+    (mine / "adapter_model.safetensors").write_bytes(b"x")
+    models.mkdir(parents=True)
+    (models / "link").symlink_to(mine)
+    for name, path in (("direct", mine), ("linked", models / "link"), ("everything", models)):
+        add(f"o/{name}", path=str(path))
+        plan = plan_removal(catalog, name, models)
+        assert (plan.folder, plan.files, plan.bytes) == (None, (), 0)
+        assert "outside" in plan.kept
+        execute_removal(catalog, plan)
+    assert (mine / "adapter_model.safetensors").exists()
+    assert models.is_dir()
+
+
+def test_files_that_another_expert_uses_stay(catalog, news, add, models, pulled):
+    add("o/copy", path=str(pulled / "more"))
+    plan = plan_removal(catalog, "news", models)
+    assert plan.kept == "o/copy uses the same files"
+    execute_removal(catalog, plan)
+    assert pulled.is_dir()
+
+
+def test_a_plan_carried_out_twice_says_so_and_deletes_nothing_more(catalog, news, models, pulled):
+    plan = plan_removal(catalog, "news", models)
+    execute_removal(catalog, plan)
+    pulled.mkdir()
+    with pytest.raises(CatalogError, match="no longer in the catalog"):
+        execute_removal(catalog, plan)
+    assert pulled.is_dir()
+
+
+def test_a_removal_that_the_catalog_refuses_brings_the_files_back(catalog, news, models, pulled):
+    plan = plan_removal(catalog, "news", models)
+    with catalog.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE keeper (expert_id REFERENCES expert (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        connection.exec_driver_sql(f"INSERT INTO keeper VALUES ({news.id})")
+    with pytest.raises(Exception, match="FOREIGN KEY"):  # at commit, when the folder is away already
+        execute_removal(catalog, plan)
+    assert (pulled / "adapter_model.safetensors").exists()
+    assert count_experts(catalog) == 1

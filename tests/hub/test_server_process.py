@@ -1,0 +1,109 @@
+"""The embedded Hub starts, says so, guards its door, and loses nothing when it dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from huggingface_hub.utils import get_session
+
+from sam_hub.errors import InputError
+from sam_hub.hub.connection import Hub
+from sam_hub.hub.embedded import running_hub
+from sam_hub.hub.server.process import ServerProcess, start
+from tests.hub.conftest import publish
+
+
+def test_a_taken_port_is_one_clear_message(server: ServerProcess, tmp_path: Path) -> None:
+    port = int(server.endpoint.rsplit(":", 1)[1])
+    with (
+        pytest.raises(InputError, match=f"Port {port} of 127.0.0.1 can't be used"),
+        running_hub(tmp_path, port),
+    ):
+        pass
+
+
+def test_the_command_says_that_a_port_is_taken(server: ServerProcess, tmp_path: Path) -> None:
+    port = server.endpoint.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "sam_hub.hub.server", "--root", str(tmp_path / "x"), "--port", port]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.strip().count("\n") == 0
+    assert "can't be used" in run.stderr
+
+
+def test_addresses_beyond_this_machine_are_not_served(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sam_hub.hub.server", "--root", str(tmp_path), "--host", "0.0.0.0"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, "loopback only" in run.stderr) == (1, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes")
+def test_the_token_is_the_owners_alone_and_stays(server: ServerProcess, hub_root: Path) -> None:
+    assert stat.S_IMODE((hub_root / "token").stat().st_mode) == 0o600
+    with start(hub_root) as again:
+        assert again.token == server.token
+    assert server.token not in repr(server)
+
+
+def test_other_host_names_are_turned_away(server: ServerProcess) -> None:
+    answer = get_session().get(f"{server.endpoint}/api/models", headers={"Host": "evil.example"})
+    assert answer.status_code == 403
+
+
+def test_a_killed_hub_keeps_what_was_committed(
+    hub: Hub, server: ServerProcess, hub_root: Path, adapter: Path
+) -> None:
+    commits = [publish(hub, adapter, "acme/news")]
+    for number in range(3):
+        (adapter / "notes.txt").write_text(str(number))
+        commits.append(publish(hub, adapter, "acme/news"))
+    server.process.kill()
+    server.process.wait()
+    with start(hub_root) as again:
+        api = Hub(again.endpoint, again.token, hub.cache_dir).api()
+        assert [commit.commit_id for commit in api.list_repo_commits("acme/news")][:4] == commits[::-1]
+        path = api.hf_hub_download("acme/news", "notes.txt", revision=commits[-1], cache_dir=hub.cache_dir)
+        assert Path(path).read_text() == "2"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_the_hub_dies_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from sam_hub.hub.server.process import start\n"
+        "print(start(Path(sys.argv[1])).process.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while _alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(child)
+
+
+def _alive(pid: int) -> bool:
+    """Running, and not merely waiting for a parent to take note of its end."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] == "Z")
+
+
+def test_nothing_half_written_stays(hub: Hub, hub_root: Path, adapter: Path) -> None:
+    publish(hub, adapter, "acme/news")
+    hub.api().delete_repo("acme/news")
+    assert not [path for path in hub_root.rglob(".*") if path.name.startswith((".tmp", ".new", ".gone"))]

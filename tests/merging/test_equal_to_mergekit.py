@@ -1,0 +1,146 @@
+"""A merge made here is the one that stock mergekit makes of the written configuration, bit for bit."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sam_hub.merging.configuration import FILE_NAME, to_mergekit
+from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.methods import base_role, has_weights, known_methods
+from sam_hub.merging.recipe import Recipe, make_recipe, pin
+from tests import tiny_models
+
+STOCK = Path(sys.executable).with_name("mergekit-yaml")
+WEIGHTS = (0.7, -1.2, 1.0)
+FOR_TWO = {"slerp", "nearswap", "arcee_fusion", "nuslerp"}
+
+
+@pytest.fixture(scope="module")
+def fold_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("folds")
+
+
+def stock_mergekit(folder: Path, cache: Path, *options: str) -> Path:
+    """Run mergekit's own command on the configuration that lies in ``folder``."""
+    out = folder.with_name(f"{folder.name}-stock")
+    shutil.rmtree(out, ignore_errors=True)
+    command = [STOCK, folder / FILE_NAME, out, "--lora-merge-cache", cache, "--quiet", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return out
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("method", ["ties", "task_arithmetic", "linear"])
+def test_a_merge_equals_that_of_the_mergekit_command(
+    method: str, tiny_base: Path, tiny_experts: tuple[Path, ...], fold_cache: Path, tmp_path: Path
+) -> None:
+    experts = [pin(path, weight=weight) for path, weight in zip(tiny_experts, WEIGHTS, strict=True)]
+    recipe = make_recipe(pin(tiny_base), experts, method=method)
+    merged = run_merge(plan_merge(recipe, tmp_path / "merged"))
+    assert weights(merged) == weights(stock_mergekit(merged, fold_cache))
+
+
+def test_a_random_merge_equals_that_of_the_mergekit_command_with_the_same_seed(
+    tiny_base: Path, tiny_experts: tuple[Path, ...], fold_cache: Path, tmp_path: Path
+) -> None:
+    recipe = make_recipe(pin(tiny_base), [pin(path) for path in tiny_experts], method="dare_ties", seed=7)
+    merged = run_merge(plan_merge(recipe, tmp_path / "merged"))
+    # Folding draws random numbers too: mergekit's first run, without folds, is not decided by the seed.
+    stock_mergekit(merged, fold_cache, "--random-seed", "7")
+    assert weights(merged) == weights(stock_mergekit(merged, fold_cache, "--random-seed", "7"))
+
+
+def test_paths_with_plus_signs_at_signs_and_spaces_reach_mergekit_whole(
+    tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path
+) -> None:
+    odd = tmp_path / "my models + more @home"
+    base = Path(shutil.copytree(tiny_base, odd / "base@v1"))
+    experts = [pin(Path(shutil.copytree(path, odd / f"{path.name}+x"))) for path in tiny_experts]
+    merged = run_merge(plan_merge(make_recipe(pin(base), experts), odd / "merged"))
+    assert weights(merged) == weights(stock_mergekit(merged, tmp_path / "folds"))
+
+
+def in_this_process(recipe: Recipe, folder: Path, cache: Path) -> tuple[bytes, bytes]:
+    """The weights merged here, and by mergekit with warm folds; its cache of loaders is emptied in between."""
+    from mergekit.config import MergeConfiguration
+    from mergekit.io.tasks import LoaderCache
+    from mergekit.merge import run_merge as mergekit_run
+    from mergekit.options import MergeOptions
+
+    from sam_hub.merging.streaming import merge_to
+
+    LoaderCache.loaders.clear()
+    folder.mkdir()
+    merge_to(recipe, folder / "model.safetensors", lambda name, done, total: None)
+    options = MergeOptions(
+        lora_merge_cache=str(cache), random_seed=recipe.seed, write_model_card=False, quiet=True
+    )
+    for _ in range(2):
+        LoaderCache.loaders.clear()
+        config = MergeConfiguration.model_validate(yaml.safe_load(yaml.safe_dump(to_mergekit(recipe))))
+        mergekit_run(config, str(folder / "stock"), options)
+    LoaderCache.loaders.clear()
+    return weights(folder), weights(folder / "stock")
+
+
+@pytest.mark.parametrize("method", known_methods())
+def test_every_method_of_mergekit_gives_its_own_result(
+    method: str, tiny_base: Path, tiny_experts: tuple[Path, ...], fold_cache: Path, tmp_path: Path
+) -> None:
+    count = 1 if method == "passthrough" else 2 if method in FOR_TWO else 3
+    chosen = (0.7, 0.4, 1.0) if has_weights(method) else (1.0, 1.0, 1.0)
+    experts = [pin(path, weight=weight) for path, weight in zip(tiny_experts[:count], chosen, strict=False)]
+    parameters = {"t": 0.3} if method in ("slerp", "nearswap") else None
+    recipe = make_recipe(pin(tiny_base), experts, method=method, parameters=parameters, seed=5)
+    ours, stock = in_this_process(recipe, tmp_path / "merged", fold_cache)
+    assert ours == stock, base_role(method, count)
+
+
+@pytest.mark.parametrize("how", ["float32", "float16", "untied", "mixed", "sharded", "full models"])
+def test_other_kinds_of_base_and_experts_give_the_same_result_too(how: str, tmp_path: Path) -> None:
+    base = tiny_models.tiny_base(
+        tmp_path / "base", dtype=how if how.startswith("float") else "bfloat16", tied=how != "untied"
+    )
+    experts = [tiny_models.tiny_adapter(base, tmp_path / f"expert{n}", seed=n) for n in (1, 2)]
+    if how == "mixed":
+        _widen_norms(base)
+    if how == "sharded":
+        base = _saved_again(base, None, tmp_path / "sharded", max_shard_size="20KB")
+    if how == "full models":
+        experts = [_saved_again(base, path, tmp_path / f"full-{path.name}") for path in experts]
+    for path in experts:
+        (path / "sam_hub.json").unlink(missing_ok=True)  # the base was stored anew: its hash is another
+    recipe = make_recipe(
+        pin(base), [pin(path) for path in experts], dtype="float32" if how == "mixed" else None
+    )
+    ours, stock = in_this_process(recipe, tmp_path / "merged", tmp_path / "folds")
+    assert ours == stock
+
+
+def _widen_norms(base: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(base / "model.safetensors")
+    widened = {name: t.float() * 1.2345 if "norm" in name else t for name, t in tensors.items()}
+    save_file(widened, base / "model.safetensors", metadata={"format": "pt"})
+
+
+def _saved_again(base: Path, adapter: Path | None, folder: Path, **options: str) -> Path:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(base)
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    model.save_pretrained(folder, **options)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return folder

@@ -1,0 +1,117 @@
+"""A recipe pins its inputs, speaks mergekit's language, and says what it does not understand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sam_hub.errors import InputError, UsageError
+from sam_hub.merging.configuration import FILE_NAME, from_config, to_mergekit, write_config
+from sam_hub.merging.recipe import from_json, make_recipe, pin, recipe_hash, to_json
+
+
+@pytest.fixture
+def recipe(tiny_base: Path, tiny_experts: tuple[Path, ...]):
+    experts = [
+        pin(path, f"acme/{path.name}", "1a2b3c", weight)
+        for path, weight in zip(tiny_experts, (1, 2, 0.5), strict=True)
+    ]
+    return make_recipe(pin(tiny_base, "acme/base", "4d5e6f"), experts)
+
+
+def test_ties_with_half_of_each_delta_is_the_default(recipe) -> None:
+    config = to_mergekit(recipe)
+    assert (config["merge_method"], config["parameters"], config["dtype"]) == (
+        "ties",
+        {"density": 0.5},
+        "bfloat16",
+    )
+    base, expert = recipe.base.path, recipe.experts[1].path
+    assert config["base_model"] == str(base)
+    assert config["models"][1] == {"model": f"{base}+{expert}", "parameters": {"weight": 2.0}}
+
+
+def test_the_written_file_reads_back_as_the_same_recipe(recipe, tmp_path: Path) -> None:
+    write_config(recipe, tmp_path / FILE_NAME)
+    text = (tmp_path / FILE_NAME).read_text()
+    read = from_config(yaml.safe_load(text), known=[recipe.base, *recipe.experts])
+    assert read == recipe
+    assert recipe_hash(from_config(yaml.safe_load(text))) == recipe_hash(recipe)
+    assert "acme/plain 1a2b3c" in text
+    assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_a_linear_merge_reads_back_although_mergekit_names_no_base_for_it(recipe) -> None:
+    linear = replace(recipe, method="linear", parameters={})
+    assert "base_model" not in to_mergekit(linear)
+    assert recipe_hash(from_config(to_mergekit(linear))) == recipe_hash(linear)
+
+
+def test_the_hash_tells_contents_and_not_where_they_lie(recipe, tiny_base: Path, tmp_path: Path) -> None:
+    moved = pin(Path(shutil.copytree(tiny_base, tmp_path / "elsewhere")), "other/name", "ffff")
+    assert recipe_hash(replace(recipe, base=moved)) == recipe_hash(recipe)
+    assert recipe_hash(replace(recipe, parameters={"density": 0.6})) != recipe_hash(recipe)
+    assert recipe_hash(replace(recipe, experts=recipe.experts[::-1])) != recipe_hash(recipe)
+    assert recipe_hash(replace(recipe, dtype="float32")) != recipe_hash(recipe)
+    assert recipe_hash(replace(recipe, seed=1)) == recipe_hash(recipe)  # ties draws nothing
+    random = replace(recipe, method="dare_ties")
+    assert recipe_hash(replace(random, seed=1)) != recipe_hash(random)
+
+
+def test_an_adapter_with_another_alpha_is_another_input(tiny_adapter: Path) -> None:
+    before = pin(tiny_adapter)
+    config = json.loads((tiny_adapter / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "somewhere/else"
+    (tiny_adapter / "adapter_config.json").write_text(json.dumps(config))
+    assert pin(tiny_adapter) == before
+    config["lora_alpha"] *= 2
+    (tiny_adapter / "adapter_config.json").write_text(json.dumps(config))
+    assert pin(tiny_adapter) != before
+
+
+def test_a_recipe_survives_json(recipe) -> None:
+    assert from_json(json.loads(json.dumps(to_json(recipe)))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"method": "tiez"}, "Use one of: arcee_fusion, breadcrumbs"),
+        ({"parameters": {"densitty": 0.5}}, "It takes: density, int8_mask, lambda, normalize, rescale"),
+        ({"parameters": {"density": "much"}}, "density='much'"),
+        ({"method": "slerp", "parameters": {}}, "needs the parameter 't'"),
+        ({"method": "model_stock", "parameters": {}}, "has no weights"),
+        ({"dtype": "int4"}, "bfloat16, float16, float32"),
+        ({"experts": ()}, "at least one expert"),
+    ],
+)
+def test_what_mergekit_does_not_take_is_one_clear_error(recipe, change: dict, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        to_mergekit(replace(recipe, **change))
+    assert said in str(caught.value)
+
+
+def test_a_method_for_two_refuses_three_experts(recipe) -> None:
+    three = tuple(replace(expert, weight=1.0) for expert in recipe.experts)
+    with pytest.raises(UsageError, match="can't merge 3 experts"):
+        to_mergekit(replace(recipe, method="slerp", parameters={"t": 0.5}, experts=three))
+    pair = to_mergekit(replace(recipe, method="slerp", parameters={"t": 0.5}, experts=three[:2]))
+    assert pair["base_model"] == pair["models"][0]["model"]
+
+
+def test_the_same_expert_twice_is_refused(recipe) -> None:
+    with pytest.raises(UsageError, match="more than once"):
+        make_recipe(recipe.base, [recipe.experts[0], recipe.experts[0]])
+
+
+def test_a_configuration_that_is_no_recipe_is_refused(recipe) -> None:
+    with pytest.raises(InputError, match="no mergekit configuration"):
+        from_config({"slices": []})
+    config = to_mergekit(recipe)
+    with pytest.raises(InputError, match="no folder here"):
+        from_config(config | {"base_model": "/no/such/base"})

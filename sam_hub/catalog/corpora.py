@@ -26,7 +26,7 @@ def define_target(
 ) -> Target:
     """Make a target of raw text and entity types.
 
-    The texts are copied to ``home/targets`` without any labels, so that nothing but an evaluation can look at those.
+    The texts are copied to ``home/targets`` without labels, so that only an evaluation can look at those.
 
     Args:
         gold: a file of labelled sentences for the evaluation, if there is one.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from sam_hub.catalog.descriptors import pack, put_descriptor
 from sam_hub.catalog.experts import add_base, add_expert, get_expert, list_bases, place_expert
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Base, Expert, ExpertCreate
+from sam_hub.catalog.tables import Base, Descriptor, Expert, ExpertCreate
 from sam_hub.errors import InputError, UnusableModel
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.inspection import Inspection, inspect
@@ -61,7 +64,28 @@ def register(
         size_bytes=found.size,
         details={key: about[key] for key in ("recipe", "data", "scores") if key in about},
     )
-    return add_expert(catalog, expert), found
+    added = add_expert(catalog, expert)
+    if found.descriptor is not None and (problem := _keep_descriptor(catalog, added, found.descriptor)):
+        found = replace(found, warnings=(*found.warnings, problem))
+    return added, found
+
+
+def _keep_descriptor(catalog: Catalog, expert: Expert, said: Mapping[str, Any]) -> str | None:
+    """Keep the descriptor that a repository carries; returns why it can't be kept."""
+    try:
+        row = Descriptor(
+            expert_id=expert.id,
+            embedder=str(said["embedder"]),
+            revision=str(said["revision"]),
+            count=int(said["count"]),
+            sentences_sha256=str(said["sentences_sha256"]),
+            origin="repo",
+            vector=pack(said["vector"]),
+        )
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        return f"its descriptor.json can't be used ({error}): describe it with a corpus"
+    put_descriptor(catalog, row)
+    return None
 
 
 def pull_expert(

@@ -244,7 +244,10 @@ class Merge(SQLModel, table=True):
 
 
 class Evaluation(SQLModel, table=True):
-    """Strict scores of one system ("SaM", "unified", an expert…) on a target's labelled sentences."""
+    """Strict scores of one system ("SaM", "unified", an expert…) on a target's labelled sentences.
+
+    ``rule`` says how the predictions of two models were integrated; None for one model.
+    """
 
     id: int | None = _id()
     target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", index=True)
@@ -257,6 +260,7 @@ class Evaluation(SQLModel, table=True):
     parse_failures: int
     per_type: dict[str, dict[str, float]] = Field(default_factory=dict, sa_type=JSON)
     prediction_ids: list[int] = Field(default_factory=list, sa_type=JSON)
+    rule: str | None = None
     seconds: float
     created_at: datetime = Field(default_factory=_now)
 

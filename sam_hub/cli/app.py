@@ -10,7 +10,7 @@ from sam_hub import __version__
 from sam_hub.cli import demo, evaluate, experts, hub, merge, predict, push, select, serve, target, train
 
 app = typer.Typer(
-    help="Named-entity recognition for a new domain without labels: select experts on the Hub, and merge them.",
+    help="Entity recognition for a new domain without labels: select experts on the Hub, and merge them.",
     no_args_is_help=False,
     add_completion=False,
     rich_markup_mode=None,
@@ -32,6 +32,5 @@ def start(
     if version:
         print(f"sam-hub {__version__}")
     elif context.invoked_subcommand is None:
-        print(
-            "The terminal UI comes later. Until then: `sam-hub demo` shows the whole job, `sam-hub --help` all commands."
-        )
+        print("The terminal UI comes later. Until then:")
+        print("`sam-hub demo` shows the whole job, `sam-hub --help` all commands.")

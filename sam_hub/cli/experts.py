@@ -116,9 +116,8 @@ def remove(
         files = (
             f"{len(plan.files)} files ({megabytes(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
         )
-        print(
-            f"{plan.ref}: {files}, {plan.descriptors} descriptors, {plan.predictions} predictions, {plan.probes} probes"
-        )
+        print(f"{plan.ref}: {files}, {plan.descriptors} descriptors,")
+        print(f"  {plan.predictions} predictions, {plan.probes} probes")
     if not dry_run:
         if not yes:
             typer.confirm("Remove them?", abort=True)

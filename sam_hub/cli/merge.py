@@ -87,9 +87,8 @@ def _show_plan(label: str, plan, dry_run: bool) -> None:
     if plan.reused:
         print("  this very merge is there already")
     elif not plan.report.errors:
-        print(
-            f"  writes {megabytes(plan.bytes_to_write)}, about {plan.seconds:.0f} s, {megabytes(plan.memory)} of memory"
-        )
+        size, memory = megabytes(plan.bytes_to_write), megabytes(plan.memory)
+        print(f"  writes {size}, takes about {plan.seconds:.0f} s and {memory} of memory")
     if dry_run:
         print(plan.config_text)
 

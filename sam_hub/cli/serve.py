@@ -33,7 +33,8 @@ def hub_serve(
         if as_json:
             show_json({"endpoint": endpoint, "token": token})
             return
-        print(f"export HF_ENDPOINT={endpoint}\nexport HF_TOKEN={token}", flush=True)
-        say("Type these two lines in another terminal. Ctrl+C ends the Hub.")
+        # The embedded Hub has no Xet storage, which a stock client would use for uploads without asking.
+        print(f"export HF_ENDPOINT={endpoint} HF_TOKEN={token} HF_HUB_DISABLE_XET=1", flush=True)
+        say("Type this line in another terminal. Ctrl+C ends the Hub.")
 
     serve_here(root or Place().settings.home / "hub", host, port, ready)

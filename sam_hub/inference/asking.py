@@ -18,7 +18,7 @@ from sam_hub.settings import Settings
 
 DEFAULT_FORMAT = "b2ner"
 # Part of the key under which predictions are kept: to be raised when decoding comes to answer otherwise.
-DECODER = "greedy-1"
+DECODER = "greedy-2"
 
 
 @dataclass(frozen=True)
@@ -97,27 +97,28 @@ def ask(
 ) -> dict[str, records.Prediction]:
     """Every model's prediction of these sentences, by model name.
 
-    What the catalog has is not computed again. Models that share a folder (a base and its adapters) are run on
-    one loaded base, and each prediction is kept as soon as it is there: a run that was stopped loses one at most.
+    What the catalog has is not computed again, nor is one model that goes by two names. Models that share a
+    folder (a base and its adapters) are run on one loaded base, and each prediction is kept as soon as it is
+    there: a run that was stopped loses one at most.
 
     Args:
         on_progress: is told (model's name, sentences done, all).
     """
-    sha, found, missing = corpus_hash(sentences), {}, []
-    questions = {}
+    sha, decoding = corpus_hash(sentences), f"{DECODER} {'free' if free else 'grammar'} {settings.dtype}"
+    questions = {
+        model.name: records.Question(model.kind, model.id, sha, model.prompt_format, tuple(labels), decoding)
+        for model in models
+    }
+    found = {question: records.get_prediction(catalog, question) for question in set(questions.values())}
+    missing: dict[records.Question, Model] = {}
     for model in models:
-        key = f"{DECODER} {'free' if free else 'grammar'} {settings.dtype}"
-        questions[model.name] = records.Question(
-            model.kind, model.id, sha, model.prompt_format, tuple(labels), key
-        )
-        known = records.get_prediction(catalog, questions[model.name])
-        if known:
-            found[model.name] = known
+        question = questions[model.name]
+        if found[question]:
             on_progress(model.name, len(sentences), len(sentences))
         else:
-            missing.append(model)
-    missing.sort(key=lambda model: (str(model.folder), model.adapter is not None))
-    for folder, group in groupby(missing, key=lambda model: model.folder):
+            missing.setdefault(question, model)
+    ordered = sorted(missing.values(), key=lambda model: (str(model.folder), model.adapter is not None))
+    for folder, group in groupby(ordered, key=lambda model: model.folder):
         loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
         for model in group:
             with with_adapter(loaded, model.adapter) as ready:
@@ -129,11 +130,10 @@ def ask(
                     free=free,
                     on_progress=lambda done, total, name=model.name: on_progress(name, done, total),
                 )
-            found[model.name] = records.put_prediction(
-                catalog, questions[model.name], _kept(answer), target_id
-            )
+            question = questions[model.name]
+            found[question] = records.put_prediction(catalog, question, _kept(answer), target_id)
         del loaded
-    return {model.name: found[model.name] for model in models}
+    return {name: found[question] for name, question in questions.items()}
 
 
 def _kept(answer: Prediction) -> records.Answer:

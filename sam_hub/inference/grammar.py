@@ -3,7 +3,8 @@
 An answer is nothing, or a chain of (label of the set, run of words of the sentence), the mentions in the
 order of the text and without overlap. Held to it, an answer can't be malformed, invented or endless, and
 its entities are read off the path, not parsed. A mention stands for its first occurrence at or after the
-end of the mention before it, as in `sam_hub.ner.alignment`.
+end of the mention before it, as in `sam_hub.ner.alignment`. Where the same tokens can be read in two ways
+(the sentence itself holds "; person: x"), the reading with more mentions counts, which is the parser's.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class AnswerGrammar:
     """
 
     def __init__(self, prompt_format: PromptFormat, labels: Sequence[str], tokenizer: Any) -> None:
-        self.labels = tuple(labels)
+        self.labels = tuple(dict.fromkeys(labels))
         self.eos = tokenizer.eos_token_id
         self._format, self._tokenizer = prompt_format, tokenizer
         self.start, self.between = Node(), Node()
@@ -127,14 +128,18 @@ class Path:
 
     def advance(self, token: int) -> None:
         """Take the next token, which must be allowed."""
-        threads: list[_Thread] = []
+        reached: list[_Thread] = []
         for thread in self._threads:
             node = thread.node.next.get(token)
             if node is not None and self._open(thread, node):
-                threads += self._enter(thread, node)
-        if not self.finished:
-            self._threads = threads
-            self.entities = max((t.entities for t in threads), key=len, default=self.entities)
+                reached += self._enter(thread, node)
+        # Threads that stand at the same place go on alike: only the one with most mentions is followed.
+        best: dict[tuple, _Thread] = {}
+        for thread in sorted(reached, key=lambda t: -len(t.entities)):
+            best.setdefault((id(thread.node), thread.label, thread.cursor), thread)
+        self._threads = list(best.values())
+        self.entities = self._threads[0].entities
+        self.finished = any(not thread.node.next for thread in self._threads)
 
     def _enter(self, thread: _Thread, node: Node) -> list[_Thread]:
         inside = _Thread(node, thread.in_mention, thread.label, thread.cursor, thread.entities)
@@ -149,7 +154,7 @@ class Path:
             return reached
         for end in node.ends:
             if end in (DONE, NOTHING):
-                self.finished, self.entities = True, thread.entities
+                reached.append(_Thread(node, False, -1, thread.cursor, thread.entities))
             else:
                 reached.append(_Thread(self._mentions, True, end, thread.cursor, thread.entities))
         return reached

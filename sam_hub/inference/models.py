@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam_hub.errors import UnusableModel
+from sam_hub.errors import UnusableModel, UsageError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,24 +25,35 @@ class LoadedModel:
 
 
 def choose_device(name: str = "auto") -> str:
-    """``cuda``, ``mps`` or ``cpu``; "auto" takes the first that is there."""
+    """``cuda``, ``mps`` or ``cpu``; "auto" takes the first that is there.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
     import torch
 
-    if name != "auto":
-        return name
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(device for device, is_there in there.items() if is_there)
+    if not there.get(name):
+        raise UsageError(f"There is no device '{name}' here", "Set SAM_HUB_DEVICE to auto or cpu.")
+    return name
 
 
 def choose_dtype(name: str, device: str) -> Any:
     """The torch dtype; "auto" is bfloat16 on CUDA and float32 elsewhere: most CPUs have no bfloat16
-    units, and emulate them at a quarter of float32's speed (measured: 50 against 194 GFLOP/s)."""
+    units, and emulate them at a quarter of float32's speed (measured: 50 against 194 GFLOP/s).
+
+    Raises:
+        UsageError: it is no number type that models run in.
+    """
     import torch
 
-    if name == "auto":
-        return torch.bfloat16 if device == "cuda" else torch.float32
-    return getattr(torch, name)
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    known["auto"] = torch.bfloat16 if device == "cuda" else torch.float32
+    if name not in known:
+        raise UsageError(f"There is no number type '{name}'", "Set SAM_HUB_DTYPE to auto or float32.")
+    return known[name]
 
 
 def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> LoadedModel:
@@ -82,61 +93,113 @@ def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedMo
     copies the touched tensors back from the base's file, so that nothing is kept twice in memory.
 
     Raises:
-        UnusableModel: the adapter does not fit the model.
+        UnusableModel: the adapter does not fit the model, which is left as it was.
     """
     if adapter is None:
         yield loaded
         return
-    from peft import PeftModel
-
     touched = adapted_tensors(adapter)
-    own = dict(loaded.model.named_parameters())
-    if missing := [name for name in touched if name not in own]:
-        raise UnusableModel(
-            f"{adapter.name} adapts {missing[0]}, which {loaded.folder.name} does not have",
-            "It was made for another base; remove it, or choose its base.",
-        )
+    _check_fit(loaded, adapter, touched)
     try:
-        wrapped = PeftModel.from_pretrained(loaded.model, adapter, local_files_only=True)
-        folded = wrapped.merge_and_unload(safe_merge=True)
-        yield LoadedModel(folded.eval(), loaded.tokenizer, loaded.device, loaded.folder)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise UnusableModel(
-            f"The adapter {adapter.name} does not fit {loaded.folder.name}: {_first_line(error)}",
-            "It was made for another base; remove it, or choose its base.",
-        ) from error
+        _fold(loaded, adapter)
+        yield loaded
     finally:
+        _unwrap(loaded)
         _restore(loaded, touched)
 
 
-def adapted_tensors(adapter: Path) -> list[str]:
-    """Names of the base's weights that an adapter changes, read from its file's header.
+def adapted_tensors(adapter: Path) -> dict[str, tuple[int, int]]:
+    """The base's weights that an adapter changes, with their shape (out, in), from its file's header.
 
     Raises:
-        UnusableModel: the folder holds no readable adapter.
+        UnusableModel: the folder holds no readable adapter, or one that is more than plain LoRA.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
-            names = list(file.keys())
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UnusableModel(f"The adapter in {adapter} can't be read: {error}", "Pull it again.") from error
-    prefix, mark = "base_model.model.", ".lora_A.weight"
-    return [name.removeprefix(prefix).replace(mark, ".weight") for name in names if name.endswith(mark)]
+    sides = (".lora_A.weight", ".lora_B.weight")
+    if other := [name for name in shapes if not name.endswith(sides)]:
+        raise UnusableModel(
+            f"The adapter in {adapter} holds {other[0]}, which is not a plain LoRA weight",
+            "Train the expert with plain LoRA on linear layers, or publish it as a full model.",
+        )
+    modules = {name.removeprefix("base_model.model.").removesuffix(sides[0]): name for name in shapes}
+    return {
+        f"{module}.weight": (shapes[name.replace(*sides)][0], shapes[name][1])
+        for module, name in modules.items()
+        if name.endswith(sides[0]) and name.replace(*sides) in shapes
+    }
 
 
-def _restore(loaded: LoadedModel, names: list[str]) -> None:
+def _check_fit(loaded: LoadedModel, adapter: Path, touched: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse before anything is changed."""
+    own, stored = dict(loaded.model.named_parameters()), _stored(loaded.folder)
+    for name, shape in touched.items():
+        if name not in own or name not in stored:
+            problem = f"which {loaded.folder.name} does not have"
+        elif tuple(own[name].shape) != shape:
+            problem = f"as {list(shape)}, which is {list(own[name].shape)} in {loaded.folder.name}"
+        else:
+            continue
+        raise UnusableModel(
+            f"{adapter.name} adapts {name}, {problem}",
+            "It was made for another base; remove it, or choose its base.",
+        )
+
+
+def _fold(loaded: LoadedModel, adapter: Path) -> None:
+    from peft import PeftModel
+
+    try:
+        PeftModel.from_pretrained(
+            loaded.model, adapter, local_files_only=True, torch_device=loaded.device
+        ).merge_and_unload(safe_merge=True)
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+        raise UnusableModel(
+            f"The adapter {adapter.name} does not fit {loaded.folder.name}: {_first_line(error)}",
+            "Pull it again; if that does not help, remove it.",
+        ) from error
+    loaded.model.eval()
+
+
+def _unwrap(loaded: LoadedModel) -> None:
+    """Put plain layers back where a fold that failed left peft's."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, module in list(loaded.model.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            parent, _, attribute = name.rpartition(".")
+            setattr(loaded.model.get_submodule(parent), attribute, module.get_base_layer())
+    if hasattr(loaded.model, "peft_config"):
+        del loaded.model.peft_config
+
+
+def _stored(folder: Path) -> dict[str, Path]:
+    """The tensors of a model's files, and which file holds each."""
+    from safetensors import safe_open
+
+    found = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as tensors:
+            found.update(dict.fromkeys(tensors.keys(), file))
+    return found
+
+
+def _restore(loaded: LoadedModel, names: Collection[str]) -> None:
     import torch
     from safetensors import safe_open
 
-    own = dict(loaded.model.named_parameters())
-    wanted = set(names)
+    own, stored = dict(loaded.model.named_parameters()), _stored(loaded.folder)
     with torch.no_grad():
-        for file in sorted(loaded.folder.glob("*.safetensors")):
+        for file in {stored[name] for name in names}:
             with safe_open(file, "pt") as tensors:
-                for name in wanted & set(tensors.keys()):
-                    own[name].copy_(tensors.get_tensor(name))
+                for name in names:
+                    if stored[name] == file:
+                        own[name].copy_(tensors.get_tensor(name))
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from sam_hub.inference.decoding import batches, compute_prefix, decode
 from sam_hub.inference.grammar import AnswerGrammar
 from sam_hub.inference.models import LoadedModel
 from sam_hub.ner.alignment import align
-from sam_hub.ner.formats import get_format
+from sam_hub.ner.formats import PromptFormat, get_format
 from sam_hub.ner.text import Entity, Sentence
 
 BATCH = 24
@@ -21,8 +21,8 @@ BATCH = 24
 class Prediction:
     """One model's entities over N sentences, and how the answers came out.
 
-    ``parse_failures`` counts answers that broke the format or were cut at the length limit; the next four count
-    mentions, as `sam_hub.ner.alignment` defines them.
+    ``parse_failures`` counts answers that broke the format or were cut at the length limit; the next four
+    count mentions, as `sam_hub.ner.alignment` defines them.
     """
 
     entities: tuple[tuple[Entity, ...], ...]
@@ -68,7 +68,7 @@ def predict(
     form, tokenizer = get_format(prompt_format), loaded.tokenizer
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False)  # noqa: E731
     questions = [encode(form.question(sentence.text)) for sentence in sentences]
-    limits = [3 * len(question) + 32 for question in questions]
+    limits = answer_limits(form, labels, questions, encode)
     grammar = None if free else AnswerGrammar(form, labels, tokenizer)
     prefix = compute_prefix(loaded, encode(form.shared(labels)))
     said: dict[int, list[int]] = {}
@@ -81,11 +81,26 @@ def predict(
         on_progress(len(said), len(sentences))
     if free:
         return _aligned(
-            sentences, [tokenizer.decode(said[i]) for i in range(len(sentences))], labels, form, began
+            sentences,
+            [tokenizer.decode(said[i], clean_up_tokenization_spaces=False) for i in range(len(sentences))],
+            labels,
+            form,
+            began,
         )
     ordered = [paths[i] for i in range(len(sentences))]
     cut = sum(not path.finished for path in ordered)
     return Prediction(tuple(p.entities for p in ordered), cut, 0, 0, 0, 0, time.monotonic() - began)
+
+
+def answer_limits(
+    form: PromptFormat,
+    labels: Sequence[str],
+    questions: Sequence[Sequence[int]],
+    encode: Callable[[str], list[int]],
+) -> list[int]:
+    """How many tokens each answer may have: for each token of the text, what stands around a mention."""
+    frame = max((len(encode(form.separator + form.before(x) + form.after)) for x in labels), default=0)
+    return [max(3, frame) * len(question) + 32 for question in questions]
 
 
 def _aligned(

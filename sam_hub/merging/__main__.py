@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sam_hub.errors import DiskFull, SamHubError
+from sam_hub.hub.weights import WEIGHTS, file_sha256, read_header
 from sam_hub.merging.configuration import FILE_NAME, write_config
 from sam_hub.merging.recipe import CARRIED, Recipe, from_json, recipe_hash, to_json
 from sam_hub.merging.streaming import merge_to, save_config
-from sam_hub.merging.tensor_file import WEIGHTS, file_sha256, read_header
 
 RECORD = "merge.json"
 

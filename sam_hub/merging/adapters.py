@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_hub.errors import UnusableModel
-from sam_hub.merging.tensor_file import ADAPTER_WEIGHTS, TensorInfo, read_header
+from sam_hub.hub.weights import ADAPTER_WEIGHTS, TensorInfo, read_header
 
 CONFIG = "adapter_config.json"
 LORA_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")

@@ -19,11 +19,11 @@ from typing import IO, Any
 import sam_hub
 from sam_hub import errors
 from sam_hub.errors import SamHubError, UnusableModel, UsageError
+from sam_hub.hub.weights import WEIGHTS, file_sha256
 from sam_hub.merging.checks import Report, bytes_to_write, check, memory_needed, read_inputs
 from sam_hub.merging.configuration import FILE_NAME, config_text
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
 from sam_hub.merging.recipe import Recipe, recipe_hash, to_json
-from sam_hub.merging.tensor_file import WEIGHTS, file_sha256
 
 RECORD = "merge.json"
 START_SECONDS = 5.0  # imports of torch, transformers, mergekit

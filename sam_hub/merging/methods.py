@@ -61,14 +61,15 @@ def base_role(method: str, experts: int) -> str:
     """What the recipe's base is to this method.
 
     Returns:
-        ``base`` (deltas are taken from it), ``unused`` (only the experts count), or ``first expert`` (methods
-        for exactly two models, given two experts: the first one takes the base's place).
+        ``base`` (deltas are taken from it), ``unused`` (only the experts count; also where mergekit could do
+        with a base: multislerp then fails on every tensor that no expert changes), or ``first expert``
+        (methods for exactly two models, given two experts: the first one takes the base's place).
     """
     contract = _spec(method).contract
     policy = contract.base.value
     if policy == "required" and contract.max_inputs == 2 and experts == 2:
         return "first expert"
-    return "base" if policy in ("required", "optional") else "unused"
+    return "base" if policy == "required" else "unused"
 
 
 def default_parameters(method: str) -> dict[str, float]:

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import UnusableModel
+from sam_hub.hub.weights import TensorInfo, weight_files
 from sam_hub.merging.adapters import Adapter
 from sam_hub.merging.checks import FLOATS, Inputs, read_inputs
 from sam_hub.merging.configuration import to_mergekit
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
 from sam_hub.merging.recipe import Recipe
-from sam_hub.merging.tensor_file import DTYPE_CODES, TensorFileWriter, TensorInfo, weight_files
+from sam_hub.merging.tensor_file import DTYPE_CODES, TensorFileWriter
 
 if TYPE_CHECKING:
     import torch

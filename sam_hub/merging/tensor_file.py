@@ -12,17 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_hub.errors import UnusableModel
-from sam_hub.hub.weights import (  # noqa: F401
-    ADAPTER_WEIGHTS,
-    DTYPE_BYTES,
-    WEIGHTS,
-    TensorInfo,
-    file_sha256,
-    read_header,
-    read_headers,
-    weight_files,
-    weights_sha256,
-)
+from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo
 
 if TYPE_CHECKING:
     import torch

@@ -52,7 +52,11 @@ class PromptFormat(Protocol):
 
 
 class B2NER:
-    """The published answer form of B2NER (Yang et al., COLING 2025): "label: mention; label: mention"."""
+    """The published answer form of B2NER (Yang et al., COLING 2025): "label: mention; label: mention".
+
+    It has no quoting: a mention that itself holds "; " is not read back as one by `parse`. Decoding held to
+    the grammar is not concerned, since its entities are not parsed.
+    """
 
     name = "b2ner"
     nothing = " None"
@@ -120,7 +124,7 @@ class Json:
     def parse(self, answer: str) -> ParsedAnswer:
         try:
             rows = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):  # free decoding may open brackets without end
             return ParsedAnswer((), False)
         if not isinstance(rows, list):
             return ParsedAnswer((), False)

@@ -16,7 +16,13 @@ from sam_hub.ner.text import Entity, Sentence
 
 CLOSING = re.compile(r"""[,.;:!?)\]}%”’]+["'”]?|'(?:s|S|re|ve|ll|d|m)|n't|N'T""")
 OPENING = re.compile(r"[(\[{$#@“]+")
-SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”)\]]*\s+(?=[\"'“(\[]*[A-Z0-9])")
+# A stop (with the quotes and brackets that close after it), then space, then what may begin a sentence. An
+# initial ("J. K. Rowling") or a title ("Dr. Curie") is no stop.
+SENTENCE_END = re.compile(
+    r"""(?<!\b[A-Z]\.)(?<!\b(?:Mr|Ms|Dr|St|vs)\.)(?<!\b(?:Mrs|Rev|Gen|Sen)\.)(?<!\bProf\.)"""
+    r"""(?:(?<=[.!?])|(?<=[.!?]["'”)\]])|(?<=[.!?]["'”)\]]{2}))\s+(?=["'“(\[]*[A-Z0-9])"""
+)
+TAG = re.compile(r"O|[BIES]-.+")
 SUFFIXES = {
     ".txt": "text",
     ".conll": "conll",
@@ -77,18 +83,21 @@ def read_text(text: str, *, split: bool = False) -> Iterator[Sentence]:
 def read_conll(text: str, source: Path | str = "text") -> Iterator[Sentence]:
     """Sentences of CoNLL columns: the first is the token, the last its tag (IOB1, IOB2, IOBES)."""
     rows: list[tuple[str, str]] = []
-    for number, line in enumerate([*text.splitlines(), ""], 1):
+    for number, line in enumerate([*text.split("\n"), ""], 1):
         if not line.strip():
             if rows:
                 yield from_tokens([token for token, _ in rows], iob_spans([tag for _, tag in rows]))
             rows = []
-        elif not line.startswith(("-DOCSTART-", "# ")):
-            columns = line.split()
-            if len(columns) < 2:
-                raise InputError(
-                    f"{source}, line {number}: a token without a tag", "Write 'token tag', a pair a line."
-                )
-            rows.append((columns[0], columns[-1]))
+            continue
+        columns = line.split()
+        tagged = len(columns) > 1 and TAG.fullmatch(columns[-1])
+        if line.startswith("-DOCSTART-") or (line.startswith("# ") and not tagged):
+            continue
+        if not tagged:
+            raise InputError(
+                f"{source}, line {number}: no token with an IOB tag", "Write 'token tag', a pair a line."
+            )
+        rows.append((columns[0], columns[-1]))
 
 
 def iob_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -109,25 +118,36 @@ def iob_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 def read_jsonl(text: str, source: Path | str = "text") -> Iterator[Sentence]:
     """Sentences of ``{"tokens": […], "spans": [[start, end exclusive, label], …]}``, or of
     ``{"text": …, "entities": [{"start", "end", "label"}, …]}``; labels may be absent in both."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # a text may hold what splitlines() takes for an end
         if line.strip():
             try:
                 yield _from_record(json.loads(line))
             except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
                 raise InputError(
                     f"{source}, line {number} is not a record of a corpus ({type(error).__name__}: {error})",
-                    'Write {"tokens": [...], "spans": [[start, end, "label"], ...]} or {"text": "..."} a line.',
+                    'A line is {"tokens": [...], "spans": [[start, end, "label"], ...]} or {"text": "..."}.',
                 ) from error
 
 
 def _from_record(record: dict) -> Sentence:
     if "tokens" in record:
-        return from_tokens(record["tokens"], record.get("spans"))
+        if not isinstance(record["tokens"], list):
+            raise TypeError("the tokens are not a list")
+        return _checked(from_tokens(record["tokens"], record.get("spans")))
     sentence = Sentence(record["text"])
     if record.get("entities") is None:
-        return sentence
+        return _checked(sentence)
     found = (sentence.entity(e["start"], e["end"], e["label"]) for e in record["entities"])
-    return Sentence(sentence.text, tuple(sorted(found)))
+    return _checked(Sentence(sentence.text, tuple(sorted(found))))
+
+
+def _checked(sentence: Sentence) -> Sentence:
+    """The sentence, if its text is text and its entities lie within it."""
+    sentence.text.encode()  # half of a surrogate pair can't be written or hashed
+    for entity in sentence.entities or ():
+        if not (0 <= entity.start < entity.end <= len(sentence.text) and isinstance(entity.label, str)):
+            raise ValueError(f"no entity from {entity.start} to {entity.end} with the label {entity.label!r}")
+    return sentence
 
 
 def from_tokens(tokens: Sequence[str], spans: Iterable[Sequence] | None) -> Sentence:
@@ -136,10 +156,16 @@ def from_tokens(tokens: Sequence[str], spans: Iterable[Sequence] | None) -> Sent
     Args:
         tokens: the words as the data set has them.
         spans: (start, end exclusive, label) in tokens; None where no labels are known.
+
+    Raises:
+        IndexError: a span is empty, or reaches beyond the tokens.
     """
     text, offsets, glue, quoted = "", [], True, False
     for token in tokens:
         token = token.strip()
+        if not token:  # a token of invisible characters
+            offsets.append((len(text), len(text)))
+            continue
         quote = token in ('"', "``", "''")
         before = glue or bool(CLOSING.fullmatch(token)) or (quote and quoted)
         start = len(text) + (0 if before else 1)
@@ -151,7 +177,10 @@ def from_tokens(tokens: Sequence[str], spans: Iterable[Sequence] | None) -> Sent
         return Sentence(text)
     found = []
     for first, last, label in spans:
+        if not 0 <= first < last <= len(offsets):
+            raise IndexError(f"no tokens {first} to {last}")
         start, end = offsets[first][0], offsets[last - 1][1]
+        start += len(text[start:end]) - len(text[start:end].lstrip())
         found.append(Entity(start, end, text[start:end], label))
     return Sentence(text, tuple(sorted(found)))
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sam_hub.errors import InputError
+from sam_hub.errors import InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,15 @@ class Ranking:
 
         Raises:
             InputError: no expert is left.
+            UsageError: k is not positive.
         """
+        if k < 1:
+            raise UsageError(f"{k} experts can't be chosen", "Give 1 or more.")
         fit = [row.expert for row in self.rows if allow_blind or row.knows]
         if not fit:
             raise InputError(
                 "No expert knows any of the target's labels",
-                "Add an expert that does (`sam-hub search --label …`), or rename the target's labels to theirs.",
+                "Add an expert that does (`sam-hub search --label …`), or call the labels as the experts do.",
             )
         return tuple(fit[:k])
 

@@ -1,4 +1,4 @@
-"""Selection by sampling evaluation: experts predict on sampled sentences and are scored by each other's votes.
+"""Selection by sampling evaluation: experts predict on sampled sentences, scored by each other's votes.
 
 By default an expert is scored against the votes of the *others* (leave-self-out): otherwise each one partly
 marks its own work, and the majority always wins. An expert votes on a label only if it was trained on it.
@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.text import Entity, Sentence
@@ -57,7 +58,7 @@ def draw_sample(sentences: Sequence[Sentence], size: int, seed: int = 0) -> list
     chance = random.Random(seed)
     if len(unique) > size:
         bounds = [round(i * len(unique) / size) for i in range(size + 1)]
-        unique = [unique[chance.randrange(a, b)] for a, b in zip(bounds, bounds[1:], strict=False)]
+        unique = [unique[chance.randrange(a, b)] for a, b in pairwise(bounds)]
     chance.shuffle(unique)
     return [Sentence(text) for text in unique]
 
@@ -81,9 +82,9 @@ def pseudo_labels(
         )
         kept: list[Entity] = []
         for entity, votes in sorted(count.items(), key=lambda c: (-c[1], c[0].start - c[0].end, c[0])):
-            enough = votes >= max(
-                voting.threshold * knowing[entity.label], min(voting.minimum, knowing[entity.label])
-            )
+            able = knowing[entity.label]
+            # The share is compared, since .55 * 20 is more than 11 in binary numbers.
+            enough = votes / able >= voting.threshold and votes >= min(voting.minimum, able)
             if enough and all(entity.end <= k.start or entity.start >= k.end for k in kept):
                 kept.append(entity)
         found.append(tuple(sorted(kept)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,23 +34,19 @@ def expert_descriptor(
     """The descriptor of an expert's training text: the catalog's, else its repo's, else of a given corpus.
 
     Raises:
-        InputError: there is none to be had, or the repo's is by another embedder.
+        InputError: there is none to be had, or the repo's can't be read.
     """
     revision = embedder_revision(embedder_folder(settings.embedder))
     if corpus is not None:
         made = describe(corpus, settings.embedder)
         return _value(records.put_descriptor(catalog, _row(made, origin="corpus", expert_id=expert.id)))
     known = records.get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
-    if known is not None:
-        return _value(known)
-    file = Path(expert.path or "") / "descriptor.json"
-    if not expert.path or not file.is_file():
+    if known is None:
         raise InputError(
-            f"{expert.repo} carries no descriptor of its training text",
+            f"{expert.repo} has no descriptor of its training text by {settings.embedder} at {revision}",
             f"Run `sam-hub describe {expert.repo} --corpus FILE` with text of its domain.",
         )
-    made = Descriptor.from_dict(json.loads(file.read_text(encoding="utf-8")))
-    return _value(records.put_descriptor(catalog, _row(made, origin="repo", expert_id=expert.id)))
+    return _value(known)
 
 
 def _row(made: Descriptor, origin: str, **owner: int | None) -> records.Descriptor:

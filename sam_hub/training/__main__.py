@@ -1,10 +1,15 @@
-"""``python -m sam_hub.training RECIPE BASE OUT [DATA]``: the bare training, with torch, transformers and peft alone."""
+"""``python -m sam_hub.training RECIPE BASE OUT [DATA]``: the bare training.
+
+It needs torch, transformers and peft alone.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from sam_hub.errors import SamHubError
 from sam_hub.training.recipe import read_recipe
 from sam_hub.training.trainer import Progress, train_adapter
 
@@ -20,14 +25,18 @@ def main() -> None:
     )
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
-    trained = train_adapter(
-        read_recipe(given.recipe),
-        given.base,
-        given.out,
-        data_root=given.data,
-        device=given.device,
-        on_progress=_show,
-    )
+    try:
+        trained = train_adapter(
+            read_recipe(given.recipe),
+            given.base,
+            given.out,
+            data_root=given.data,
+            device=given.device,
+            on_progress=_show,
+        )
+    except SamHubError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
     print(f"{given.out}: {trained.steps} steps, {trained.tokens} tokens, {trained.seconds:.0f} s")
 
 

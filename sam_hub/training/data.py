@@ -15,9 +15,14 @@ from sam_hub.ner.text import Entity, Sentence
 from sam_hub.training.recipe import DataSource, TrainingRecipe
 
 # A capital letter is no name where the word is one of these: "The man", "I", "Her mother".
-COMMON = frozenset(
-    ["a", "all", "an", "and", "another", "any", "both", "each", "every", "few", "he", "her", "hers", "his", "i", "it", "its", "many", "mine", "most", "my", "no", "none", "one", "our", "ours", "she", "some", "such", "that", "the", "their", "theirs", "them", "these", "they", "this", "those", "us", "we", "what", "which", "who", "whoever", "you", "your", "yours"]
-)
+# fmt: off
+COMMON = frozenset((
+    "a", "all", "an", "and", "another", "any", "both", "each", "every", "few", "he", "her", "hers", "his",
+    "i", "it", "its", "many", "mine", "most", "my", "no", "none", "one", "our", "ours", "she", "some",
+    "such", "that", "the", "their", "theirs", "them", "these", "they", "this", "those", "us", "we", "what",
+    "which", "who", "whoever", "you", "your", "yours",
+))
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ class EncodedPack:
     """Token ids of a pack: the shared prefix, then each example's question and answer.
 
     ``owner[t]`` is the example of token t (-1 for the prefix), ``position[t]`` its position as if its
-    example stood alone behind the prefix, ``target[t]`` the next token if that one belongs to an answer, else -100.
+    example stood alone behind the prefix, ``target[t]`` the next token if that one belongs to an answer, else
+    -100.
     """
 
     ids: list[int]

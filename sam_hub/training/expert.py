@@ -24,6 +24,7 @@ from sam_hub.training.recipe import TrainingRecipe
 from sam_hub.training.trainer import RECORD, WEIGHTS, Progress, train_adapter
 
 CARD = "README.md"
+NOT_STATED = "not stated"
 TEST_SENTENCES = 200
 
 
@@ -46,7 +47,8 @@ def make_expert(
     Args:
         base: the base's folder; ``base_repo`` is its name on the Hub, which the adapter records.
         repo: what the expert shall be called on a Hub, for its card; the recipe's name if not given.
-        test_sentences: of each source's test split, to measure expert and base on; 0 for none.
+        test_sentences: of each source's test split, to measure expert and base on; 0 for none. A source
+            without such a split is not measured.
 
     Returns:
         What ``sam_hub.json`` holds.
@@ -106,7 +108,10 @@ def measure(
 
     Each source is asked for its own labels; sentences are prepared as the training text was.
     """
-    tests = [_test_part(recipe, number, data_root, most) for number in range(len(recipe.data))]
+    measured = [i for i, s in enumerate(recipe.data) if (data_root / s.folder / "test.jsonl").is_file()]
+    if not measured:
+        return ()
+    tests = [_test_part(recipe, number, data_root, most) for number in measured]
     loaded = load_model(base, device=device)
     rows: dict[str, list[ScoreRow]] = {}
     for name, folder in ((recipe.name, adapter), ("base, untuned", None)):
@@ -114,13 +119,13 @@ def measure(
             rows[name] = [_scored(name, ready, test, labels, recipe) for test, labels in tests]
     return tuple(
         Evaluation(
-            dataset=origin_of(source, data_root)["name"],
+            dataset=origin_of(recipe.data[number], data_root)["name"],
             split="test",
             sentences=len(test),
             rows=(rows[recipe.name][i], rows["base, untuned"][i]),
             labels=labels,
         )
-        for i, (source, (test, labels)) in enumerate(zip(recipe.data, tests, strict=True))
+        for i, (number, (test, labels)) in enumerate(zip(measured, tests, strict=True))
     )
 
 
@@ -150,7 +155,7 @@ def _metadata(
 ) -> dict[str, Any]:
     trained = json.loads((out / RECORD).read_text(encoding="utf-8"))
     origins = [origin_of(source, data_root) for source in recipe.data]
-    licences = list(dict.fromkeys(str(origin.get("licence") or "not stated") for origin in origins))
+    licences = list(dict.fromkeys(str(origin.get("licence") or NOT_STATED) for origin in origins))
     return {
         "schema": 1,
         "kind": "expert",
@@ -160,11 +165,17 @@ def _metadata(
         "prompt_format": recipe.prompt_format,
         "base": base_repo,
         "base_sha256": weights_sha256(base),
-        "licence": spdx(licences[0]) if len(licences) == 1 else "other",
+        "licence": _licence(licences),
         "data": {"sources": origins, "licences": licences},
         "recipe": {**recipe.as_dict(), "training": {k: v for k, v in trained.items() if k != "labels"}},
         "scores": {e.dataset: [asdict(row) for row in e.rows] for e in evaluations},
     }
+
+
+def _licence(licences: Sequence[str]) -> str | None:
+    if list(licences) == [NOT_STATED]:
+        return None
+    return spdx(licences[0]) if len(licences) == 1 else "other"
 
 
 def spdx(licence: str) -> str:

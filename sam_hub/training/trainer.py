@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: the labels of its data, and how it went. Kept as ``training.json`` beside the adapter."""
+    """A finished run: the labels of its data, and how it went. Kept in ``training.json``."""
 
     labels: tuple[str, ...]
     steps: int
@@ -72,7 +72,8 @@ def train_adapter(
     packs in the same order. It is deleted when the adapter is written.
 
     Raises:
-        InputError: ``out`` holds a finished adapter or another recipe's checkpoint, or the data has no labels.
+        InputError: ``out`` holds a finished adapter or another recipe's checkpoint, the data has no labels,
+            or none of its sentences is short enough.
     """
     import torch
 
@@ -96,6 +97,11 @@ def train_adapter(
         speed = (run.tokens - tokens_before) / max(spent, 1e-9)
         left = (recipe.steps - run.step) * (run.tokens / run.step) / max(speed, 1e-9)
         on_progress(Progress(run.step, recipe.steps, run.loss, speed, run.seconds + spent, left))
+    if not run.loss:
+        raise InputError(
+            f"No example of {recipe.name}'s data fits into {recipe.max_tokens} tokens",
+            "Raise the recipe's max_tokens, or cut the text into sentences.",
+        )
     seconds = run.seconds + time.monotonic() - began
     labels = tuple(dict.fromkeys(label for s in sets for label in s.labels))
     trained = Trained(labels, recipe.steps, run.tokens, round(seconds, 1), round(run.loss, 4), device)
@@ -104,7 +110,7 @@ def train_adapter(
 
 
 def _load(base: Path, recipe: TrainingRecipe, device: str) -> tuple[Any, Any]:
-    """The tokenizer, and the base with a fresh adapter, in float32 (CUDA computes in bfloat16 by autocast)."""
+    """The tokenizer, and the base with a fresh adapter, in float32 (CUDA: bfloat16 by autocast)."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -166,6 +172,9 @@ class _Run:
         self.step = self.tokens = 0
         self.seconds = self.loss = 0.0
         self.began = time.monotonic()
+        self.earlier = out / f"{CHECKPOINT}-old"
+        if self.earlier.is_dir() and not self.folder.is_dir():  # killed between the two renames of `save`
+            self.earlier.rename(self.folder)
         if self.folder.is_dir():
             self._resume()
 
@@ -186,7 +195,7 @@ class _Run:
             torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-            self.loss = loss.item() if self.step == 0 else 0.95 * self.loss + 0.05 * loss.item()
+            self.loss = 0.95 * self.loss + 0.05 * loss.item() if self.loss else loss.item()
         self.schedule.step()
         self.step += 1
         self.tokens += len(encoded.ids)
@@ -209,8 +218,9 @@ class _Run:
         file = scratch / "progress.json"
         file.write_text(json.dumps({"recipe": self.recipe.as_dict(), **counters}), encoding="utf-8")
         if self.folder.exists():
-            shutil.rmtree(self.folder)
+            self.folder.rename(self.earlier)
         scratch.rename(self.folder)
+        shutil.rmtree(self.earlier, ignore_errors=True)
 
     def _resume(self) -> None:
         import torch
@@ -244,4 +254,5 @@ def _write(model: Any, out: Path, trained: Trained) -> None:
     for name in (RECORD, "adapter_config.json", WEIGHTS):
         (scratch / name).rename(out / name)
     shutil.rmtree(scratch)
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    for name in (CHECKPOINT, f"{CHECKPOINT}-new", f"{CHECKPOINT}-old"):
+        shutil.rmtree(out / name, ignore_errors=True)

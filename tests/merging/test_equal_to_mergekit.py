@@ -70,7 +70,7 @@ def test_paths_with_plus_signs_at_signs_and_spaces_reach_mergekit_whole(
 
 
 def in_this_process(recipe: Recipe, folder: Path, cache: Path) -> tuple[bytes, bytes]:
-    """The weights merged here, and by mergekit with warm folds; its cache of loaders is emptied in between."""
+    """The weights merged here, and by mergekit with warm folds; its cache of loaders is emptied between."""
     from mergekit.config import MergeConfiguration
     from mergekit.io.tasks import LoaderCache
     from mergekit.merge import run_merge as mergekit_run

@@ -251,6 +251,7 @@ def _evaluations() -> None:
         _number("parse_failures"),
         _json("per_type"),
         _json("prediction_ids"),
+        _text("rule", nullable=True),
         _real("seconds"),
         _time("created_at"),
         _reference("evaluation", "target"),

@@ -1,0 +1,76 @@
+"""What ships with the package is whole, small, and what the example catalog says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sam_hub.catalog import list_experts, open_catalog
+from sam_hub.catalog.example import build_example, describe_difference
+from sam_hub.demo.story import HERE, LABELS, expert_folders
+from sam_hub.evaluation.evaluating import read_gold
+from sam_hub.ner.readers import read_corpus
+from sam_hub.training.recipe import TrainingRecipe, read_recipe
+
+EXAMPLE = Path(__file__).parents[2] / "catalog.db.example"
+FOLDERS = expert_folders()
+
+
+def about(folder: Path) -> dict:
+    return json.loads((folder / "sam_hub.json").read_text(encoding="utf-8"))
+
+
+def test_six_experts_of_six_domains_and_a_unified_one_ship() -> None:
+    domains = {about(folder)["domain"] for folder in FOLDERS if folder.name != "ner-unified"}
+    assert len(domains) >= 6
+    assert HERE / "experts" / "ner-unified" in FOLDERS
+
+
+def test_the_shipped_experts_are_small() -> None:
+    size = sum(file.stat().st_size for file in (HERE / "experts").rglob("*") if file.is_file())
+    assert size <= 25_000_000
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_expert_carries_all_that_belongs_to_it(folder: Path) -> None:
+    names = {file.name for file in folder.iterdir()}
+    assert names == {
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "descriptor.json",
+        "sam_hub.json",
+        "training.json",
+    }
+    said = about(folder)
+    recipe = {key: value for key, value in said["recipe"].items() if key != "training"}
+    assert TrainingRecipe.from_dict(recipe) == read_recipe(HERE / "recipes" / f"{folder.name}.json")
+    assert all(source["licence"] for source in said["data"]["sources"])
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_expert_beats_the_untuned_base_on_its_own_test_split(folder: Path) -> None:
+    for expert, base in about(folder)["scores"].values():
+        assert expert["f1"] > base["f1"]
+
+
+def test_the_target_holds_no_labels_and_shares_no_sentence_with_its_test() -> None:
+    corpus = read_corpus(HERE / "target" / "corpus.txt")
+    assert all(sentence.entities is None for sentence in corpus)
+    assert not {s.text for s in corpus} & {s.text for s in read_gold(HERE / "target" / "test.jsonl", LABELS)}
+
+
+def test_the_example_catalog_is_at_the_current_schema_and_agrees_with_the_experts(tmp_path: Path) -> None:
+    assert describe_difference(EXAMPLE, FOLDERS) == []
+    copy = tmp_path / "catalog.db"
+    copy.write_bytes(EXAMPLE.read_bytes())
+    with open_catalog(f"sqlite:///{copy}") as catalog:
+        assert len(list_experts(catalog)) == len(FOLDERS)
+    assert not list(tmp_path.glob("*backup*"))  # nothing had to be upgraded
+
+
+def test_the_example_is_built_by_a_command(tmp_path: Path) -> None:
+    build_example(FOLDERS, tmp_path / "again.db")
+    assert describe_difference(tmp_path / "again.db", FOLDERS) == []

@@ -1,0 +1,97 @@
+"""Sentences in, entities out: the same ones, however they are batched and computed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sam_hub.inference.decoding import batches, compute_prefix, decode
+from sam_hub.inference.grammar import AnswerGrammar
+from sam_hub.inference.models import LoadedModel
+from sam_hub.inference.prediction import Prediction, answer_limits, predict
+from sam_hub.ner import Sentence
+from sam_hub.ner.alignment import align
+from sam_hub.ner.formats import answer_segments, get_format
+from tests.inference.conftest import LABELS, NASTY
+
+FORM = get_format("b2ner")
+
+
+def encode(loaded: LoadedModel, text: str) -> list[int]:
+    return loaded.tokenizer.encode(text, add_special_tokens=False)
+
+
+def answers(loaded, sentences, *, held: bool, batch: int, limit: int = 24) -> list[list[int]]:
+    grammar = AnswerGrammar(FORM, LABELS, loaded.tokenizer)
+    prefix = compute_prefix(loaded, encode(loaded, FORM.shared(LABELS)))
+    said = []
+    for first in range(0, len(sentences), batch):
+        some = sentences[first : first + batch]
+        paths = [grammar.begin(s) for s in some] if held else None
+        questions = [encode(loaded, FORM.question(s.text)) for s in some]
+        said += decode(loaded, prefix, questions, paths, [limit] * len(some))
+    return said
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["grammar", "free"])
+def test_a_batch_answers_as_each_sentence_alone(loaded, held):
+    together = answers(loaded, NASTY, held=held, batch=len(NASTY))
+    alone = answers(loaded, NASTY, held=held, batch=1)
+    assert together == alone
+    assert len({len(a) for a in together}) > 1 or not held  # rows did leave the batch at different times
+
+
+def test_the_shared_prefix_changes_nothing(loaded):
+    """transformers' own greedy search over the whole prompt, without our cache, mask and positions."""
+    said = answers(loaded, NASTY, held=False, batch=4)
+    for sentence, answer in zip(NASTY, said, strict=True):
+        prompt = encode(loaded, FORM.shared(LABELS)) + encode(loaded, FORM.question(sentence.text))
+        whole = loaded.model.generate(
+            torch.tensor([prompt]),
+            max_new_tokens=24,
+            do_sample=False,
+            attention_mask=torch.ones(1, len(prompt)),
+        )[0, len(prompt) :].tolist()
+        eos = loaded.tokenizer.eos_token_id
+        assert answer == (whole[: whole.index(eos)] if eos in whole else whole)
+
+
+@pytest.mark.parametrize("form", ["b2ner", "json"])
+def test_held_to_the_grammar_every_answer_names_words_of_its_sentence(loaded, form):
+    told = []
+    found = predict(
+        loaded, NASTY, LABELS, prompt_format=form, batch_size=4, on_progress=lambda *now: told.append(now)
+    )
+    assert len(found.entities) == len(NASTY)
+    for sentence, entities in zip(NASTY, found.entities, strict=True):
+        again = align(sentence, [(e.label, e.text) for e in entities], LABELS)
+        assert again.entities == entities
+    assert told[-1] == (len(NASTY), len(NASTY))
+    assert Prediction.from_dict(found.as_dict()) == found
+
+
+def test_gold_entities_are_not_looked_at(loaded):
+    gold = Sentence(NASTY[0].text, (NASTY[0].entity(0, 11, "person"),))
+    assert predict(loaded, [gold], LABELS).entities == predict(loaded, [NASTY[0]], LABELS).entities
+
+
+def test_an_untrained_model_that_answers_freely_breaks_the_form_and_that_is_counted(loaded):
+    found = predict(loaded, NASTY[1:2], LABELS, free=True)
+    assert (found.parse_failures, found.entities) == (1, ((),))
+
+
+@pytest.mark.parametrize("name", ["b2ner", "json"])
+def test_an_answer_may_name_every_word_of_a_list_of_names(loaded, name):
+    form, sentence = get_format(name), Sentence(" ".join(f"name{i}" for i in range(30)))
+    everything = [sentence.entity(start, end, "person") for start, end in sentence.words]
+    longest = sum(len(encode(loaded, part)) for part in answer_segments(form, everything))
+    questions = [encode(loaded, form.question(sentence.text))]
+    assert answer_limits(form, LABELS, questions, lambda text: encode(loaded, text))[0] > longest
+
+
+def test_no_sentences_are_no_work(loaded):
+    assert predict(loaded, [], LABELS).entities == ()
+
+
+def test_sentences_are_batched_by_length_the_longest_first():
+    assert list(batches([3, 9, 1, 7, 5], 2)) == [[1, 3], [4, 0], [2]]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, watching
+from sam_hub.cli.output import AsJson, DryRun, megabytes, parameters, say, show_json, watching
 from sam_hub.cli.place import Place
 from sam_hub.cli.select import By
 
@@ -61,21 +61,6 @@ def merge(
         show_json(made)
     elif not dry_run and target:
         say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
-
-
-def parameters(pairs: list[str]) -> dict[str, float | bool | str]:
-    """``name=value`` pairs; numbers and booleans are read as such.
-
-    Raises:
-        UsageError: a pair has no "=".
-    """
-    import yaml
-
-    from sam_hub.errors import UsageError
-
-    if bad := [pair for pair in pairs if "=" not in pair]:
-        raise UsageError(f"'{bad[0]}' is no parameter", "Write it as name=value, such as density=0.5.")
-    return {name.strip(): yaml.safe_load(value) for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def _show_plan(label: str, plan, dry_run: bool) -> None:

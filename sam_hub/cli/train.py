@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, DryRun, parameters, say, show_json, show_table, watching
 from sam_hub.cli.place import Place
 
 
@@ -24,16 +24,10 @@ def train(
     data: Annotated[
         list[Path] | None, typer.Option(help="A folder with train.jsonl (and test.jsonl); may be repeated.")
     ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="A recipe in JSON, instead of the options below.")
-    ] = None,
-    data_root: Annotated[Path, typer.Option(help="Where the recipe's data folders lie.")] = Path(),
+    recipe: Annotated[Path | None, typer.Option(help="A recipe in JSON, instead of --data.")] = None,
+    data_root: Annotated[Path, typer.Option(help="Where the data folders lie.")] = Path(),
     name: Annotated[str | None, typer.Option(help="What to call the expert; else as the folder.")] = None,
     domain: Annotated[str, typer.Option(help="The domain of its text.")] = "general",
-    examples: Annotated[int, typer.Option(min=1, help="Examples seen in all.")] = 4000,
-    rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 4,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 8e-4,
-    prompt_format: Annotated[str, typer.Option(help="b2ner or json.")] = "b2ner",
     rename: Annotated[list[str] | None, typer.Option(help="Call a label otherwise: place=location.")] = None,
     keep: Annotated[
         list[str] | None, typer.Option(help="Keep this label; may be repeated; else all.")
@@ -41,47 +35,41 @@ def train(
     named_only: Annotated[
         bool, typer.Option("--named-only", help="Leave out mentions without a capitalised word.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of shuffling, dropout and initial weights.")] = 0,
-    base_repo: Annotated[
-        str | None, typer.Option(help="The base's name on the Hub, where --base is a folder.")
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A field of the recipe: examples=2000, rank=8, seed=1 …")
     ] = None,
-    repo: Annotated[str, typer.Option(help="What its repository shall be called, for its card.")] = "",
+    base_repo: Annotated[
+        str | None, typer.Option(help="The base's name on the Hub, if --base is a folder.")
+    ] = None,
+    repo: Annotated[str, typer.Option(help="The expert's name on the Hub, for its card.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     test_sentences: Annotated[int, typer.Option(min=0, help="Of each test split, to measure on.")] = 200,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a LoRA adapter on labelled data; a run that was stopped goes on from its checkpoint."""
+    """Train a LoRA adapter on labelled data.
+
+    A run that was stopped goes on from its checkpoint when it is started again.
+    """
     from sam_hub.training.expert import find_base, make_expert
     from sam_hub.training.recipe import read_recipe, recipe_of
 
     place = Place()
+    sources = {"rename": rename or [], "keep": keep or [], "named_only": named_only}
     plan = (
         read_recipe(recipe)
         if recipe
-        else recipe_of(
-            name or out.name,
-            domain,
-            data or [],
-            rename=rename or [],
-            keep=keep or [],
-            named_only=named_only,
-            examples=examples,
-            rank=rank,
-            learning_rate=learning_rate,
-            prompt_format=prompt_format,
-            seed=seed,
-        )
+        else recipe_of(name or out.name, domain, data or [], **sources, options=parameters(set_ or []))
     )
-    folder, repo = find_base(base, base_repo, lambda: place.catalog)
+    base_folder, base_name = find_base(base, base_repo, lambda: place.catalog)
     if dry_run:
-        show_json({"base": repo, "out": str(out), "steps": plan.steps, "recipe": plan.as_dict()})
+        show_json({"base": base_name, "out": str(out), "steps": plan.steps, "recipe": plan.as_dict()})
         return
     with watching() as watch:
         about = make_expert(
             plan,
-            folder,
-            repo,
+            base_folder,
+            base_name,
             out,
             repo=repo,
             data_root=data_root,
@@ -92,17 +80,19 @@ def train(
         )
     if as_json:
         show_json(about)
-        return
+    else:
+        _show_expert(out, about)
+
+
+def _show_expert(out: Path, about: dict) -> None:
     print(f"{out}: {', '.join(about['labels'])}")
     for dataset, rows in about["scores"].items():
         heads = ("model", "P", "R", "F1")
-        show_table(
-            heads,
-            [(r["name"], r["precision"], r["recall"], r["f1"]) for r in rows],
-            title=f"\n{dataset}, test",
-        )
+        scores = [(r["name"], r["precision"], r["recall"], r["f1"]) for r in rows]
+        show_table(heads, scores, title=f"\n{dataset}, test")
 
 
 def _line(progress) -> str:
     minutes, seconds = divmod(int(progress.seconds_left), 60)
-    return f"loss {progress.loss:.3f}  {progress.tokens_per_second:.0f} tokens/s  {minutes}:{seconds:02} left"
+    speed = progress.tokens_per_second
+    return f"loss {progress.loss:.3f}  {speed:.0f} tokens/s  {minutes}:{seconds:02} left"

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,23 +197,32 @@ def publication_of(
     if method not in merges:
         raise UsageError(f"{target.name} has no merge by '{method}'", f"There is: {', '.join(merges)}.")
     merge, own = merges[method], f"merged by {method}"
-    evaluations = records.list_evaluations(catalog, target.id)
-    same_test = [e for e in evaluations if e.test_sha256 == evaluations[0].test_sha256]
-    latest = {e.name: e for e in reversed(same_test)}
-    # One model's row was measured on a merge that may have been replaced since: its prediction tells.
+    latest = _latest(catalog, target, {row.id for row in merges.values()})
     mine = latest.pop(own, None)
-    if mine is None or not _is_of(catalog, mine, merge):
-        shown, sentences = (), 0
-    else:
-        answered = records.predictions_by_id(catalog, mine.prediction_ids)
-        shown, sentences = (mine, *(latest[name] for name in sorted(latest))), len(answered[0].entities)
     selection = records.latest_selection(catalog, target.id, method)
-    return merge, Publication(target, selection, shown, sentences)
+    if mine is None:
+        return merge, Publication(target, selection)
+    sentences = len(records.predictions_by_id(catalog, mine.prediction_ids)[0].entities)
+    return merge, Publication(
+        target, selection, (mine, *(latest[name] for name in sorted(latest))), sentences
+    )
 
 
-def _is_of(catalog: Catalog, evaluation: records.Evaluation, merge: records.Merge) -> bool:
-    try:
-        rows = records.predictions_by_id(catalog, evaluation.prediction_ids)
-    except CatalogError:
-        return False
-    return all(row.merge_id == merge.id for row in rows)
+def _latest(
+    catalog: Catalog, target: records.Target, merges: Collection[int | None]
+) -> dict[str, records.Evaluation]:
+    """The latest evaluation of each system on the latest test sentences.
+
+    One that rests on a merge which has been replaced since, or on a prediction that is gone, is left out.
+    """
+    evaluations = records.list_evaluations(catalog, target.id)
+    latest: dict[str, records.Evaluation] = {}
+    for evaluation in evaluations:
+        if evaluation.test_sha256 == evaluations[0].test_sha256 and evaluation.name not in latest:
+            try:
+                rows = records.predictions_by_id(catalog, evaluation.prediction_ids)
+            except CatalogError:
+                continue
+            if all(row.merge_id is None or row.merge_id in merges for row in rows):
+                latest[evaluation.name] = evaluation
+    return latest

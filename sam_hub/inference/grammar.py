@@ -77,7 +77,7 @@ class AnswerGrammar:
         return Path(self, sentence)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)  # about .2 MB each
 def _mention_trie(sentence: Sentence, prompt_format: PromptFormat, tokenizer: Any) -> Node:
     words = sentence.words
     runs = [(i, j) for i in range(len(words)) for j in range(i, min(len(words), i + MAX_WORDS))]

@@ -118,10 +118,13 @@ def rank_by_sampling(
             "Votes need two at least: add experts, or select by similarity.",
         )
     rows, sizes = [], {}
-    for name, own in predictions.items():
+    for name, found in predictions.items():
         leave_out = voting.votes == LEAVE_SELF_OUT
         others = {n: v for n, v in voters.items() if not (leave_out and n == name)}
         votes = pseudo_labels(predictions, others, voting)
+        # On a label that nobody else knows there are no votes, for or against: it is not counted.
+        votable = set().union(*others.values())
+        own = [[entity for entity in row if entity.label in votable] for row in found]
         sizes[name] = sum(map(len, votes))
         f1, low, high = bootstrap_f1(votes, own, voting.seed)
         hits = sum(len(set(v) & set(p)) for v, p in zip(votes, own, strict=True))

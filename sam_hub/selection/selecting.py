@@ -31,15 +31,15 @@ def target_descriptor(catalog: Catalog, target: records.Target, settings: Settin
 def expert_descriptor(
     catalog: Catalog, expert: records.Expert, settings: Settings, corpus: Sequence[Sentence] | None = None
 ) -> Descriptor:
-    """The descriptor of an expert's training text: the catalog's, else its repo's, else of a given corpus.
+    """The descriptor of an expert's training text: of a given corpus, else the one that the catalog has.
 
     Raises:
-        InputError: there is none to be had, or the repo's can't be read.
+        InputError: there is none by this embedder.
     """
-    revision = embedder_revision(embedder_folder(settings.embedder))
     if corpus is not None:
         made = describe(corpus, settings.embedder)
         return _value(records.put_descriptor(catalog, _row(made, origin="corpus", expert_id=expert.id)))
+    revision = embedder_revision(embedder_folder(settings.embedder))
     known = records.get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
     if known is None:
         raise InputError(

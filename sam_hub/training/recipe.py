@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from sam_hub.errors import InputError, UsageError
+from sam_hub.ner.formats import get_format
+
+# What a number of a recipe may be.
+RANGES = {
+    "examples": (1, 1e9),
+    "empty_share": (0, 0.99),
+    "max_tokens": (16, 8192),
+    "label_dropout": (0, 0.99),
+    "pack": (1, 256),
+    "rank": (1, 1024),
+    "alpha": (1, 4096),
+    "dropout": (0, 0.99),
+    "learning_rate": (1e-9, 1),
+    "warmup": (0, 1),
+    "weight_decay": (0, 1),
+    "seed": (0, 2**32),
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +45,7 @@ class DataSource:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """All that decides what an adapter becomes. The defaults were measured on SmolLM2-135M."""
+    """All that decides what an adapter becomes. The shipped experts were made with the defaults."""
 
     name: str
     domain: str
@@ -53,11 +70,16 @@ class TrainingRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low in (("examples", 1), ("pack", 1), ("rank", 1), ("max_tokens", 16)):
-            if getattr(self, name) < low:
-                raise InputError(f"The recipe's {name} is {getattr(self, name)}", f"Give {low} or more.")
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            kind = float | int if isinstance(getattr(TrainingRecipe, name), float) else int
+            if not isinstance(value, kind) or not low <= value <= high:
+                raise InputError(f"The recipe's {name} can't be {value!r}", f"Give {low:g} to {high:g}.")
+        get_format(self.prompt_format)
         if not self.data:
             raise InputError("The recipe names no data", "Give a folder of labelled data.")
+        if any(source.share < 0 for source in self.data) or not any(source.share for source in self.data):
+            raise InputError("The shares of the recipe's data make no sense", "Give positive numbers.")
 
     @property
     def steps(self) -> int:
@@ -107,18 +129,20 @@ def recipe_of(
     rename: Sequence[str] = (),
     keep: Sequence[str] = (),
     named_only: bool = False,
-    **options: Any,
+    options: Mapping[str, Any] | None = None,
 ) -> TrainingRecipe:
     """A recipe of data folders with the same label options, as the command line gives them.
 
     Args:
         rename: ``old=new`` pairs.
+        options: other fields of the recipe.
 
     Raises:
         UsageError: a pair has no "=".
+        InputError: an option is no field of a recipe, or makes no sense.
     """
     if bad := [pair for pair in rename if "=" not in pair]:
         raise UsageError(f"'{bad[0]}' renames nothing", "Write --rename old=new.")
     names = {old.strip(): new.strip() for old, _, new in (pair.partition("=") for pair in rename)}
-    data = tuple(DataSource(str(f), names, tuple(keep), named_only) for f in folders)
-    return TrainingRecipe(name, domain, data, **options)
+    data = [asdict(DataSource(str(f), names, tuple(keep), named_only)) for f in folders]
+    return TrainingRecipe.from_dict({"name": name, "domain": domain, "data": data, **(options or {})})

@@ -54,9 +54,9 @@ def adapt(folder: Path, **about: Any) -> None:
     for name, more in (("sam_hub.json", about), ("adapter_config.json", config)):
         file = folder / name
         file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
+    tags = ", ".join(f"ner-label:{label}" for label in about.get("labels", ()))
     (folder / "README.md").write_text(
-        f"---\nlicense: mit\nbase_model: {BASE}\nlibrary_name: peft\n"
-        f"tags: [sam-hub, {', '.join(f'ner-label:{label}' for label in about.get('labels', ()))}]\n---\n# Expert\n"
+        f"---\nlicense: mit\nbase_model: {BASE}\nlibrary_name: peft\ntags: [sam-hub, {tags}]\n---\n# Expert\n"
     )
 
 

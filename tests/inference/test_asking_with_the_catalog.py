@@ -12,11 +12,12 @@ from sam_hub.catalog import open_catalog
 from sam_hub.errors import InputError
 from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, sample_key
 from sam_hub.inference.prediction import predict
+from sam_hub.ner import Sentence
 from sam_hub.settings import Settings
 from tests import tiny_models
-from tests.inference.conftest import LABELS, NASTY
 
-SENTENCES = NASTY[:2]
+SENTENCES = (Sentence("Ann met Bob"), Sentence("Hi"))
+LABELS = ("name", "place")
 SHA = "b" * 64
 
 

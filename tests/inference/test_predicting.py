@@ -21,7 +21,7 @@ def encode(loaded: LoadedModel, text: str) -> list[int]:
     return loaded.tokenizer.encode(text, add_special_tokens=False)
 
 
-def answers(loaded, sentences, *, held: bool, batch: int, limit: int = 24) -> list[list[int]]:
+def answers(loaded, sentences, *, held: bool, batch: int, limit: int = 16) -> list[list[int]]:
     grammar = AnswerGrammar(FORM, LABELS, loaded.tokenizer)
     prefix = compute_prefix(loaded, encode(loaded, FORM.shared(LABELS)))
     said = []
@@ -43,12 +43,13 @@ def test_a_batch_answers_as_each_sentence_alone(loaded, held):
 
 def test_the_shared_prefix_changes_nothing(loaded):
     """transformers' own greedy search over the whole prompt, without our cache, mask and positions."""
-    said = answers(loaded, NASTY, held=False, batch=4)
-    for sentence, answer in zip(NASTY, said, strict=True):
+    some = NASTY[:5]
+    said = answers(loaded, some, held=False, batch=4, limit=10)
+    for sentence, answer in zip(some, said, strict=True):
         prompt = encode(loaded, FORM.shared(LABELS)) + encode(loaded, FORM.question(sentence.text))
         whole = loaded.model.generate(
             torch.tensor([prompt]),
-            max_new_tokens=24,
+            max_new_tokens=10,
             do_sample=False,
             attention_mask=torch.ones(1, len(prompt)),
         )[0, len(prompt) :].tolist()
@@ -76,7 +77,7 @@ def test_gold_entities_are_not_looked_at(loaded):
 
 
 def test_an_untrained_model_that_answers_freely_breaks_the_form_and_that_is_counted(loaded):
-    found = predict(loaded, NASTY[1:2], LABELS, free=True)
+    found = predict(loaded, [Sentence("Hi")], ("a",), free=True)
     assert (found.parse_failures, found.entities) == (1, ((),))
 
 

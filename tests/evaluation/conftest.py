@@ -1,0 +1,7 @@
+"""The catalog of the selection's stories, with labelled sentences beside it."""
+
+from __future__ import annotations
+
+from tests.selection.conftest import models, place
+
+__all__ = ["models", "place"]

@@ -1,0 +1,155 @@
+"""Systems are scored strictly on labelled sentences; what is kept gives every score again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sam_hub import catalog as records
+from sam_hub.errors import CatalogError, InputError
+from sam_hub.evaluation.evaluating import (
+    System,
+    evaluate,
+    predict_with,
+    read_gold,
+    recompute,
+    sam_systems,
+    single_systems,
+)
+from sam_hub.evaluation.integration import integrate
+from sam_hub.inference.asking import expert_model
+from sam_hub.ner import Sentence
+from sam_hub.ner.scoring import score
+from tests import tiny_models
+from tests.selection.conftest import LABELS
+
+GOLD = (
+    '{"text": "Ann met Bob", "entities": [{"start": 0, "end": 3, "label": "person"}, '
+    '{"start": 8, "end": 11, "label": "person"}]}\n'
+    '{"text": "Rome fell", "entities": [{"start": 0, "end": 4, "label": "place"}, '
+    '{"start": 5, "end": 9, "label": "event"}]}\n'
+)
+
+
+@pytest.fixture
+def gold(tmp_path):
+    file = tmp_path / "gold.jsonl"
+    file.write_text(GOLD)
+    return read_gold(file, LABELS)
+
+
+def test_gold_holds_the_targets_labels_alone(gold):
+    assert [[e.label for e in s.entities] for s in gold] == [["person", "person"], ["place"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"text": "Ann"}, "sentences without labels"),
+        ({"text": "Ann", "entities": []}, "No entity in .* has one of the labels person, place"),
+        ({"text": "Ann", "entities": [{"start": 0, "end": 2, "label": "person"}]}, "'An' cuts a word"),
+        ({"text": "Ann", "entities": [{"start": 0, "end": 3, "label": "person"}] * 2}, "overlap at 'Ann'"),
+    ],
+)
+def test_wrong_gold_is_told_before_anything_is_computed(tmp_path, line, message):
+    file = tmp_path / "gold.jsonl"
+    file.write_text(json.dumps(line))
+    with pytest.raises(InputError, match=message):
+        read_gold(file, LABELS)
+
+
+def test_scores_are_recorded_and_agree_with_the_kept_predictions(place, gold):
+    one, two = (expert_model(place.catalog, e) for e in place.experts[:2])
+    systems = [*single_systems(place.catalog, place.experts[:2]), System("both", (one, two), "intersection")]
+    results = evaluate(place.catalog, place.target, gold, systems, settings=place.settings)
+    assert [r.name for r in results] == ["owner/base (untuned)", "owner/one", "owner/two", "both"]
+    kept = {e.name: e for e in records.list_evaluations(place.catalog, place.target.id)}
+    for result in results:
+        row = kept[result.name]
+        assert recompute(place.catalog, row, gold) == result.scores
+        assert (row.precision, row.recall, row.f1) == (
+            result.scores.precision,
+            result.scores.recall,
+            result.scores.f1,
+        )
+    answers = [records.entities_of(kept_by(place, kept[name])) for name in ("owner/one", "owner/two")]
+    assert results[-1].scores == score(gold, integrate(*answers, "intersection"))
+    with pytest.raises(InputError, match="other sentences"):
+        recompute(place.catalog, kept["both"], gold[:1])
+
+
+def kept_by(place, row) -> records.Prediction:
+    return records.predictions_by_id(place.catalog, row.prediction_ids)[0]
+
+
+def select(place, method: str, experts) -> None:
+    records.record_selection(
+        place.catalog,
+        records.Selection(
+            target_id=place.target.id,
+            method=method,
+            k=len(experts),
+            ranking=[],
+            chosen=[e.ref for e in experts],
+        ),
+    )
+
+
+def merged(place, folder, experts) -> None:
+    """A merge of these experts in the catalog; any model will do for what is told here."""
+    seed = sum(int(e.commit) for e in experts)
+    inputs = [{"repo": e.repo, "commit": e.commit} for e in experts]
+    row = records.Merge(
+        recipe_hash=f"{seed:064d}",
+        method="ties",
+        recipe={},
+        inputs=inputs,
+        path=str(tiny_models.tiny_base(folder / str(seed), seed=seed)),
+        weights_sha256=f"{seed:064d}",
+        seconds=1.0,
+    )
+    records.record_merge(place.catalog, row)
+
+
+def test_sam_is_the_union_of_both_merged_models(place, gold, tmp_path):
+    one, two, three = place.experts
+    for method, experts in (("similarity", [one, two]), ("sampling", [two, three])):
+        select(place, method, experts)
+        merged(place, tmp_path, experts)
+    systems = sam_systems(place.catalog, place.target)
+    assert [s.name for s in systems] == ["merged by similarity", "merged by sampling", "SaM (union)"]
+    evaluate(place.catalog, place.target, gold, systems, settings=place.settings)
+    last = records.list_evaluations(place.catalog, place.target.id)[0]
+    first, second = records.predictions_by_id(place.catalog, last.prediction_ids)
+    plain = [Sentence(s.text) for s in gold]
+    said = predict_with(place.catalog, place.target, plain, settings=place.settings)
+    assert said == integrate(records.entities_of(first), records.entities_of(second))
+
+
+def test_where_both_rankings_agree_one_model_serves_both(place, gold, tmp_path):
+    experts = place.experts[:2]
+    select(place, "similarity", experts)
+    select(place, "sampling", experts[::-1])
+    merged(place, tmp_path, experts)
+    systems = sam_systems(place.catalog, place.target)
+    worked = []
+    results = evaluate(
+        place.catalog,
+        place.target,
+        gold,
+        systems,
+        settings=place.settings,
+        on_progress=lambda name, done, total: worked.append((name, done)),
+    )
+    assert len(worked) == 1
+    assert len({r.scores.f1 for r in results}) == 1
+    assert results[-1].seconds == results[0].seconds
+
+
+def test_selections_that_are_not_merged_yet_say_what_to_do(place):
+    with pytest.raises(CatalogError, match="sam-hub select town"):
+        sam_systems(place.catalog, place.target)
+    select(place, "sampling", place.experts)
+    with pytest.raises(CatalogError, match="sam-hub merge town"):
+        sam_systems(place.catalog, place.target)

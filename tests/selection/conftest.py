@@ -1,0 +1,92 @@
+"""Entities by hand, and a catalog with a tiny base, three experts of it, and a target."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog, open_catalog
+from sam_hub.catalog.corpora import define_target
+from sam_hub.ner import Entity, Sentence
+from sam_hub.settings import Settings
+from tests import tiny_models
+
+TEXT = "Ann met Bob in Rome on Monday near Lake Como"
+CORPUS = "Ann met Bob\nBob left Rome\nRome fell\nHi Ann\n"
+LABELS = ("person", "place")
+
+
+def entity(text: str, label: str) -> Entity:
+    start = TEXT.index(text)
+    return Sentence(TEXT).entity(start, start + len(text), label)
+
+
+ANN, BOB, ROME = entity("Ann", "person"), entity("Bob", "person"), entity("Rome", "place")
+LAKE, COMO, DAY = entity("Lake Como", "place"), entity("Como", "place"), entity("Monday", "date")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A catalog with its target, experts and settings."""
+
+    catalog: Catalog
+    settings: Settings
+    target: records.Target
+    experts: list[records.Expert]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base and three experts."""
+    import torch
+
+    torch.set_num_threads(1)  # more threads only wait for each other on models so small
+
+    folder = tmp_path_factory.mktemp("selection")
+    base = tiny_models.tiny_base(folder / "base")
+    for number, name in enumerate(("one", "two", "three")):
+        tiny_models.tiny_adapter(base, folder / name, seed=number, labels=LABELS)
+    return folder
+
+
+@pytest.fixture
+def place(models: Path, tmp_path: Path):
+    settings = Settings(home=tmp_path, device="cpu", dtype="float32")
+    about = json.loads((models / "one" / "sam_hub.json").read_text())
+    with open_catalog(settings.catalog_url) as catalog:
+        records.add_base(
+            catalog,
+            records.Base(
+                repo="owner/base",
+                commit="0" * 40,
+                weights_sha256=about["base_sha256"],
+                architecture="LlamaForCausalLM",
+                hidden_size=32,
+                vocabulary_size=320,
+                parameter_count=1,
+                path=str(models / "base"),
+            ),
+        )
+        experts = [
+            records.add_expert(
+                catalog,
+                records.ExpertCreate(
+                    repo=f"owner/{name}",
+                    commit=f"{number:040d}",
+                    kind="adapter",
+                    base_repo="owner/base",
+                    base_sha256=about["base_sha256"],
+                    labels=list(LABELS),
+                    path=str(models / name),
+                ),
+            )
+            for number, name in enumerate(("one", "two", "three"))
+        ]
+        corpus = tmp_path / "corpus.txt"
+        corpus.write_text(CORPUS)
+        target = define_target(catalog, "town", corpus, LABELS, home=tmp_path)
+        yield Place(catalog, settings, target, experts)

@@ -1,0 +1,158 @@
+"""A recipe says what is learned: which data, under which labels, in which packs."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice, pairwise
+
+import pytest
+
+from sam_hub.errors import InputError, UsageError
+from sam_hub.ner import Sentence
+from sam_hub.ner.formats import get_format
+from sam_hub.ner.readers import to_jsonl
+from sam_hub.training.data import encode_pack, is_name, packs, prepare, read_sets
+from sam_hub.training.recipe import DataSource, TrainingRecipe, read_recipe, recipe_of
+from tests import tiny_models
+from tests.training.conftest import EMPTY, SENTENCES, recipe
+
+
+def test_a_recipe_is_read_back_as_it_was_written(tmp_path):
+    written = recipe(data=(DataSource("a", {"x": "y"}, ("y",), True, 2.0), DataSource("b")))
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(written.as_dict()))
+    assert read_recipe(file) == written
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": "red"}, "unknown fields: colour"),
+        ({"name": None}, "not complete"),
+        ({"data": []}, "names no data"),
+        ({"data": [{"folder": "a", "sort": 1}]}, "not complete"),
+        ({"examples": 0}, "examples can't be 0"),
+        ({"max_tokens": 3}, "max_tokens can't be 3"),
+    ],
+)
+def test_a_wrong_recipe_says_what_is_wrong(change, message):
+    values = {**recipe().as_dict(), **change}
+    values = {key: value for key, value in values.items() if value is not None}
+    with pytest.raises(InputError, match=message):
+        TrainingRecipe.from_dict(values)
+
+
+def test_a_file_that_is_no_recipe_is_named(tmp_path):
+    (tmp_path / "bad.json").write_text("{")
+    for name in ("bad.json", "absent.json"):
+        with pytest.raises(InputError, match=name):
+            read_recipe(tmp_path / name)
+
+
+def test_the_command_line_gives_every_folder_the_same_options(tmp_path):
+    made = recipe_of(
+        "n",
+        "d",
+        [tmp_path / "a", tmp_path / "b"],
+        rename=["PER = person"],
+        keep=["person"],
+        options={"rank": 2},
+    )
+    assert [s.rename for s in made.data] == [{"PER": "person"}] * 2
+    assert made.rank == 2
+    with pytest.raises(UsageError, match="'PER' renames nothing"):
+        recipe_of("n", "d", [tmp_path], rename=["PER"])
+
+
+def test_labels_are_renamed_kept_and_thinned_as_the_source_says():
+    text = "The man met Ann @ Rome and he left"
+    plain = Sentence(text)
+    marked = [("The man", "PER"), ("Ann", "PER"), ("@", "PER"), ("Rome", "LOC"), ("he", "PER")]
+    found = tuple(plain.entity(text.index(t), text.index(t) + len(t), la) for t, la in marked)
+    sentence = Sentence(text, found)
+
+    def kept(**options):
+        made = prepare(sentence, DataSource("x", {"PER": "person", "LOC": "place"}, **options))
+        return [(e.text, e.label) for e in made.entities]
+
+    everything = [("The man", "person"), ("Ann", "person"), ("Rome", "place"), ("he", "person")]
+    assert kept() == everything  # but for "@", which is no name
+    assert kept(keep=("place",)) == [("Rome", "place")]
+    assert kept(named_only=True) == [("Ann", "person"), ("Rome", "place")]
+
+
+@pytest.mark.parametrize(
+    ("mention", "name"),
+    [("The man", False), ("I", False), ("Her mother", False), ("the Queen", True), ("Ann", True)],
+)
+def test_a_name_has_a_capital_that_no_article_or_pronoun_explains(mention, name):
+    assert is_name(mention) is name
+
+
+def test_at_most_a_share_of_the_sentences_is_empty_and_none_is_repeated(data):
+    half, none = (read_sets(recipe(empty_share=share), data)[0] for share in (0.2, 0.0))
+    assert sum(not s.entities for s in half.sentences) == 2
+    assert not any(not s.entities for s in none.sentences)
+    assert len({s.text for s in half.sentences}) == len(half.sentences) == len(SENTENCES) + 2
+    assert half.labels == ("person", "place")
+    assert len(EMPTY) == 3
+
+
+def test_data_without_entities_or_labels_is_refused(tmp_path):
+    (tmp_path / "travel").mkdir()
+    file = tmp_path / "travel" / "train.jsonl"
+    file.write_text(to_jsonl(EMPTY))
+    with pytest.raises(InputError, match="has no entities"):
+        read_sets(recipe(), tmp_path)
+    file.write_text('{"text": "Ann"}\n')
+    with pytest.raises(InputError, match="sentences without labels"):
+        read_sets(recipe(), tmp_path)
+
+
+def test_the_same_recipe_gives_the_same_packs_and_another_seed_others(data):
+    def made(seed):
+        return list(packs(read_sets(recipe(seed=seed), data), recipe(seed=seed)))
+
+    assert made(1) == made(1) != made(2)
+    assert len(made(1)) == recipe().steps == 30
+
+
+def test_a_label_that_was_dropped_is_gone_from_the_answers_too(data):
+    chosen = recipe(label_dropout=0.5)
+    seen = {pack.labels for pack in packs(read_sets(chosen, data), chosen)}
+    assert seen == {("person",), ("place",), ("person", "place"), ("place", "person")}
+    for pack in packs(read_sets(chosen, data), chosen):
+        for sentence in pack.sentences:
+            full = next(s for s in (*SENTENCES, *EMPTY) if s.text == sentence.text)
+            names = {"PER": "person", "LOC": "place"}
+            wanted = [e.text for e in full.entities if names[e.label] in pack.labels]
+            assert [e.text for e in sentence.entities] == wanted
+
+
+@pytest.mark.parametrize("form", ["b2ner", "json"])
+def test_a_pack_is_a_prefix_and_its_examples_each_as_if_alone(data, form):
+    tokenizer, form = tiny_models.tiny_tokenizer(), get_format(form)
+    pack = next(islice(packs(read_sets(recipe(), data), recipe(pack=4)), 3, 4))
+    made = encode_pack(pack, form, tokenizer, 500)
+    assert len(made.ids) == len(made.owner) == len(made.position) == len(made.target)
+    prefix = made.owner.count(-1)
+    assert tokenizer.decode(made.ids[:prefix]) == form.shared(pack.labels)
+    assert made.position[:prefix] == list(range(prefix))
+    assert set(made.target[:prefix]) == {-100}
+    for number, sentence in enumerate(pack.sentences):
+        own = [i for i, owner in enumerate(made.owner) if owner == number]
+        assert [made.position[i] for i in own] == list(range(prefix, prefix + len(own)))
+        answer = [made.target[i] for i in own if made.target[i] != -100]
+        assert answer[-1] == tokenizer.eos_token_id
+        text, said = tokenizer.decode([made.ids[i] for i in own]), tokenizer.decode(answer[:-1])
+        assert text == form.question(sentence.text) + said
+        assert [m for _, m in form.parse(said).mentions] == [e.text for e in sentence.entities]
+        asked = [i for i in own if made.target[i] == -100]  # the question, but for its last token
+        follow = [(made.target[a], made.ids[b]) for a, b in pairwise(own) if a not in asked]
+        assert all(target == token for target, token in follow)
+
+
+def test_an_example_that_is_too_long_is_left_out(data):
+    tokenizer, form = tiny_models.tiny_tokenizer(), get_format("b2ner")
+    pack = next(packs(read_sets(recipe(), data), recipe()))
+    assert set(encode_pack(pack, form, tokenizer, 16).owner) == {-1}

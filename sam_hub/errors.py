@@ -6,6 +6,8 @@ retry), 130 interrupted.
 
 from __future__ import annotations
 
+import errno
+
 
 class SamHubError(Exception):
     """Something a person can act on.
@@ -65,3 +67,11 @@ class Interrupted(SamHubError):
 
     def __init__(self, title: str = "Interrupted", action: str = "Nothing half-written was left.") -> None:
         super().__init__(title, action)
+
+
+def of_the_system(error: OSError) -> SamHubError:
+    """What a failure of the operating system means to a person."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(f"The disk is full{where}", "Free some space, or set SAM_HUB_HOME to a larger disk.")
+    return InputError(f"{error.strerror or error}{where}", "Check the path and its permissions.")

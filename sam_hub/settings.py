@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -44,18 +45,18 @@ class Settings(BaseSettings):
     )
     endpoint: str = Field(
         PUBLIC_HUB,
-        validation_alias=AliasChoices("endpoint", "SAM_HUB_ENDPOINT", "HF_ENDPOINT"),
+        validation_alias=AliasChoices("SAM_HUB_ENDPOINT", "HF_ENDPOINT"),
         description="the Hub's address",
     )
     token: str | None = Field(
         None,
-        validation_alias=AliasChoices("token", "SAM_HUB_TOKEN", "HF_TOKEN"),
+        validation_alias=AliasChoices("SAM_HUB_TOKEN", "HF_TOKEN"),
         repr=False,
         description="a Hub token; else the one `hf auth login` has stored",
     )
     offline: bool = Field(
         False,
-        validation_alias=AliasChoices("offline", "SAM_HUB_OFFLINE", "HF_HUB_OFFLINE"),
+        validation_alias=AliasChoices("SAM_HUB_OFFLINE", "HF_HUB_OFFLINE"),
         description="never use the network",
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps")
@@ -63,9 +64,18 @@ class Settings(BaseSettings):
     embedder: str = Field("all-MiniLM-L6-v2", description="the sentence embedder of descriptors")
     threads: int = Field(0, ge=0, description="CPU threads of a model; 0: as many as torch likes")
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _whole_path(cls, value: object) -> Path:
+        return Path(str(value)).expanduser().absolute() if str(value) else default_home()
+
     @field_validator("endpoint")
     @classmethod
-    def _trim(cls, value: str) -> str:
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("it is no address such as https://huggingface.co")
+        _ = parts.port  # raises ValueError if it is no number
         return value.rstrip("/")
 
     @classmethod

@@ -41,8 +41,10 @@ def define_target(
         raise InputError(
             "A target needs at least one entity type", "Name them: --labels 'person, organization'."
         )
-    if not name or name.startswith((".", "-")) or any(c in name for c in "/\\@\0"):
-        raise InputError(f"A target can't be called {name!r}", "Use letters, digits, '-' and '_'.")
+    if not name or name.startswith((".", "-")) or len(name) > 100 or any(c in name for c in "/\\@\0"):
+        raise InputError(
+            f"A target can't be called {name!r}", "Use at most 100 letters, digits, '-' and '_'."
+        )
     sentences = [sentence.without_labels() for sentence in read_corpus(corpus, split=split)]
     if gold is not None:
         read_corpus(gold)
@@ -51,8 +53,11 @@ def define_target(
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{name}-{sha[:12]}.jsonl"
     scratch = kept.with_suffix(".new")
-    scratch.write_text(to_jsonl(sentences), encoding="utf-8")
-    scratch.replace(kept)
+    try:
+        scratch.write_text(to_jsonl(sentences), encoding="utf-8")
+        scratch.replace(kept)
+    finally:
+        scratch.unlink(missing_ok=True)
     target = Target(
         name=name,
         labels=list(wanted),

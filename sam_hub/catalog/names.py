@@ -11,7 +11,7 @@ SHOWN = 5
 
 
 def resolve(wanted: str, names: Sequence[str], noun: str, listing: str) -> str:
-    """The one name that ``wanted`` means: equal to it, its last part, or ending with it.
+    """The one name that ``wanted`` means: equal to it, its last part, or the end of it after "-", "_" or ".".
 
     Args:
         wanted: what was typed.
@@ -27,7 +27,7 @@ def resolve(wanted: str, names: Sequence[str], noun: str, listing: str) -> str:
         lambda name: name == wanted,
         lambda name: name.casefold() == folded,
         lambda name: name.casefold().endswith(f"/{folded}"),
-        lambda name: bool(folded) and name.casefold().endswith(folded),
+        lambda name: bool(folded) and name.casefold().endswith((f"-{folded}", f"_{folded}", f".{folded}")),
     ):
         found = [name for name in names if fits(name)]
         if len(found) == 1:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sam_hub.catalog.descriptors import pack, put_descriptor
 from sam_hub.catalog.experts import add_base, add_expert, get_expert, list_bases, place_expert
 from sam_hub.catalog.opening import Catalog
@@ -48,22 +50,30 @@ def register(
         raise InputError(
             f"{repo} does not say which base it was made from", "Name it with --base OWNER/NAME."
         )
-    expert = ExpertCreate(
-        repo=found.repo,
-        commit=found.commit,
-        kind=found.kind,
-        base_repo=base_repo,
-        base_sha256=about.get("base_sha256"),
-        rank=found.rank,
-        alpha=found.alpha,
-        target_modules=list(found.target_modules),
-        licence=found.licence,
-        labels=list(labels or found.labels),
-        prompt_format=prompt_format or found.prompt_format,
-        domain=domain or found.domain,
-        size_bytes=found.size,
-        details={key: about[key] for key in ("recipe", "data", "scores") if key in about},
-    )
+    values = {
+        "repo": found.repo,
+        "commit": found.commit,
+        "kind": found.kind,
+        "base_repo": base_repo,
+        "base_sha256": about.get("base_sha256"),
+        "rank": found.rank,
+        "alpha": found.alpha,
+        "target_modules": list(found.target_modules),
+        "licence": found.licence,
+        "labels": list(labels or found.labels),
+        "prompt_format": prompt_format or found.prompt_format,
+        "domain": domain or found.domain,
+        "size_bytes": found.size,
+        "details": {key: about[key] for key in ("recipe", "data", "scores") if key in about},
+    }
+    try:
+        expert = ExpertCreate.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UnusableModel(
+            f"What {repo} says of itself can't be used: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            "Ask its owner to correct its sam_hub.json and adapter_config.json, or choose another model.",
+        ) from error
     added = add_expert(catalog, expert)
     if found.descriptor is not None and (problem := _keep_descriptor(catalog, added, found.descriptor)):
         found = replace(found, warnings=(*found.warnings, problem))
@@ -82,7 +92,7 @@ def _keep_descriptor(catalog: Catalog, expert: Expert, said: Mapping[str, Any]) 
             origin="repo",
             vector=pack(said["vector"]),
         )
-    except (InputError, KeyError, TypeError, ValueError) as error:
+    except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
         return f"its descriptor.json can't be used ({error}): describe it with a corpus"
     put_descriptor(catalog, row)
     return None

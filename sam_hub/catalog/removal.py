@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from sam_hub.catalog.experts import get_expert
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Descriptor, Expert, Prediction, Probe
+from sam_hub.catalog.tables import Base, Descriptor, Expert, Prediction, Probe
 from sam_hub.errors import CatalogError
 
 
@@ -110,9 +110,10 @@ def _reason_to_keep(session: Session, expert: Expert, models: Path) -> str | Non
         return f"its folder {folder} is not there any more"
     others = session.exec(
         select(Expert.repo, Expert.path).where(Expert.id != expert.id, col(Expert.path).is_not(None))
-    )
-    for repo, path in others:
+    ).all()
+    bases = session.exec(select(Base.repo, Base.path).where(col(Base.path).is_not(None))).all()
+    for repo, path in [*others, *bases]:
         other = Path(path).resolve()
         if other == folder or folder in other.parents:
-            return f"{repo} uses the same files"
+            return f"they are also those of {repo}"
     return None

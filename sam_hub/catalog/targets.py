@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from sam_hub.catalog.names import resolve
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Descriptor, Probe, Target
+from sam_hub.catalog.tables import Descriptor, Evaluation, Probe, Selection, Target
 from sam_hub.errors import CatalogError
 
 LISTING = "sam-hub target list"
@@ -17,8 +17,8 @@ def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Targe
     """Store a target. The same corpus and labels under a known name give the one that is there.
 
     Args:
-        replace: let another corpus, or other labels, take the place of a target of this name. Its descriptors
-            and probes, which were of the old ones, go.
+        replace: let another corpus, or other labels, take the place of a target of this name. What was
+            computed for the old ones goes: descriptors, probes, selections, evaluations.
 
     Raises:
         CatalogError: the name is taken by another corpus or other labels, and ``replace`` is not set.
@@ -35,10 +35,11 @@ def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Targe
                 f"A target '{target.name}' with another corpus or other labels is there already",
                 "Choose another name, or replace it with --replace.",
             )
-        if not same:
-            session.exec(delete(Probe).where(col(Probe.target_id) == known.id))
+        for table in () if same else (Probe, Selection, Evaluation):
+            session.exec(delete(table).where(col(table.target_id) == known.id))
         if not same_corpus:
             session.exec(delete(Descriptor).where(col(Descriptor.target_id) == known.id))
+        target.gold_path = target.gold_path or (known.gold_path if same else None)
         for field in ("labels", "corpus_path", "sentence_count", "corpus_sha256", "gold_path"):
             setattr(known, field, getattr(target, field))
         return known

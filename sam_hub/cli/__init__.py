@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 
 
 def main() -> None:
@@ -21,12 +22,15 @@ def run(arguments: list[str]) -> int:
     """Run one command; returns its exit code."""
     from sam_hub.cli.app import app
     from sam_hub.cli.output import show_error
-    from sam_hub.errors import Interrupted, SamHubError
+    from sam_hub.errors import Interrupted, SamHubError, of_the_system
 
+    warnings.filterwarnings("ignore", category=FutureWarning)  # notes of libraries to one another
     try:
         app(arguments, prog_name="sam-hub")  # ends in SystemExit, with 2 for wrong usage and 130 for Ctrl+C
     except SamHubError as error:
         return show_error(error)
+    except OSError as error:
+        return show_error(of_the_system(error))
     except KeyboardInterrupt:
         return show_error(Interrupted())
     except SystemExit as ended:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, Free, say, show_json, show_table, watching
 from sam_hub.cli.place import Place
+from sam_hub.cli.predict import Rule
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +20,8 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     target: Annotated[str, typer.Argument(help="The target's name.")],
     gold: Annotated[Path | None, typer.Option(help="Labelled sentences; else those of the target.")] = None,
-    rule: Annotated[str, typer.Option(help="union, intersection, first or second.")] = "union",
+    rule: Annotated[Rule, typer.Option(help="How both models' entities become one answer.")] = Rule.union,
+    free: Free = False,
     singles: Annotated[
         bool, typer.Option("--singles", help="Evaluate each expert and the untuned base, too.")
     ] = False,
@@ -39,9 +41,11 @@ def evaluate(
         raise UsageError(f"{goal.name} has no labelled sentences", "Give some with --gold FILE.")
     sentences = read_gold(gold or Path(goal.gold_path), goal.labels)
     systems = single_systems(place.catalog, candidates(place.catalog)) if singles else []
-    systems += sam_systems(place.catalog, goal, rule)
+    systems += sam_systems(place.catalog, goal, rule.value)
     with watching() as watch:
-        results = run(place.catalog, goal, sentences, systems, settings=place.settings, on_progress=watch)
+        results = run(
+            place.catalog, goal, sentences, systems, settings=place.settings, free=free, on_progress=watch
+        )
     if as_json:
         show_json(
             [

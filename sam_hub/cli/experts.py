@@ -120,12 +120,24 @@ def remove(
         print(f"  {plan.predictions} predictions, {plan.probes} probes")
     if not dry_run:
         if not yes:
-            typer.confirm("Remove them?", abort=True)
+            _confirm("Remove them?")
         execute_removal(place.catalog, plan)
         if not as_json:
             print("Removed.")
     if as_json:
         show_json({**asdict(plan), "removed": not dry_run})
+
+
+def _confirm(question: str) -> None:
+    """Ask; anything but yes ends the command with nothing done."""
+    from sam_hub.errors import Interrupted
+
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise Interrupted("Not removed", "Nothing was changed.")
 
 
 def describe(
@@ -137,16 +149,12 @@ def describe(
 ) -> None:
     """Compute the descriptor of a target or an expert, and show which experts are nearest to it."""
     from sam_hub import catalog as records
-    from sam_hub.errors import CatalogError
     from sam_hub.ner.readers import read_corpus
     from sam_hub.selection.selecting import expert_descriptor, target_descriptor
 
     place = Place()
-    try:
-        target = records.get_target(place.catalog, name)
-    except CatalogError:
-        target = None
-    if target is not None:
+    target = next((t for t in records.list_targets(place.catalog) if t.name == name), None)
+    if target is not None and corpus is None:
         made = target_descriptor(place.catalog, target, place.settings)
     else:
         expert = records.get_expert(place.catalog, name)

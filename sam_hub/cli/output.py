@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Free = Annotated[bool, typer.Option("--free", help="Decode without the answer's grammar.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 def show_json(values: Any) -> None:
     """One JSON object on standard output."""
-    print(json.dumps(values, indent=2, ensure_ascii=False, default=str))
+    print(json.dumps(values, indent=2, ensure_ascii=False, default=str), flush=True)
 
 
 def show_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
@@ -125,7 +126,10 @@ def parameters(pairs: Sequence[str]) -> dict[str, Any]:
     if bad := [pair for pair in pairs if "=" not in pair]:
         raise UsageError(f"'{bad[0]}' is no parameter", "Write it as name=value, such as density=0.5.")
     split = (pair.partition("=") for pair in pairs)
-    return {name.strip(): _number(yaml.safe_load(value)) for name, _, value in split}
+    try:
+        return {name.strip(): _number(yaml.safe_load(value)) for name, _, value in split}
+    except yaml.YAMLError as error:
+        raise UsageError("A parameter's value can't be read", "Write numbers, true or false.") from error
 
 
 def _number(value: Any) -> Any:

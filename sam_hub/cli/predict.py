@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, show_json, watching
+from sam_hub.cli.output import AsJson, Free, show_json, watching
 from sam_hub.cli.place import Place
+
+
+class Rule(StrEnum):
+    """How two models' entities are integrated."""
+
+    union = "union"
+    intersection = "intersection"
+    first = "first"
+    second = "second"
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +29,8 @@ def register(app: typer.Typer) -> None:
 def predict(
     target: Annotated[str, typer.Argument(help="The target whose merged models answer.")],
     corpus: Annotated[Path, typer.Argument(help="A .txt, .conll or .jsonl file, or a folder of them.")],
-    rule: Annotated[str, typer.Option(help="union, intersection, first or second.")] = "union",
+    rule: Annotated[Rule, typer.Option(help="How both models' entities become one answer.")] = Rule.union,
+    free: Free = False,
     split: Annotated[bool, typer.Option("--split", help="Cut running text into sentences.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +43,13 @@ def predict(
     goal, sentences = get_target(place.catalog, target), read_corpus(corpus, split=split)
     with watching() as watch:
         found = predict_with(
-            place.catalog, goal, sentences, settings=place.settings, rule=rule, on_progress=watch
+            place.catalog,
+            goal,
+            sentences,
+            settings=place.settings,
+            rule=rule.value,
+            free=free,
+            on_progress=watch,
         )
     pairs = list(zip(sentences, found, strict=True))
     if as_json:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from sam_hub.cli.output import AsJson, DryRun, megabytes, show_json, watching
 from sam_hub.cli.place import Place
+
+
+class Ranking(StrEnum):
+    """By which ranking the merged experts were chosen."""
+
+    similarity = "similarity"
+    sampling = "sampling"
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def push(
     target: Annotated[str, typer.Argument(help="The target for which the model was merged.")],
     repo: Annotated[str, typer.Option(help="Where to: owner/name.")],
-    by: Annotated[str, typer.Option(help="Which of its merged models: similarity or sampling.")] = "sampling",
+    by: Annotated[Ranking, typer.Option(help="Which of its merged models.")] = Ranking.sampling,
     public: Annotated[
         bool, typer.Option("--public", help="Create a public repository, not a private one.")
     ] = False,
@@ -31,7 +39,7 @@ def push(
     from sam_hub.hub.cards import load_snippet
 
     place = Place()
-    merge, about = publication_of(place.catalog, get_target(place.catalog, target), by)
+    merge, about = publication_of(place.catalog, get_target(place.catalog, target), by.value)
     with watching() as watch:
         plan, done = publish(
             place.catalog,

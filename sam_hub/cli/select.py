@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, Free, say, show_json, show_table, watching
 from sam_hub.cli.place import Place
 
 
@@ -17,6 +17,13 @@ class By(StrEnum):
     similarity = "similarity"
     sampling = "sampling"
     both = "both"
+
+
+class Votes(StrEnum):
+    """Whose votes an expert is scored against."""
+
+    leave_self_out = "leave-self-out"
+    plain = "plain"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +36,8 @@ def select(
     by: Annotated[By, typer.Option(help="Which ranking to make.")] = By.both,
     k: Annotated[int, typer.Option("--k", min=1, help="How many experts to choose.")] = 3,
     sample: Annotated[int, typer.Option(min=1, help="Sentences that every expert is asked about.")] = 40,
-    votes: Annotated[str, typer.Option(help="leave-self-out or plain.")] = "leave-self-out",
+    votes: Annotated[Votes, typer.Option(help="Whose votes count for an expert.")] = Votes.leave_self_out,
+    free: Free = False,
     threshold: Annotated[float, typer.Option(help="The share of voters that must agree.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the sample and the bootstrap.")] = 0,
     expert: Annotated[list[str] | None, typer.Option(help="Only these; else all that are on disk.")] = None,
@@ -53,10 +61,18 @@ def select(
     if by != By.sampling:
         made["similarity"] = select_by_similarity(place.catalog, goal, experts, k, **options)
     if by != By.similarity:
-        voting = Voting(threshold=threshold, votes=votes, seed=seed)
+        voting = Voting(threshold=threshold, votes=votes.value, seed=seed)
         with watching() as watch:
             made["sampling"] = select_by_sampling(
-                place.catalog, goal, experts, k, size=sample, voting=voting, on_progress=watch, **options
+                place.catalog,
+                goal,
+                experts,
+                k,
+                size=sample,
+                voting=voting,
+                free=free,
+                on_progress=watch,
+                **options,
             )
     if as_json:
         show_json(

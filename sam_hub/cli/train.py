@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +67,7 @@ def train(
     if dry_run:
         show_json({"base": base_name, "out": str(out), "steps": plan.steps, "recipe": plan.as_dict()})
         return
-    with watching() as watch:
+    with _resumable(), watching() as watch:
         about = make_expert(
             plan,
             base_folder,
@@ -82,6 +84,17 @@ def train(
         show_json(about)
     else:
         _show_expert(out, about)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    from sam_hub.errors import Interrupted
+
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        action = "Run the same command to go on from the last checkpoint."
+        raise Interrupted("Interrupted", action) from stop
 
 
 def _show_expert(out: Path, about: dict) -> None:

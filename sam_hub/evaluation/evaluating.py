@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +11,11 @@ from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError
 from sam_hub.evaluation.integration import UNION, integrate
-from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, merged_model
+from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, format_of, merged_model
 from sam_hub.merging.merged import merges_for
-from sam_hub.ner.readers import read_corpus
+from sam_hub.ner.readers import read_corpus, to_jsonl
 from sam_hub.ner.scoring import Scores, iob2, score
-from sam_hub.ner.text import Entity, Sentence, corpus_hash, restrict
+from sam_hub.ner.text import Entity, Sentence, restrict
 from sam_hub.settings import Settings
 
 
@@ -58,6 +59,11 @@ def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
     return sentences
 
 
+def gold_hash(gold: Sequence[Sentence]) -> str:
+    """SHA-256 (hex) of the sentences with their gold entities: the identity of a test."""
+    return hashlib.sha256(to_jsonl(gold).encode()).hexdigest()
+
+
 def answers_of(
     system: System, answers: dict[str, records.Prediction]
 ) -> tuple[tuple[tuple[Entity, ...], ...], list[records.Prediction]]:
@@ -76,7 +82,10 @@ def sam_systems(catalog: Catalog, target: records.Target, rule: str = UNION) -> 
         CatalogError: its selections are not merged yet.
     """
     merges = merges_for(catalog, target)
-    models = {method: merged_model(row, f"merged by {method}") for method, row in merges.items()}
+    models = {
+        method: merged_model(row, f"merged by {method}", format_of(catalog, row))
+        for method, row in merges.items()
+    }
     alone = [System(model.name, (model,)) for model in models.values()]
     if len(models) < 2:
         return alone
@@ -98,6 +107,7 @@ def predict_with(
     *,
     settings: Settings,
     rule: str = UNION,
+    free: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> tuple[tuple[Entity, ...], ...]:
     """The entities of new sentences, by the target's merged models: SaM's answer."""
@@ -109,6 +119,7 @@ def predict_with(
         target.labels,
         settings=settings,
         target_id=target.id,
+        free=free,
         on_progress=on_progress,
     )
     return answers_of(system, answers)[0]
@@ -121,6 +132,7 @@ def evaluate(
     systems: Sequence[System],
     *,
     settings: Settings,
+    free: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> list[Evaluated]:
     """Score every system on the gold sentences, and record it.
@@ -129,7 +141,14 @@ def evaluate(
     """
     models = list({model.name: model for system in systems for model in system.models}.values())
     answers = ask(
-        catalog, models, gold, target.labels, settings=settings, target_id=target.id, on_progress=on_progress
+        catalog,
+        models,
+        gold,
+        target.labels,
+        settings=settings,
+        target_id=target.id,
+        free=free,
+        on_progress=on_progress,
     )
     results = []
     for system in systems:
@@ -142,7 +161,7 @@ def evaluate(
             records.Evaluation(
                 target_id=target.id,
                 name=system.name,
-                test_sha256=corpus_hash(gold),
+                test_sha256=gold_hash(gold),
                 precision=scores.precision,
                 recall=scores.recall,
                 f1=scores.f1,
@@ -167,7 +186,7 @@ def recompute(catalog: Catalog, evaluation: records.Evaluation, gold: Sequence[S
         InputError: these are other sentences.
         CatalogError: a prediction was removed since.
     """
-    if corpus_hash(gold) != evaluation.test_sha256:
+    if gold_hash(gold) != evaluation.test_sha256:
         raise InputError("The evaluation was made on other sentences", "Give the file it was made with.")
     kept = [records.entities_of(p) for p in records.predictions_by_id(catalog, evaluation.prediction_ids)]
     return score(gold, integrate(kept[0], kept[1], evaluation.rule) if evaluation.rule else kept[0])

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sam_hub import catalog as records
@@ -18,6 +18,7 @@ from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, Selec
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
+from sam_hub.inference.asking import format_of
 from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.merged import merges_for
 
@@ -121,9 +122,7 @@ def metadata(merge: records.Merge, about: Publication) -> dict:
             "experts": [f"{item['repo']}@{item['commit']}" for item in recipe["experts"]],
             "recipe_hash": merge.recipe_hash,
         },
-        "scores": {
-            e.name: {"precision": e.precision, "recall": e.recall, "f1": e.f1} for e in about.evaluations
-        },
+        "scores": {e.dataset: [asdict(row) for row in e.rows] for e in _scores(about)},
     }
 
 
@@ -198,14 +197,13 @@ def publication_of(
         raise UsageError(f"{target.name} has no merge by '{method}'", f"There is: {', '.join(merges)}.")
     merge, own = merges[method], f"merged by {method}"
     latest = _latest(catalog, target, {row.id for row in merges.values()})
-    mine = latest.pop(own, None)
+    mine, form = latest.pop(own, None), format_of(catalog, merge)
     selection = records.latest_selection(catalog, target.id, method)
     if mine is None:
-        return merge, Publication(target, selection)
+        return merge, Publication(target, selection, prompt_format=form)
     sentences = len(records.predictions_by_id(catalog, mine.prediction_ids)[0].entities)
-    return merge, Publication(
-        target, selection, (mine, *(latest[name] for name in sorted(latest))), sentences
-    )
+    shown = (mine, *(latest[name] for name in sorted(latest)))
+    return merge, Publication(target, selection, shown, sentences, form)
 
 
 def _latest(

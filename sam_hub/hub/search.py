@@ -74,9 +74,11 @@ def search(
 
 def _reach(hub: Hub) -> None:
     """Ask once: the client's own list retries for half a minute, silently, where nothing answers."""
-    from huggingface_hub.utils import get_session, hf_raise_for_status
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-    hf_raise_for_status(get_session().head(f"{hub.endpoint}/api/models", params={"limit": 1}))
+    headers = build_hf_headers(token=hub.token or False)
+    answer = get_session().head(f"{hub.endpoint}/api/models", params={"limit": 1}, headers=headers)
+    hf_raise_for_status(answer)
 
 
 def _found(info: ModelInfo) -> FoundModel:

@@ -78,6 +78,22 @@ def merged_model(merge: records.Merge, name: str, prompt_format: str = DEFAULT_F
     return Model(name, "merge", merge.id, _on_disk(merge.path, name), None, prompt_format)
 
 
+def format_of(catalog: Catalog, merge: records.Merge) -> str:
+    """The prompt format in which a merged model was taught to answer: its experts'.
+
+    Raises:
+        InputError: they differ.
+    """
+    refs = {f"{item['repo']}@{item['commit']}" for item in merge.inputs}
+    formats = {e.prompt_format or DEFAULT_FORMAT for e in records.list_experts(catalog) if e.ref in refs}
+    if len(formats) > 1:
+        raise InputError(
+            f"The merged experts were taught different prompt formats: {', '.join(sorted(formats))}",
+            "Merge experts of one format.",
+        )
+    return next(iter(formats), DEFAULT_FORMAT)
+
+
 def _on_disk(path: str | None, name: str) -> Path:
     if not path or not Path(path).is_dir():
         raise InputError(f"{name} is not on disk", f"Run `sam-hub pull {name}` first.")

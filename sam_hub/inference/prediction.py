@@ -14,7 +14,7 @@ from sam_hub.ner.alignment import align
 from sam_hub.ner.formats import PromptFormat, get_format
 from sam_hub.ner.text import Entity, Sentence
 
-BATCH = 24
+BATCH = 40
 
 
 @dataclass(frozen=True)

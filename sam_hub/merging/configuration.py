@@ -58,13 +58,18 @@ def to_mergekit(recipe: Recipe) -> dict[str, Any]:
 
 def config_text(recipe: Recipe) -> str:
     """The YAML text of :func:`to_mergekit`, with the inputs' origins as comments."""
-    import yaml
-
     lines = [f"# base    {recipe.base.repo} {recipe.base.commit}".rstrip()]
     lines += [f"# expert  {expert.repo} {expert.commit}".rstrip() for expert in recipe.experts]
     seed = f" --random-seed {recipe.seed}" if recipe.method in RANDOM else ""
     lines.append(f"# mergekit-yaml {FILE_NAME} OUT --lora-merge-cache CACHE{seed}")
-    return "\n".join(lines) + "\n" + yaml.safe_dump(to_mergekit(recipe), sort_keys=False, allow_unicode=True)
+    return "\n".join(lines) + "\n" + _yaml(to_mergekit(recipe))
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    """YAML without folded lines: a path with a space stays in one piece."""
+    import yaml
+
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=float("inf"))
 
 
 def write_config(recipe: Recipe, file: Path) -> None:

@@ -40,6 +40,10 @@ def plan_for(
         names = ", ".join(f"{e.repo} of {e.base_repo}" for e in experts)
         raise InputError(f"The experts are not of one base: {names}", "Merge experts of one base.")
     base = next(iter(bases.values()))
+    if weights and len(weights) != len(experts):
+        raise UsageError(
+            f"{len(weights)} weights for {len(experts)} experts", "Give one weight for each expert."
+        )
     shares = dict(zip((e.repo for e in experts), weights or [1.0] * len(experts), strict=True))
     inputs = []
     for expert in sorted(experts, key=lambda e: e.repo):

@@ -84,6 +84,7 @@ def select_by_sampling(
     settings: Settings,
     size: int = 40,
     voting: Voting | None = None,
+    free: bool = False,
     allow_blind: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> tuple[Ranking, tuple[str, ...]]:
@@ -101,6 +102,7 @@ def select_by_sampling(
         target.labels,
         settings=settings,
         target_id=target.id,
+        free=free,
         on_progress=on_progress,
     )
     ranking = rank_by_sampling(

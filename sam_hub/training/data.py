@@ -162,11 +162,11 @@ def origin_of(source: DataSource, root: Path) -> dict:
     """Where a data set came from: what its ``meta.json`` says of name, repository, commit and licence."""
     file = root / source.folder / "meta.json"
     if not file.is_file():
-        return {"name": source.folder}
+        return {"name": Path(source.folder).name}
     meta = json.loads(file.read_text(encoding="utf-8"))
     origin = meta.get("source", {})
     return {
-        "name": meta.get("dataset", source.folder),
+        "name": meta.get("dataset", Path(source.folder).name),
         "text": meta.get("text_domain"),
         "repository": origin.get("repo"),
         "commit": origin.get("commit"),

@@ -68,6 +68,7 @@ def make_expert(
             checkpoint_every=checkpoint_every,
             on_progress=on_progress,
         )
+    _check_recipe(recipe, out)
     _name_base(out, base_repo)
     say("Describing the training text")
     sets = read_sets(recipe, data_root)
@@ -78,6 +79,13 @@ def make_expert(
     (out / CARD).write_text(_card(repo or recipe.name, recipe, about, evaluations), encoding="utf-8")
     _write_json(out / METADATA, about)
     return about
+
+
+def _check_recipe(recipe: TrainingRecipe, out: Path) -> None:
+    """An adapter that was trained earlier must be of this very recipe."""
+    recorded = json.loads((out / RECORD).read_text(encoding="utf-8")).get("recipe", recipe.portable())
+    if json.loads(json.dumps(recipe.portable())) != json.loads(json.dumps(recorded)):
+        raise InputError(f"{out} holds an adapter of another recipe", "Give its recipe, or another --out.")
 
 
 def find_base(name: str, repo: str | None, catalog: Callable[[], Catalog]) -> tuple[Path, str]:
@@ -167,7 +175,10 @@ def _metadata(
         "base_sha256": weights_sha256(base),
         "licence": _licence(licences),
         "data": {"sources": origins, "licences": licences},
-        "recipe": {**recipe.as_dict(), "training": {k: v for k, v in trained.items() if k != "labels"}},
+        "recipe": {
+            **recipe.portable(),
+            "training": {k: v for k, v in trained.items() if k not in ("labels", "recipe")},
+        },
         "scores": {e.dataset: [asdict(row) for row in e.rows] for e in evaluations},
     }
 

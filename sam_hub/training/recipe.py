@@ -90,6 +90,11 @@ class TrainingRecipe:
         """Plain values, for JSON; `from_dict` is the inverse."""
         return asdict(self)
 
+    def portable(self) -> dict[str, Any]:
+        """As `as_dict`, with data folders by their names alone: where they lay is nobody's business."""
+        plain = self.as_dict()
+        return {**plain, "data": [{**d, "folder": Path(d["folder"]).name} for d in plain["data"]]}
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingRecipe:
         """Read plain values.

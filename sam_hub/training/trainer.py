@@ -105,7 +105,7 @@ def train_adapter(
     seconds = run.seconds + time.monotonic() - began
     labels = tuple(dict.fromkeys(label for s in sets for label in s.labels))
     trained = Trained(labels, recipe.steps, run.tokens, round(seconds, 1), round(run.loss, 4), device)
-    _write(model, out, trained)
+    _write(model, out, trained, recipe)
     return trained
 
 
@@ -114,7 +114,9 @@ def _load(base: Path, recipe: TrainingRecipe, device: str) -> tuple[Any, Any]:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     config = LoraConfig(
@@ -242,7 +244,7 @@ class _Run:
         self.loss, self.seconds = kept["loss"], kept["seconds"]
 
 
-def _write(model: Any, out: Path, trained: Trained) -> None:
+def _write(model: Any, out: Path, trained: Trained, recipe: TrainingRecipe) -> None:
     """Write the adapter in bfloat16; its weights come last, and mark it as finished."""
     import torch
 
@@ -250,7 +252,9 @@ def _write(model: Any, out: Path, trained: Trained) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     model.to(torch.bfloat16).save_pretrained(scratch, save_embedding_layers=False)
     (scratch / "README.md").unlink(missing_ok=True)  # peft's empty card; the expert's own is written later
-    (scratch / RECORD).write_text(json.dumps(asdict(trained), indent=2), encoding="utf-8")
+    (scratch / RECORD).write_text(
+        json.dumps({**asdict(trained), "recipe": recipe.portable()}, indent=2), encoding="utf-8"
+    )
     for name in (RECORD, "adapter_config.json", WEIGHTS):
         (scratch / name).rename(out / name)
     shutil.rmtree(scratch)

@@ -115,5 +115,5 @@ def _reason_to_keep(session: Session, expert: Expert, models: Path) -> str | Non
     for repo, path in [*others, *bases]:
         other = Path(path).resolve()
         if other == folder or folder in other.parents:
-            return f"they are also those of {repo}"
+            return f"{repo} uses the same files"
     return None

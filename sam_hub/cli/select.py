@@ -82,6 +82,9 @@ def select(
     for method, (ranking, chosen) in made.items():
         print(f"\nBy {method}:")
         show_ranking(ranking, chosen)
+        if not any(row.score for row in ranking.rows):
+            say("The experts agree on nothing: this ranking says nothing. Take a larger --sample, or merge")
+            say("by the other ranking alone: sam-hub merge TARGET --by similarity.")
     if gaps := uncovered(goal.labels, {e.repo: e.labels for e in experts}):
         say(f"No expert knows: {', '.join(gaps)}.")
     say(f"\nNext: sam-hub merge {goal.name}")

@@ -1,0 +1,1 @@
+"""The terminal UI: shows and asks; everything it does calls the functions that the command line calls."""

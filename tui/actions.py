@@ -1,0 +1,97 @@
+"""Every action of the UI, once: it feeds key bindings, footer, help, command palette, and the test of all three.
+
+Keys can be remapped by an action's id: ``[keys]`` in ``settings.toml``, such as ``pull = "P,f5"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+STAGES = ("target", "experts", "select", "merge", "evaluate", "push", "jobs")
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something a person can do.
+
+    Args:
+        id: its name, in the settings too; the stage (or the app) has a method ``do_<id>``.
+        keys: default keys, comma separated.
+        label: one or two words, for the footer.
+        tooltip: a sentence, for help and palette.
+        stages: where it can be done; empty: everywhere, by the app itself.
+        command: the command that does the same without the UI; empty where it only moves or shows.
+        footer: whether the footer shows it.
+    """
+
+    id: str
+    keys: str
+    label: str
+    tooltip: str
+    stages: tuple[str, ...] = ()
+    command: str = ""
+    footer: bool = True
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the app itself does it, in every stage."""
+        return not self.stages
+
+    def binding(self) -> Binding:
+        """The key binding; its id lets a keymap change the keys."""
+        return Binding(
+            self.keys, f"do('{self.id}')", self.label, show=self.footer, tooltip=self.tooltip, id=self.id
+        )
+
+
+def _stage(number: int, name: str, does: str) -> Action:
+    return Action(f"stage_{name}", str(number), name.capitalize(), f"Go to {name.capitalize()}: {does}", footer=False)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("check", "space", "Select", "Select or unselect the expert under the cursor", ("experts", "select")),
+    Action("scan", "ctrl+r", "Scan", "Count what is in the corpus, and which files can't be read", ("target",), "sam-hub target add"),
+    Action("save", "ctrl+t", "Save", "Make this target, and describe its text", ("target",), "sam-hub target add"),
+    Action("filter", "slash", "Filter", "Filter the table by words in name, domain or types", ("experts",), "sam-hub list"),
+    Action("hub", "s", "Hub", "Search the Hub for experts, or go back to the catalog", ("experts",), "sam-hub search"),
+    Action("add", "a", "Add", "Add the expert found on the Hub to the catalog", ("experts",), "sam-hub add"),
+    Action("pull", "p", "Pull", "Fetch the selected experts (or the one under the cursor)", ("experts",), "sam-hub pull"),
+    Action("remove", "x", "Remove", "Remove the expert from the catalog, after a look at what goes", ("experts",), "sam-hub remove"),
+    Action("sort", "o", "Sort", "Sort the table by the next column", ("experts",), "sam-hub list", footer=False),
+    Action("reverse", "O", "Reverse", "Turn the order around", ("experts",), "sam-hub list", footer=False),
+    Action("probe", "r", "Rank", "Rank the experts on disk by similarity and by sampling", ("experts", "select"), "sam-hub select"),
+    Action("choose", "ctrl+o", "Choose", "Merge the experts selected here instead of the best k", ("select",), "sam-hub choose"),
+    Action("merge", "m", "Merge", "Merge the chosen experts", ("select", "merge"), "sam-hub merge"),
+    Action("evaluate", "e", "Evaluate", "Score the merged models, each expert and the base", ("merge", "evaluate"), "sam-hub evaluate"),
+    Action("push", "u", "Push", "Push a merged model to the Hub", ("evaluate", "push"), "sam-hub push"),
+    Action("cancel", "c", "Cancel", "Cancel the job under the cursor", ("jobs",), "sam-hub jobs cancel"),
+    Action("retry", "t", "Retry", "Run the job under the cursor once more", ("jobs",), "sam-hub jobs retry"),
+    Action("forget", "x", "Forget", "Take ended jobs from the list", ("jobs",), "sam-hub jobs forget"),
+    _stage(1, "target", "raw text and the entity types wanted"),
+    _stage(2, "experts", "the catalog and the Hub"),
+    _stage(3, "select", "both rankings, and who is chosen"),
+    _stage(4, "merge", "method, checks, configuration, estimate"),
+    _stage(5, "evaluate", "strict scores and coloured sentences"),
+    _stage(6, "push", "the merged model and its card to the Hub"),
+    _stage(7, "jobs", "what runs, what ran, and their logs"),
+    Action("back", "escape", "Back", "Leave the field, the screen or the filter", footer=False),
+    Action("copy", "y", "Copy", "Copy what is under the cursor to the clipboard", footer=False),
+    Action("last_error", "exclamation_mark", "Last error", "Show the last error once more", footer=False),
+    Action("stop_job", "ctrl+k", "Stop job", "Cancel the newest job that runs", command="sam-hub jobs cancel", footer=False),
+    Action("help", "question_mark", "Help", "Show the keys of this stage and what it is for"),
+    Action("quit", "q", "Quit", "Leave; jobs that run may go on or be stopped"),
+)  # fmt: skip
+
+
+def action(name: str) -> Action:
+    """The action of this id."""
+    return next(a for a in ACTIONS if a.id == name)
+
+
+def unknown_keys(keymap: Mapping[str, str]) -> list[str]:
+    """The ids in a keymap that name no action."""
+    known = {a.id for a in ACTIONS}
+    return [name for name in keymap if name not in known]

@@ -1,0 +1,333 @@
+"""The app: stages, jobs, and the state they share. It owns the state; stages show it and ask for changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App, ComposeResult, SystemCommand
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Static
+
+from tui.actions import ACTIONS, STAGES, action
+from tui.memory import Memory
+from tui.messages import Failed, JobsSeen, TargetChosen
+from tui.source import JobView, Source
+from tui.symbols import ASCII, UNICODE
+from tui.widgets.jobs_pane import JobsPane
+from tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import Job
+    from sam_hub.catalog.browsing import TargetRow
+    from sam_hub.settings import Settings
+    from tui.stages.stage import Stage
+
+TICK = 0.25  # seconds between looks at the jobs while one is active
+IDLE_TICKS = 8  # without an active job, every so many ticks
+SMALLEST = "needs 60x16; every action works in the CLI"
+
+
+class SamHubApp(App[object]):
+    """The terminal UI of sam-hub.
+
+    ``run`` returns None, or the settings with which it shall be opened again (another home).
+    """
+
+    TITLE = "sam-hub"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar = [a.binding() for a in ACTIONS]
+    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-flat"), (16, "-short"), (30, "-tall")]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.source = Source(settings)
+        self.symbols = ASCII if settings.ascii else UNICODE
+        self.memory = Memory(settings.home)
+        self.target: TargetRow | None = None
+        self.checked: dict[int, str] = {}  # selected experts: id -> repo
+        self.jobs: list[JobView] = []
+        self.failure: Failed | None = None
+        self._known_states: dict[int, str] | None = None
+        self._ticks = 0
+        self._looking = False
+
+    # --- start -----------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        from tui.stages.experts import ExpertsStage
+
+        yield TopBar()
+        with Vertical(id="body"):
+            yield ContentSwitcher(ExpertsStage(), initial="experts", id="stages")
+            yield JobsPane()
+        yield Static(SMALLEST, id="too-small", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        if self.settings.theme in self.available_themes:
+            self.theme = self.settings.theme
+        self.set_keymap(self.settings.keys)
+        self._open()
+
+    @work(exclusive=True, group="open")
+    async def _open(self) -> None:
+        """The first rows first; then the target, the other stages, and the jobs."""
+        from sam_hub.catalog.browsing import browse_targets, is_ready
+
+        ready = await self.source.read(is_ready, self.source.path)
+        if not ready:  # a first start, or an older schema: made or migrated before anything reads it
+            await self.stage.guarded(self.source.read(lambda: self.source.catalog))
+        targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
+        remembered = self.memory.get("target")
+        self.target = next((t for t in targets if t.name == remembered), targets[0] if targets else None)
+        self.query_one(TopBar).show()
+        self.stage.enter()
+        self.stage.focus_first()
+        self.call_after_refresh(self.set_timer, 0.05, self._settle)
+
+    @work(exclusive=True, group="settle")
+    async def _settle(self) -> None:
+        """What can wait until the first rows are on the screen."""
+        await self.source.read(lambda: self.source.catalog)
+        self.set_interval(TICK, self._tick)
+        self._look_at_jobs()
+
+    def stage_of(self, name: str) -> Stage:
+        """The stage of this name, made when it is first asked for."""
+        from tui import stages
+
+        found = self.query(f"#stages > #{name}")
+        return found.first() if found else stages.make(name)  # type: ignore[return-value]
+
+    @property
+    def stage(self) -> Stage:
+        """The stage on the screen."""
+        switcher = self.screen_stack[0].query_one("#stages", ContentSwitcher)
+        return switcher.query_one(f"#{switcher.current}")  # type: ignore[return-value]
+
+    async def go(self, name: str) -> None:
+        """Put a stage on the screen."""
+        switcher = self.screen_stack[0].query_one("#stages", ContentSwitcher)
+        stage = self.stage_of(name)
+        if not stage.is_attached:
+            await switcher.mount(stage)
+        switcher.current = name
+        self.query_one(TopBar).show()
+        stage.enter()
+        stage.focus_first()
+        self.refresh_bindings()
+
+    # --- actions ---------------------------------------------------------------------------------------
+
+    def check_action(self, name: str, parameters: tuple[object, ...]) -> bool | None:
+        """Actions of other stages are not shown; a stage may show its own as disabled."""
+        if name != "do":
+            return True
+        wanted = action(str(parameters[0]))
+        if wanted.is_global:
+            return True
+        switcher = self.screen_stack[0].query("#stages").first()
+        stage = switcher.query(f"#{switcher.current}").first()  # type: ignore[attr-defined]
+        return stage.can(wanted.id) if switcher.current in wanted.stages else False  # type: ignore[attr-defined]
+
+    async def action_do(self, name: str) -> None:
+        """Do an action of the registry: by the app if it is global, else by the stage."""
+        wanted = action(name)
+        owner = self if wanted.is_global else self.stage
+        if name.startswith("stage_"):
+            await self.go(name.removeprefix("stage_"))
+            return
+        done = getattr(owner, f"do_{name}")()
+        if done is not None and hasattr(done, "__await__") and not hasattr(done, "cancel"):
+            await done
+
+    def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
+        """The palette: every action that can be done here, then Textual's own commands."""
+        for item in ACTIONS:
+            if self.check_action("do", (item.id,)):
+                keys = self.keys_of(item.id)
+                yield SystemCommand(
+                    f"{item.label} ({keys})", item.tooltip, lambda name=item.id: self._do_later(name)
+                )
+        yield from super().get_system_commands(screen)
+
+    def _do_later(self, name: str) -> None:
+        self.call_later(self.action_do, name)
+
+    def keys_of(self, name: str) -> str:
+        """The keys of an action as a person reads them, remapped ones included."""
+        keys = self.settings.keys.get(name) or action(name).keys
+        return " ".join(self._display(key.strip()) for key in keys.split(","))
+
+    def _display(self, key: str) -> str:
+        from textual.binding import Binding
+
+        return self.get_key_display(Binding(key, ""))
+
+    def do_back(self) -> None:
+        """Leave a field for the table; the stage may do more."""
+        back = getattr(self.stage, "do_back", None)
+        if back is not None:
+            back()
+        else:
+            self.stage.focus_first()
+
+    def do_copy(self) -> None:
+        """Copy what the stage says (OSC 52)."""
+        if text := self.stage.copied():
+            self.copy_to_clipboard(text)
+            self.notify(f"Copied: {text[:60]}", markup=False, timeout=3)
+
+    def do_help(self) -> None:
+        """Help for this stage and the focused part of it."""
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.stage, self.focused))
+
+    def do_last_error(self) -> None:
+        """The last error, whole."""
+        from tui.screens.question import Question
+
+        if self.failure is None:
+            self.notify("No error so far.", timeout=3)
+        else:
+            body = "\n\n".join(filter(None, (f"{self.failure.title}.", self.failure.action, self.failure.log)))
+            self.push_screen(Question("The last error", body, [("o", "OK", True)]))
+
+    @work
+    async def do_stop_job(self) -> None:
+        """Cancel the newest job that is running."""
+        active = [view for view in self.jobs if view.is_active]
+        if active:
+            await self.cancel_job(active[0].job.id)
+        else:
+            self.notify("No job is running.", timeout=3)
+
+    async def cancel_job(self, job_id: int) -> None:
+        """Cancel a job, and look at all of them again."""
+        await self.stage.guarded(self.source.cancel(job_id))
+        self._look_at_jobs()
+
+    @work
+    async def do_quit(self) -> None:
+        """Leave; with active jobs, ask what becomes of them."""
+        from tui.screens.question import Question
+
+        active = [view for view in self.jobs if view.is_active]
+        if not active:
+            self.exit()
+            return
+        names = "\n".join(f"  {view.job.title}" for view in active[:6])
+        answer = await self.push_screen_wait(
+            Question(
+                f"{len(active)} {'job is' if len(active) == 1 else 'jobs are'} not finished",
+                f"{names}\n\nJobs are processes of their own: they can go on without this window, and are found "
+                "again at the next start.",
+                [("l", "Leave running", "leave"), ("s", "Stop all", "stop"), ("b", "Back", None)],
+            )
+        )
+        if answer == "stop":
+            for view in active:
+                await self.stage.guarded(self.source.cancel(view.job.id))
+        if answer:
+            self.exit()
+
+    def reopen(self, settings: Settings) -> None:
+        """Leave, and open again with other settings (the demo's home)."""
+        self.exit(settings)
+
+    def on_unmount(self) -> None:
+        self.source.close()
+
+    # --- jobs ------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        if any(view.is_active for view in self.jobs) or self._ticks % IDLE_TICKS == 0:
+            self._look_at_jobs()
+
+    def job_made(self, job: Job) -> None:
+        """A job was submitted from here."""
+        self.notify(f"Job {job.id}: {job.title}", markup=False, timeout=4)
+        self._look_at_jobs()
+
+    def _look_at_jobs(self) -> None:
+        if not self._looking:  # one look at a time, however slow the disk
+            self._looking = True
+            self._look()
+
+    @work(group="jobs")
+    async def _look(self) -> None:
+        try:
+            views = await self.stage.guarded(self.source.jobs())
+        finally:
+            self._looking = False
+        if views is not None:
+            states = {view.job.id: view.job.state for view in views}
+            before = self._known_states if self._known_states is not None else states
+            ended = [v for v in views if not v.is_active and before.get(v.job.id) != v.job.state]
+            self._known_states = states
+            self.post_message(JobsSeen(views, ended))
+
+    async def on_jobs_seen(self, message: JobsSeen) -> None:
+        """Keep and show the jobs; tell of those that ended."""
+        self.jobs = message.jobs
+        self.query_one(JobsPane).show(self.jobs)
+        self.query_one(TopBar).show()
+        for view in message.ended:
+            await self._tell(view)
+        if message.ended:
+            await self._renew_target()
+        for stage in self.query("#stages > *"):
+            stage.jobs_seen(message.jobs, message.ended)  # type: ignore[attr-defined]
+
+    async def _tell(self, view: JobView) -> None:
+        job = view.job
+        if job.state == "done":
+            self.notify(f"{self.symbols.done} {job.title}", title="Done", markup=False)
+        elif job.state == "cancelled":
+            self.notify(job.title, title="Cancelled", severity="warning", markup=False)
+        else:
+            from sam_hub.jobs.following import log_tail
+
+            log = await self.source.read(log_tail, self.settings, job.id)
+            title = job.error_title or f"Job {job.id} was {job.state}: {job.title}"
+            keys = self.keys_of("retry")
+            action_ = job.error_action or f"Run it again from Jobs ({keys}); it goes on where it can."
+            self.post_message(Failed(title, action_, "\n".join(log)))
+
+    def on_failed(self, message: Failed) -> None:
+        """Show a failure; it is kept for ``!``."""
+        self.failure = message
+        self.notify(
+            f"{message.action}\n({self.keys_of('last_error')} shows it again)",
+            title=f"{self.symbols.missing} {message.title}",
+            severity="error",
+            timeout=12,
+            markup=False,
+        )
+
+    # --- the target ------------------------------------------------------------------------------------
+
+    async def on_target_chosen(self, message: TargetChosen) -> None:
+        """Work on another target: every stage shows that one."""
+        self.memory.put("target", message.name)
+        await self._renew_target(message.name)
+        for stage in self.query("#stages > *"):
+            stage.reload()  # type: ignore[attr-defined]
+
+    async def _renew_target(self, name: str | None = None) -> None:
+        from sam_hub.catalog.browsing import browse_targets
+
+        targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
+        wanted = name or (self.target.name if self.target else None)
+        self.target = next((t for t in targets if t.name == wanted), targets[0] if targets else None)
+        self.query_one(TopBar).show()
+
+
+__all__ = ["STAGES", "SamHubApp"]

@@ -1,0 +1,1 @@
+"""Screens that stand before the stages: help, questions, details on small terminals."""

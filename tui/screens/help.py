@@ -1,0 +1,68 @@
+"""Help for the stage on the screen and the part of it that has the focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.actions import ACTIONS
+
+if TYPE_CHECKING:
+    from tui.app import SamHubApp
+    from tui.stages.stage import Stage
+
+MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next part, 1 to 7 to a stage"
+
+
+class HelpScreen(ModalScreen[None]):
+    """What the stage is for, its keys (as they are mapped now), and the commands that do the same."""
+
+    BINDINGS: ClassVar = [("escape,question_mark,q", "dismiss(None)", "Back")]
+    app: SamHubApp
+
+    def __init__(self, stage: Stage, focused: Widget | None) -> None:
+        super().__init__()
+        self._stage, self._focused = stage, focused
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog -large"):
+            yield Static(Text(f"Help: {self._stage.NAME.capitalize()}", style="bold"), classes="dialog-title")
+            with VerticalScroll(classes="dialog-body"):
+                yield Static(self._text(), markup=False)
+            yield Static(Text("Esc closes", style="dim"), markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+    def _text(self) -> Text:
+        text = Text(f"{self._stage.HELP}\n\n{MOVES}; ctrl+p opens the palette.\n")
+        for head, some in (("Here", False), ("Everywhere", True)):
+            text.append(f"\n{head}\n", style="bold")
+            for item in ACTIONS:
+                fits = item.is_global if some else self._stage.NAME in item.stages
+                if fits and not item.id.startswith("stage_"):
+                    text.append(f"  {self.app.keys_of(item.id):<8}", style="bold")
+                    text.append(f" {item.tooltip}")
+                    text.append(f"  [{item.command}]\n" if item.command else "\n", style="dim")
+        text.append(self._of_the_focused())
+        return text
+
+    def _of_the_focused(self) -> Text:
+        """The keys that the focused part has for itself."""
+        text = Text()
+        widget = self._focused
+        bindings = getattr(type(widget), "BINDINGS", []) if widget is not None else []
+        rows = [b for b in bindings if not isinstance(b, tuple) and b.description]
+        if rows:
+            text.append(f"\nIn this part ({type(widget).__name__})\n", style="bold")
+            for binding in rows:
+                keys = " ".join(self.app._display(key) for key in binding.key.split(","))
+                text.append(f"  {keys:<8}", style="bold")
+                text.append(f" {binding.description}\n")
+        return text

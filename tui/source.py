@@ -1,0 +1,126 @@
+"""Where the UI gets what it shows: the catalog (in a thread), inquiries (in a process), and jobs.
+
+Nothing here computes. Reads of the catalog take milliseconds and are made in a thread, so that a slow disk
+never holds a key press up. Whatever imports much, or asks the network, goes through the `Clerk`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import Catalog, Job
+    from sam_hub.jobs.following import Progress
+    from sam_hub.jobs.inquiries import Inquiry
+    from sam_hub.jobs.work import Work
+    from sam_hub.settings import Settings
+
+T = TypeVar("T")
+ENDED = ("done", "failed", "cancelled", "interrupted")
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job and how far it has come."""
+
+    job: Job
+    progress: Progress | None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it waits, runs, or is being cancelled."""
+        return self.job.state not in ENDED
+
+
+class Source:
+    """The catalog, the jobs and the clerk of these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def path(self) -> Path:
+        """The catalog's file, for `sam_hub.catalog.browsing`."""
+        from sam_hub.catalog.schema import file_of
+
+        return file_of(self.settings.catalog_url)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The open catalog. Importing it takes a third of a second: use it within `read` only."""
+        from sam_hub.catalog import open_catalog
+
+        return open_catalog(self.settings.catalog_url)
+
+    @cached_property
+    def clerk(self) -> Any:
+        """The process that answers inquiries."""
+        from sam_hub.jobs.inquiries import Clerk
+
+        return Clerk(self.settings)
+
+    async def read(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Call a function in a thread."""
+        return await asyncio.to_thread(function, *arguments, **options)
+
+    async def ask(self, inquiry: Inquiry, timeout: float = 60) -> dict[str, Any]:
+        """Have an inquiry answered by the clerk. Raises SamHubError."""
+        return await self.clerk.ask(inquiry, timeout=timeout)
+
+    async def submit(self, work: Work) -> Job:
+        """Make a job of a work. Raises SamHubError."""
+
+        def do() -> Job:
+            from sam_hub.jobs.queue import submit
+
+            return submit(self.catalog, self.settings, work)
+
+        return await asyncio.to_thread(do)
+
+    async def cancel(self, job_id: int) -> Job:
+        """Cancel a job; returns when it is gone."""
+
+        def do() -> Job:
+            from sam_hub.jobs.queue import cancel
+
+            return cancel(self.catalog, self.settings, job_id)
+
+        return await asyncio.to_thread(do)
+
+    async def retry(self, job_id: int) -> Job:
+        """Run an ended job's work once more, as a new job."""
+
+        def do() -> Job:
+            from sam_hub.jobs.queue import retry
+
+            return retry(self.catalog, self.settings, job_id)
+
+        return await asyncio.to_thread(do)
+
+    async def jobs(self) -> list[JobView]:
+        """The latest jobs, newest first, after the dead were marked and the waiting were started."""
+
+        def do() -> list[JobView]:
+            from sam_hub.catalog import list_jobs
+            from sam_hub.jobs.following import progress_of
+            from sam_hub.jobs.queue import dispatch
+
+            dispatch(self.catalog, self.settings)
+            return [
+                JobView(job, progress_of(self.settings, job.id) if job.state == "running" else None)
+                for job in list_jobs(self.catalog, limit=50)
+            ]
+
+        return await asyncio.to_thread(do)
+
+    def close(self) -> None:
+        """End the clerk, and close the catalog. Jobs go on."""
+        if "clerk" in self.__dict__:
+            self.clerk.close()
+        if "catalog" in self.__dict__:
+            self.catalog.close()

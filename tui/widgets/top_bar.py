@@ -1,0 +1,76 @@
+"""The line at the top: the target, the stages, and the state of Hub and disk."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Static
+
+from tui.actions import STAGES
+
+if TYPE_CHECKING:
+    from tui.app import SamHubApp
+
+
+class StageTab(Static):
+    """A stage's number and name; a click goes there."""
+
+    app: SamHubApp
+
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__(id=f"tab-{name}", markup=False)
+        self.number, self.stage_name = number, name
+
+    def show(self, current: bool, active: int) -> None:
+        """Draw it; the stage on the screen is marked by brackets as well as by colour."""
+        self.set_class(current, "-current")
+        count = f"({active})" if self.stage_name == "jobs" and active else ""
+        label = f"{self.number} {self.stage_name.capitalize()}{count}"
+        self.update(Text(f"[{label}]" if current else f" {label} "))
+
+    async def on_click(self) -> None:
+        """Go there."""
+        await self.app.go(self.stage_name)
+
+
+class TopBar(Horizontal):
+    """Target, stages, Hub and disk."""
+
+    app: SamHubApp
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="bar-target", markup=False)
+        for number, name in enumerate(STAGES, 1):
+            yield StageTab(number, name)
+        yield Static(id="bar-state", markup=False)
+
+    def on_mount(self) -> None:
+        self.show()
+
+    def show(self) -> None:
+        """Draw what has changed."""
+        name = self.app.target.name if self.app.target else "none"
+        self.query_one("#bar-target", Static).update(Text(f" sam-hub  target: {name}", no_wrap=True, overflow="ellipsis"))
+        active = sum(view.is_active for view in self.app.jobs)
+        stages = self.app.screen_stack[0].query("#stages")
+        current = getattr(stages.first(), "current", None) if stages else None
+        for tab in self.query(StageTab):
+            tab.show(tab.stage_name == current, active)
+        self.query_one("#bar-state", Static).update(Text(f"{self._hub()} · {self._disk()} ", no_wrap=True))
+
+    def _hub(self) -> str:
+        settings = self.app.settings
+        if settings.offline:
+            return "offline"
+        return "embedded Hub" if settings.endpoint == "embedded" else (urlsplit(settings.endpoint).hostname or "")
+
+    def _disk(self) -> str:
+        folder = self.app.settings.home
+        while not folder.exists():
+            folder = folder.parent
+        return f"{shutil.disk_usage(folder).free / 1e9:,.0f} GB free"

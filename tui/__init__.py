@@ -1,1 +1,29 @@
-"""The terminal UI: shows and asks; everything it does calls the functions that the command line calls."""
+"""The terminal UI of sam-hub: the same functions as the command line's, shown and driven by keys."""
+
+from __future__ import annotations
+
+import sys
+
+from sam_hub.errors import UsageError
+
+
+def open_ui(*, ascii: bool = False) -> None:
+    """Open the UI in this terminal, until the person leaves it.
+
+    Args:
+        ascii: signs as words and plain borders, whatever the settings say.
+
+    Raises:
+        UsageError: there is no terminal, or a setting can't be used.
+    """
+    from sam_hub.settings import load_settings
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "The terminal UI needs a terminal", "Run it in one, or use the commands: `sam-hub --help` lists them."
+        )
+    settings = load_settings(**({"ascii": True} if ascii else {}))
+    from tui.app import SamHubApp
+
+    while settings is not None:  # the UI may ask to be opened again with another home
+        settings = SamHubApp(settings).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
 
 from textual import work
 from textual.app import App, ComposeResult, SystemCommand
@@ -11,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
-from tui.actions import ACTIONS, STAGES, action
+from tui.actions import ACTIONS, action
 from tui.memory import Memory
 from tui.messages import Failed, JobsSeen, TargetChosen
 from tui.source import JobView, Source
@@ -21,7 +22,7 @@ from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from sam_hub.catalog import Job
-    from sam_hub.catalog.browsing import TargetRow
+    from sam_hub.catalog.browsing import ExpertRow, TargetRow
     from sam_hub.settings import Settings
     from tui.stages.stage import Stage
 
@@ -51,7 +52,9 @@ class SamHubApp(App[object]):
         self.target: TargetRow | None = None
         self.checked: dict[int, str] = {}  # selected experts: id -> repo
         self.jobs: list[JobView] = []
+        self._bases: dict[int, str | None] = {}
         self.failure: Failed | None = None
+        self._settled = False
         self._known_states: dict[int, str] | None = None
         self._ticks = 0
         self._looking = False
@@ -88,7 +91,6 @@ class SamHubApp(App[object]):
         self.query_one(TopBar).show()
         self.stage.enter()
         self.stage.focus_first()
-        self.call_after_refresh(self.set_timer, 0.05, self._settle)
 
     @work(exclusive=True, group="settle")
     async def _settle(self) -> None:
@@ -103,6 +105,35 @@ class SamHubApp(App[object]):
 
         found = self.query(f"#stages > #{name}")
         return found.first() if found else stages.make(name)  # type: ignore[return-value]
+
+    def first_rows_shown(self) -> None:
+        """Rows are in the table: what could wait for them begins."""
+        if not self._settled:
+            self._settled = True
+            self.call_after_refresh(self.set_timer, 0.05, self._settle)
+
+    @property
+    def hub_name(self) -> str:
+        """How people call the Hub in use."""
+        endpoint = self.settings.endpoint
+        return "the embedded Hub" if endpoint == "embedded" else urlsplit(endpoint).hostname or endpoint
+
+    def check(self, row: ExpertRow) -> None:
+        """Select an expert, or unselect it."""
+        if self.checked.pop(row.id, None) is None:
+            self.checked[row.id] = row.repo
+            self._bases[row.id] = row.base_sha256
+
+    @property
+    def base_of_checked(self) -> str | None:
+        """The hash of the base of the experts that are selected (of the first one); None without any."""
+        return next((self._bases[name] for name in self.checked), None)
+
+    def open_demo(self) -> None:
+        """Leave, and open again in the demo's home."""
+        from sam_hub.demo.stocking import demo_settings
+
+        self.exit(demo_settings(self.settings))
 
     @property
     def stage(self) -> Stage:
@@ -237,10 +268,6 @@ class SamHubApp(App[object]):
         if answer:
             self.exit()
 
-    def reopen(self, settings: Settings) -> None:
-        """Leave, and open again with other settings (the demo's home)."""
-        self.exit(settings)
-
     def on_unmount(self) -> None:
         self.source.close()
 
@@ -329,5 +356,3 @@ class SamHubApp(App[object]):
         self.target = next((t for t in targets if t.name == wanted), targets[0] if targets else None)
         self.query_one(TopBar).show()
 
-
-__all__ = ["STAGES", "SamHubApp"]

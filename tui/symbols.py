@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
+
 
 @dataclass(frozen=True)
 class Symbols:
@@ -23,12 +25,16 @@ class Symbols:
     nothing: str = "–"
     up: str = "▲"
     down: str = "▼"
+    cut: str = "…"
+    dot: str = "·"
+    plus_minus: str = "±"
+    arrow: str = "→"
 
 
 UNICODE = Symbols()
 ASCII = Symbols(
     done="ok", missing="no", warning="!", fetch="get", running="*", queued="..", cancelled="-", full="=", part=">",
-    empty=".", point="o", nothing="-", up="^", down="v",
+    empty=".", point="o", nothing="-", up="^", down="v", cut="~", dot="|", plus_minus="+-", arrow="->",
 )  # fmt: skip
 
 STATES = {
@@ -66,3 +72,28 @@ def interval_bar(symbols: Symbols, low: float, point: float, high: float, width:
 def megabytes(size: int) -> str:
     """Bytes as people read them."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
+def cut(text: str, width: int, symbols: Symbols, keep_end: bool = False) -> str:
+    """Text from outside, in at most ``width`` cells and without control characters.
+
+    Args:
+        keep_end: cut the beginning (of a name, whose end tells more) instead of the end.
+    """
+    most = 4 * width + 400
+    clean = "".join(c if c.isprintable() else " " for c in (text[-most:] if keep_end else text[:most]))
+    if cell_len(clean) <= width:
+        return clean
+    room = max(0, width - len(symbols.cut))
+    if not keep_end:
+        return set_cell_size(clean, room).rstrip() + symbols.cut
+    while cell_len(clean) > room:
+        clean = clean[1:]
+    return symbols.cut + clean
+
+
+def number(value: float | None, symbols: Symbols) -> str:
+    """A score between -1 and 1 as tables show it: ``.62``."""
+    if value is None:
+        return symbols.nothing
+    return f"{value:.2f}".replace("0.", ".", 1)

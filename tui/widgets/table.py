@@ -1,4 +1,4 @@
-"""A table with the keys of this UI: arrows and hjkl, g and G."""
+"""A table with the keys of this UI (arrows and hjkl, g and G) that shows a window of what there is."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding
+from textual.message import Message
 from textual.widgets import DataTable
 
-MOST_ROWS = 2_000  # the widget paints a page, never the catalog: 10,000 rows take it over a second
+MOST_ROWS = 2_000  # the widget paints a window, never the catalog: 10,000 rows take it over a second
 
 
 class Table(DataTable[Text]):
-    """A table of text, never of markup, with a row cursor."""
+    """A table of text, never of markup, with a row cursor.
+
+    Where there is more than it shows, ``more_above`` and ``more_below`` say so, and a move past an end posts
+    `Beyond` instead: the owner then fills the table with the next window.
+    """
 
     BINDINGS: ClassVar = [
         Binding("j", "cursor_down", "Down", show=False),
@@ -24,20 +29,52 @@ class Table(DataTable[Text]):
         Binding("G,end", "scroll_bottom", "Last row", show=False),
     ]
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(cursor_type="row", zebra_stripes=False, id=id, classes=classes)
+    class Beyond(Message):
+        """The cursor wants to go past what is shown: ``step`` -1 or 1 row, or to the "first" or "last" of all."""
 
-    def fill(self, rows: Sequence[tuple[str, Sequence[Text | str]]]) -> None:
-        """Put rows (key, cells) in the place of those shown; the cursor stays on its row if that is there."""
-        key = self.key_under_cursor
-        at = self.cursor_row
+        def __init__(self, table: Table, step: int | str) -> None:
+            super().__init__()
+            self.table, self.step = table, step
+
+        @property
+        def control(self) -> Table:
+            """The table."""
+            return self.table
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(cursor_type="row", zebra_stripes=False, cell_padding=0, id=id, classes=classes)
+        self.more_above = self.more_below = False
+
+    def set_columns(self, columns: Sequence[tuple[str, str, int]]) -> None:
+        """Put columns (key, head, width in cells) in the place of those there are; the rows go.
+
+        A head may be the mark of the sort order, so keys tell columns apart. One cell of room is kept
+        between two columns.
+        """
+        self.clear(columns=True)
+        for key, head, width in columns:
+            self.add_column(Text(head, no_wrap=True), key=key, width=width + 1)
+
+    def fill(self, rows: Sequence[tuple[str, Sequence[Text | str]]], cursor: str | None = None) -> None:
+        """Put rows (key, cells) in the place of those shown; the cursor stays on its row if that is there.
+
+        Args:
+            cursor: the key of the row on which to put the cursor instead.
+        """
+        key = cursor or self.key_under_cursor
+        at, top = self.cursor_row, self.scroll_offset.y
+        rows = rows[:MOST_ROWS]
         with self.app.batch_update():
             self.clear()
-            for name, cells in rows[:MOST_ROWS]:
+            for name, cells in rows:
                 self.add_row(*(c if isinstance(c, Text) else Text(c) for c in cells), key=name)
-        keys = [name for name, _ in rows[:MOST_ROWS]]
-        if keys:
-            self.move_cursor(row=keys.index(key) if key in keys else min(at, len(keys) - 1))
+            keys = [name for name, _ in rows]
+            if not keys:
+                return
+            row = keys.index(key) if key in keys else min(at, len(keys) - 1)
+            # The row keeps its place on the screen, wherever the window moved to.
+            self.scroll_to(y=max(0, row - (at - top)), animate=False, force=True)
+            self.move_cursor(row=row, animate=False)
 
     @property
     def key_under_cursor(self) -> str | None:
@@ -45,3 +82,45 @@ class Table(DataTable[Text]):
         if not self.row_count:
             return None
         return self.coordinate_to_cell_key((min(self.cursor_row, self.row_count - 1), 0)).row_key.value
+
+    def action_cursor_down(self) -> None:
+        """One row down, into the next window if need be."""
+        if self.more_below and self.cursor_row >= self.row_count - 1:
+            self.post_message(self.Beyond(self, 1))
+        else:
+            super().action_cursor_down()
+
+    def action_cursor_up(self) -> None:
+        """One row up, into the window before if need be."""
+        if self.more_above and self.cursor_row == 0:
+            self.post_message(self.Beyond(self, -1))
+        else:
+            super().action_cursor_up()
+
+    def action_page_down(self) -> None:
+        """One screen down."""
+        if self.more_below and self.cursor_row >= self.row_count - 1:
+            self.post_message(self.Beyond(self, 1))
+        else:
+            super().action_page_down()
+
+    def action_page_up(self) -> None:
+        """One screen up."""
+        if self.more_above and self.cursor_row == 0:
+            self.post_message(self.Beyond(self, -1))
+        else:
+            super().action_page_up()
+
+    def action_scroll_top(self) -> None:
+        """The first row of all."""
+        if self.more_above:
+            self.post_message(self.Beyond(self, "first"))
+        else:
+            self.move_cursor(row=0, animate=False)
+
+    def action_scroll_bottom(self) -> None:
+        """The last row of all."""
+        if self.more_below:
+            self.post_message(self.Beyond(self, "last"))
+        else:
+            self.move_cursor(row=self.row_count - 1, animate=False)

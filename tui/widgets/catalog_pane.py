@@ -1,0 +1,284 @@
+"""The catalog's experts as a table: filtered, sorted and paged in SQL, a window of them on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import DataTable, Input
+
+from sam_hub.catalog.browsing import ExpertQuery, ExpertRow, Page, browse_experts, position_of
+from tui.symbols import Symbols, cut, megabytes, number
+from tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from tui.app import SamHubApp
+
+WINDOW, SHIFT = 120, 60  # rows in the table, and how far the window moves when the cursor leaves it
+TYPING = 0.12  # seconds without a key until a filter is tried
+SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at", "similarity", "probe")
+SORT_WORDS = {"base_repo": "base", "size_bytes": "size", "added_at": "date", "repo": "name"}
+WIDE, FREE = 66, 16  # inner cells from which domain and size have room; the least for a name
+COLUMN_OF = {"repo": "repo", "domain": "domain", "size_bytes": "size", "similarity": "sim", "probe": "probe"}
+
+
+def columns(width: int, symbols: Symbols, query: ExpertQuery) -> list[tuple[str, str, int]]:
+    """The columns (key, head, width) that fit into ``width`` cells; the head of the sorted one has an arrow."""
+    fixed = [("sim", 4), ("probe", 7), ("state", 9 if symbols.done == "✓" else 10)]
+    if width >= WIDE:
+        fixed = [("domain", 10), *fixed[:2], ("size", 9), fixed[2]]
+    room = width - 4 - sum(w + 1 for _, w in fixed)
+    name = max(FREE, room * 3 // 5 - 1)
+    sizes = {"mark": 3, "repo": name, **dict(fixed[:1] if width >= WIDE else []), "types": max(6, room - name - 2)}
+    sizes |= dict(fixed)
+    heads = {"mark": "", "repo": "name", "types": "types"}
+    arrow = symbols.down if query.descending else symbols.up
+    sorted_by = COLUMN_OF.get(query.sort)
+    return [(k, heads.get(k, k) + (f" {arrow}" if k == sorted_by else ""), w) for k, w in sizes.items()]
+
+
+def score_cell(row: ExpertRow, symbols: Symbols) -> str:
+    """A probe's score with half the width of its interval: ``.41±.06``."""
+    if row.probe is None or row.probe_low is None or row.probe_high is None:
+        return number(row.probe, symbols)
+    half = (row.probe_high - row.probe_low) / 2
+    return f"{number(row.probe, symbols)}{symbols.plus_minus}{number(half, symbols)}"
+
+
+class CatalogPane(Vertical):
+    """A filter and the table under it. It loads itself; what it shows is a `Page`."""
+
+    DEFAULT_CSS = """
+    CatalogPane { height: 1fr; }
+    CatalogPane #filter { display: none; }
+    CatalogPane.-filtering #filter { display: block; }
+    """
+
+    app: SamHubApp
+
+    class Loaded(Message):
+        """Rows were read and are in the table."""
+
+        def __init__(self, page: Page) -> None:
+            super().__init__()
+            self.page = page
+
+    class RowChanged(Message):
+        """The cursor stands on another expert (None: there is none)."""
+
+        def __init__(self, row: ExpertRow | None) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self) -> None:
+        super().__init__(id="catalog")
+        self.query_now = ExpertQuery()
+        self.page = Page((), 0, 0, 0)
+        self.pulling: Mapping[str, float] = {}
+        self._width = 0
+        self._timer = None
+
+    def compose(self) -> ComposeResult:
+        yield Input(placeholder="words in name, domain or types; Esc leaves", id="filter", compact=True)
+        table = Table(id="experts-table", classes="pane")
+        table.border_title = "Experts"
+        yield table
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+        return self.query_one(Table)
+
+    @property
+    def row(self) -> ExpertRow | None:
+        """The expert under the cursor."""
+        key = self.table.key_under_cursor
+        return next((row for row in self.page.rows if str(row.id) == key), None)
+
+    # --- loading ---------------------------------------------------------------------------------------
+
+    async def load(self, offset: int | None = None, cursor: int | None = None) -> None:
+        """Read the window at ``offset`` (None: the one shown), and put the cursor on an expert's id."""
+        wanted = self.app.target.id if self.app.target else None
+        self.query_now = replace(self.query_now, target_id=wanted)
+        start = self.page.offset if offset is None else offset
+        path = self.app.source.path
+        page = await self.app.source.read(browse_experts, path, self.query_now, limit=WINDOW, offset=start)
+        if not page.rows and page.total:  # what was shown is gone from the end
+            start = max(0, page.total - WINDOW)
+            page = await self.app.source.read(browse_experts, path, self.query_now, limit=WINDOW, offset=start)
+        self.page = page
+        self.draw(None if cursor is None else str(cursor))
+        self.post_message(self.Loaded(page))
+
+    async def seek(self, expert_id: int) -> None:
+        """Load the window that holds an expert, with the cursor on it."""
+        place = await self.app.source.read(position_of, self.app.source.path, self.query_now, expert_id)
+        await self.load(0 if place is None else max(0, place - SHIFT), expert_id)
+
+    def again(self, keep: bool = False) -> None:
+        """Load anew from the first row, or with the cursor kept on its expert wherever that is now."""
+        row = self.row if keep else None
+        stage = self.app.stage
+        work = self.seek(row.id) if row else self.load(0)
+        self.run_worker(stage.guarded(work), exclusive=True, group="catalog")
+
+    def draw(self, cursor: str | None = None) -> None:
+        """Put the page into the table."""
+        table, page = self.table, self.page
+        shown = columns(self._inner_width(), self.app.symbols, self.query_now)
+        if [str(c.label) for c in table.ordered_columns] != [head for _, head, _ in shown] or (
+            self._width != table.size.width
+        ):
+            cursor = cursor or table.key_under_cursor
+            table.set_columns(shown)
+            self._width = table.size.width
+        table.more_above = page.offset > 0
+        table.more_below = page.offset + len(page.rows) < page.total
+        table.fill([(str(row.id), self._cells(row, shown)) for row in page.rows], cursor)
+        self._title()
+        self.post_message(self.RowChanged(self.row))
+
+    def _inner_width(self) -> int:
+        return max(50, self.table.size.width - self.table.gutter.width - self.table.scrollbar_size_vertical - 1)
+
+    def _cells(self, row: ExpertRow, shown: list[tuple[str, str, int]]) -> list[Text]:
+        symbols = self.app.symbols
+        texts = {
+            "mark": "[x]" if row.id in self.app.checked else "[ ]",
+            "domain": row.domain or symbols.nothing,
+            "types": " ".join(row.labels) or symbols.nothing,
+            "sim": number(row.similarity, symbols),
+            "probe": score_cell(row, symbols),
+            "size": megabytes(row.size_bytes),
+        }
+        cells = []
+        for key, _, width in shown:
+            if key == "state":
+                cells.append(self._state(row))
+            else:
+                text = row.repo if key == "repo" else texts[key]
+                style = "bold" if key == "mark" and row.id in self.app.checked else ""
+                cells.append(Text(cut(text, width, symbols, keep_end=key == "repo"), style=style))
+        return cells
+
+    def _state(self, row: ExpertRow) -> Text:
+        """On disk, being fetched, of another base than those that are selected, or only listed."""
+        symbols = self.app.symbols
+        if row.repo in self.pulling:
+            return Text(f"{symbols.fetch} {self.pulling[row.repo]:.0%}", style="bold")
+        if self.app.base_of_checked not in (None, row.base_sha256):
+            return Text(f"{symbols.warning} base", style="bold")
+        return Text(f"{symbols.done} local" if row.on_disk else f"{symbols.nothing} on Hub")
+
+    def _title(self) -> None:
+        page, query, dot = self.page, self.query_now, self.app.symbols.dot
+        parts = [f"Experts {page.total:,} of {page.catalog_total:,}" if query.text else f"Experts {page.total:,}"]
+        if query.text:
+            parts.append(f"filter: {cut(query.text, 20, self.app.symbols)}")
+        parts.append(f"by {SORT_WORDS.get(query.sort, query.sort)}{' (down)' if query.descending else ''}")
+        if self.app.checked:
+            parts.append(f"{len(self.app.checked)} selected")
+        self.table.border_title = Text(f" {dot} ".join(parts))  # a Text, so that brackets stay brackets
+
+    # --- what a person does ----------------------------------------------------------------------------
+
+    def toggle(self) -> None:
+        """Select or unselect the expert under the cursor."""
+        if row := self.row:
+            self.app.check(row)
+            self.draw()
+
+    def sort_by(self, sort: str, descending: bool | None = None) -> None:
+        """Sort; numbers come with the largest first unless said otherwise."""
+        largest_first = sort in ("size_bytes", "added_at", "similarity", "probe")
+        way = largest_first if descending is None else descending
+        self.query_now = replace(self.query_now, sort=sort, descending=way)
+        self.again(keep=True)
+
+    def next_sort(self) -> None:
+        """Sort by the next column; by scores only where there is a target to have them for."""
+        sorts = SORTS if self.app.target else SORTS[:-2]
+        at = sorts.index(self.query_now.sort) if self.query_now.sort in sorts else -1
+        self.sort_by(sorts[(at + 1) % len(sorts)])
+
+    def filter(self) -> None:
+        """Show the filter and type into it."""
+        self.add_class("-filtering")
+        self.query_one("#filter", Input).focus()
+
+    def leave_filter(self) -> bool:
+        """Back to the table; once there, forget the filter. False where there was nothing to leave."""
+        field = self.query_one("#filter", Input)
+        if field.has_focus:
+            self.table.focus()
+        elif field.value or self.query_now.text:
+            field.value = ""
+        else:
+            return False
+        self.set_class(bool(field.value), "-filtering")
+        return True
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(TYPING, lambda: self._apply(event.value))
+
+    def _apply(self, text: str) -> None:
+        if text.strip() != self.query_now.text:
+            self.query_now = replace(self.query_now, text=text.strip())
+            self.again()
+
+    @on(Input.Submitted, "#filter")
+    def _entered(self) -> None:
+        self.table.focus()
+
+    @on(Table.Beyond)
+    def _beyond(self, event: Table.Beyond) -> None:
+        event.stop()
+        self.run_worker(self.app.stage.guarded(self._move(event.step)), exclusive=True, group="catalog")
+
+    async def _move(self, step: int | str) -> None:
+        page = self.page
+        if isinstance(step, str):
+            offset = 0 if step == "first" else max(0, page.total - WINDOW)
+            await self.load(offset)
+            self.table.move_cursor(row=0 if step == "first" else self.table.row_count - 1, animate=False)
+            return
+        offset = max(0, page.offset + step * SHIFT)
+        if (here := self.row) is not None:
+            await self.load(offset, here.id)
+            self.table.move_cursor(row=self.table.cursor_row + step, animate=False)
+
+    @on(DataTable.RowHighlighted)
+    def _row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        event.stop()
+        self.post_message(self.RowChanged(self.row))
+
+    @on(DataTable.HeaderSelected)
+    def _header(self, event: DataTable.HeaderSelected) -> None:
+        sort = next((s for s, column in COLUMN_OF.items() if column == event.column_key.value), None)
+        if sort is not None:
+            same = sort == self.query_now.sort
+            self.sort_by(sort, not self.query_now.descending if same else None)
+
+    def on_resize(self) -> None:
+        """The columns follow the width."""
+        if self.table.size.width != self._width and self.page.rows:
+            self.call_after_refresh(self.draw)
+
+    def states_seen(self, pulling: Mapping[str, float]) -> None:
+        """Fetches of these repos have come so far (0 to 1); only changed rows are drawn."""
+        before, self.pulling = self.pulling, pulling
+        changed = {repo for repo in {*before, *pulling} if before.get(repo) != pulling.get(repo)}
+        for row in self.page.rows:
+            if row.repo in changed:
+                self.table.update_cell(str(row.id), "state", self._state(row))
+

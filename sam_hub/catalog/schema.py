@@ -1,0 +1,85 @@
+"""The catalog's file as SQLite sees it: where it is, how it is connected to, and which schema it holds.
+
+Imports nothing but the standard library, so that the first rows can be read before SQLAlchemy is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote
+
+from sam_hub.errors import CatalogError, UsageError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 30
+
+
+def file_of(url: str) -> Path:
+    """The file of a catalog's SQLAlchemy URL.
+
+    Raises:
+        UsageError: the URL is none, or not of a SQLite file.
+    """
+    scheme, found, rest = url.partition("://")
+    if not found:
+        raise UsageError(f"The catalog's URL can't be read: {url}", "Write it as sqlite:////folder/catalog.db.")
+    place = unquote(rest.partition("?")[0])
+    if scheme.partition("+")[0] != "sqlite" or not place.startswith("/") or place.strip("/") in ("", ":memory:"):
+        shown = url if "@" not in rest else f"{scheme}://***@{rest.rpartition('@')[2]}"
+        raise UsageError(
+            f"The catalog must be a SQLite file, not {shown}",
+            "Unset SAM_HUB_DATABASE_URL, or write it as sqlite:////folder/catalog.db.",
+        )
+    return Path(place[1:]).absolute()
+
+
+def connect(path: Path, foreign_keys: bool = True) -> sqlite3.Connection:
+    """A connection that leaves transactions to its owner (sqlite3's own ones would not hold a migration)."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA foreign_keys = {foreign_keys:d}")
+        connection.execute("PRAGMA synchronous = NORMAL")  # safe in WAL mode, and an order faster to commit
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def head_version(migrations: Path = MIGRATIONS) -> str:
+    """The newest schema version this program knows, by its migration files (no import of alembic)."""
+    return max(file.name[:4] for file in (migrations / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The schema version a catalog file holds; None for an empty file."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return None
+    ours = {"alembic_version", "expert"} <= tables
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if ours else None
+    if row is None:
+        raise CatalogError(
+            f"{path} is a database of another program",
+            "Set SAM_HUB_HOME or SAM_HUB_DATABASE_URL to another place.",
+        )
+    return row[0]
+
+
+def is_current(path: Path, migrations: Path = MIGRATIONS) -> bool:
+    """Whether a file is at the newest schema and in WAL mode.
+
+    Raises:
+        CatalogError: the file can't be served at all: another program's, or a newer sam-hub's.
+    """
+    with closing(connect(path)) as connection:
+        version = version_of(connection, path)
+        head = head_version(migrations)
+        if version is not None and version > head:
+            raise CatalogError(
+                f"The catalog {path} was made by a newer sam-hub (its schema is {version}; "
+                f"this program knows {head})",
+                "Update sam-hub (pip install --upgrade sam-hub), or set SAM_HUB_HOME to another folder.",
+            )
+        return version == head and connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

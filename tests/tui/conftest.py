@@ -1,0 +1,68 @@
+"""A home with a filled catalog, and the UI on it in a terminal of a known size."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from sam_hub.settings import Settings, load_settings
+from tests.tui.filled import add_target, fill
+from tui.app import SamHubApp
+
+WIDE, NARROW = (120, 36), (80, 24)
+Condition = Callable[[], object]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an empty home, with nothing of this machine in them."""
+    for name in ("HF_TOKEN", "HF_ENDPOINT", "SAM_HUB_THEME", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SAM_HUB_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    return load_settings(offline=True)
+
+
+@pytest.fixture
+def filled(settings: Settings, tmp_path: Path) -> Settings:
+    """Seven experts and a target."""
+    fill(settings.catalog_url, 7)
+    add_target(settings.catalog_url, tmp_path)
+    return settings
+
+
+@pytest.fixture
+def same_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The free disk is a number of this machine: for pictures it is always the same."""
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=41 * 10**9))
+
+
+async def until(pilot: Pilot, condition: Condition, seconds: float = 20) -> None:
+    """Wait until something holds, and the screen shows it."""
+    waited = 0.0
+    while not condition():
+        if waited > seconds:
+            raise AssertionError(f"it never came to hold; the screen:\n{text_of(pilot.app)}")
+        await asyncio.sleep(0.02)
+        await pilot.pause()
+        waited += 0.02
+    await pilot.pause()
+
+
+async def ready(pilot: Pilot) -> None:
+    """Wait for the first rows (or the first use)."""
+    app = pilot.app
+    assert isinstance(app, SamHubApp)
+    await until(pilot, lambda: app._settled and app.jobs_known)
+
+
+def text_of(app: object) -> str:
+    """What is on the screen, as lines of text."""
+    screen = app.screen  # type: ignore[attr-defined]
+    return "\n".join(strip.text.rstrip() for strip in screen._compositor.render_strips())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sam_hub.settings import Settings
 
 T = TypeVar("T")
-ENDED = ("done", "failed", "cancelled", "interrupted")
+ENDED = ("done", "failed", "cancelled", "interrupted")  # as in sam_hub.catalog, which takes long to import
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Source:
     @cached_property
     def clerk(self) -> Any:
         """The process that answers inquiries."""
-        from sam_hub.jobs.inquiries import Clerk
+        from sam_hub.jobs.clerk import Clerk
 
         return Clerk(self.settings)
 

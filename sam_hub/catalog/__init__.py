@@ -25,6 +25,7 @@ from sam_hub.catalog.history import (
     record_push,
     record_selection,
 )
+from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job, list_jobs
 from sam_hub.catalog.opening import Catalog, open_catalog
 from sam_hub.catalog.predictions import (
     Answer,
@@ -42,16 +43,19 @@ from sam_hub.catalog.tables import (
     Expert,
     ExpertCreate,
     ExpertPublic,
+    Job,
     Merge,
     Prediction,
     Probe,
     Push,
     Selection,
+    Similarity,
     Target,
 )
 from sam_hub.catalog.targets import get_target, list_targets, put_target
 
 __all__ = [
+    "ENDED",
     "Answer",
     "Base",
     "Catalog",
@@ -60,6 +64,7 @@ __all__ = [
     "Expert",
     "ExpertCreate",
     "ExpertPublic",
+    "Job",
     "Merge",
     "Neighbour",
     "Prediction",
@@ -68,16 +73,20 @@ __all__ = [
     "Question",
     "RemovalPlan",
     "Selection",
+    "Similarity",
     "Target",
     "add_base",
     "add_expert",
+    "add_job",
     "count_experts",
     "entities_of",
     "execute_removal",
     "find_merge",
+    "forget_jobs",
     "get_base",
     "get_descriptor",
     "get_expert",
+    "get_job",
     "get_merge",
     "get_prediction",
     "get_target",
@@ -85,6 +94,7 @@ __all__ = [
     "list_bases",
     "list_evaluations",
     "list_experts",
+    "list_jobs",
     "list_merges",
     "list_probes",
     "list_pushes",

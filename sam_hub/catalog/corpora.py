@@ -19,14 +19,13 @@ def define_target(
     corpus: Path,
     labels: Sequence[str],
     *,
-    home: Path,
     gold: Path | None = None,
     split: bool = False,
     replace: bool = False,
 ) -> Target:
     """Make a target of raw text and entity types.
 
-    The texts are copied to ``home/targets`` without labels, so that only an evaluation can look at those.
+    The texts are copied beside the catalog, to ``targets``, without labels, so that only an evaluation can look at those.
 
     Args:
         gold: a file of labelled sentences for the evaluation, if there is one.
@@ -49,7 +48,7 @@ def define_target(
     if gold is not None:
         read_corpus(gold)
     sha = corpus_hash(sentences)
-    folder = home / "targets"
+    folder = catalog.path.parent / "targets"
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{name}-{sha[:12]}.jsonl"
     scratch = kept.with_suffix(".new")

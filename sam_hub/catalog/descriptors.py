@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_
-from sqlmodel import Session, col, select
+from sqlalchemy import and_, delete, func
+from sqlmodel import Session, col, insert, select
 
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Descriptor, Expert
+from sam_hub.catalog.tables import Descriptor, Expert, Similarity
 from sam_hub.errors import CatalogError, InputError
 
 if TYPE_CHECKING:
@@ -59,7 +59,33 @@ def put_descriptor(catalog: Catalog, descriptor: Descriptor) -> Descriptor:
             session.delete(earlier)
             session.flush()
         session.add(descriptor)
+        session.flush()
+        _relate(session, descriptor)
         return descriptor
+
+
+def _relate(session: Session, descriptor: Descriptor) -> None:
+    """Keep the cosines of this descriptor to all of the other side, in place of the earlier ones."""
+    import numpy as np
+
+    own, other = ("target_id", "expert_id") if descriptor.expert_id is None else ("expert_id", "target_id")
+    owner = getattr(descriptor, own)
+    session.exec(delete(Similarity).where(col(getattr(Similarity, own)) == owner))
+    rows = session.exec(
+        select(getattr(Descriptor, other), Descriptor.vector).where(
+            col(getattr(Descriptor, other)).is_not(None),
+            Descriptor.embedder == descriptor.embedder,
+            Descriptor.revision == descriptor.revision,
+            func.length(Descriptor.vector) == len(descriptor.vector),
+        )
+    ).all()
+    if rows:
+        vectors = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), -1)
+        cosines = np.clip(vectors @ unpack(descriptor), -1.0, 1.0).tolist()
+        pairs = zip(rows, cosines, strict=True)
+        session.exec(
+            insert(Similarity), params=[{own: owner, other: id_, "cosine": c} for (id_, _), c in pairs]
+        )
 
 
 def get_descriptor(

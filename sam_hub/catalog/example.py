@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from sam_hub.catalog.descriptors import pack
-from sam_hub.catalog.opening import head_version, open_catalog
+from sam_hub.catalog.opening import open_catalog
+from sam_hub.catalog.schema import head_version
 from sam_hub.catalog.tables import Descriptor, Expert, ExpertCreate
 from sam_hub.errors import CatalogError, InputError
 

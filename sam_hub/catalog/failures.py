@@ -9,9 +9,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from sam_hub.catalog.schema import BUSY_SECONDS
 from sam_hub.errors import CatalogError
-
-BUSY_SECONDS = 30
 
 
 def _damaged(path: Path) -> CatalogError:

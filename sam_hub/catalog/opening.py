@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlmodel import Session
 
-from sam_hub.catalog.failures import BUSY_SECONDS, explained
-from sam_hub.errors import CatalogError, UsageError
+from sam_hub.catalog.failures import explained
+from sam_hub.catalog.schema import MIGRATIONS, connect, file_of, head_version, is_current, version_of
+from sam_hub.errors import CatalogError
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_SECONDS = 120
 
 
@@ -71,36 +70,16 @@ def open_catalog(url: str, migrations: Path = MIGRATIONS) -> Catalog:
         UsageError: the URL is none, or not of a SQLite file.
         CatalogError: the file is damaged, foreign, newer than this program or not writable, or the disk full.
     """
-    path = _file_of(url)
+    path = file_of(url)
     with _folder(path), explained(path):
         catalog = Catalog(_engine(path), path)
         try:
-            if not (path.exists() and _is_current(catalog, migrations)):
+            if not (path.exists() and is_current(path, migrations)):
                 _prepare(catalog, migrations)
         except BaseException:
             catalog.close()
             raise
         return catalog
-
-
-def head_version(migrations: Path = MIGRATIONS) -> str:
-    """The newest schema version this program knows, by its migration files (no import of alembic)."""
-    return max(file.name[:4] for file in (migrations / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
-
-
-def _file_of(url: str) -> Path:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise UsageError(
-            f"The catalog's URL can't be read: {url}", "Write it as sqlite:////folder/catalog.db."
-        ) from error
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        raise UsageError(
-            f"The catalog must be a SQLite file, not {parsed.render_as_string()}",
-            "Unset SAM_HUB_DATABASE_URL, or write it as sqlite:////folder/catalog.db.",
-        )
-    return Path(parsed.database).absolute()
 
 
 @contextmanager
@@ -118,54 +97,13 @@ def _folder(path: Path) -> Iterator[None]:
 
 def _engine(path: Path, foreign_keys: bool = True) -> Engine:
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, creator=lambda: _connect(path, foreign_keys))
+    engine = create_engine(url, creator=lambda: connect(path, foreign_keys))
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
 
     return engine
-
-
-def _connect(path: Path, foreign_keys: bool = True) -> sqlite3.Connection:
-    """A connection that leaves transactions to the engine (sqlite3's own ones would not hold a migration)."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute(f"PRAGMA foreign_keys = {foreign_keys:d}")
-        connection.execute("PRAGMA synchronous = NORMAL")  # safe in WAL mode, and an order faster to commit
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _is_current(catalog: Catalog, migrations: Path) -> bool:
-    """At the newest schema, and in WAL mode? Raises CatalogError where the file can't be served at all."""
-    with closing(_connect(catalog.path)) as connection:
-        version = _version(connection, catalog.path)
-        head = head_version(migrations)
-        if version is not None and version > head:
-            raise CatalogError(
-                f"The catalog {catalog.path} was made by a newer sam-hub (its schema is {version}; "
-                f"this program knows {head})",
-                "Update sam-hub (pip install --upgrade sam-hub), or set SAM_HUB_HOME to another folder.",
-            )
-        return version == head and connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The schema version a catalog file holds; None for an empty file."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
-        return None
-    ours = {"alembic_version", "expert"} <= tables
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if ours else None
-    if row is None:
-        raise CatalogError(
-            f"{path} is a database of another program",
-            "Set SAM_HUB_HOME or SAM_HUB_DATABASE_URL to another place.",
-        )
-    return row[0]
 
 
 def _prepare(catalog: Catalog, migrations: Path) -> None:
@@ -175,10 +113,10 @@ def _prepare(catalog: Catalog, migrations: Path) -> None:
     lock = FileLock(f"{catalog.path}.lock", timeout=LOCK_SECONDS)
     try:
         with lock:
-            if catalog.path.exists() and _is_current(catalog, migrations):
+            if catalog.path.exists() and is_current(catalog.path, migrations):
                 return  # another process was faster
-            with closing(_connect(catalog.path)) as connection:
-                version = _version(connection, catalog.path)
+            with closing(connect(catalog.path)) as connection:
+                version = version_of(connection, catalog.path)
                 if version is not None and version != head_version(migrations):
                     _back_up(connection, catalog.path.with_name(f"{catalog.path.name}.backup-{version}"))
                 connection.execute("PRAGMA journal_mode = WAL")

@@ -24,9 +24,15 @@ def file_of(url: str) -> Path:
     """
     scheme, found, rest = url.partition("://")
     if not found:
-        raise UsageError(f"The catalog's URL can't be read: {url}", "Write it as sqlite:////folder/catalog.db.")
+        raise UsageError(
+            f"The catalog's URL can't be read: {url}", "Write it as sqlite:////folder/catalog.db."
+        )
     place = unquote(rest.partition("?")[0])
-    if scheme.partition("+")[0] != "sqlite" or not place.startswith("/") or place.strip("/") in ("", ":memory:"):
+    if (
+        scheme.partition("+")[0] != "sqlite"
+        or not place.startswith("/")
+        or place.strip("/") in ("", ":memory:")
+    ):
         shown = url if "@" not in rest else f"{scheme}://***@{rest.rpartition('@')[2]}"
         raise UsageError(
             f"The catalog must be a SQLite file, not {shown}",

@@ -89,6 +89,10 @@ class Expert(ExpertBase, table=True):
     __table_args__ = (
         UniqueConstraint("repo", "commit"),
         Index("uq_expert_current_repo", "repo", unique=True, sqlite_where=text("current")),
+        *(
+            Index(f"ix_expert_current_{column}", column, "repo", sqlite_where=text("current"))
+            for column in ("domain", "base_repo", "size_bytes", "added_at")
+        ),
         CheckConstraint("kind IN ('adapter', 'full')", name="kind"),
         {"sqlite_autoincrement": True},  # people type ids: a removed expert's must not name another later
     )
@@ -275,3 +279,44 @@ class Push(SQLModel, table=True):
     url: str
     private: bool
     created_at: datetime = Field(default_factory=_now)
+
+
+class Similarity(SQLModel, table=True):
+    """The cosine, -1 to 1, of an expert's descriptor to a target's, kept so that SQL can sort by it.
+
+    Written with every descriptor (see `sam_hub.catalog.descriptors`), and gone with either.
+    """
+
+    target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", primary_key=True)
+    expert_id: int = Field(foreign_key="expert.id", ondelete="CASCADE", primary_key=True, index=True)
+    cosine: float
+
+
+class Job(SQLModel, table=True):
+    """A piece of long work in a process of its own (see `sam_hub.jobs`).
+
+    ``pid`` and ``pid_started`` (seconds since the epoch) tell its process from a later one of the same number.
+    """
+
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('queued', 'running', 'cancelling', 'done', 'failed', 'cancelled', 'interrupted')",
+            name="state",
+        ),
+        {"sqlite_autoincrement": True},  # logs lie under these numbers
+    )
+
+    id: int | None = _id()
+    kind: str
+    title: str
+    arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    room: str
+    state: str = Field(default="queued", index=True)
+    pid: int | None = None
+    pid_started: float | None = None
+    result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    error_title: str | None = None
+    error_action: str | None = None
+    created_at: datetime = Field(default_factory=_now)
+    started_at: datetime | None = None
+    ended_at: datetime | None = None

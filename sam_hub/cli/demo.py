@@ -8,7 +8,7 @@ import typer
 
 from sam_hub.cli.evaluate import show_scores
 from sam_hub.cli.output import AsJson, say, show_json, watching
-from sam_hub.cli.place import Place
+from sam_hub.jobs.place import Place
 from sam_hub.cli.select import show_ranking
 
 

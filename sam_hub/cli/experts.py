@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table
-from sam_hub.cli.place import Place
+from sam_hub.jobs.place import Place
 
 Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
 

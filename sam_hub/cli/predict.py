@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, Free, show_json, watching
-from sam_hub.cli.place import Place
+from sam_hub.jobs.place import Place
 
 
 class Rule(StrEnum):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, Free, say, show_json, show_table, watching
-from sam_hub.cli.place import Place
+from sam_hub.jobs.place import Place
 
 
 class By(StrEnum):

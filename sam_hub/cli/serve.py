@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import say, show_json
-from sam_hub.cli.place import Place
+from sam_hub.jobs.place import Place
 
 
 def register(app: typer.Typer) -> None:

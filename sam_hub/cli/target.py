@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, say, show_json, show_table
-from sam_hub.cli.place import Place
+from sam_hub.jobs.place import Place
 
 app = typer.Typer(
     help="Targets: raw text and the entity types wanted.", no_args_is_help=True, rich_markup_mode=None
@@ -36,7 +36,6 @@ def add(
         name,
         corpus,
         labels.split(","),
-        home=place.settings.home,
         gold=gold,
         split=split,
         replace=replace,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, DryRun, parameters, say, show_json, show_table, watching
-from sam_hub.cli.place import Place
+from sam_hub.jobs.place import Place
 
 
 def register(app: typer.Typer) -> None:

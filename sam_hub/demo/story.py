@@ -140,7 +140,6 @@ class _Story:
             TARGET,
             HERE / "target" / "corpus.txt",
             LABELS,
-            home=self.settings.home,
             gold=HERE / "target" / "test.jsonl",
             replace=True,
         )

@@ -123,7 +123,7 @@ def run_merge(plan: MergePlan, on_progress: Callable[[Progress], None] | None = 
     if plan.reused and is_merged(plan.recipe, plan.output):
         return plan.output
     plan.output.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(plan.output)
+    sweep_merges(plan.output.parent, plan.output.name)
     with _staging(plan.output) as folder:
         job = folder / "job.json"
         job.write_text(json.dumps({"recipe": to_json(plan.recipe), "folder": str(folder)}), encoding="utf-8")
@@ -144,11 +144,11 @@ def _staging(output: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(output: Path) -> None:
-    """Delete what killed processes left beside ``output``."""
+def sweep_merges(merges: Path, name: str = "*") -> None:
+    """Delete what killed processes left below ``merges`` (of the merge of this folder's name, or of all)."""
     import psutil
 
-    for left in output.parent.glob(f".{output.name}.*"):
+    for left in merges.glob(f".{name}.*"):
         _, _, owner = left.name.removesuffix(left.suffix).rpartition(".")
         if left.suffix in (".partial", ".old") and owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(left, ignore_errors=True)

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel, select
 
 from sam_hub.catalog import Expert, count_experts, open_catalog, put_descriptor
-from sam_hub.catalog.opening import MIGRATIONS, head_version
+from sam_hub.catalog.schema import MIGRATIONS, head_version
 from sam_hub.errors import CatalogError, UsageError
 
 from .conftest import commit_of, expert_of

@@ -88,5 +88,5 @@ def place(models: Path, tmp_path: Path):
         ]
         corpus = tmp_path / "corpus.txt"
         corpus.write_text(CORPUS)
-        target = define_target(catalog, "town", corpus, LABELS, home=tmp_path)
+        target = define_target(catalog, "town", corpus, LABELS)
         yield Place(catalog, settings, target, experts)

@@ -1,9 +1,9 @@
-"""Where a command works: settings, catalog and Hub, opened when they are first needed."""
+"""Where work is done: settings, catalog and Hub, opened when they are first needed."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from sam_hub.catalog import Catalog
@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """The settings of this call, and what they lead to."""
+    """Settings, and what they lead to.
+
+    Args:
+        settings: those to work with; else they are read from the environment when first needed.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        if settings is not None:
+            self.settings = settings
 
     @cached_property
     def settings(self) -> Settings:
@@ -34,3 +42,10 @@ class Place:
         from sam_hub.hub.connection import connect
 
         return connect(self.settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "catalog" in self.__dict__:
+            self.catalog.close()

@@ -1,0 +1,84 @@
+"""``python -m sam_hub.jobs NUMBER``: the process of one job. It works, and writes down how that ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from datetime import UTC, datetime
+from typing import Any
+
+from sam_hub.catalog import ENDED, Job, get_job
+from sam_hub.errors import Interrupted, SamHubError, of_the_system
+from sam_hub.jobs.folder import LOG, job_folder
+from sam_hub.jobs.following import Reporter
+from sam_hub.jobs.place import Place
+from sam_hub.jobs.queue import dispatch
+from sam_hub.jobs.work import work_of
+
+
+def _asked_to_end(number: int, frame: object) -> None:
+    """SIGTERM unwinds the stack as Ctrl+C does, once: a second one shall not disturb the tidying up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(job_id: int) -> int:
+    """Run a job; returns the exit code."""
+    signal.signal(signal.SIGTERM, _asked_to_end)
+    warnings.filterwarnings("ignore", category=FutureWarning)  # notes of libraries to one another
+    place = Place()
+    try:
+        job = get_job(place.catalog, job_id)
+        if job.pid != os.getpid():  # the one who started it could not write that down: nobody knows of this process
+            return 1
+        code, values = _perform(place, job)
+        _write_down(place, job_id, values)
+        dispatch(place.catalog, place.settings)
+    except KeyboardInterrupt:  # while it started, or when all was done
+        code = Interrupted.exit_code
+    return code
+
+
+def _perform(place: Place, job: Job) -> tuple[int, dict[str, Any]]:
+    """Do the work; the exit code, and what the record shall say."""
+    folder = job_folder(place.settings, job.id or 0)
+    try:
+        _say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {job.title}")
+        result = work_of(job.kind, job.arguments).run(place, Reporter(folder), _say)
+        return 0, {"state": "done", "result": result}
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        title, action = f"Job {job.id} was stopped from outside", f"Run it again: `sam-hub jobs retry {job.id}`."
+        return Interrupted.exit_code, {"state": "interrupted", "error_title": title, "error_action": action}
+    except (SamHubError, OSError) as error:
+        told = error if isinstance(error, SamHubError) else of_the_system(error)
+        _say(f"Error: {told}")
+        return told.exit_code, {"state": "failed", "error_title": told.title, "error_action": told.action}
+    except Exception as error:
+        traceback.print_exc()
+        title = f"The job failed in a way nobody foresaw: {type(error).__name__}: {error}"
+        action = f"Read {folder / LOG}, and report it with the last lines."
+        return 1, {"state": "failed", "error_title": title, "error_action": action}
+
+
+def _write_down(place: Place, job_id: int, values: dict[str, Any]) -> None:
+    with place.catalog.writing() as session:
+        job = session.get(Job, job_id)
+        if job is None or job.state in ENDED:
+            return
+        if values["state"] == "interrupted" and job.state == "cancelling":
+            values = {"state": "cancelled"}
+        for name, value in values.items():
+            setattr(job, name, value)
+        job.ended_at = datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,267 @@
+"""Questions whose answers take many imports or the network, but no work: asked of a `Clerk`, answered in seconds.
+
+Each is a frozen dataclass of plain values; ``answer`` gives plain values for JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam_hub.errors import SamHubError
+
+if TYPE_CHECKING:
+    from sam_hub.jobs.place import Place
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """A question."""
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Plain values.
+
+        Raises:
+            SamHubError: there is no answer, for a reason that a person can act on.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Search(Inquiry):
+    """Models on the Hub: ``{"models": [{"repo", "commit", "base", "licence", "labels", "downloads", …}]}``."""
+
+    text: str = ""
+    author: str | None = None
+    base: str | None = None
+    labels: tuple[str, ...] = ()
+    limit: int = 50
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Search the Hub."""
+        from sam_hub.hub.search import search
+
+        found = search(
+            place.hub,
+            self.text or None,
+            author=self.author,
+            base=self.base,
+            labels=self.labels,
+            limit=self.limit,
+        )
+        return {"models": [asdict(model) for model in found]}
+
+
+@dataclass(frozen=True)
+class Inspect(Inquiry):
+    """What a model on the Hub is, whether it can serve, and its card: the fields of `Inspection`, and "card"."""
+
+    repo: str
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Look at its files on the Hub; no weights are fetched."""
+        from sam_hub.hub.inspection import inspect
+
+        found = inspect(place.hub, self.repo)
+        names = ("commit", "base", "licence", "labels", "kind", "rank", "size", "domain", "verdict")
+        values = {name: getattr(found, name) for name in names}
+        lists = {"reasons": list(found.reasons), "warnings": list(found.warnings)}
+        return {**values, **lists, "card": _card_on_hub(place, self.repo, found.commit)}
+
+
+def _card_on_hub(place: Place, repo: str, commit: str) -> str:
+    from sam_hub.hub.remote_files import read_card
+
+    try:
+        return read_card(place.hub, repo, commit)
+    except SamHubError as error:
+        return f"*The card can't be shown: {error.title}.*"
+
+
+@dataclass(frozen=True)
+class Card(Inquiry):
+    """The card of an expert of the catalog, ``{"card": Markdown}``: of its files on disk, else of the Hub."""
+
+    expert: str
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Read it."""
+        from sam_hub.catalog import get_expert
+
+        expert = get_expert(place.catalog, self.expert)
+        local = Path(expert.path or "/nowhere") / "README.md"
+        if local.is_file():
+            return {"card": local.read_text(encoding="utf-8", errors="replace")}
+        if place.settings.offline:
+            return {"card": "*Not on disk, and offline: no card.*"}
+        return {"card": _card_on_hub(place, expert.repo, expert.commit)}
+
+
+@dataclass(frozen=True)
+class PlanPull(Inquiry):
+    """What fetching experts takes: ``{"experts": [{"expert", "bytes", "on_disk"}], "bases": [{"repo", "bytes"}],
+    "free"}``, sizes in bytes."""
+
+    experts: tuple[str, ...]
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Ask the Hub for sizes."""
+        from sam_hub.catalog import list_bases
+        from sam_hub.catalog.registration import resolve_experts
+        from sam_hub.hub.pulling import plan_pull
+
+        experts = resolve_experts(place.catalog, self.experts)
+        there = {base.weights_sha256 for base in list_bases(place.catalog) if base.path}
+        rows, bases, free = [], {}, 0
+        for expert in experts:
+            plan = plan_pull(place.hub, expert.repo, expert.commit, place.settings.models)
+            on_disk = plan.complete and expert.path is not None
+            rows.append({"expert": expert.repo, "bytes": plan.to_fetch, "on_disk": on_disk})
+            free = plan.free or free
+            if expert.kind == "adapter" and expert.base_sha256 not in there:
+                bases[expert.base_repo] = 0
+        for repo in bases:
+            plan = plan_pull(place.hub, repo, "main", place.settings.models)
+            bases[repo] = plan.to_fetch
+        return {
+            "experts": rows,
+            "bases": [{"repo": repo, "bytes": size} for repo, size in bases.items() if size],
+            "free": free,
+        }
+
+
+@dataclass(frozen=True)
+class PlanRemoval(Inquiry):
+    """What goes with an expert: ``{"ref", "lines"}``, the lines as a person reads them."""
+
+    expert: str
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Plan it; nothing is touched."""
+        from sam_hub.catalog import plan_removal
+
+        plan = plan_removal(place.catalog, self.expert, place.settings.models)
+        files = (
+            f"{len(plan.files)} files ({plan.bytes / 1e6:,.1f} MB)"
+            if plan.folder
+            else f"no files: {plan.kept}"
+        )
+        counts = f"{plan.descriptors} descriptors, {plan.predictions} predictions, {plan.probes} probes"
+        return {"ref": plan.ref, "lines": [plan.ref, "", files, counts, "", "The Hub keeps its copy."]}
+
+
+@dataclass(frozen=True)
+class Rankings(Inquiry):
+    """A target's latest rankings: ``{"similarity": …, "sampling": …, "both", "uncovered"}``.
+
+    Each ranking is None, or ``{"rows": [{"expert", "score", "low", "high", "knows", "note", "precision",
+    "recall", "chosen"}], "parameters", "k", "by_hand", "created_at"}``, the best first; "both" lists the
+    experts that both chose, "uncovered" the target's labels that no expert of the catalog covers.
+    """
+
+    target: str
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Read them from the catalog."""
+        from sam_hub.selection.rankings import latest_rankings
+
+        return latest_rankings(place.catalog, self.target)
+
+
+@dataclass(frozen=True)
+class MergeMethods(Inquiry):
+    """mergekit's methods: ``{"methods": [{"name", "parameters": {name: default or None}, "weighted"}],
+    "default"}``."""
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Ask mergekit's registry."""
+        from sam_hub.merging.methods import DEFAULT_METHOD, describe_methods
+
+        return {"methods": describe_methods(), "default": DEFAULT_METHOD}
+
+
+@dataclass(frozen=True)
+class PlanMerge(Inquiry):
+    """What merging would do: ``{"merges": […], "free_disk", "free_memory"}``; a merge has the keys of
+    `sam_hub.jobs.works.merging.merge_values`."""
+
+    target: str | None = None
+    by: str = "both"
+    experts: tuple[str, ...] = ()
+    method: str = "ties"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    weights: tuple[float, ...] = ()
+    seed: int = 0
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Check and estimate; nothing is written."""
+        import shutil
+
+        import psutil
+
+        from sam_hub.jobs.works.merging import MergeExperts, merge_values
+
+        work = MergeExperts(**asdict(self))
+        return {
+            "merges": [merge_values(name, plan) for name, plan in work.plans(place)],
+            "free_disk": shutil.disk_usage(place.catalog.path.parent).free,
+            "free_memory": psutil.virtual_memory().available,
+        }
+
+
+@dataclass(frozen=True)
+class Scores(Inquiry):
+    """A target's latest evaluations: ``{"sentences", "systems": [{"id", "name", "precision", "recall", "f1",
+    "support", "parse_failures", "seconds", "per_type": {label: {"precision", "recall", "f1", "support"}},
+    "created_at"}], "can_evaluate", "why_not"}``; "why_not" says what is missing for an evaluation."""
+
+    target: str
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Read them from the catalog."""
+        from sam_hub.evaluation.comparing import latest_scores
+
+        return latest_scores(place.catalog, self.target)
+
+
+@dataclass(frozen=True)
+class Compare(Inquiry):
+    """Sentences with gold and predicted entities of one evaluation: ``{"total", "sentences": [{"number", "text",
+    "marks": [{"start", "end", "label", "kind"}]}]}``; "kind" is "hit", "missed" (gold alone) or "invented"
+    (predicted alone). With ``errors_only``, only sentences that have one of the latter two."""
+
+    evaluation_id: int
+    offset: int = 0
+    limit: int = 50
+    errors_only: bool = False
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Put the kept predictions beside the gold entities."""
+        from sam_hub.evaluation.comparing import compared
+
+        return compared(
+            place.catalog, self.evaluation_id, self.offset, self.limit, errors_only=self.errors_only
+        )
+
+
+@dataclass(frozen=True)
+class PlanPush(Inquiry):
+    """What a push would do: ``{"repo", "creates", "private", "bytes", "files": [{"path", "size"}], "card",
+    "page"}``. Raises, as the push would, where there is no merge, no login or no such owner."""
+
+    target: str
+    repo: str
+    by: str = "sampling"
+    public: bool = False
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Ask the Hub what is there, and write the card."""
+        from sam_hub.catalog import get_target
+        from sam_hub.evaluation.publication import publication_of, write_card
+        from sam_hub.jobs.works.pushing import PushMerge, push_values
+
+        plan, _ = PushMerge(**asdict(self)).publish(place, lambda *_: None, dry_run=True)
+        merge, about = publication_of(place.catalog, get_target(place.catalog, self.target), self.by)
+        card = write_card(place.catalog, merge, self.repo, about)
+        return {**push_values(plan), "card": card, "page": place.hub.page(self.repo)}

@@ -1,0 +1,116 @@
+"""The process of a job: started in a session of its own, recognised again, ended with all its children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sam_hub
+from sam_hub.jobs.folder import LOG, job_folder
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import Job
+    from sam_hub.settings import Settings
+
+GRACE_SECONDS = 3.0  # from the request to end until it is no request any more
+
+
+def start(settings: Settings, job_id: int) -> tuple[int, float]:
+    """Start the process of a job; returns its pid and when it was started, in seconds since the epoch.
+
+    It outlives this one. Its output is the job's log.
+    """
+    import psutil
+
+    folder = job_folder(settings, job_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "sam_hub.jobs", str(job_id)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment(settings),
+            start_new_session=True,
+        )
+    _reap_later(child)
+    return child.pid, psutil.Process(child.pid).create_time()
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _reap_later(child: subprocess.Popen[bytes]) -> None:
+    """Keep hold of a child until it has ended, so that it does not stay a zombie."""
+    _children[child.pid] = child
+    for pid, known in list(_children.items()):
+        if known.poll() is not None and pid != child.pid:
+            del _children[pid]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What leads the process to the same settings. The token goes by the environment, and into no file."""
+    paths = [str(Path(sam_hub.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    given = {
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONUNBUFFERED": "1",
+        "SAM_HUB_HOME": str(settings.home),
+        "SAM_HUB_ENDPOINT": settings.endpoint,
+        "SAM_HUB_OFFLINE": str(settings.offline).lower(),
+        "SAM_HUB_DEVICE": settings.device,
+        "SAM_HUB_DTYPE": settings.dtype,
+        "SAM_HUB_EMBEDDER": settings.embedder,
+        "SAM_HUB_THREADS": str(settings.threads),
+    }
+    if settings.database_url:
+        given["SAM_HUB_DATABASE_URL"] = settings.database_url
+    if settings.token:
+        given["SAM_HUB_TOKEN"] = settings.token
+    return {**os.environ, **given}
+
+
+def is_alive(job: Job) -> bool:
+    """Whether the process of a job runs: this very one, not a later one of the same number."""
+    import psutil
+
+    if job.pid is None:
+        return False
+    if (child := _children.get(job.pid)) is not None and child.poll() is not None:
+        return False
+    try:
+        process = psutil.Process(job.pid)
+        same = job.pid_started is None or abs(process.create_time() - job.pid_started) < 0.1
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end(job: Job) -> bool:
+    """End the process of a job and all that it started; returns whether it ended in order when asked to.
+
+    SIGTERM lets it take back what it half did; after `GRACE_SECONDS` SIGKILL takes what is left.
+    """
+    import psutil
+
+    if not is_alive(job):
+        return False
+    assert job.pid is not None
+    family = [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
+    os.killpg(job.pid, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while is_alive(job) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    in_order = not is_alive(job)
+    _, left = psutil.wait_procs([p for p in family if p.is_running()], timeout=0.3 if in_order else 0)
+    for process in left:  # also those in sessions of their own
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(left, timeout=1)
+    return in_order

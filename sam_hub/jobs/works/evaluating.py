@@ -1,0 +1,74 @@
+"""The work of evaluating: strict scores of the merged models, of each expert, and of the base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sam_hub.jobs.work import Say, Watch, Work
+
+if TYPE_CHECKING:
+    from sam_hub.jobs.place import Place
+
+
+@dataclass(frozen=True)
+class EvaluateTarget(Work):
+    """Score a target's merged models on labelled sentences (``gold``, else those of the target).
+
+    ``singles``: each expert on disk and their untuned base, too.
+    """
+
+    KIND: ClassVar[str] = "evaluate"
+
+    target: str
+    gold: str | None = None
+    rule: str = "union"
+    free: bool = False
+    singles: bool = False
+
+    def __post_init__(self) -> None:
+        if self.gold:
+            object.__setattr__(self, "gold", str(Path(self.gold).expanduser().absolute()))
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"evaluate {self.target}"
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Ask every model that was not asked before, and score all."""
+        from sam_hub.catalog import get_target
+        from sam_hub.errors import UsageError
+        from sam_hub.evaluation.evaluating import evaluate, read_gold, sam_systems, single_systems
+        from sam_hub.selection.selecting import candidates
+
+        target = get_target(place.catalog, self.target)
+        path = self.gold or target.gold_path
+        if path is None:
+            raise UsageError(f"{target.name} has no labelled sentences", "Give some with --gold FILE.")
+        gold = read_gold(Path(path), target.labels)
+        systems = sam_systems(place.catalog, target, self.rule)
+        if self.singles:
+            systems = [*single_systems(place.catalog, candidates(place.catalog)), *systems]
+        results = evaluate(
+            place.catalog,
+            target,
+            gold,
+            systems,
+            settings=place.settings,
+            free=self.free,
+            on_progress=watch,
+        )
+        for result in results:
+            say(f"{result.name}: F1 {result.scores.f1:.3f}")
+        scores = [
+            {
+                "name": r.name,
+                **r.scores.as_dict(),
+                "parse_failures": r.parse_failures,
+                "seconds": r.seconds,
+            }
+            for r in results
+        ]
+        return {"target": target.name, "sentences": len(gold), "scores": scores}

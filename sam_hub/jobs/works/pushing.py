@@ -1,0 +1,81 @@
+"""The work of pushing: a merged model and its card, in one commit."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sam_hub.jobs.work import Say, Watch, Work
+
+if TYPE_CHECKING:
+    from sam_hub.hub.pushing import Pushed, PushPlan
+    from sam_hub.jobs.place import Place
+    from sam_hub.settings import Settings
+
+
+@dataclass(frozen=True)
+class PushMerge(Work):
+    """Push a target's merged model (by "similarity" or "sampling") to a repository on the Hub."""
+
+    KIND: ClassVar[str] = "push"
+    ROOM: ClassVar[str] = "network"
+
+    target: str
+    repo: str
+    by: str = "sampling"
+    public: bool = False
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"push {self.repo}"
+
+    def publish(
+        self, place: Place, watch: Watch, *, dry_run: bool = False
+    ) -> tuple[PushPlan, Pushed | None]:
+        """Push, or with ``dry_run`` only plan to."""
+        from sam_hub.catalog import get_target
+        from sam_hub.evaluation.publication import publication_of, publish
+
+        merge, about = publication_of(place.catalog, get_target(place.catalog, self.target), self.by)
+        return publish(
+            place.catalog,
+            place.hub,
+            merge,
+            self.repo,
+            about,
+            private=not self.public,
+            dry_run=dry_run,
+            on_progress=lambda sent, size, file: watch(file, sent, size),
+        )
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Push."""
+        from sam_hub.hub.cards import load_snippet
+
+        plan, done = self.publish(place, watch)
+        assert done is not None
+        say(f"{done.url} at {done.commit[:8]}")
+        return {**push_values(plan), **done_values(done), "snippet": load_snippet(self.repo, adapter=False)}
+
+    def sweep(self, settings: Settings) -> None:
+        """Folders that were made up to be pushed."""
+        for left in settings.merges.glob(".push-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def push_values(plan: PushPlan) -> dict[str, Any]:
+    """A plan as plain values, for JSON and the UI."""
+    return {
+        "repo": plan.repo,
+        "creates": plan.creates,
+        "private": plan.private,
+        "bytes": plan.size,
+        "files": [{"path": file.path, "size": file.size} for file in plan.files],
+    }
+
+
+def done_values(done: Pushed | None) -> dict[str, Any]:
+    """What came of a push, or would."""
+    return {"commit": done.commit if done else None, "url": done.url if done else None}

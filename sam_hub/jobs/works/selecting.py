@@ -1,0 +1,77 @@
+"""The work of selecting: both rankings, and who is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sam_hub.jobs.work import Say, Watch, Work
+
+if TYPE_CHECKING:
+    from sam_hub.jobs.place import Place
+
+
+@dataclass(frozen=True)
+class SelectExperts(Work):
+    """Rank experts for a target by similarity, by sampling, or by both, and choose the best k of each ranking.
+
+    ``experts`` are names; empty: all that are on disk. The other fields are those of `sam-hub select`.
+    """
+
+    KIND: ClassVar[str] = "select"
+
+    target: str
+    experts: tuple[str, ...] = ()
+    by: str = "both"
+    k: int = 3
+    sample: int = 40
+    votes: str = "leave-self-out"
+    threshold: float = 0.5
+    seed: int = 0
+    free: bool = False
+    allow_blind: bool = False
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"rank experts for {self.target}"
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Make the rankings; what an expert has predicted stays, whatever happens to the next one."""
+        from sam_hub.catalog import get_target
+        from sam_hub.catalog.registration import resolve_experts
+        from sam_hub.selection.ranking import uncovered
+        from sam_hub.selection.sampling import Voting
+        from sam_hub.selection.selecting import candidates, select_by_sampling, select_by_similarity
+
+        target = get_target(place.catalog, self.target)
+        experts = (
+            resolve_experts(place.catalog, self.experts) if self.experts else candidates(place.catalog)
+        )
+        options = {"settings": place.settings, "allow_blind": self.allow_blind}
+        made = {}
+        if self.by != "sampling":
+            watch("similarity", 0, 1)
+            made["similarity"] = select_by_similarity(place.catalog, target, experts, self.k, **options)
+        if self.by != "similarity":
+            made["sampling"] = select_by_sampling(
+                place.catalog,
+                target,
+                experts,
+                self.k,
+                size=self.sample,
+                voting=Voting(threshold=self.threshold, votes=self.votes, seed=self.seed),
+                free=self.free,
+                on_progress=watch,
+                **options,
+            )
+        for method, (_, chosen) in made.items():
+            say(f"By {method}: {', '.join(chosen)}")
+        return {
+            "target": target.name,
+            "rankings": {
+                method: {"ranking": ranking.as_dict(), "chosen": list(chosen)}
+                for method, (ranking, chosen) in made.items()
+            },
+            "uncovered": list(uncovered(target.labels, {e.repo: e.labels for e in experts})),
+        }

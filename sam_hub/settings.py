@@ -18,6 +18,7 @@ from sam_hub.errors import UsageError
 
 FILE_NAME = "settings.toml"
 PUBLIC_HUB = "https://huggingface.co"
+EMBEDDED_HUB = "embedded"
 
 
 def default_home() -> Path:
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     endpoint: str = Field(
         PUBLIC_HUB,
         validation_alias=AliasChoices("SAM_HUB_ENDPOINT", "HF_ENDPOINT"),
-        description="the Hub's address",
+        description="the Hub's address, or 'embedded' for the one that lies in the home",
     )
     token: str | None = Field(
         None,
@@ -62,6 +63,11 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     dtype: str = Field("auto", description="auto, float32 or bfloat16: the numbers in which models run")
     embedder: str = Field("all-MiniLM-L6-v2", description="the sentence embedder of descriptors")
+    theme: str = Field("textual-dark", description="the UI's theme, as its palette lists them")
+    ascii: bool = Field(False, description="the UI shows words and plain borders instead of symbols")
+    keys: dict[str, str] = Field(
+        default_factory=dict, description="other keys for the UI's actions: an action's id, and its keys"
+    )
     threads: int = Field(0, ge=0, description="CPU threads of a model; 0: as many as torch likes")
 
     @field_validator("home", mode="before")
@@ -72,6 +78,8 @@ class Settings(BaseSettings):
     @field_validator("endpoint")
     @classmethod
     def _is_address(cls, value: str) -> str:
+        if value == EMBEDDED_HUB:
+            return value
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise ValueError("it is no address such as https://huggingface.co")
@@ -87,7 +95,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = TomlConfigSettingsSource(settings_cls, toml_file=default_home() / FILE_NAME)
+        home = Path(init_settings.init_kwargs.get("home") or default_home())
+        file = TomlConfigSettingsSource(settings_cls, toml_file=home / FILE_NAME)
         return init_settings, env_settings, file
 
     @property
@@ -99,6 +108,11 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Where pulled experts and bases lie."""
         return self.home / "models"
+
+    @property
+    def hub(self) -> Path:
+        """Where the embedded Hub keeps its repositories."""
+        return self.home / "hub"
 
     @property
     def merges(self) -> Path:

@@ -13,6 +13,7 @@ from sam_hub.catalog.experts import (
 )
 from sam_hub.catalog.history import (
     find_merge,
+    get_evaluation,
     get_merge,
     latest_selection,
     list_evaluations,
@@ -52,7 +53,7 @@ from sam_hub.catalog.tables import (
     Similarity,
     Target,
 )
-from sam_hub.catalog.targets import get_target, list_targets, put_target
+from sam_hub.catalog.targets import get_target, get_target_by_id, list_targets, put_target, set_gold
 
 __all__ = [
     "ENDED",
@@ -85,11 +86,13 @@ __all__ = [
     "forget_jobs",
     "get_base",
     "get_descriptor",
+    "get_evaluation",
     "get_expert",
     "get_job",
     "get_merge",
     "get_prediction",
     "get_target",
+    "get_target_by_id",
     "latest_selection",
     "list_bases",
     "list_evaluations",
@@ -113,5 +116,6 @@ __all__ = [
     "record_probe",
     "record_push",
     "record_selection",
+    "set_gold",
     "unpack",
 ]

@@ -25,7 +25,7 @@ def define_target(
 ) -> Target:
     """Make a target of raw text and entity types.
 
-    The texts are copied beside the catalog, to ``targets``, without labels, so that only an evaluation can look at those.
+    The texts are copied beside the catalog, to ``targets``, without labels: only an evaluation may look at those.
 
     Args:
         gold: a file of labelled sentences for the evaluation, if there is one.

@@ -144,10 +144,10 @@ def list_experts(
     """The current experts that fit every filter.
 
     Args:
-        text: occurs in the repo, the domain or a label, whatever the case.
+        text: words, each of which occurs in the repo, the domain or a label, whatever the case.
         labels: entity types, all of which the expert knows.
         base: the base's repo or the hash of its weights.
-        sort: one of SORTS; ties go by repo.
+        sort: one of SORTS; ties go by repo, in the same direction.
 
     Raises:
         UsageError: ``sort`` is none of SORTS.
@@ -155,7 +155,7 @@ def list_experts(
     if sort not in SORTS:
         raise UsageError(f"Experts can't be sorted by '{sort}'", f"Sort by one of: {', '.join(SORTS)}.")
     column = col(getattr(Expert, sort))
-    order = (column.desc() if descending else column.asc(), col(Expert.repo).asc())
+    order = [c.desc() if descending else c.asc() for c in (column, col(Expert.repo))]
     query = select(Expert).where(*_filters(text, labels, base)).order_by(*order).offset(offset).limit(limit)
     with catalog.session() as session:
         return list(session.exec(query))
@@ -172,9 +172,9 @@ def count_experts(catalog: Catalog, text: str = "", labels: Sequence[str] = (), 
 def _filters(text: str, labels: Sequence[str], base: str) -> list[ColumnElement[bool]]:
     known = cast(Expert.labels, String)
     filters = [col(Expert.current)]
-    if text:
-        places = (col(Expert.repo), col(Expert.domain), known)
-        filters.append(or_(*(place.icontains(text, autoescape=True) for place in places)))
+    for word in text.split():
+        places = [place.icontains(word, autoescape=True) for place in (col(Expert.repo), col(Expert.domain))]
+        filters.append(or_(*places, known.icontains(json.dumps(word)[1:-1], autoescape=True)))
     # A label is found in its JSON spelling, quotes included, so that "art" does not find "article".
     filters += [known.icontains(json.dumps(label), autoescape=True) for label in labels]
     if base:

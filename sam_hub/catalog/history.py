@@ -113,6 +113,19 @@ def list_evaluations(catalog: Catalog, target_id: int, test_sha256: str | None =
         return list(session.exec(query))
 
 
+def get_evaluation(catalog: Catalog, evaluation_id: int) -> Evaluation:
+    """The evaluation of this number.
+
+    Raises:
+        CatalogError: there is none.
+    """
+    with catalog.session() as session:
+        found = session.get(Evaluation, evaluation_id)
+    if found is None:
+        raise CatalogError(f"No evaluation {evaluation_id} in the catalog", "Run `sam-hub evaluate` again.")
+    return found
+
+
 def record_push(catalog: Catalog, push: Push) -> Push:
     """Record where a model was uploaded, and by which commit."""
     with catalog.writing() as session:

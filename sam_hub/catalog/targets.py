@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import delete
 from sqlmodel import col, select
 
@@ -54,6 +56,25 @@ def get_target(catalog: Catalog, name: str) -> Target:
     with catalog.session() as session:
         known = resolve(name, session.exec(select(Target.name)).all(), "target", LISTING)
         return session.exec(select(Target).where(Target.name == known)).one()
+
+
+def get_target_by_id(catalog: Catalog, target_id: int) -> Target:
+    """The target of this number.
+
+    Raises:
+        CatalogError: there is none.
+    """
+    with catalog.session() as session:
+        found = session.get(Target, target_id)
+    if found is None:
+        raise CatalogError(f"No target {target_id} in the catalog", f"`{LISTING}` shows what is there.")
+    return found
+
+
+def set_gold(catalog: Catalog, target_id: int, path: Path) -> None:
+    """Note where a target's labelled sentences are."""
+    with catalog.writing() as session:
+        session.get_one(Target, target_id).gold_path = str(path.absolute())
 
 
 def list_targets(catalog: Catalog) -> list[Target]:

@@ -8,8 +8,8 @@ import typer
 
 from sam_hub.cli.evaluate import show_scores
 from sam_hub.cli.output import AsJson, say, show_json, watching
-from sam_hub.jobs.place import Place
 from sam_hub.cli.select import show_ranking
+from sam_hub.jobs.place import Place
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def demo(
         print(f"\nExperts for '{outcome.target}', by {method}:")
         show_ranking(ranking, outcome.selected[method])
     print()
-    show_scores(outcome.results, outcome.sentences)
+    show_scores([result.as_dict() for result in outcome.results], outcome.sentences)
     print("\nPushed to the embedded Hub, read back, and found to answer alike:")
     for pushed in outcome.pushed:
         print(f"  {pushed.repo} at {pushed.commit[:8]}")
@@ -52,7 +52,7 @@ def build_example(destination: Annotated[str, typer.Argument()] = "catalog.db.ex
     from pathlib import Path
 
     from sam_hub.catalog.example import build_example as build
-    from sam_hub.demo.story import expert_folders
+    from sam_hub.demo.stocking import expert_folders
 
     build(expert_folders(), Path(destination))
     print(destination)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table
+from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.jobs.place import Place
 
 Names = Annotated[list[str], typer.Argument(help="Repositories (owner/name), ids, or ends of names.")]
@@ -55,62 +56,49 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Inspect experts on the Hub and add them to the catalog, pinned to their commit."""
-    from sam_hub.catalog import ExpertPublic
-    from sam_hub.catalog.registration import register as register_expert
+    from sam_hub.jobs.works.experts import AddExperts
 
-    place, added = Place(), []
-    for repo in repos:
-        expert, found = register_expert(
-            place.catalog,
-            place.hub,
-            repo,
-            revision,
-            labels=label or (),
-            base=base,
-            domain=domain,
-            prompt_format=prompt_format,
-        )
-        added.append(expert)
-        if not as_json:
-            say(f"Added {expert.repo} at {expert.commit[:8]} ({found.verdict})")
-            for warning in found.warnings:
-                say(f"  warning: {warning}")
+    work = AddExperts(tuple(repos), revision, tuple(label or ()), base, domain, prompt_format)
+    added = perform(Place(), work, tell=(lambda line: None) if as_json else say)["experts"]
     if as_json:
-        show_json([ExpertPublic.model_validate(e).model_dump(mode="json") for e in added])
+        show_json(added)
     else:
-        say(f"Next: sam-hub pull {' '.join(e.repo for e in added)}")
+        say(f"Next: sam-hub pull {' '.join(expert['repo'] for expert in added)}")
 
 
 def pull(
     names: Names,
     dry_run: DryRun = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch experts (and their base, once) at the commits in the catalog."""
-    from sam_hub.catalog import get_expert
-    from sam_hub.catalog.registration import pull_expert
-    from sam_hub.hub.pulling import plan_pull
+    from sam_hub.catalog.registration import resolve_experts
+    from sam_hub.jobs.inquiries import PlanPull
+    from sam_hub.jobs.works.experts import PullExpert
 
-    place, rows = Place(), []
-    for name in names:
-        expert = get_expert(place.catalog, name)
-        if dry_run:
-            plan = plan_pull(place.hub, expert.repo, expert.commit, place.settings.models)
-            rows.append(
-                {"repo": expert.repo, "commit": expert.commit, "bytes": plan.to_fetch, "free": plan.free}
-            )
-            continue
-        with watching() as watch:
-            done = pull_expert(
-                place.catalog,
-                place.hub,
-                expert.id,
-                place.settings.models,
-                lambda got, size, file: watch(f"pull {expert.repo}", got, size),  # noqa: B023
-            )
-        rows.append({"repo": done.repo, "commit": done.commit, "path": done.path, "bytes": done.size_bytes})
+    place = Place()
+    if dry_run:
+        _show_pull(PlanPull(tuple(names)).answer(place), as_json)
+        return
+    works = [PullExpert(expert.ref) for expert in resolve_experts(place.catalog, names)]
+    if background:
+        for work in works:
+            start_job(place, work, as_json=as_json)
+        return
+    rows = [perform(place, work) for work in works]
     if as_json:
         show_json(rows)
     for row in rows if not as_json else ():
-        doing = "Would fetch" if dry_run else "Pulled"
-        print(f"{doing} {row['repo']} at {row['commit'][:8]} ({megabytes(row['bytes'])})")
+        print(f"Pulled {row['repo']} at {row['commit'][:8]} ({megabytes(row['bytes'])})")
+
+
+def _show_pull(plan: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(plan)
+        return
+    for item in plan["experts"]:
+        print(f"Would fetch {item['expert']} ({megabytes(item['bytes'])})")
+    for base in plan["bases"]:
+        print(f"Would fetch {base['repo']}, their base ({megabytes(base['bytes'])})")
+    print(f"{megabytes(plan['free'])} of disk are free")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, parameters, say, show_json, watching
-from sam_hub.jobs.place import Place
+from sam_hub.cli.output import AsJson, DryRun, megabytes, parameters, say, show_json
+from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.cli.select import By
+from sam_hub.jobs.place import Place
 
 
 def register(app: typer.Typer) -> None:
@@ -31,63 +32,50 @@ def merge(
     ] = None,
     seed: Annotated[int, typer.Option(help="For methods that draw at random.")] = 0,
     dry_run: DryRun = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Merge the selected experts with mergekit, in a process of its own."""
-    from sam_hub.merging.merged import chosen_experts, plan_for
-    from sam_hub.merging.merged import merge as run
+    from sam_hub.jobs.works.merging import MergeExperts, merge_values
 
-    place, made = Place(), []
-    for label, experts in chosen_experts(place.catalog, target, by.value, expert or ()).items():
-        plan = plan_for(
-            place.catalog,
-            experts,
-            place.settings.merges,
-            method=method,
-            parameters=parameters(set_ or []),
-            weights=weight,
-            seed=seed,
-        )
-        if not as_json:
-            _show_plan(label, plan, dry_run)
-        row = None
-        if not dry_run:
-            with watching() as watch:
-                row = run(place.catalog, plan, lambda p: watch("merge", p.done, p.total))
-            if not as_json:
-                print(f"Merged: {row.path}")
-        made.append(_plain(label, plan, row))
+    place = Place()
+    work = MergeExperts(
+        target=target,
+        by=by.value,
+        experts=tuple(expert or ()),
+        method=method,
+        parameters=parameters(set_ or []),
+        weights=tuple(weight or ()),
+        seed=seed,
+    )
+    if background and not dry_run:
+        start_job(place, work, as_json=as_json)
+        return
+    made = [merge_values(name, plan) for name, plan in work.plans(place)]
+    if not as_json:
+        for plan in made:
+            _show_plan(plan, dry_run)
+    if not dry_run:
+        made = perform(place, work)["merges"]
     if as_json:
-        show_json(made)
-    elif not dry_run and target:
-        say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
+        show_json([{"path": None, "weights_sha256": None, **plan} for plan in made])
+    elif not dry_run:
+        for plan in made:
+            print(f"Merged {plan['name']}: {plan['path']}")
+        if target:
+            say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
 
 
-def _show_plan(label: str, plan, dry_run: bool) -> None:
-    names = ", ".join(expert.repo for expert in plan.recipe.experts)
-    print(f"\n{label}: {plan.recipe.method} of {names}")
+def _show_plan(plan: dict[str, Any], dry_run: bool) -> None:
+    names = ", ".join(ref.rpartition("@")[0] or ref for ref in plan["experts"])
+    print(f"\n{plan['name']}: {plan['method']} of {names}")
     for kind in ("errors", "warnings", "notes"):
-        for finding in getattr(plan.report, kind):
+        for finding in plan[kind]:
             print(f"  {kind[:-1]}: {finding}")
-    if plan.reused:
+    if plan["reused"]:
         print("  this very merge is there already")
-    elif not plan.report.errors:
-        size, memory = megabytes(plan.bytes_to_write), megabytes(plan.memory)
-        print(f"  writes {size}, takes about {plan.seconds:.0f} s and {memory} of memory")
+    elif not plan["errors"]:
+        size, memory = megabytes(plan["bytes"]), megabytes(plan["memory"])
+        print(f"  writes {size}, takes about {plan['seconds']:.0f} s and {memory} of memory")
     if dry_run:
-        print(plan.config_text)
-
-
-def _plain(label: str, plan, row) -> dict:
-    return {
-        "name": label,
-        "method": plan.recipe.method,
-        "experts": [f"{e.repo}@{e.commit}" for e in plan.recipe.experts],
-        "configuration": plan.config_text,
-        "errors": [str(finding) for finding in plan.report.errors],
-        "warnings": [str(finding) for finding in plan.report.warnings],
-        "bytes": plan.bytes_to_write,
-        "seconds": plan.seconds,
-        "path": row.path if row else None,
-        "weights_sha256": row.weights_sha256 if row else None,
-    }
+        print(plan["configuration"])

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, show_json, watching
+from sam_hub.cli.output import AsJson, DryRun, megabytes, show_json
+from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.jobs.place import Place
 
 
@@ -31,43 +32,28 @@ def push(
         bool, typer.Option("--public", help="Create a public repository, not a private one.")
     ] = False,
     dry_run: DryRun = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Push a merged model to the Hub, with its card, in one commit."""
-    from sam_hub.catalog import get_target
-    from sam_hub.evaluation.publication import publication_of, publish
-    from sam_hub.hub.cards import load_snippet
+    from sam_hub.jobs.works.pushing import PushMerge, push_values
 
-    place = Place()
-    merge, about = publication_of(place.catalog, get_target(place.catalog, target), by.value)
-    with watching() as watch:
-        plan, done = publish(
-            place.catalog,
-            place.hub,
-            merge,
-            repo,
-            about,
-            private=not public,
-            dry_run=dry_run,
-            on_progress=lambda sent, size, file: watch(f"push {file}", sent, size),
-        )
-    if as_json:
-        files = [{"path": f.path, "size": f.size} for f in plan.files]
-        show_json(
-            {
-                "repo": repo,
-                "commit": done.commit if done else None,
-                "url": done.url if done else None,
-                "creates": plan.creates,
-                "private": plan.private,
-                "bytes": plan.size,
-                "files": files,
-            }
-        )
-    elif done is None:
-        doing = "Would create" if plan.creates else "Would update"
-        print(f"{doing} {repo} ({'private' if plan.private else 'public'}), {megabytes(plan.size)}:")
-        for file in plan.files:
-            print(f"  {file.path} ({megabytes(file.size)})")
+    place, work = Place(), PushMerge(target, repo, by.value, public)
+    if background and not dry_run:
+        start_job(place, work, as_json=as_json)
+        return
+    if dry_run:
+        plan, _ = work.publish(place, lambda what, done, total: None, dry_run=True)
+        made = {**push_values(plan), "commit": None, "url": None}
     else:
-        print(f"{done.url} at {done.commit[:8]}\n\n{load_snippet(repo, adapter=False)}")
+        made = perform(place, work)
+    if as_json:
+        show_json(made)
+    elif dry_run:
+        doing = "Would create" if made["creates"] else "Would update"
+        visibility = "private" if made["private"] else "public"
+        print(f"{doing} {repo} ({visibility}), {megabytes(made['bytes'])}:")
+        for file in made["files"]:
+            print(f"  {file['path']} ({megabytes(file['size'])})")
+    else:
+        print(f"{made['url']} at {made['commit'][:8]}\n\n{made['snippet']}")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, Free, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, Free, say, show_json, show_table
+from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.jobs.place import Place
 
 
@@ -44,50 +45,43 @@ def select(
     allow_blind: Annotated[
         bool, typer.Option("--allow-blind", help="Choose experts that know none of the labels, too.")
     ] = False,
+    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Rank the experts for a target, by similarity and by votes on a sample, and choose the best k."""
-    from sam_hub.catalog import get_target
-    from sam_hub.catalog.registration import resolve_experts
-    from sam_hub.selection.ranking import uncovered
-    from sam_hub.selection.sampling import Voting
-    from sam_hub.selection.selecting import candidates, select_by_sampling, select_by_similarity
+    from sam_hub.jobs.works.selecting import SelectExperts
+    from sam_hub.selection.ranking import Ranking
 
     place = Place()
-    goal = get_target(place.catalog, target)
-    experts = resolve_experts(place.catalog, expert) if expert else candidates(place.catalog)
-    options = {"settings": place.settings, "allow_blind": allow_blind}
-    made = {}
-    if by != By.sampling:
-        made["similarity"] = select_by_similarity(place.catalog, goal, experts, k, **options)
-    if by != By.similarity:
-        voting = Voting(threshold=threshold, votes=votes.value, seed=seed)
-        with watching() as watch:
-            made["sampling"] = select_by_sampling(
-                place.catalog,
-                goal,
-                experts,
-                k,
-                size=sample,
-                voting=voting,
-                free=free,
-                on_progress=watch,
-                **options,
-            )
-    if as_json:
-        show_json(
-            {m: {"ranking": ranking.as_dict(), "chosen": chosen} for m, (ranking, chosen) in made.items()}
-        )
+    work = SelectExperts(
+        target=target,
+        experts=tuple(expert or ()),
+        by=by.value,
+        k=k,
+        sample=sample,
+        votes=votes.value,
+        threshold=threshold,
+        seed=seed,
+        free=free,
+        allow_blind=allow_blind,
+    )
+    if background:
+        start_job(place, work, as_json=as_json)
         return
-    for method, (ranking, chosen) in made.items():
+    made = perform(place, work)
+    if as_json:
+        show_json(made["rankings"])
+        return
+    for method, values in made["rankings"].items():
+        ranking = Ranking.from_dict(values["ranking"])
         print(f"\nBy {method}:")
-        show_ranking(ranking, chosen)
+        show_ranking(ranking, values["chosen"])
         if not any(row.score for row in ranking.rows):
             say("The experts agree on nothing: this ranking says nothing. Take a larger --sample, or merge")
             say("by the other ranking alone: sam-hub merge TARGET --by similarity.")
-    if gaps := uncovered(goal.labels, {e.repo: e.labels for e in experts}):
+    if gaps := made["uncovered"]:
         say(f"No expert knows: {', '.join(gaps)}.")
-    say(f"\nNext: sam-hub merge {goal.name}")
+    say(f"\nNext: sam-hub merge {made['target']}")
 
 
 def show_ranking(ranking, chosen) -> None:

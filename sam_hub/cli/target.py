@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, say, show_json, show_table
+from sam_hub.cli.performing import perform
 from sam_hub.jobs.place import Place
 
 app = typer.Typer(
@@ -26,26 +27,22 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make a target of raw text and entity types."""
-    from sam_hub.catalog import list_experts
-    from sam_hub.catalog.corpora import define_target
-    from sam_hub.selection.ranking import uncovered
+    from sam_hub.jobs.works.targets import MakeTarget
 
-    place = Place()
-    made = define_target(
-        place.catalog,
-        name,
-        corpus,
-        labels.split(","),
-        gold=gold,
+    work = MakeTarget(
+        name=name,
+        corpus=str(corpus),
+        labels=tuple(labels.split(",")),
+        gold=str(gold) if gold else None,
         split=split,
         replace=replace,
     )
-    gaps = uncovered(made.labels, {e.repo: e.labels for e in list_experts(place.catalog)})
+    made = perform(Place(), work)
     if as_json:
-        show_json({**made.model_dump(mode="json"), "uncovered": list(gaps)})
+        show_json(made)
         return
-    print(f"Target {made.name}: {made.sentence_count} sentences; {', '.join(made.labels)}")
-    if gaps:
+    print(f"Target {made['name']}: {made['sentence_count']} sentences; {', '.join(made['labels'])}")
+    if gaps := made["uncovered"]:
         say(f"No expert in the catalog knows: {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
 
 

@@ -14,14 +14,22 @@ from sam_hub.catalog import Catalog
 from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.registration import pull_base, pull_expert, register
 from sam_hub.demo.base import REPO as BASE
-from sam_hub.demo.base import make_base
+from sam_hub.demo.stocking import (
+    HERE,
+    LABELS,
+    TARGET,
+    demo_home,
+    demo_settings,
+    prepare_home,
+    publish_shipped,
+)
 from sam_hub.errors import HubError
 from sam_hub.evaluation.evaluating import Evaluated, System, evaluate, read_gold, sam_systems
 from sam_hub.evaluation.publication import publication_of, publish
 from sam_hub.hub.connection import Hub, connect
-from sam_hub.hub.embedded import running_hub
+from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.pulling import plan_pull, pull
-from sam_hub.hub.pushing import Pushed, plan_push, push
+from sam_hub.hub.pushing import Pushed
 from sam_hub.hub.search import search
 from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.asking import ask, base_model, expert_model, merged_model
@@ -33,8 +41,6 @@ from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import select_by_sampling, select_by_similarity
 from sam_hub.settings import Settings
 
-HERE = Path(__file__).parent
-TARGET, LABELS = "wikipedia", ("person", "organization", "location")
 UNIFIED = "sam-hub/ner-unified"
 K, SAMPLE = 2, 40
 READ_BACK = 8  # sentences predicted once more by what was read back from the Hub
@@ -72,16 +78,6 @@ class Outcome:
         }
 
 
-def expert_folders() -> list[Path]:
-    """The shipped experts, in the order of their names."""
-    return sorted(path.parent for path in (HERE / "experts").glob("*/sam_hub.json"))
-
-
-def demo_home(settings: Settings) -> Path:
-    """Where the demo keeps all it makes, apart from the user's own catalog."""
-    return settings.home / "demo"
-
-
 def run_demo(settings: Settings, *, fresh: bool = False, say: Callable[[str], None], watch: Watch) -> Outcome:
     """Run the whole story; what an earlier run made is used again unless ``fresh``.
 
@@ -94,35 +90,18 @@ def run_demo(settings: Settings, *, fresh: bool = False, say: Callable[[str], No
     """
     home = demo_home(settings)
     if fresh and home.exists():
+        stop_shared_hub(home / "hub")
         for part in (p for p in home.iterdir() if p.name != "base"):
             shutil.rmtree(part) if part.is_dir() else part.unlink()
-    home.mkdir(parents=True, exist_ok=True)
-    base = make_base(home / "base" / "SmolLM2-135M-Instruct", say=say)
+    base = prepare_home(settings, say)
     began = time.monotonic()
-    with running_hub(home / "hub") as server:
-        say(f"The embedded Hub listens at {server.endpoint}")
-        here = settings.model_copy(
-            update={
-                "home": home,
-                "endpoint": server.endpoint,
-                "token": server.token,
-                "database_url": None,
-                "offline": False,
-            }
-        )
-        hub, catalog = connect(here), records.open_catalog(here.catalog_url)
-        _stock(hub, base, say, watch)
-        return _Story(here, hub, catalog, say, watch).tell(began)
-
-
-def _stock(hub: Hub, base: Path, say: Callable[[str], None], watch: Watch) -> None:
-    """Put the base and the shipped experts on the Hub; what is there already is not sent again."""
+    here = demo_settings(settings)
+    hub = connect(here)
+    say(f"The embedded Hub listens at {hub.endpoint}")
     say("Publishing the base and the shipped experts to it")
-    folders = [(base, BASE), *((folder, f"sam-hub/{folder.name}") for folder in expert_folders())]
-    for number, (folder, repo) in enumerate(folders):
-        watch("publish", number, len(folders))
-        push(hub, plan_push(hub, folder, repo, private=False), "Publish")
-    watch("publish", len(folders), len(folders))
+    publish_shipped(hub, base, watch)
+    with records.open_catalog(here.catalog_url) as catalog:
+        return _Story(here, hub, catalog, say, watch).tell(began)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
@@ -36,6 +37,11 @@ class Evaluated:
     scores: Scores
     parse_failures: int
     seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and tables."""
+        own = {"parse_failures": self.parse_failures, "seconds": self.seconds}
+        return {"name": self.name, **self.scores.as_dict(), **own}
 
 
 def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
@@ -188,5 +194,14 @@ def recompute(catalog: Catalog, evaluation: records.Evaluation, gold: Sequence[S
     """
     if gold_hash(gold) != evaluation.test_sha256:
         raise InputError("The evaluation was made on other sentences", "Give the file it was made with.")
+    return score(gold, predicted_by(catalog, evaluation))
+
+
+def predicted_by(catalog: Catalog, evaluation: records.Evaluation) -> Sequence[Sequence[Entity]]:
+    """The entities that a recorded evaluation scored, sentence by sentence.
+
+    Raises:
+        CatalogError: a prediction was removed since.
+    """
     kept = [records.entities_of(p) for p in records.predictions_by_id(catalog, evaluation.prediction_ids)]
-    return score(gold, integrate(kept[0], kept[1], evaluation.rule) if evaluation.rule else kept[0])
+    return integrate(kept[0], kept[1], evaluation.rule) if evaluation.rule else kept[0]

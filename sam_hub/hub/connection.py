@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from sam_hub import __version__
 from sam_hub.errors import HubError
-from sam_hub.settings import PUBLIC_HUB, Settings
+from sam_hub.settings import EMBEDDED_HUB, PUBLIC_HUB, Settings
 
 if TYPE_CHECKING:
     import httpx2
@@ -74,6 +74,8 @@ def connect(settings: Settings) -> Hub:
     Files go through the ordinary Hugging Face cache; those of a Hub on this machine through one
     in the home folder, so that a demonstration leaves the ordinary one alone.
     """
+    if settings.endpoint == EMBEDDED_HUB:
+        return _connect_embedded(settings)
     hub = Hub(settings.endpoint, settings.token, settings.home / "cache", settings.offline)
     if hub.is_local:
         _go_around_proxies()
@@ -82,6 +84,18 @@ def connect(settings: Settings) -> Hub:
 
     token = settings.token or (get_token() if settings.endpoint == PUBLIC_HUB else None)
     return Hub(settings.endpoint, token, Path(constants.HF_HUB_CACHE), settings.offline)
+
+
+def _connect_embedded(settings: Settings) -> Hub:
+    """The Hub that lies in the home, started if it does not run."""
+    from sam_hub.hub.embedded import shared_hub
+
+    cache = settings.home / "cache"
+    if settings.offline:
+        return Hub("http://127.0.0.1", None, cache, offline=True)
+    _go_around_proxies()
+    endpoint, token = shared_hub(settings.hub)
+    return Hub(endpoint, token, cache)
 
 
 def _go_around_proxies() -> None:

@@ -2,12 +2,77 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from sam_hub.errors import InputError
 from sam_hub.hub.server import process
+
+READY = "server.json"
+IDLE_SECONDS = 1800.0
+
+
+def shared_hub(root: Path) -> tuple[str, str]:
+    """The endpoint and the token of the Hub over ``root`` that all processes of a home share.
+
+    The first one that needs it starts it; it ends half an hour after the last request, so that an address
+    that was printed opens in a browser meanwhile. It keeps its port where that is still free.
+
+    Raises:
+        InputError: it can't be started.
+    """
+    from filelock import FileLock
+
+    root.mkdir(parents=True, exist_ok=True)
+    ready = root / READY
+    with FileLock(root / f".{READY}.lock"):
+        facts = _read_facts(ready)
+        if facts and _answers(facts["endpoint"]):
+            return facts["endpoint"], facts["token"]
+        port = urlsplit(facts["endpoint"]).port or 0 if facts else 0
+        for wanted in dict.fromkeys((port, 0)):
+            try:
+                return process.start_detached(root, wanted, ready, IDLE_SECONDS)
+            except process.ServerFailed as error:
+                failure = error
+        raise InputError(failure.title, failure.action)
+
+
+def stop_shared_hub(root: Path) -> None:
+    """End the shared Hub over ``root``, if it runs."""
+    facts = _read_facts(root / READY)
+    if facts and _answers(facts["endpoint"]):  # a process of this number alone might be another program's
+        with suppress(ProcessLookupError):
+            os.kill(facts["pid"], signal.SIGTERM)
+    (root / READY).unlink(missing_ok=True)
+
+
+def _read_facts(ready: Path) -> dict[str, Any] | None:
+    try:
+        facts = json.loads(ready.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return facts if {"endpoint", "token", "pid"} <= set(facts) else None
+
+
+def _answers(endpoint: str) -> bool:
+    import http.client
+
+    parts = urlsplit(endpoint)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
+    try:
+        connection.request("HEAD", "/api/models?limit=1")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from sam_hub.errors import UnusableModel
 from sam_hub.hub.connection import Hub
-from sam_hub.hub.faults import retried
+from sam_hub.hub.faults import explained, retried
 from sam_hub.hub.file_rules import CONFIG_LIMIT, RemoteFile
 
 _CHUNK = 1024 * 1024
@@ -61,6 +61,22 @@ def read_json(hub: Hub, repo: str, commit: str, file: RemoteFile) -> dict[str, A
     if not isinstance(value, dict):
         raise UnusableModel(f"{file.path} of '{repo}' is not a JSON object", "Choose another model.")
     return value
+
+
+def read_card(hub: Hub, repo: str, commit: str) -> str:
+    """The card of a repository, empty where it has none.
+
+    Raises:
+        NotFoundOnHub, HubError: as the Hub's.
+        UnusableModel: it is larger than any card.
+    """
+    with explained(hub, repo):
+        file = next((f for f in list_files(hub, repo, commit) if f.path == "README.md"), None)
+        if file is None:
+            return ""
+        if file.size > CONFIG_LIMIT:
+            raise UnusableModel(f"The card of '{repo}' is too large", f"Open {hub.page(repo)} in a browser.")
+        return fetch(hub, repo, commit, file).read_text(encoding="utf-8", errors="replace")
 
 
 def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, tqdm_class: type | None = None) -> Path:

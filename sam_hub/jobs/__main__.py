@@ -36,7 +36,9 @@ def main(job_id: int) -> int:
     place = Place()
     try:
         job = get_job(place.catalog, job_id)
-        if job.pid != os.getpid():  # the one who started it could not write that down: nobody knows of this process
+        if (
+            job.pid != os.getpid()
+        ):  # the one who started it could not write that down: nobody knows of this process
             return 1
         code, values = _perform(place, job)
         _write_down(place, job_id, values)
@@ -55,7 +57,10 @@ def _perform(place: Place, job: Job) -> tuple[int, dict[str, Any]]:
         return 0, {"state": "done", "result": result}
     except KeyboardInterrupt:
         _say("Stopped.")
-        title, action = f"Job {job.id} was stopped from outside", f"Run it again: `sam-hub jobs retry {job.id}`."
+        title, action = (
+            f"Job {job.id} was stopped from outside",
+            f"Run it again: `sam-hub jobs retry {job.id}`.",
+        )
         return Interrupted.exit_code, {"state": "interrupted", "error_title": title, "error_action": action}
     except (SamHubError, OSError) as error:
         told = error if isinstance(error, SamHubError) else of_the_system(error)

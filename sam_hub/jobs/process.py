@@ -53,7 +53,7 @@ def _reap_later(child: subprocess.Popen[bytes]) -> None:
             del _children[pid]
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     """What leads the process to the same settings. The token goes by the environment, and into no file."""
     paths = [str(Path(sam_hub.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     given = {

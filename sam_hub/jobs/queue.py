@@ -24,9 +24,7 @@ ACTIVE = ("running", "cancelling")
 
 def submit(catalog: Catalog, settings: Settings, work: Work) -> Job:
     """Make a job of a work, and start it if its room has a place."""
-    job = add_job(
-        catalog, Job(kind=work.kind, title=work.title, arguments=work.arguments(), room=work.ROOM)
-    )
+    job = add_job(catalog, Job(kind=work.kind, title=work.title, arguments=work.arguments(), room=work.ROOM))
     dispatch(catalog, settings)
     return get_job(catalog, job.id or 0)
 

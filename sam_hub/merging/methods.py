@@ -78,6 +78,17 @@ def default_parameters(method: str) -> dict[str, float]:
     return {"density": DEFAULT_DENSITY} if "density" in names else {}
 
 
+def describe_methods() -> list[dict[str, Any]]:
+    """Every method with its parameters and what they are if nothing is said (None: must be given), for lists."""
+    described = []
+    for name in known_methods():
+        specs = [parameter for parameter in _spec(name).parameters if parameter.name != "weight"]
+        own = {spec.name: None if spec.required else spec.default for spec in specs}
+        ours = default_parameters(name)
+        described.append({"name": name, "parameters": {**own, **ours}, "weighted": has_weights(name)})
+    return described
+
+
 def check_parameters(method: str, parameters: Mapping[str, Any], weights: Sequence[float]) -> None:
     """Validate a method with its parameters and the experts' weights by mergekit's registry.
 

@@ -48,7 +48,7 @@ def read_corpus(path: Path, *, split: bool = False) -> list[Sentence]:
             f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
         )
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
-    sentences = [sentence for file in files for sentence in _read_file(file, split)]
+    sentences = [sentence for file in files for sentence in read_file(file, split)]
     if not sentences:
         raise InputError(
             f"The corpus {path} holds no sentence",
@@ -57,7 +57,12 @@ def read_corpus(path: Path, *, split: bool = False) -> list[Sentence]:
     return sentences
 
 
-def _read_file(file: Path, split: bool) -> Iterator[Sentence]:
+def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
+    """Sentences of one file.
+
+    Raises:
+        InputError: it is of no known kind, not UTF-8, or not what its ending says.
+    """
     kind = SUFFIXES.get(file.suffix.lower())
     if kind is None:
         raise InputError(f"{file} is of no known kind", f"Known endings: {', '.join(SUFFIXES)}.")

@@ -19,6 +19,7 @@ def main() -> int:
         "--ready-file", type=Path, help="written once it listens: endpoint, token and pid as JSON"
     )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
+    parser.add_argument("--idle-seconds", type=float, help="end when nobody has asked for so long")
     options = parser.parse_args()
 
     def ready(endpoint: str, token: str) -> None:
@@ -34,6 +35,7 @@ def main() -> int:
             options.port,
             on_ready=ready,
             until_stdin_closes=options.until_stdin_closes,
+            idle_seconds=options.idle_seconds,
         )
     except ServerFailed as error:
         print(error, file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from pathlib import Path
 
 from anyio import to_thread
@@ -28,6 +29,8 @@ class App:
 
     def __init__(self, root: Path) -> None:
         self.token = load_token(root)
+        self.asked_at = time.monotonic()
+        self.open_requests = 0
         self._storage = Storage(root)
         self._storage.sweep()
         self._access = Access(self.token)
@@ -39,8 +42,18 @@ class App:
         if scope["type"] != "http":
             raise ValueError("This application speaks HTTP only")
         request = Request(scope, receive)
-        response = await self._answer(request)
-        await response(scope, receive, send)
+        self.open_requests += 1
+        try:
+            response = await self._answer(request)
+            await response(scope, receive, send)
+        finally:
+            self.open_requests -= 1
+            self.asked_at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last request ended; 0 while there is one."""
+        return 0.0 if self.open_requests else time.monotonic() - self.asked_at
 
     async def _answer(self, request: Request) -> Response:
         try:

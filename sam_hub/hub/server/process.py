@@ -34,6 +34,7 @@ def serve(
     *,
     on_ready: Callable[[str, str], None] | None = None,
     until_stdin_closes: bool = False,
+    idle_seconds: float | None = None,
 ) -> None:
     """Serve the Hub kept in ``root`` until SIGINT or SIGTERM.
 
@@ -41,6 +42,7 @@ def serve(
         port: 0 for a free one.
         on_ready: called with the endpoint and the token once connections are accepted.
         until_stdin_closes: end too when standard input ends, as it does when a parent dies.
+        idle_seconds: end too when nobody has asked anything for so long.
 
     Raises:
         ServerFailed: the port is taken, the host is not loopback, or the folder can't be used.
@@ -63,6 +65,8 @@ def serve(
     server = uvicorn.Server(config)
     if until_stdin_closes:
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+    if idle_seconds is not None:
+        threading.Thread(target=_end_when_idle, args=(server, app, idle_seconds), daemon=True).start()
     if on_ready:
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{listener.getsockname()[1]}", app.token)
@@ -91,6 +95,12 @@ def _listen(host: str, port: int) -> socket.socket:
 def _end_with_stdin(server: object) -> None:
     while sys.stdin.buffer.read(4096):
         continue
+    server.should_exit = True  # type: ignore[attr-defined]
+
+
+def _end_when_idle(server: object, app: object, seconds: float) -> None:
+    while app.idle_seconds < seconds:  # type: ignore[attr-defined]
+        time.sleep(min(5.0, seconds / 4))
     server.should_exit = True  # type: ignore[attr-defined]
 
 
@@ -161,6 +171,35 @@ def start(root: Path, port: int = 0, timeout: float = 20) -> ServerProcess:
             child.kill()
             child.wait()
             raise
+
+
+def start_detached(
+    root: Path, port: int, ready: Path, idle_seconds: float, timeout: float = 20
+) -> tuple[str, str]:
+    """Start a Hub that outlives this process; returns its endpoint and token.
+
+    Args:
+        ready: where it says that it listens, for whoever looks for it later.
+        idle_seconds: it ends when nobody has asked anything for so long.
+
+    Raises:
+        ServerFailed: it did not start.
+    """
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "sam_hub.hub.server", "--root", str(root), "--port", str(port)]
+    command += ["--ready-file", str(ready), "--idle-seconds", str(idle_seconds)]
+    log = ready.with_suffix(".log")
+    with log.open("wb") as errors:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
+        )
+    try:
+        made = _wait_until_ready(child, ready, log, timeout)
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    return made.endpoint, made.token
 
 
 def _wait_until_ready(

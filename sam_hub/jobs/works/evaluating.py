@@ -38,7 +38,7 @@ class EvaluateTarget(Work):
 
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Ask every model that was not asked before, and score all."""
-        from sam_hub.catalog import get_target
+        from sam_hub.catalog import get_target, set_gold
         from sam_hub.errors import UsageError
         from sam_hub.evaluation.evaluating import evaluate, read_gold, sam_systems, single_systems
         from sam_hub.selection.selecting import candidates
@@ -48,6 +48,8 @@ class EvaluateTarget(Work):
         if path is None:
             raise UsageError(f"{target.name} has no labelled sentences", "Give some with --gold FILE.")
         gold = read_gold(Path(path), target.labels)
+        if target.gold_path is None:
+            set_gold(place.catalog, target.id, Path(path))
         systems = sam_systems(place.catalog, target, self.rule)
         if self.singles:
             systems = [*single_systems(place.catalog, candidates(place.catalog)), *systems]
@@ -62,13 +64,8 @@ class EvaluateTarget(Work):
         )
         for result in results:
             say(f"{result.name}: F1 {result.scores.f1:.3f}")
-        scores = [
-            {
-                "name": r.name,
-                **r.scores.as_dict(),
-                "parse_failures": r.parse_failures,
-                "seconds": r.seconds,
-            }
-            for r in results
-        ]
-        return {"target": target.name, "sentences": len(gold), "scores": scores}
+        return {
+            "target": target.name,
+            "sentences": len(gold),
+            "scores": [result.as_dict() for result in results],
+        }

@@ -31,9 +31,7 @@ class PushMerge(Work):
         """A few words for lists."""
         return f"push {self.repo}"
 
-    def publish(
-        self, place: Place, watch: Watch, *, dry_run: bool = False
-    ) -> tuple[PushPlan, Pushed | None]:
+    def publish(self, place: Place, watch: Watch, *, dry_run: bool = False) -> tuple[PushPlan, Pushed | None]:
         """Push, or with ``dry_run`` only plan to."""
         from sam_hub.catalog import get_target
         from sam_hub.evaluation.publication import publication_of, publish
@@ -57,7 +55,8 @@ class PushMerge(Work):
         plan, done = self.publish(place, watch)
         assert done is not None
         say(f"{done.url} at {done.commit[:8]}")
-        return {**push_values(plan), **done_values(done), "snippet": load_snippet(self.repo, adapter=False)}
+        values = {"commit": done.commit, "url": done.url}
+        return {**push_values(plan), **values, "snippet": load_snippet(self.repo, adapter=False)}
 
     def sweep(self, settings: Settings) -> None:
         """Folders that were made up to be pushed."""
@@ -74,8 +73,3 @@ def push_values(plan: PushPlan) -> dict[str, Any]:
         "bytes": plan.size,
         "files": [{"path": file.path, "size": file.size} for file in plan.files],
     }
-
-
-def done_values(done: Pushed | None) -> dict[str, Any]:
-    """What came of a push, or would."""
-    return {"commit": done.commit if done else None, "url": done.url if done else None}

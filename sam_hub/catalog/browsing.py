@@ -128,6 +128,24 @@ def browse_experts(path: Path, query: ExpertQuery, *, limit: int, offset: int = 
     return Page(tuple(_row(row) for row in rows), offset, total, catalog_total)
 
 
+def experts_named(path: Path, repos: Sequence[str]) -> list[ExpertRow]:
+    """The current experts of these repositories, without scores; those that are not there are left out."""
+    return _some(path, "expert.repo IN (SELECT value FROM json_each(:repos))", repos=json.dumps(list(repos)))
+
+
+def experts_on_disk(path: Path) -> list[ExpertRow]:
+    """The current experts whose files are here, by name, without scores."""
+    return _some(path, "expert.path IS NOT NULL")
+
+
+def _some(path: Path, condition: str, **values: str) -> list[ExpertRow]:
+    sql = (
+        f"SELECT {OWN}, NULL, NULL, NULL, NULL FROM expert WHERE current AND {condition} ORDER BY expert.repo"
+    )
+    with _reading(path) as connection:
+        return [_row(row) for row in connection.execute(sql, values)]
+
+
 def position_of(path: Path, query: ExpertQuery, expert_id: int) -> int | None:
     """How many experts stand before this one in the order of the query; None if it is not among them."""
     where, values = _filter(query)

@@ -9,8 +9,43 @@ from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import Target
 from sam_hub.catalog.targets import put_target
 from sam_hub.errors import InputError
-from sam_hub.ner.readers import read_corpus, to_jsonl
+from sam_hub.ner.readers import SUFFIXES, read_corpus, to_jsonl
 from sam_hub.ner.text import corpus_hash
+
+NAMES = "Use at most 100 letters, digits, '-' and '_'."
+
+
+def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> dict[str, str]:
+    """What stands against making a target of this, by field ("name", "corpus", "labels", "gold"); reads no text."""
+    faults = {
+        "name": "" if _is_name(name) else ("A target can't be called so. " if name else "") + NAMES,
+        "corpus": _fault_of_path(corpus),
+        "labels": "" if any(labels) else "Name one at least, such as: person, organization.",
+        "gold": _fault_of_path(gold) if gold else "",
+    }
+    return {field: fault for field, fault in faults.items() if fault}
+
+
+def _is_name(name: str) -> bool:
+    wrong = name.startswith((".", "-")) or len(name) > 100 or any(c in name for c in "/\\@\0")
+    return bool(name) and not wrong
+
+
+def _fault_of_path(path: str) -> str:
+    known = ", ".join(SUFFIXES)
+    if not path:
+        return f"Give a file ({known}) or a folder of them."
+    try:
+        file = Path(path).expanduser()
+        if not file.exists():
+            return "There is nothing at this path."
+        return "" if file.is_dir() or file.suffix.lower() in SUFFIXES else f"Known endings: {known}."
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # a folder that is closed to us, a user who is not here
+        return f"This path can't be looked at: {error}"
 
 
 def define_target(
@@ -40,10 +75,8 @@ def define_target(
         raise InputError(
             "A target needs at least one entity type", "Name them: --labels 'person, organization'."
         )
-    if not name or name.startswith((".", "-")) or len(name) > 100 or any(c in name for c in "/\\@\0"):
-        raise InputError(
-            f"A target can't be called {name!r}", "Use at most 100 letters, digits, '-' and '_'."
-        )
+    if not _is_name(name):
+        raise InputError(f"A target can't be called {name!r}", NAMES)
     sentences = [sentence.without_labels() for sentence in read_corpus(corpus, split=split)]
     if gold is not None:
         read_corpus(gold)

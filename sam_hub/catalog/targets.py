@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from sam_hub.catalog.names import resolve
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Descriptor, Evaluation, Probe, Selection, Target
+from sam_hub.catalog.tables import Descriptor, Evaluation, Probe, Selection, Similarity, Target
 from sam_hub.errors import CatalogError
 
 LISTING = "sam-hub target list"
@@ -39,8 +39,8 @@ def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Targe
             )
         for table in () if same else (Probe, Selection, Evaluation):
             session.exec(delete(table).where(col(table.target_id) == known.id))
-        if not same_corpus:
-            session.exec(delete(Descriptor).where(col(Descriptor.target_id) == known.id))
+        for table in () if same_corpus else (Descriptor, Similarity):
+            session.exec(delete(table).where(col(table.target_id) == known.id))
         target.gold_path = target.gold_path or (known.gold_path if same else None)
         for field in ("labels", "corpus_path", "sentence_count", "corpus_sha256", "gold_path"):
             setattr(known, field, getattr(target, field))

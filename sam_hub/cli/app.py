@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sam_hub import __version__
-from sam_hub.cli import demo, evaluate, experts, hub, merge, predict, push, select, serve, target, train
+from sam_hub.cli import demo, evaluate, experts, hub, jobs, merge, predict, push, select, serve, target, train
 
 app = typer.Typer(
     help="Entity recognition for a new domain without labels: select experts on the Hub, and merge them.",
@@ -21,6 +21,7 @@ app = typer.Typer(
 for module in (hub, experts, select, merge, predict, evaluate, push, train, serve, demo):
     module.register(app)
 app.add_typer(target.app, name="target")
+app.add_typer(jobs.app, name="jobs")
 
 
 @app.callback(invoke_without_command=True)
@@ -32,5 +33,4 @@ def start(
     if version:
         print(f"sam-hub {__version__}")
     elif context.invoked_subcommand is None:
-        print("The terminal UI comes later. Until then:")
-        print("`sam-hub demo` shows the whole job, `sam-hub --help` all commands.")
+        print(context.get_help())  # with no word at all, `sam-hub` opens the UI before it comes here

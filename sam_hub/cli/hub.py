@@ -81,7 +81,8 @@ def pull(
     if dry_run:
         _show_pull(PlanPull(tuple(names)).answer(place), as_json)
         return
-    works = [PullExpert(expert.ref) for expert in resolve_experts(place.catalog, names)]
+    experts = resolve_experts(place.catalog, names)
+    works = [PullExpert(expert.repo if expert.current else expert.ref) for expert in experts]
     if background:
         for work in works:
             start_job(place, work, as_json=as_json)

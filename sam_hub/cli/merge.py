@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, parameters, say, show_json
+from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
 from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.cli.select import By
 from sam_hub.jobs.place import Place
+from sam_hub.merging.parameters import parameters
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sam_hub.errors import SamHubError, UsageError
+from sam_hub.errors import SamHubError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -113,28 +113,3 @@ class _Lines:
         if time.monotonic() - self._said > 15:
             self._said = time.monotonic()
             say(f"  {what}: {done} of {total}")
-
-
-def parameters(pairs: Sequence[str]) -> dict[str, Any]:
-    """``name=value`` pairs; numbers and booleans are read as such.
-
-    Raises:
-        UsageError: a pair has no "=".
-    """
-    import yaml
-
-    if bad := [pair for pair in pairs if "=" not in pair]:
-        raise UsageError(f"'{bad[0]}' is no parameter", "Write it as name=value, such as density=0.5.")
-    split = (pair.partition("=") for pair in pairs)
-    try:
-        return {name.strip(): _number(yaml.safe_load(value)) for name, _, value in split}
-    except yaml.YAMLError as error:
-        raise UsageError("A parameter's value can't be read", "Write numbers, true or false.") from error
-
-
-def _number(value: Any) -> Any:
-    """YAML takes 8e-4, without a point, for text."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value

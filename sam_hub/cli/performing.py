@@ -9,6 +9,7 @@ import typer
 from sam_hub.cli.output import say, show_json, watching
 
 if TYPE_CHECKING:
+    from sam_hub.catalog import Job
     from sam_hub.jobs.place import Place
     from sam_hub.jobs.work import Say, Work
 
@@ -27,7 +28,11 @@ def start_job(place: Place, work: Work, *, as_json: bool) -> None:
     """Make a job of a work, and say how to follow it."""
     from sam_hub.jobs.queue import submit
 
-    job = submit(place.catalog, place.settings, work)
+    show_started(submit(place.catalog, place.settings, work), as_json=as_json)
+
+
+def show_started(job: Job, *, as_json: bool) -> None:
+    """Say that a job was made, and how to follow it."""
     if as_json:
         show_json({"job": job.id, "state": job.state, "title": job.title})
     else:

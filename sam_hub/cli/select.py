@@ -30,6 +30,7 @@ class Votes(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(epilog="Example: sam-hub select court-2026 --k 3 --sample 60")(select)
+    app.command(epilog="Example: sam-hub choose court-2026 acme/ner-law acme/ner-news --by sampling")(choose)
 
 
 def select(
@@ -101,3 +102,21 @@ def show_ranking(ranking, chosen) -> None:
     ]
     keep = [i for i in range(len(heads)) if interval or i != 3]
     show_table([heads[i] for i in keep], [[row[i] for i in keep] for row in rows])
+
+
+def choose(
+    target: Annotated[str, typer.Argument(help="The target's name.")],
+    expert: Annotated[list[str], typer.Argument(help="The experts to be merged.")],
+    by: Annotated[By, typer.Option(help="In which ranking they take the place of the best k.")] = By.both,
+    as_json: AsJson = False,
+) -> None:
+    """Choose experts by hand, instead of the best k of a ranking."""
+    from sam_hub.selection.rankings import choose_by_hand
+
+    made = choose_by_hand(Place().catalog, target, expert, by.value)
+    if as_json:
+        show_json(made)
+        return
+    for method, repos in made.items():
+        print(f"By {method}, chosen by hand: {', '.join(repos)}")
+    say(f"\nNext: sam-hub merge {target}")

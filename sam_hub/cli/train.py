@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, parameters, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, DryRun, say, show_json, show_table, watching
 from sam_hub.jobs.place import Place
+from sam_hub.merging.parameters import parameters
 
 
 def register(app: typer.Typer) -> None:

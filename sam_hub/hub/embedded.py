@@ -58,7 +58,9 @@ def _read_facts(ready: Path) -> dict[str, Any] | None:
         facts = json.loads(ready.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return facts if {"endpoint", "token", "pid"} <= set(facts) else None
+    known = {"root", "endpoint", "token", "pid"} <= set(facts)
+    # A folder that was copied or moved brings the facts of a Hub along that serves another one.
+    return facts if known and facts["root"] == str(ready.parent.resolve()) else None
 
 
 def _answers(endpoint: str) -> bool:

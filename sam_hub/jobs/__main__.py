@@ -10,7 +10,7 @@ import warnings
 from datetime import UTC, datetime
 from typing import Any
 
-from sam_hub.catalog import ENDED, Job, get_job
+from sam_hub.catalog import ENDED, Job
 from sam_hub.errors import Interrupted, SamHubError, of_the_system
 from sam_hub.jobs.folder import LOG, job_folder
 from sam_hub.jobs.following import Reporter
@@ -21,7 +21,8 @@ from sam_hub.jobs.work import work_of
 
 def _asked_to_end(number: int, frame: object) -> None:
     """SIGTERM unwinds the stack as Ctrl+C does, once: a second one shall not disturb the tidying up."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Not SIG_IGN, which the next job would inherit: it could not be asked to end while it starts.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     raise KeyboardInterrupt
 
 
@@ -35,10 +36,8 @@ def main(job_id: int) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)  # notes of libraries to one another
     place = Place()
     try:
-        job = get_job(place.catalog, job_id)
-        if (
-            job.pid != os.getpid()
-        ):  # the one who started it could not write that down: nobody knows of this process
+        job = _own_record(place, job_id)
+        if job is None:
             return 1
         code, values = _perform(place, job)
         _write_down(place, job_id, values)
@@ -48,12 +47,24 @@ def main(job_id: int) -> int:
     return code
 
 
+def _own_record(place: Place, job_id: int) -> Job | None:
+    """The record of the job, if it says that this process shall do it.
+
+    The one who started it may have failed to write that down, and nobody knows of it; or it is cancelled.
+    """
+    with place.catalog.writing() as session:  # not before that transaction has ended
+        job = session.get(Job, job_id)
+    return job if job is not None and (job.pid, job.state) == (os.getpid(), "running") else None
+
+
 def _perform(place: Place, job: Job) -> tuple[int, dict[str, Any]]:
     """Do the work; the exit code, and what the record shall say."""
     folder = job_folder(place.settings, job.id or 0)
+    reporter = Reporter(folder)
     try:
         _say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {job.title}")
-        result = work_of(job.kind, job.arguments).run(place, Reporter(folder), _say)
+        result = work_of(job.kind, job.arguments).run(place, reporter, _say)
+        reporter.finish()
         return 0, {"state": "done", "result": result}
     except KeyboardInterrupt:
         _say("Stopped.")

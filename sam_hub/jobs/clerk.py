@@ -13,7 +13,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sam_hub import errors
@@ -26,16 +26,29 @@ LINE_LIMIT = 64 * 1024 * 1024  # bytes of one answer
 AT_A_TIME = 4
 
 
+@dataclass(eq=False)
+class _Desk:
+    """A process, and who waits for its answers, by the numbers of their questions."""
+
+    process: asyncio.subprocess.Process
+    waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+    reader: asyncio.Task[None] | None = None
+
+    def end(self) -> None:
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+
+
 class Clerk:
     """Asks the process; starts it at the first question, and anew if it died or did not answer in time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._process: asyncio.subprocess.Process | None = None
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._desk: _Desk | None = None
+        self._left: set[_Desk] = set()  # those that did not answer in time, while others still wait for them
         self._numbers = itertools.count(1)
         self._starting = asyncio.Lock()
-        self._reader: asyncio.Task[None] | None = None
 
     async def ask(self, inquiry: Inquiry, timeout: float = 60) -> dict[str, Any]:
         """The answer to an inquiry.
@@ -43,32 +56,38 @@ class Clerk:
         Raises:
             SamHubError: as the inquiry's own, or it was not answered within ``timeout`` seconds.
         """
-        process = await self._running()
+        desk = await self._open_desk()
         number = next(self._numbers)
-        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        future = desk.waiting[number] = asyncio.get_running_loop().create_future()
         question = {"id": number, "kind": type(inquiry).__name__, "arguments": asdict(inquiry)}
         try:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(question).encode() + b"\n")
-            await process.stdin.drain()
+            assert desk.process.stdin is not None
+            desk.process.stdin.write(json.dumps(question).encode() + b"\n")
+            await desk.process.stdin.drain()
             message = await asyncio.wait_for(future, timeout)
         except TimeoutError:
+            if desk is self._desk:
+                self._desk = None
+                self._left.add(desk)
             raise SamHubError(
                 f"There was no answer within {timeout:g} seconds", "Check the network, and try again."
             ) from None
         except OSError as error:
             raise _gone() from error
         finally:
-            self._waiting.pop(number, None)
+            del desk.waiting[number]
+            if desk in self._left and not desk.waiting:
+                self._left.remove(desk)
+                desk.end()
         if error := message.get("error"):
             kind = getattr(errors, error["kind"], SamHubError)
             raise kind(error["title"], error["action"])
         return message["answer"]
 
-    async def _running(self) -> asyncio.subprocess.Process:
+    async def _open_desk(self) -> _Desk:
         async with self._starting:
-            if self._process is None or self._process.returncode is not None:
-                self._process = await asyncio.create_subprocess_exec(
+            if self._desk is None or self._desk.process.returncode is not None:
+                process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
                     "sam_hub.jobs.clerk",
@@ -79,26 +98,30 @@ class Clerk:
                     limit=LINE_LIMIT,
                     start_new_session=True,  # Ctrl+C in the terminal is not for it
                 )
-                self._reader = asyncio.create_task(self._read(self._process))
-            return self._process
+                self._desk = _Desk(process)
+                self._desk.reader = asyncio.create_task(self._read(self._desk))
+            return self._desk
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            message = json.loads(line)
-            future = self._waiting.get(message["id"])
-            if future is not None and not future.done():
-                future.set_result(message)
-        await process.wait()
-        for future in self._waiting.values():
+    async def _read(self, desk: _Desk) -> None:
+        assert desk.process.stdout is not None
+        try:
+            while line := await desk.process.stdout.readline():
+                message = json.loads(line)
+                future = desk.waiting.get(message["id"])
+                if future is not None and not future.done():
+                    future.set_result(message)
+        except ValueError:  # a line that is too long, or none of its own
+            desk.end()
+        await desk.process.wait()
+        for future in desk.waiting.values():
             if not future.done():
                 future.set_exception(_gone())
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+        for desk in (self._desk, *self._left):
+            if desk is not None:
+                desk.end()
 
 
 def _gone() -> SamHubError:
@@ -111,6 +134,10 @@ def _inquiry(question: dict[str, Any]) -> Inquiry:
     return found(**arguments)
 
 
+def _refusal(question: dict[str, Any], kind: str, title: str, action: str) -> str:
+    return json.dumps({"id": question["id"], "error": {"kind": kind, "title": title, "action": action}})
+
+
 def main() -> None:
     """Answer questions until standard input ends."""
     from sam_hub.jobs.place import Place
@@ -121,17 +148,16 @@ def main() -> None:
     _ = place.settings  # before threads ask for it at once
 
     def answer(question: dict[str, Any]) -> None:
-        message: dict[str, Any] = {"id": question["id"]}
         try:
-            message["answer"] = _inquiry(question).answer(place)
+            line = json.dumps({"id": question["id"], "answer": _inquiry(question).answer(place)}, default=str)
         except (SamHubError, OSError) as error:
             told = error if isinstance(error, SamHubError) else of_the_system(error)
-            message["error"] = {"kind": type(told).__name__, "title": told.title, "action": told.action}
+            line = _refusal(question, type(told).__name__, told.title, told.action)
         except Exception as error:
             title = f"The question failed in a way nobody foresaw: {type(error).__name__}: {error}"
-            message["error"] = {"kind": "SamHubError", "title": title, "action": "Please report it."}
+            line = _refusal(question, "SamHubError", title, "Please report it.")
         with lock:
-            print(json.dumps(message, default=str), file=stream, flush=True)
+            print(line, file=stream, flush=True)
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         for line in sys.stdin:

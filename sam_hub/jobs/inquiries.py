@@ -211,6 +211,30 @@ class PlanMerge(Inquiry):
 
 
 @dataclass(frozen=True)
+class PlanEvaluation(Inquiry):
+    """What an evaluation would take: ``{"systems": [names], "models", "sentences", "entities"}``, all but the
+    first counts. Raises, as the evaluation would, where the labelled sentences can't be used."""
+
+    target: str
+    gold: str | None = None
+    rule: str = "union"
+    singles: bool = False
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Read the labelled sentences, and look which models there are; none is asked."""
+        from sam_hub.jobs.works.evaluating import EvaluateTarget
+
+        plan = EvaluateTarget(self.target, self.gold, self.rule, singles=self.singles).plan(place)
+        models = {(model.kind, model.id) for system in plan.systems for model in system.models}
+        return {
+            "systems": [system.name for system in plan.systems],
+            "models": len(models),
+            "sentences": len(plan.gold),
+            "entities": sum(len(sentence.entities or ()) for sentence in plan.gold),
+        }
+
+
+@dataclass(frozen=True)
 class Scores(Inquiry):
     """A target's latest evaluations: ``{"sentences", "systems": [{"id", "name", "precision", "recall", "f1",
     "support", "parse_failures", "seconds", "per_type": {label: {"precision", "recall", "f1", "support"}},

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,17 @@ import sam_hub
 from sam_hub.jobs.folder import LOG, job_folder
 
 if TYPE_CHECKING:
+    import psutil
+
     from sam_hub.catalog import Job
     from sam_hub.settings import Settings
 
 GRACE_SECONDS = 3.0  # from the request to end until it is no request any more
+# The system counts from its start, which moves when the clock is set: not by so much, and no number of a process
+# comes round again so soon.
+SAME_START_SECONDS = 2.0
+# What a job starts that is there for others too: the next job, and the Hub that a home shares.
+OUTLIVING = (["-m", "sam_hub.jobs"], ["-m", "sam_hub.hub.server"])
 
 
 def start(settings: Settings, job_id: int) -> tuple[int, float]:
@@ -84,8 +93,8 @@ def is_alive(job: Job) -> bool:
         return False
     try:
         process = psutil.Process(job.pid)
-        same = job.pid_started is None or abs(process.create_time() - job.pid_started) < 0.1
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        same = job.pid_started is None or abs(process.create_time() - job.pid_started) < SAME_START_SECONDS
+        return same and _runs(process)
     except psutil.NoSuchProcess:
         return False
 
@@ -97,20 +106,55 @@ def end(job: Job) -> bool:
     """
     import psutil
 
-    if not is_alive(job):
+    family = _family(job) if is_alive(job) else []
+    if not family:
         return False
     assert job.pid is not None
-    family = [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
-    os.killpg(job.pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
-    while is_alive(job) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    with suppress(ProcessLookupError):
+        os.killpg(job.pid, signal.SIGTERM)
+    _wait(lambda: not is_alive(job), GRACE_SECONDS)
     in_order = not is_alive(job)
-    _, left = psutil.wait_procs([p for p in family if p.is_running()], timeout=0.3 if in_order else 0)
-    for process in left:  # also those in sessions of their own
-        try:
+    _wait(lambda: not any(map(_runs, family)), 0.3 if in_order else 0)
+    for process in filter(_runs, family):  # also those in sessions of their own
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(left, timeout=1)
+    _wait(lambda: not any(map(_runs, family)), 0.7)
     return in_order
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it does; one that ended and of which nobody has taken note yet does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _family(job: Job) -> list[psutil.Process]:
+    """The process of a job and all below it, but for what outlives it; none if it has just ended."""
+    import psutil
+
+    found: list[psutil.Process] = []
+    try:
+        itself = psutil.Process(job.pid)
+        command, below = itself.cmdline(), [itself]
+    except psutil.NoSuchProcess:
+        return []
+    while below:
+        process = below.pop()
+        found.append(process)
+        with suppress(psutil.Error):
+            for child in process.children():
+                started = child.cmdline()
+                # A fork that runs no program of its own has the command of its parent.
+                if started == command or started[1:3] not in OUTLIVING:
+                    below.append(child)
+    return found

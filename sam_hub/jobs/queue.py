@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog import ENDED, Catalog, Job, add_job, forget_jobs, get_job
-from sam_hub.errors import CatalogError, UsageError
+from sam_hub.errors import SamHubError, UsageError
 from sam_hub.jobs.folder import job_folder
 from sam_hub.jobs.process import end, is_alive, start
 from sam_hub.jobs.work import ROOMS, Work, work_of
@@ -58,7 +58,9 @@ def _mark_dead(session: Session, job: Job, settings: Settings) -> None:
 
 
 def _sweep(job: Job, settings: Settings) -> None:
-    with suppress(CatalogError):  # a job of another version: nobody knows what it left
+    # A job of another version, of which nobody knows what it left; or its files can't be deleted. Neither may
+    # keep the queue from going on.
+    with suppress(SamHubError, OSError):
         work_of(job.kind, job.arguments).sweep(settings)
 
 
@@ -112,7 +114,7 @@ def retry(catalog: Catalog, settings: Settings, job_id: int) -> Job:
 
 def forget(catalog: Catalog, settings: Settings, job_ids: list[int] | None = None) -> list[int]:
     """Forget ended jobs with their logs: these, or all that have ended; returns their numbers."""
-    gone = forget_jobs(catalog, job_ids or [])
+    gone = forget_jobs(catalog, job_ids or []) if job_ids != [] else []
     for job_id in gone:
         shutil.rmtree(job_folder(settings, job_id), ignore_errors=True)
     return gone

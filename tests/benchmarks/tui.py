@@ -107,7 +107,9 @@ def _keys(terminal: Terminal, size: int) -> list[float]:
 def _filter(terminal: Terminal, size: int) -> float:
     """From the last letter of a filter to its only row, the pause that the UI waits for more letters included."""
     wanted = name_of(size - 1)
-    terminal.press("/" + wanted[:-1])
+    terminal.press("/")
+    terminal.drain(0.2)
+    terminal.press(wanted[:-1])
     terminal.drain(0.6)
     pressed = terminal.press(wanted[-1])
     seconds = terminal.wait_for(f"1 of {size:,}", pressed)

@@ -141,7 +141,8 @@ def test_pages_are_sorted_and_disjoint(catalog, add):
     for number in range(5):
         add(f"o/e{number}", size_bytes=10 * (number % 3))
     whole = repos(list_experts(catalog, sort="size_bytes", descending=True))
-    assert whole == ["o/e2", "o/e1", "o/e4", "o/e0", "o/e3"]
+    assert whole == ["o/e2", "o/e4", "o/e1", "o/e3", "o/e0"]
+    assert repos(list_experts(catalog, sort="size_bytes")) == whole[::-1]
     pages = [
         list_experts(catalog, sort="size_bytes", descending=True, limit=2, offset=at) for at in (0, 2, 4)
     ]

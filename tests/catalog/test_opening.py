@@ -229,10 +229,12 @@ def later_migrations(tmp_path):
     """The program one version later."""
     folder = tmp_path / "later"
     shutil.copytree(MIGRATIONS, folder)
+    now = head_version()
+    later = f"{int(now) + 1:04}"
 
     def add_version(body: str) -> Path:
-        (folder / "versions" / "0002_later.py").write_text(
-            "from alembic import op\nrevision = '0002'\ndown_revision = '0001'\n"
+        (folder / "versions" / f"{later}_later.py").write_text(
+            f"from alembic import op\nrevision = '{later}'\ndown_revision = '{now}'\n"
             f"def upgrade():\n    op.execute('CREATE TABLE note (text TEXT)')\n    {body}\n"
         )
         return folder
@@ -245,7 +247,7 @@ def test_an_older_catalog_is_copied_before_it_is_migrated(url, later_migrations,
     with open_catalog(url, later_migrations("pass")) as later:
         assert "note" in schema_of(later.engine)
         assert count_experts(later) == 1
-    backup = path_of(url).with_name("catalog.db.backup-0001")
+    backup = path_of(url).with_name(f"catalog.db.backup-{head_version()}")
     with open_catalog(f"sqlite:///{backup}") as before:
         assert "note" not in schema_of(before.engine)
         assert count_experts(before) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from sam_hub.catalog import list_experts, open_catalog
 from sam_hub.catalog.example import build_example, describe_difference
-from sam_hub.demo.story import HERE, LABELS, expert_folders
+from sam_hub.demo.stocking import HERE, LABELS, expert_folders
 from sam_hub.evaluation.evaluating import read_gold
 from sam_hub.ner.readers import read_corpus
 from sam_hub.training.recipe import TrainingRecipe, read_recipe

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 from sam_hub.settings import Settings, load_settings
+from tests.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
 from tests.tui.filled import add_target, fill
 from tui.app import SamHubApp
 
@@ -34,6 +35,56 @@ def filled(settings: Settings, tmp_path: Path) -> Settings:
     fill(settings.catalog_url, 7)
     add_target(settings.catalog_url, tmp_path)
     return settings
+
+
+@pytest.fixture(scope="session")
+def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home where the whole job was done with tiny models, from the experts on its own Hub to the scores."""
+    from sam_hub.hub.embedded import stop_shared_hub
+    from sam_hub.jobs.place import Place
+    from sam_hub.jobs.works.evaluating import EvaluateTarget
+    from sam_hub.jobs.works.experts import AddExperts, PullExpert
+    from sam_hub.jobs.works.merging import MergeExperts
+    from sam_hub.jobs.works.selecting import SelectExperts
+    from sam_hub.jobs.works.targets import MakeTarget
+
+    work = tmp_path_factory.mktemp("worked")
+    home = work / "home"
+    home.mkdir()
+    fill_hub(work / "models").rename(home / "hub")
+    (work / "corpus.txt").write_text(CORPUS)
+    (work / "gold.jsonl").write_text(GOLD)
+    repos = tuple(f"acme/ner-{name}" for name in EXPERTS)
+    texts = {"corpus": str(work / "corpus.txt"), "gold": str(work / "gold.jsonl")}
+    settings = load_settings(home=home, endpoint="embedded", token=None, offline=False, device="cpu")
+    with Place(settings) as place:
+        for step in (
+            AddExperts(repos),
+            *(PullExpert(repo) for repo in repos),
+            MakeTarget("court", labels=("person", "court"), **texts),
+            SelectExperts("court", k=2, sample=3),
+            MergeExperts("court"),
+            EvaluateTarget("court", singles=True),
+        ):
+            step.run(place, lambda *_: None, lambda _: None)
+    stop_shared_hub(settings.hub)
+    return home
+
+
+@pytest.fixture
+def worked(worked_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """A copy of that home, with a Hub of its own."""
+    from sam_hub.hub.embedded import stop_shared_hub
+
+    for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "SAM_HUB_THEME", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "worked"
+    shutil.copytree(worked_home, home)
+    (home / "settings.toml").write_text('endpoint = "embedded"\ndevice = "cpu"\n')
+    monkeypatch.setenv("SAM_HUB_HOME", str(home))
+    settings = load_settings()
+    yield settings
+    stop_shared_hub(settings.hub)
 
 
 @pytest.fixture

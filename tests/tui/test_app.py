@@ -18,7 +18,14 @@ from tui.actions import ACTIONS, STAGES
 from tui.app import SMALLEST, SamHubApp
 from tui.widgets.table import Table
 
-ODD_NAMES = ("acme/[/foo]", "acme/[bold]not bold", "acme/法律-专家", "acme/🧬-bio", "acme/" + "x" * 300, "acme/a\tb\x1b[31mred")
+ODD_NAMES = (
+    "acme/[/foo]",
+    "acme/[bold]not bold",
+    "acme/法律-专家",
+    "acme/🧬-bio",
+    "acme/" + "x" * 300,
+    "acme/a\tb\x1b[31mred",
+)
 
 
 def test_the_ui_starts_without_what_computes() -> None:
@@ -40,7 +47,7 @@ async def test_every_stage_is_a_digit_away_and_a_typed_digit_stays_in_its_field(
         await ready(pilot)
         for number, name in enumerate(STAGES, 1):
             await pilot.press(str(number))
-            await until(pilot, lambda name=name: app.stage.NAME == name)
+            await until(pilot, lambda name=name: name == app.stage.NAME)
             app.set_focus(None)
         await pilot.press("2", "slash", "3", "q", "question_mark")
         assert app.query_one("#filter", Input).value == "3q?"
@@ -97,7 +104,9 @@ async def test_ten_thousand_experts_are_walked_from_the_first_to_the_last(settin
 
 
 @pytest.mark.parametrize("count", [2_000, 100_000])
-async def test_a_key_costs_little_processor_time_however_large_the_catalog(settings: Settings, count: int) -> None:
+async def test_a_key_costs_little_processor_time_however_large_the_catalog(
+    settings: Settings, count: int
+) -> None:
     """Processor time, not seconds: it is the UI's own, whatever else the machine does."""
     fill(settings.catalog_url, count)
     started = time.process_time()
@@ -115,8 +124,14 @@ async def test_a_key_costs_little_processor_time_however_large_the_catalog(setti
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_names_from_outside_are_shown_as_they_are(settings: Settings, size: tuple[int, int], tmp_path: Path) -> None:
-    fill(settings.catalog_url, 0, *[{"repo": name, "domain": "[red]x", "labels": ["[b]", "人"]} for name in ODD_NAMES])
+async def test_names_from_outside_are_shown_as_they_are(
+    settings: Settings, size: tuple[int, int], tmp_path: Path
+) -> None:
+    fill(
+        settings.catalog_url,
+        0,
+        *[{"repo": name, "domain": "[red]x", "labels": ["[b]", "人"]} for name in ODD_NAMES],
+    )
     add_target(settings.catalog_url, tmp_path, labels=("[/b]", "人"))
     app = SamHubApp(settings)
     async with app.run_test(size=size) as pilot:
@@ -259,5 +274,3 @@ async def test_an_empty_catalog_offers_two_ways_to_begin(settings: Settings) -> 
         assert "The catalog is empty" in shown
         assert "Try it with the demo's Hub" in shown
         assert "Search huggingface.co" in shown
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,13 +15,17 @@ from textual.widgets import Button, Input, Label, Static
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its name in the result, what stands before it, its first value, and a hint inside it."""
+    """One field: its name in the result, what stands before it, its first value, and a hint inside it.
+
+    ``check`` says what is wrong with a value, nothing where it is right.
+    """
 
     name: str
     label: str
     value: str = ""
     hint: str = ""
     needed: bool = False
+    check: Callable[[str], str] | None = None
 
 
 class Form(ModalScreen[dict[str, str] | None]):
@@ -67,8 +71,12 @@ class Form(ModalScreen[dict[str, str] | None]):
     def _finish(self) -> None:
         values = {f.name: self.query_one(f"#field-{f.name}", Input).value.strip() for f in self._fields}
         for field in self._fields:
-            if field.needed and not values[field.name]:
-                self.query_one("#form-problem", Static).update(f"{field.label}: this is needed.")
+            value = values[field.name]
+            problem = (
+                "this is needed." if field.needed and not value else field.check(value) if field.check else ""
+            )
+            if problem:
+                self.query_one("#form-problem", Static).update(f"{field.label}: {problem}")
                 self.query_one(f"#field-{field.name}", Input).focus()
                 return
         self.dismiss(values)

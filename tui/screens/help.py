@@ -62,7 +62,7 @@ class HelpScreen(ModalScreen[None]):
         if rows:
             text.append(f"\nIn this part ({type(widget).__name__})\n", style="bold")
             for binding in rows:
-                keys = " ".join(self.app._display(key) for key in binding.key.split(","))
+                keys = " ".join(self.app.key_name(key) for key in binding.key.split(","))
                 text.append(f"  {keys:<8}", style="bold")
                 text.append(f" {binding.description}\n")
         return text

@@ -56,8 +56,6 @@ class CatalogPane(Vertical):
 
     DEFAULT_CSS = """
     CatalogPane { height: 1fr; }
-    CatalogPane #filter { display: none; }
-    CatalogPane.-filtering #filter { display: block; }
     """
 
     app: SamHubApp
@@ -85,7 +83,9 @@ class CatalogPane(Vertical):
         self._timer = None
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="words in name, domain or types; Esc leaves", id="filter", compact=True)
+        field = Input(placeholder="words in name, domain or types; Esc leaves", id="filter", compact=True)
+        field.display = False
+        yield field
         table = Table(id="experts-table", classes="pane")
         table.border_title = "Experts"
         yield table
@@ -210,8 +210,9 @@ class CatalogPane(Vertical):
 
     def filter(self) -> None:
         """Show the filter and type into it."""
-        self.add_class("-filtering")
-        self.query_one("#filter", Input).focus()
+        field = self.query_one("#filter", Input)
+        field.display = True
+        self.screen.set_focus(field)  # at once: what is typed after the key shall not go astray
 
     def leave_filter(self) -> bool:
         """Back to the table; once there, forget the filter. False where there was nothing to leave."""
@@ -222,7 +223,7 @@ class CatalogPane(Vertical):
             field.value = ""
         else:
             return False
-        self.set_class(bool(field.value), "-filtering")
+        field.display = bool(field.value)
         return True
 
     @on(Input.Changed, "#filter")

@@ -61,7 +61,7 @@ class TopBar(Horizontal):
         current = getattr(stages.first(), "current", None) if stages else None
         for tab in self.query(StageTab):
             tab.show(tab.stage_name == current, active)
-        self.query_one("#bar-state", Static).update(Text(f"{self._hub()} · {self._disk()} ", no_wrap=True))
+        self.query_one("#bar-state", Static).update(Text(f"{self._hub()} {self.app.symbols.dot} {self._disk()} ", no_wrap=True))
 
     def _hub(self) -> str:
         settings = self.app.settings

@@ -24,7 +24,7 @@ def main() -> int:
 
     def ready(endpoint: str, token: str) -> None:
         if options.ready_file:
-            write_ready_file(options.ready_file, endpoint, token)
+            write_ready_file(options.ready_file, options.root, endpoint, token)
         else:
             print(f"Hub at {endpoint}; its token is in {options.root / 'token'}", flush=True)
 

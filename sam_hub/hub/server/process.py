@@ -104,12 +104,13 @@ def _end_when_idle(server: object, app: object, seconds: float) -> None:
     server.should_exit = True  # type: ignore[attr-defined]
 
 
-def write_ready_file(path: Path, endpoint: str, token: str) -> None:
-    """Tell a waiting parent, all at once, where the Hub is; readable by the owner alone."""
+def write_ready_file(path: Path, root: Path, endpoint: str, token: str) -> None:
+    """Tell whoever waits, all at once, where the Hub over ``root`` is; readable by the owner alone."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"endpoint": endpoint, "token": token, "pid": os.getpid()}, file)
+        facts = {"root": str(root.resolve()), "endpoint": endpoint, "token": token, "pid": os.getpid()}
+        json.dump(facts, file)
     temporary.replace(path)
 
 

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sam_hub.jobs.work import Say, Watch, Work
 
 if TYPE_CHECKING:
+    from sam_hub.catalog import Target
+    from sam_hub.evaluation.evaluating import System
     from sam_hub.jobs.place import Place
+    from sam_hub.ner.text import Sentence
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """The systems that would be scored, and the labelled sentences (of the file ``path``) to score them on."""
+
+    target: Target
+    path: Path
+    gold: list[Sentence]
+    systems: list[System]
 
 
 @dataclass(frozen=True)
@@ -36,11 +49,17 @@ class EvaluateTarget(Work):
         """A few words for lists."""
         return f"evaluate {self.target}"
 
-    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
-        """Ask every model that was not asked before, and score all."""
-        from sam_hub.catalog import get_target, set_gold
+    def plan(self, place: Place) -> EvaluationPlan:
+        """What would be scored on which sentences; no model is asked.
+
+        Raises:
+            UsageError: there are no labelled sentences.
+            InputError: they can't be used for this target.
+            CatalogError: nothing was merged for the target yet.
+        """
+        from sam_hub.catalog import get_target
         from sam_hub.errors import UsageError
-        from sam_hub.evaluation.evaluating import evaluate, read_gold, sam_systems, single_systems
+        from sam_hub.evaluation.evaluating import read_gold, sam_systems, single_systems
         from sam_hub.selection.selecting import candidates
 
         target = get_target(place.catalog, self.target)
@@ -48,16 +67,25 @@ class EvaluateTarget(Work):
         if path is None:
             raise UsageError(f"{target.name} has no labelled sentences", "Give some with --gold FILE.")
         gold = read_gold(Path(path), target.labels)
-        if target.gold_path is None:
-            set_gold(place.catalog, target.id, Path(path))
         systems = sam_systems(place.catalog, target, self.rule)
         if self.singles:
             systems = [*single_systems(place.catalog, candidates(place.catalog)), *systems]
+        return EvaluationPlan(target, Path(path), gold, systems)
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Ask every model that was not asked before, and score all."""
+        from sam_hub.catalog import set_gold
+        from sam_hub.evaluation.evaluating import evaluate
+
+        plan = self.plan(place)
+        target, gold = plan.target, plan.gold
+        if target.gold_path is None:
+            set_gold(place.catalog, target.id, plan.path)
         results = evaluate(
             place.catalog,
             target,
             gold,
-            systems,
+            plan.systems,
             settings=place.settings,
             free=self.free,
             on_progress=watch,

@@ -77,6 +77,7 @@ def merge_values(name: str, plan: MergePlan) -> dict[str, Any]:
         "name": name,
         "method": plan.recipe.method,
         "experts": [f"{e.repo}@{e.commit}" for e in plan.recipe.experts],
+        "weights": [e.weight for e in plan.recipe.experts],
         "configuration": plan.config_text,
         "errors": [str(finding) for finding in report.errors],
         "warnings": [str(finding) for finding in report.warnings],

@@ -1,0 +1,206 @@
+"""Commands on jobs: long work that goes on by itself, started here with --background or in the UI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sam_hub.cli.output import AsJson, say, show_json, show_table, watching
+from sam_hub.jobs.place import Place
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import Job
+
+LATEST = 20
+
+app = typer.Typer(
+    help="Jobs: long work in processes of their own.", no_args_is_help=True, rich_markup_mode=None
+)
+Number = Annotated[int, typer.Argument(help="The job's number.", metavar="N", min=1)]
+Numbers = Annotated[list[int], typer.Argument(help="Numbers of jobs.", metavar="N...", min=1)]
+
+
+@app.command("list", epilog="Example: sam-hub jobs list --all")
+def list_(
+    all_: Annotated[bool, typer.Option("--all", help=f"All there are, not the latest {LATEST}.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    from sam_hub.catalog import list_jobs
+
+    place = _looked_after()
+    found = list_jobs(place.catalog, limit=None if all_ else LATEST)
+    if as_json:
+        show_json([_values(job, "json") for job in found])
+    elif not found:
+        say("No job yet. Make one with `sam-hub pull NAME --background`, or in the UI.")
+    else:
+        rows = [_values(job) for job in found]
+        keys = ("id", "state", "kind", "title", "started_at", "seconds")
+        heads = ("job", "state", "kind", "title", "started", "seconds")
+        show_table(heads, [[_line(row[key]) for key in keys] for row in rows])
+
+
+@app.command(epilog="Example: sam-hub jobs show 12")
+def show(number: Number, as_json: AsJson = False) -> None:
+    """Show a job: what it does, how it ended, and the last lines of its log."""
+    from dataclasses import asdict
+
+    from sam_hub.catalog import get_job
+    from sam_hub.jobs.following import log_tail, progress_of
+
+    place = _looked_after()
+    job = get_job(place.catalog, number)
+    progress, log = progress_of(place.settings, number), log_tail(place.settings, number)
+    if as_json:
+        show_json({**_values(job, "json"), "progress": asdict(progress) if progress else None, "log": log})
+        return
+    values = _values(job)
+    if progress is not None and job.state in ("running", "cancelling"):
+        values["progress"] = f"{progress.what}: {progress.done} of {progress.total}"
+    _show_fields(values)
+    if log:
+        print("\n" + "\n".join(log))
+
+
+@app.command(epilog="Example: sam-hub jobs follow 12")
+def follow(number: Number, as_json: AsJson = False) -> None:
+    """Show a job's progress until it ends, then its result; Ctrl+C stops following, not the job."""
+    from sam_hub.errors import Interrupted, SamHubError
+    from sam_hub.jobs.following import wait_for
+
+    place = Place()
+    try:
+        with watching() as watch:
+            job = wait_for(place.catalog, place.settings, number, watch)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"No longer following; job {number} goes on by itself",
+            f"`sam-hub jobs follow {number}` follows it again, `sam-hub jobs cancel {number}` stops it.",
+        ) from None
+    if as_json:
+        show_json(_values(job, "json"))
+    if job.state != "done":
+        raise SamHubError(
+            job.error_title or f"Job {number} was {job.state}: {job.title}",
+            job.error_action or f"Run it again: `sam-hub jobs retry {number}`.",
+        )
+    if not as_json:
+        print(f"Job {number}: {job.title} (done)")
+        _show_fields(job.result or {})
+
+
+@app.command(epilog="Example: sam-hub jobs cancel 12 13")
+def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
+    """Cancel jobs; returns when their processes are gone and nothing half-written is left."""
+    from sam_hub.catalog import ENDED, get_job
+    from sam_hub.jobs import queue
+
+    place = _looked_after()
+    before = [get_job(place.catalog, number) for number in numbers]  # all known, or none is cancelled
+    after = [queue.cancel(place.catalog, place.settings, number) for number in numbers]
+    if as_json:
+        show_json([_values(job, "json") for job in after])
+        return
+    for was, job in zip(before, after, strict=True):
+        print(f"Job {job.id}: {job.title} ({'had ended: ' if was.state in ENDED else ''}{job.state})")
+
+
+@app.command(epilog="Example: sam-hub jobs retry 12")
+def retry(number: Number, as_json: AsJson = False) -> None:
+    """Run an ended job's work once more, as a new job."""
+    from sam_hub.cli.performing import show_started
+    from sam_hub.jobs import queue
+
+    place = _looked_after()
+    show_started(queue.retry(place.catalog, place.settings, number), as_json=as_json)
+
+
+@app.command(epilog="Example: sam-hub jobs forget 12 13 --yes")
+def forget(
+    numbers: Annotated[
+        list[int] | None, typer.Argument(help="Numbers of jobs; none: all that have ended.", metavar="[N...]")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget ended jobs and their logs; what they made stays."""
+    from sam_hub.errors import UsageError
+    from sam_hub.jobs import queue
+
+    place = _looked_after()
+    going = _ended(place, numbers or [])
+    if as_json and not yes:
+        raise UsageError(
+            "`jobs forget --json` does not ask", "Add --yes; `sam-hub jobs list` shows what there is."
+        )
+    if going and not yes:
+        _confirm(f"Forget {len(going)} ended {'job' if len(going) == 1 else 'jobs'} and their logs?")
+    gone = queue.forget(place.catalog, place.settings, going) if going else []
+    if as_json:
+        show_json({"forgotten": gone})
+    else:
+        print(f"Forgotten: {', '.join(map(str, gone))}" if gone else "No job has ended: nothing to forget.")
+
+
+def _looked_after() -> Place:
+    """The place, after dead jobs were marked and waiting ones were started."""
+    from sam_hub.jobs.queue import dispatch
+
+    place = Place()
+    dispatch(place.catalog, place.settings)
+    return place
+
+
+def _ended(place: Place, numbers: list[int]) -> list[int]:
+    """These jobs, which must have ended; without numbers, all that have."""
+    from sam_hub.catalog import ENDED, get_job, list_jobs
+    from sam_hub.errors import UsageError
+
+    if not numbers:
+        return [job.id for job in list_jobs(place.catalog, states=ENDED) if job.id is not None]
+    for number in numbers:
+        if (job := get_job(place.catalog, number)).state not in ENDED:
+            raise UsageError(
+                f"Job {number} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {number}`."
+            )
+    return numbers
+
+
+def _values(job: Job, mode: str = "python") -> dict[str, Any]:
+    """What is told of a job; the number of its process is nobody's business."""
+    from sam_hub.jobs.following import seconds_of
+
+    return {**job.model_dump(mode=mode, exclude={"pid", "pid_started"}), "seconds": seconds_of(job)}
+
+
+def _show_fields(values: dict[str, Any]) -> None:
+    """A table of what has a value."""
+    rows = [(key, _line(value)) for key, value in values.items() if value not in (None, "", [], {})]
+    if rows:
+        show_table(("field", "value"), rows)
+
+
+def _line(value: object) -> str:
+    """A value on one line: a moment to the second in local time, a collection as ``key: value``."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_line(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_line, value))
+    if isinstance(value, datetime):
+        return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{value:.1f}" if isinstance(value, float) and value >= 1 else str("" if value is None else value)
+
+
+def _confirm(question: str) -> None:
+    """Ask; anything but yes ends the command with nothing done."""
+    from sam_hub.errors import Interrupted
+
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise Interrupted("Not forgotten", "Nothing was changed.")

@@ -1,0 +1,177 @@
+"""A job's process outlives whoever started it, is told from others, and is ended with all that it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+
+from sam_hub.catalog import Job, add_job
+from sam_hub.hub.embedded import shared_hub, stop_shared_hub
+from sam_hub.jobs.following import log_tail, progress_of
+from sam_hub.jobs.process import is_alive, start
+from sam_hub.jobs.queue import dispatch
+from sam_hub.settings import Settings
+from tests.jobs.busy import Busy
+from tests.jobs.conftest import Queue, family_of, until
+from tests.jobs.works import Download, UseHub
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def record_of(work: Busy, **given) -> Job:
+    return Job(kind=work.kind, title="busy", arguments=work.arguments(), room=work.ROOM, **given)
+
+
+@pytest.fixture
+def stranger():
+    """A process of another program, which leads a session of its own as a job's process does."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_cancelled_job_is_gone_with_its_children_and_leaves_no_half_file(queue: Queue, tmp_path):
+    file = tmp_path / "model"
+    job = queue.at_work(queue.submit(Busy(seconds=60, children=2, leave=str(file))))
+    family = family_of(job)
+    assert (len(family), file.read_text()) == (3, "half")
+    began = time.monotonic()
+    assert queue.cancel(job.id).state == "cancelled"
+    assert time.monotonic() - began < 4
+    assert all(is_gone(process) for process in family)
+    assert not file.exists()
+    assert log_tail(queue.settings, job.id)[-1] == "Stopped."
+
+
+def test_a_job_that_ignores_the_request_is_killed_and_swept_after(queue: Queue, tmp_path):
+    file = tmp_path / "model"
+    job = queue.at_work(queue.submit(Busy(seconds=60, children=1, ignore_sigterm=True, leave=str(file))))
+    family = family_of(job)
+    began = time.monotonic()
+    assert queue.cancel(job.id).state == "cancelled"
+    assert 2.5 < time.monotonic() - began < 4
+    assert all(is_gone(process) for process in family)
+    assert not file.exists()
+
+
+def test_cancelling_one_of_two_leaves_the_other_running(queue: Queue):
+    one, other = (queue.submit(Download(seconds=60)) for _ in range(2))
+    queue.at_work(one), queue.at_work(other)
+    queue.cancel(one)
+    before = progress_of(queue.settings, other)
+    until(lambda: progress_of(queue.settings, other).done > before.done + 5)
+    assert queue.states(one, other) == ["cancelled", "running"]
+
+
+def test_a_job_is_cancelled_before_its_process_has_read_its_record(queue: Queue, tmp_path):
+    file = tmp_path / "model"
+    number = queue.submit(Busy(seconds=60, leave=str(file)))
+    family = family_of(queue.job(number))
+    began = time.monotonic()
+    assert queue.cancel(number).state == "cancelled"
+    assert time.monotonic() - began < 4
+    assert all(is_gone(process) for process in family)
+    assert not file.exists()
+    assert progress_of(queue.settings, number) is None
+
+
+def test_a_job_that_ended_stays_as_it_is_when_it_is_cancelled(queue: Queue):
+    number = queue.submit(Busy(seconds=0.1))
+    queue.ended(number)
+    assert queue.cancel(number).state == "done"
+
+
+def test_a_job_stopped_from_outside_says_so_and_starts_the_next_which_can_be_cancelled_at_once(queue: Queue):
+    first, second = queue.submit(Busy(seconds=60)), queue.submit(Busy(seconds=60))
+    os.kill(queue.at_work(first).pid, signal.SIGTERM)
+    assert queue.ended(first).state == "interrupted"
+    until(lambda: queue.job(second).state == "running")
+    began = time.monotonic()
+    assert queue.cancel(second).state == "cancelled"
+    assert time.monotonic() - began < 2  # it has not inherited deafness from the one that started it
+
+
+def test_a_process_waits_until_it_is_written_down_that_it_does_the_job(queue: Queue):
+    with queue.catalog.writing() as session:
+        job = record_of(Busy(seconds=0.1))
+        session.add(job)
+        session.flush()
+        pid, started = start(queue.settings, job.id)
+        time.sleep(1.5)  # a slow machine: the process is ready to read by now
+        job.state, job.pid, job.pid_started = "running", pid, started
+    assert queue.ended(job.id).state == "done"
+
+
+def test_a_process_of_which_nobody_knows_does_nothing(queue: Queue):
+    job = add_job(queue.catalog, record_of(Busy(seconds=0.1)))
+    pid, _ = start(queue.settings, job.id)
+    until(lambda: is_gone(psutil.Process(pid)) if psutil.pid_exists(pid) else True)
+    assert (queue.states(job.id), progress_of(queue.settings, job.id)) == (["queued"], None)
+
+
+def test_the_one_who_submitted_is_killed_and_the_job_goes_on(queue: Queue):
+    code = """
+        import sys, time
+        from sam_hub.catalog import open_catalog
+        from sam_hub.jobs.queue import submit
+        from sam_hub.settings import Settings
+        from tests.jobs.busy import Busy
+        settings = Settings(home=sys.argv[1], offline=True)
+        with open_catalog(settings.catalog_url) as catalog:
+            print(submit(catalog, settings, Busy(seconds=1)).id, flush=True)
+            time.sleep(60)
+    """
+    lines = "\n".join(line[8:] for line in code.splitlines())
+    command = [sys.executable, "-c", lines, str(queue.settings.home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as submitter:
+        number = int(submitter.stdout.readline())
+        os.killpg(submitter.pid, signal.SIGKILL)
+    dispatch(queue.catalog, queue.settings)
+    assert queue.at_work(number).state == "running"
+    assert is_alive(queue.job(number))
+    assert queue.ended(number).result["events"] == 20
+
+
+def test_a_later_process_of_the_same_number_is_not_taken_for_the_job(queue: Queue, stranger):
+    started = psutil.Process(stranger.pid).create_time() - 100
+    values = {"pid": stranger.pid, "pid_started": started, "started_at": datetime.now(UTC)}
+    running, other = (add_job(queue.catalog, record_of(Busy(), state="running", **values)) for _ in range(2))
+    assert not is_alive(running)
+    assert queue.cancel(running.id).state == "cancelled"
+    dispatch(queue.catalog, queue.settings)
+    assert queue.states(other.id) == ["interrupted"]
+    assert stranger.poll() is None
+
+
+def test_a_clock_that_is_set_by_a_second_does_not_make_a_living_process_a_dead_one(queue: Queue, stranger):
+    started = psutil.Process(stranger.pid).create_time() + 1
+    assert is_alive(record_of(Busy(), pid=stranger.pid, pid_started=started))
+
+
+def test_the_hub_that_a_job_started_for_all_survives_its_cancel(queue: Queue):
+    settings = Settings(home=queue.settings.home, endpoint="embedded")
+    shared = Queue(queue.catalog, settings)
+    number = shared.submit(UseHub())
+    try:
+        family = family_of(shared.at_work(number))
+        (hub,) = [process for process in family if "sam_hub.hub.server" in process.cmdline()]
+        began = time.monotonic()
+        assert shared.cancel(number).state == "cancelled"
+        assert time.monotonic() - began < 4
+        assert [process for process in family if not is_gone(process)] == [hub]
+        assert shared_hub(settings.hub)[0] == progress_of(settings, number).what
+    finally:
+        stop_shared_hub(settings.hub)

@@ -1,0 +1,199 @@
+"""Select: a person sees both rankings, asks for new ones, and chooses others than the best k."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sam_hub.catalog import Selection, get_target, latest_selection, open_catalog, record_selection
+from sam_hub.settings import Settings
+from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
+from tests.tui.filled import fill
+from tui.app import SamHubApp
+from tui.stages.select import SelectStage
+from tui.widgets.ranking_table import RankingTable
+
+
+async def at_select(pilot: Pilot, says: str) -> SelectStage:
+    """Go to the stage, and wait until it says this."""
+    await ready(pilot)
+    await pilot.press("3")
+    await until(pilot, lambda: says in text_of(pilot.app), 30)
+    return pilot.app.stage  # type: ignore[attr-defined]
+
+
+def rank(settings: Settings, method: str, *rows: dict[str, Any], **changed: Any) -> None:
+    """Record a ranking for the target "court"; the first is chosen."""
+    whole = [
+        {
+            "score": 0.5,
+            "low": 0.4,
+            "high": 0.6,
+            "knows": [],
+            "note": "",
+            "precision": 0.5,
+            "recall": 0.5,
+            **row,
+        }
+        for row in rows
+    ]
+    values = {"k": 1, "parameters": {"sentences": 2, "votes": "plain", "threshold": 0.5}, "ranking": whole}
+    with open_catalog(settings.catalog_url) as catalog:
+        target = get_target(catalog, "court")
+        chosen = [f"{whole[0]['expert']}@{'0' * 40}"]
+        record_selection(
+            catalog, Selection(target_id=target.id, method=method, chosen=chosen, **{**values, **changed})
+        )
+
+
+async def test_without_a_target_it_names_the_step_and_its_key(settings: Settings) -> None:
+    app = SamHubApp(settings)
+    async with app.run_test(size=NARROW) as pilot:
+        await at_select(pilot, "No target yet: press 1")
+
+
+async def test_without_experts_on_disk_it_names_the_step_and_its_keys(filled: Settings) -> None:
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await at_select(pilot, "No expert on disk yet: press 2, and p there")
+        assert stage.can("probe") is None
+        assert stage.can("merge") is None
+
+
+async def test_without_a_ranking_it_offers_to_rank(filled: Settings) -> None:
+    fill(filled.catalog_url, 0, {"repo": "acme/here", "commit": "a" * 40, "path": "/somewhere"})
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await at_select(pilot, "No ranking yet: press r to rank the 1 expert on disk")
+        assert stage.can("probe")
+        assert stage.can("choose") is None
+
+
+async def test_both_rankings_stand_side_by_side_with_where_they_agree(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        await at_select(pilot, "In both")
+        await until(pilot, lambda: "Why acme/" in text_of(app))
+        shown = text_of(app)
+        assert any("By similarity" in line and "By sampling" in line for line in shown.splitlines())
+        assert "chosen: best 2" in shown
+        assert "cosine to the target's text" in shown
+        assert "voted entities" in shown
+        assert "similarity only: none" in shown
+
+
+async def test_the_reasons_follow_the_cursor_from_table_to_table(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await at_select(pilot, "In both")
+        await until(pilot, lambda: app.focused is app.query_one("#ranking-similarity"))
+        await pilot.press("down")
+        second = app.query_one("#ranking-similarity", RankingTable).rows_shown[1]["expert"]
+        await until(pilot, lambda: f"Why {second}" in text_of(app))
+        await pilot.press("tab")
+        first = app.query_one("#ranking-sampling", RankingTable).rows_shown[0]["expert"]
+        await until(pilot, lambda: f"Why {first}" in text_of(app))
+        assert stage.copied() == first
+
+
+async def test_on_a_small_terminal_enter_opens_the_reasons(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=NARROW) as pilot:
+        await at_select(pilot, "In both")
+        await until(pilot, lambda: isinstance(app.focused, RankingTable))
+        await pilot.press("enter")
+        await until(pilot, lambda: "cosine to the target's text" in text_of(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "By sampling" in text_of(app))
+
+
+async def test_a_person_chooses_others_than_the_best(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await at_select(pilot, "In both")
+        await until(pilot, lambda: isinstance(app.focused, RankingTable))
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "Select the experts to be chosen first" in text_of(app))
+        await pilot.press("space")
+        repo = stage.expert
+        assert list(app.checked.values()) == [repo]
+        await until(pilot, lambda: text_of(app).count("[x]") == 2)  # in both tables
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "Choose this expert by hand?" in text_of(app))
+        await pilot.press("v")
+        await until(pilot, lambda: "By sampling" in text_of(app) and "chosen by hand" in text_of(app))
+        assert "chosen: best 2" in text_of(app)  # the other ranking is as it was
+    with open_catalog(worked.catalog_url) as catalog:
+        latest = latest_selection(catalog, get_target(catalog, "court").id, "sampling")
+        assert latest is not None
+        assert [ref.partition("@")[0] for ref in latest.chosen] == [repo]
+
+
+async def test_ranking_again_shows_the_plan_refuses_nonsense_and_then_runs(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=NARROW) as pilot:
+        await at_select(pilot, "In both")
+        await pilot.press("r")
+        await until(pilot, lambda: "all that are on disk (3)" in text_of(app))
+        assert "only new experts are asked" in " ".join(text_of(app).replace("│", " ").split())
+        assert "Back (Esc)" in text_of(app)  # the whole form has room
+        app.screen.query_one("#field-k", Input).value = "none"
+        await pilot.press(*["enter"] * 5)
+        await until(pilot, lambda: "give a number from 1 on" in text_of(app))
+        app.screen.query_one("#field-k", Input).value = "1"
+        await pilot.press(*["enter"] * 4)
+        await until(pilot, lambda: app.jobs and app.jobs[0].job.kind == "select")
+        await until(pilot, lambda: "best 1" in text_of(app), 90)
+
+
+async def test_experts_that_are_selected_but_not_on_disk_are_named_before_a_ranking(filled: Settings) -> None:
+    fill(filled.catalog_url, 0, {"repo": "acme/here", "commit": "a" * 40, "path": "/somewhere"})
+    app = SamHubApp(filled)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.press("down", "space", "r")
+        await until(pilot, lambda: app.failure is not None)
+        assert app.failure is not None
+        assert "Not on disk: acme/" in app.failure.title
+        assert "Press 2, then p" in app.failure.action
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, (60, 16)])
+@pytest.mark.parametrize("ascii", [False, True])
+async def test_names_and_notes_from_outside_are_shown_as_they_are(
+    filled: Settings, size: tuple[int, int], ascii: bool
+) -> None:
+    names = ("acme/[/foo]", "acme/" + "x" * 300, "acme/[bold]b")
+    fill(filled.catalog_url, 0, *[{"repo": name, "path": "/somewhere"} for name in names])
+    rows = [{"expert": name, "note": "[red]a note[/red]", "knows": ["[/b]"]} for name in names]
+    rank(filled, "sampling", *rows)
+    app = SamHubApp(filled.model_copy(update={"ascii": ascii}))
+    async with app.run_test(size=size) as pilot:
+        await at_select(pilot, "not made yet, press r")
+        await until(pilot, lambda: "[/foo]" in text_of(app))
+        assert "[bold]b" in text_of(app)
+        await pilot.press("space", "down", "enter")
+        await pilot.pause(0.3)
+        assert not ascii or max(text_of(app)) <= "~"
+
+
+async def test_a_ranking_that_says_nothing_is_called_so(filled: Settings) -> None:
+    rank(filled, "sampling", {"expert": "acme/a", "score": 0.0, "low": 0.0, "high": 0.0})
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        await at_select(pilot, "By sampling all scores are 0")
+
+
+async def test_what_no_expert_covers_is_told_under_the_rankings(settings: Settings, tmp_path) -> None:
+    from tests.tui.filled import add_target
+
+    fill(settings.catalog_url, 0, {"repo": "acme/a", "labels": ["person"], "path": "/somewhere"})
+    add_target(settings.catalog_url, tmp_path, labels=("person", "statute"))
+    rank(settings, "similarity", {"expert": "acme/a", "knows": ["person"]})
+    app = SamHubApp(settings)
+    async with app.run_test(size=WIDE) as pilot:
+        await at_select(pilot, "No expert in the catalog covers: statute")
+        await until(pilot, lambda: "misses" in text_of(app))

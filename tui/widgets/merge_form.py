@@ -1,0 +1,151 @@
+"""The fields of a merge: method, whose choice, parameters and weights; and what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.message import Message
+from textual.widgets import Button, Input, Label, Select, Static
+
+if TYPE_CHECKING:
+    from tui.app import SamHubApp
+
+BY = {"both": "both rankings, a merge each", "similarity": "similarity alone", "sampling": "sampling alone"}
+
+
+class MergeForm(VerticalScroll):
+    """What can be set for a merge. Every change of a field posts `Changed`."""
+
+    SCOPED_CSS = False  # what is for ascii begins at the app
+    DEFAULT_CSS = """
+    MergeForm { height: auto; }
+    MergeForm .field { height: 1; }
+    .-tall MergeForm .field { margin-bottom: 1; }
+    MergeForm Label { width: 12; color: $text-muted; }
+    MergeForm Select, MergeForm Input { width: 1fr; }
+    MergeForm #merge-hint { color: $text-muted; height: auto; }
+    .-ascii MergeForm .arrow { display: none; }
+    .-ascii MergeForm SelectOverlay { border: ascii $primary; }
+    """
+
+    app: SamHubApp
+
+    class Changed(Message):
+        """A field has another value."""
+
+    def __init__(self) -> None:
+        super().__init__(id="merge-form", classes="pane", can_focus=False)
+        self._methods: dict[str, dict[str, Any]] = {}
+
+    def compose(self) -> ComposeResult:
+        method, by = [("ties", "ties")], [(text, name) for name, text in BY.items()]
+        with Horizontal(classes="field"):
+            yield Label("Method")
+            yield Select(method, value="ties", allow_blank=False, compact=True, id="merge-method")
+        with Horizontal(classes="field"):
+            yield Label("Experts by")
+            yield Select(by, value="both", allow_blank=False, compact=True, id="merge-by")
+        with Horizontal(classes="field"):
+            yield Label("Parameters")
+            yield Input(compact=True, id="merge-parameters")
+        with Horizontal(classes="field"):
+            yield Label("Weights")
+            yield Input(compact=True, placeholder="best first; empty: 1 each", id="merge-weights")
+        yield Static(id="merge-problem", classes="field-error", markup=False)
+        yield Static(id="merge-hint", markup=False)
+        yield Button("Merge", id="merge-button", variant="primary", compact=True, disabled=True)
+
+    def on_mount(self) -> None:
+        self.border_title = "Merge"
+        self.query_one(Button).label = Text(f"Merge ({self.app.keys_of('merge')})")
+
+    # --- what can be chosen ----------------------------------------------------------------------------
+
+    @property
+    def knows_methods(self) -> bool:
+        """Whether mergekit's methods are there to choose from."""
+        return bool(self._methods)
+
+    def offer_methods(self, methods: list[dict[str, Any]], default: str) -> None:
+        """Put mergekit's methods into the field."""
+        self._methods = {method["name"]: method for method in methods}
+        select = self.query_one("#merge-method", Select)
+        with self.prevent(Select.Changed):
+            select.set_options((name, name) for name in self._methods)
+            select.value = default
+        self._hint()
+
+    def offer_rankings(self, there: list[str]) -> None:
+        """Only rankings that were made can be chosen; both, if both were."""
+        select = self.query_one("#merge-by", Select)
+        names = ["both", *there] if len(there) == 2 else there
+        kept = select.value if select.value in names else names[0]
+        with self.prevent(Select.Changed):
+            select.set_options((BY[name], name) for name in names)
+            select.value = kept
+
+    def _hint(self) -> None:
+        """What the method takes: in the empty field, and below in words."""
+        method = self._methods.get(str(self.query_one("#merge-method", Select).value))
+        if method is None:
+            return
+        # What is tuned before what is switched: the field has room for a few only.
+        taken = dict(sorted(method["parameters"].items(), key=lambda item: isinstance(item[1], bool)))
+        shown = [f"{name}={_plain(value)}" for name, value in taken.items()]
+        field = self.query_one("#merge-parameters", Input)
+        field.placeholder = " ".join(shown) if taken else "it takes none"
+        takes = ", ".join(shown) if taken else "no parameters"
+        weighted = "" if method["weighted"] else "; it has no weights"
+        self.query_one("#merge-hint", Static).update(Text(f"{method['name']} takes {takes}{weighted}."))
+        self.query_one("#merge-weights", Input).disabled = not method["weighted"]
+
+    # --- what was chosen -------------------------------------------------------------------------------
+
+    def choice(self) -> dict[str, Any]:
+        """The fields of `PlanMerge` and `MergeExperts`.
+
+        Raises:
+            UsageError: parameters or weights can't be read.
+        """
+        from sam_hub.merging.parameters import pairs, parameters, weights
+
+        weighted = self.query_one("#merge-weights", Input)
+        return {
+            "method": str(self.query_one("#merge-method", Select).value),
+            "by": str(self.query_one("#merge-by", Select).value),
+            "parameters": parameters(pairs(self.query_one("#merge-parameters", Input).value)),
+            "weights": () if weighted.disabled else weights(weighted.value),
+        }
+
+    def show_problem(self, text: str) -> None:
+        """Say what is wrong with a field; empty: nothing is."""
+        self.query_one("#merge-problem", Static).update(Text(text))
+        self.query_one("#merge-problem").display = bool(text)
+
+    def can_merge(self, possible: bool) -> None:
+        """Open or close the button."""
+        self.query_one(Button).disabled = not possible
+
+    @on(Select.Changed)
+    @on(Input.Changed)
+    def _changed(self, event: Select.Changed | Input.Changed) -> None:
+        event.stop()
+        if isinstance(event, Select.Changed):
+            self._hint()
+        self.post_message(self.Changed())
+
+    @on(Button.Pressed)
+    async def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        await self.app.action_do("merge")
+
+
+def _plain(value: object) -> str:
+    """A default as a person would type it."""
+    if value is None:
+        return "?"
+    return str(value).lower() if isinstance(value, bool) else str(value)

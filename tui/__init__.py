@@ -20,7 +20,8 @@ def open_ui(*, ascii: bool = False) -> None:
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "The terminal UI needs a terminal", "Run it in one, or use the commands: `sam-hub --help` lists them."
+            "The terminal UI needs a terminal",
+            "Run it in one, or use the commands: `sam-hub --help` lists them.",
         )
     settings = load_settings(**({"ascii": True} if ascii else {}))
     from tui.app import SamHubApp

@@ -48,7 +48,9 @@ class Action:
 
 
 def _stage(number: int, name: str, does: str) -> Action:
-    return Action(f"stage_{name}", str(number), name.capitalize(), f"Go to {name.capitalize()}: {does}", footer=False)
+    return Action(
+        f"stage_{name}", str(number), name.capitalize(), f"Go to {name.capitalize()}: {does}", footer=False
+    )
 
 
 ACTIONS: tuple[Action, ...] = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from tui.messages import Failed, JobsSeen, TargetChosen
 from tui.source import JobView, Source
 from tui.symbols import ASCII, UNICODE
 from tui.widgets.jobs_pane import JobsPane
+from tui.widgets.plain_scrollbar import use_plain_scrollbars
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
@@ -71,19 +74,22 @@ class SamHubApp(App[object]):
     def compose(self) -> ComposeResult:
         from tui.stages.experts import ExpertsStage
 
+        self.switcher = ContentSwitcher(ExpertsStage(), initial="experts", id="stages")
         yield TopBar()
         with Vertical(id="body"):
-            yield ContentSwitcher(ExpertsStage(), initial="experts", id="stages")
+            yield self.switcher
             yield JobsPane()
         yield Static(SMALLEST, id="too-small", markup=False)
-        # Its palette key stands behind a bar that is no ASCII; the help names the key, too.
-        yield Footer(show_command_palette=not self.settings.ascii)
+        yield Vertical(id="foot")  # the footer comes after the first rows: it takes a tenth of a second
 
     def on_mount(self) -> None:
-        if self.settings.theme in self.available_themes:
+        # A theme of the terminal's own colours has no contrast to fall back to where colours are switched off.
+        bare = "NO_COLOR" in os.environ and "ansi" in self.settings.theme
+        if self.settings.theme in self.available_themes and not bare:
             self.theme = self.settings.theme
         self.set_keymap(self.settings.keys)
         self.set_class(self.settings.ascii, "-ascii")
+        use_plain_scrollbars(self.settings.ascii)
         self._open()
 
     @work(exclusive=True, group="open")
@@ -97,13 +103,16 @@ class SamHubApp(App[object]):
         targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
         remembered = self.memory.get("target")
         self.target = next((t for t in targets if t.name == remembered), targets[0] if targets else None)
-        self.query_one(TopBar).show()
+        self.main.query_one(TopBar).show()
         self.stage.enter()
         self.stage.focus_first()
 
     @work(exclusive=True, group="settle")
     async def _settle(self) -> None:
         """What can wait until the first rows are on the screen."""
+        # Without the palette's key, for which 80 columns have no room; the help names it.
+        await self.main.query_one("#foot").mount(Footer(show_command_palette=False))
+        self.refresh_bindings()
         await self.source.read(lambda: self.source.catalog)
         self.set_interval(TICK, self._tick)
         self._look_at_jobs()
@@ -112,8 +121,8 @@ class SamHubApp(App[object]):
         """The stage of this name, made when it is first asked for."""
         from tui import stages
 
-        found = self.query(f"#stages > #{name}")
-        return found.first() if found else stages.make(name)  # type: ignore[return-value]
+        found = next((stage for stage in self.switcher.children if stage.id == name), None)
+        return found or stages.make(name)  # type: ignore[return-value]
 
     def first_rows_shown(self) -> None:
         """Rows are in the table: what could wait for them begins."""
@@ -145,19 +154,22 @@ class SamHubApp(App[object]):
         self.exit(demo_settings(self.settings))
 
     @property
+    def main(self) -> Screen:
+        """The screen that holds the stages, whatever question stands before it."""
+        return self.screen_stack[0]
+
+    @property
     def stage(self) -> Stage:
         """The stage on the screen."""
-        switcher = self.screen_stack[0].query_one("#stages", ContentSwitcher)
-        return switcher.query_one(f"#{switcher.current}")  # type: ignore[return-value]
+        return self.switcher.get_child_by_id(str(self.switcher.current))  # type: ignore[return-value]
 
     async def go(self, name: str) -> None:
         """Put a stage on the screen."""
-        switcher = self.screen_stack[0].query_one("#stages", ContentSwitcher)
         stage = self.stage_of(name)
         if not stage.is_attached:
-            await switcher.mount(stage)
-        switcher.current = name
-        self.query_one(TopBar).show()
+            await self.switcher.mount(stage)
+        self.switcher.current = name
+        self.main.query_one(TopBar).show()
         stage.enter()
         stage.focus_first()
         self.refresh_bindings()
@@ -171,9 +183,7 @@ class SamHubApp(App[object]):
         wanted = action(str(parameters[0]))
         if wanted.is_global:
             return True
-        switcher = self.screen_stack[0].query("#stages").first()
-        stage = switcher.query(f"#{switcher.current}").first()  # type: ignore[attr-defined]
-        return stage.can(wanted.id) if switcher.current in wanted.stages else False  # type: ignore[attr-defined]
+        return self.stage.can(wanted.id) if self.switcher.current in wanted.stages else False
 
     async def action_do(self, name: str) -> None:
         """Do an action of the registry: by the app if it is global, else by the stage."""
@@ -182,8 +192,7 @@ class SamHubApp(App[object]):
         if name.startswith("stage_"):
             await self.go(name.removeprefix("stage_"))
             return
-        done = getattr(owner, f"do_{name}")()
-        if done is not None and hasattr(done, "__await__") and not hasattr(done, "cancel"):
+        if isawaitable(done := getattr(owner, f"do_{name}")()):  # a worker goes on by itself
             await done
 
     def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
@@ -210,13 +219,11 @@ class SamHubApp(App[object]):
 
         return self.get_key_display(Binding(key, ""))
 
-    def do_back(self) -> None:
+    async def do_back(self) -> None:
         """Leave a field for the table; the stage may do more."""
-        back = getattr(self.stage, "do_back", None)
-        if back is not None:
-            back()
-        else:
-            self.stage.focus_first()
+        back = getattr(self.stage, "do_back", self.stage.focus_first)
+        if isawaitable(done := back()):
+            await done
 
     def do_copy(self) -> None:
         """Copy what the stage says (OSC 52)."""
@@ -237,7 +244,9 @@ class SamHubApp(App[object]):
         if self.failure is None:
             self.notify("No error so far.", timeout=3)
         else:
-            body = "\n\n".join(filter(None, (f"{self.failure.title}.", self.failure.action, self.failure.log)))
+            body = "\n\n".join(
+                filter(None, (f"{self.failure.title}.", self.failure.action, self.failure.log))
+            )
             self.push_screen(Question("The last error", body, [("o", "OK", True)]))
 
     @work
@@ -313,14 +322,16 @@ class SamHubApp(App[object]):
 
     async def on_jobs_seen(self, message: JobsSeen) -> None:
         """Keep and show the jobs; tell of those that ended."""
+        if self._exit or not self.screen_stack:  # the last look came when the screen was already gone
+            return
         self.jobs, self.jobs_known = message.jobs, True
-        self.query_one(JobsPane).show(self.jobs)
-        self.query_one(TopBar).show()
+        self.main.query_one(JobsPane).show(self.jobs)
+        self.main.query_one(TopBar).show()
         for view in message.ended:
             await self._tell(view)
         if message.ended:
             await self._renew_target()
-        for stage in self.query("#stages > *"):
+        for stage in self.switcher.children:
             stage.jobs_seen(message.jobs, message.ended)  # type: ignore[attr-defined]
 
     async def _tell(self, view: JobView) -> None:
@@ -355,7 +366,7 @@ class SamHubApp(App[object]):
         """Work on another target: every stage shows that one."""
         self.memory.put("target", message.name)
         await self._renew_target(message.name)
-        for stage in self.query("#stages > *"):
+        for stage in self.switcher.children:
             stage.reload()  # type: ignore[attr-defined]
 
     async def _renew_target(self, name: str | None = None) -> None:
@@ -364,5 +375,4 @@ class SamHubApp(App[object]):
         targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
         wanted = name or (self.target.name if self.target else None)
         self.target = next((t for t in targets if t.name == wanted), targets[0] if targets else None)
-        self.query_one(TopBar).show()
-
+        self.main.query_one(TopBar).show()

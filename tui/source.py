@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,6 +36,14 @@ class JobView:
     def is_active(self) -> bool:
         """Whether it waits, runs, or is being cancelled."""
         return self.job.state not in ENDED
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run, or ran."""
+        if self.job.started_at is None:
+            return 0.0
+        ended = self.job.ended_at or datetime.now(UTC)
+        return max(0.0, (ended.replace(tzinfo=UTC) - self.job.started_at.replace(tzinfo=UTC)).total_seconds())
 
 
 class Source:
@@ -99,6 +108,26 @@ class Source:
             from sam_hub.jobs.queue import retry
 
             return retry(self.catalog, self.settings, job_id)
+
+        return await asyncio.to_thread(do)
+
+    async def ended_jobs(self) -> list[int]:
+        """The numbers of all jobs that have ended, newest first."""
+
+        def do() -> list[int]:
+            from sam_hub.catalog import list_jobs
+
+            return [job.id for job in list_jobs(self.catalog, states=ENDED) if job.id is not None]
+
+        return await asyncio.to_thread(do)
+
+    async def forget(self, job_ids: list[int]) -> list[int]:
+        """Forget these jobs and their logs, as far as they have ended; returns the numbers of those that went."""
+
+        def do() -> list[int]:
+            from sam_hub.jobs.queue import forget
+
+            return forget(self.catalog, self.settings, job_ids) if job_ids else []
 
         return await asyncio.to_thread(do)
 

@@ -1,59 +1,68 @@
-"""What we know: bases, experts and targets, what was computed for them, and what was done with them."""
+"""What we know: bases, experts and targets, what was computed for them, and what was done with them.
 
-from sam_hub.catalog.descriptors import Neighbour, get_descriptor, nearest, pack, put_descriptor, unpack
-from sam_hub.catalog.experts import (
-    add_base,
-    add_expert,
-    count_experts,
-    get_base,
-    get_expert,
-    list_bases,
-    list_experts,
-    place_expert,
-)
-from sam_hub.catalog.history import (
-    find_merge,
-    get_evaluation,
-    get_merge,
-    latest_selection,
-    list_evaluations,
-    list_merges,
-    list_probes,
-    list_pushes,
-    record_evaluation,
-    record_merge,
-    record_probe,
-    record_push,
-    record_selection,
-)
-from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job, list_jobs
-from sam_hub.catalog.opening import Catalog, open_catalog
-from sam_hub.catalog.predictions import (
-    Answer,
-    Question,
-    entities_of,
-    get_prediction,
-    predictions_by_id,
-    put_prediction,
-)
-from sam_hub.catalog.removal import RemovalPlan, execute_removal, plan_removal
-from sam_hub.catalog.tables import (
-    Base,
-    Descriptor,
-    Evaluation,
-    Expert,
-    ExpertCreate,
-    ExpertPublic,
-    Job,
-    Merge,
-    Prediction,
-    Probe,
-    Push,
-    Selection,
-    Similarity,
-    Target,
-)
-from sam_hub.catalog.targets import get_target, get_target_by_id, list_targets, put_target, set_gold
+Its names are found at their first use: `sam_hub.catalog.browsing` is imported without SQLAlchemy, which takes long.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sam_hub.catalog.descriptors import Neighbour, get_descriptor, nearest, pack, put_descriptor, unpack
+    from sam_hub.catalog.experts import (
+        add_base,
+        add_expert,
+        count_experts,
+        get_base,
+        get_expert,
+        list_bases,
+        list_experts,
+        place_expert,
+    )
+    from sam_hub.catalog.history import (
+        find_merge,
+        get_evaluation,
+        get_merge,
+        latest_selection,
+        list_evaluations,
+        list_merges,
+        list_probes,
+        list_pushes,
+        record_evaluation,
+        record_merge,
+        record_probe,
+        record_push,
+        record_selection,
+    )
+    from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job, list_jobs
+    from sam_hub.catalog.opening import Catalog, open_catalog
+    from sam_hub.catalog.predictions import (
+        Answer,
+        Question,
+        entities_of,
+        get_prediction,
+        predictions_by_id,
+        put_prediction,
+    )
+    from sam_hub.catalog.removal import RemovalPlan, execute_removal, plan_removal
+    from sam_hub.catalog.tables import (
+        Base,
+        Descriptor,
+        Evaluation,
+        Expert,
+        ExpertCreate,
+        ExpertPublic,
+        Job,
+        Merge,
+        Prediction,
+        Probe,
+        Push,
+        Selection,
+        Similarity,
+        Target,
+    )
+    from sam_hub.catalog.targets import get_target, get_target_by_id, list_targets, put_target, set_gold
 
 __all__ = [
     "ENDED",
@@ -119,3 +128,28 @@ __all__ = [
     "set_gold",
     "unpack",
 ]
+
+HOMES = (
+    "descriptors",
+    "experts",
+    "history",
+    "jobs",
+    "opening",
+    "predictions",
+    "removal",
+    "tables",
+    "targets",
+)
+
+
+def __getattr__(name: str) -> object:
+    for home in HOMES if name in __all__ else ():
+        module = import_module(f"{__name__}.{home}")
+        if hasattr(module, name):
+            globals()[name] = getattr(module, name)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

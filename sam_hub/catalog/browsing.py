@@ -16,7 +16,7 @@ from pathlib import Path
 from sam_hub.catalog.schema import connect, is_current
 from sam_hub.errors import CatalogError, UsageError
 
-# Each sort with the order in SQL. Rows without a value come last; ties go by name.
+# Each sort with the order in SQL. Experts without a score come last, up or down; ties go by name.
 SORTS = {
     "repo": "expert.repo",
     "domain": "expert.domain",
@@ -170,7 +170,8 @@ def _order(query: ExpertQuery) -> str:
         raise UsageError(f"Experts can't be sorted by '{query.sort}'", f"Sort by one of: {', '.join(SORTS)}.")
     way = "DESC" if query.descending else "ASC"
     columns = dict.fromkeys([SORTS[query.sort], "expert.repo"])
-    return ", ".join(f"{column} {way}" for column in columns)  # one way for all: an index is read backwards
+    order = ", ".join(f"{column} {way}" for column in columns)  # one way for all: an index is read backwards
+    return f"{SORTS[query.sort]} IS NULL, {order}" if query.sort in OF_A_TARGET else order
 
 
 def _filter(query: ExpertQuery) -> tuple[str, dict[str, object]]:

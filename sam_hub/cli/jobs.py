@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from sam_hub.catalog import Job
 
 LATEST = 20
+FIELDS = (
+    "id", "state", "kind", "title", "arguments", "room", "created_at", "started_at", "ended_at", "result",
+    "error_title", "error_action",
+)  # fmt: skip
 
 app = typer.Typer(
     help="Jobs: long work in processes of their own.", no_args_is_help=True, rich_markup_mode=None
@@ -173,7 +177,8 @@ def _values(job: Job, mode: str = "python") -> dict[str, Any]:
     """What is told of a job; the number of its process is nobody's business."""
     from sam_hub.jobs.following import seconds_of
 
-    return {**job.model_dump(mode=mode, exclude={"pid", "pid_started"}), "seconds": seconds_of(job)}
+    values = job.model_dump(mode=mode)
+    return {**{name: values[name] for name in FIELDS}, "seconds": seconds_of(job)}
 
 
 def _show_fields(values: dict[str, Any]) -> None:

@@ -45,7 +45,9 @@ class Question(ModalScreen[object]):
             with Horizontal(classes="dialog-buttons"):
                 for number, (key, label, _) in enumerate(self._choices):
                     shown = f"{label} ({key})" if self._typed is None else label
-                    yield Button(Text(shown), id=f"choice-{number}", disabled=number == 0 and self._typed is not None)
+                    yield Button(
+                        Text(shown), id=f"choice-{number}", disabled=number == 0 and self._typed is not None
+                    )
 
     def on_mount(self) -> None:
         self.query(Input if self._typed is not None else Button).first().focus()

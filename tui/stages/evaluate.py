@@ -45,7 +45,7 @@ class EvaluateStage(Stage):
     #evaluate-legend { height: auto; }
     #evaluate-progress, #evaluate-note { height: auto; max-height: 2; padding: 0 1; }
     .-narrow #evaluate-body { layout: vertical; }
-    .-narrow #evaluate-left { height: auto; width: 100%; }
+    .-narrow #evaluate-left { height: 8; width: 100%; }
     .-narrow #evaluate-right { width: 100%; }
     .-narrow #evaluate-scores { max-height: 8; }
     .-narrow #evaluate-types { display: none; }
@@ -58,9 +58,9 @@ class EvaluateStage(Stage):
         self.only_wrong = False
         self._offset, self._total = 0, 0
         self._page: list[dict[str, Any]] = []
-        self._running: JobView | None = None
+        self._underway: JobView | None = None
         self._timer: Timer | None = None
-        self._shown: str | None = None  # the system whose sentences are shown
+        self._shown: int | None = None  # the evaluation whose sentences are shown
 
     def compose(self) -> ComposeResult:
         yield Static("Loading ...", id="evaluate-empty", classes="empty", markup=False)
@@ -96,7 +96,7 @@ class EvaluateStage(Stage):
         """The system under the cursor."""
         key = self.table.key_under_cursor
         systems = self.scores["systems"] if self.scores else []
-        return next((system for system in systems if str(system["id"]) == key), None)
+        return next((system for system in systems if system["name"] == key), None)
 
     def focus_first(self) -> None:
         """The table."""
@@ -132,8 +132,10 @@ class EvaluateStage(Stage):
         on = "" if count is None else f", {count:,} {'sentence' if count == 1 else 'sentences'}"
         self.table.border_title = Text(f"Strict scores{on}")
         self._shown = None
-        # The body may have come to the screen just now: its widths are known after the next layout.
-        self.call_after_refresh(self._fill)
+        self.table.show(self.scores["systems"], self.symbols)
+        self._show_types()
+        if self.is_shown and self.app.focused is None:
+            self.focus_first()
 
     async def _missing(self) -> str:
         """What must be done before an evaluation, and by which key; empty: nothing."""
@@ -171,26 +173,15 @@ class EvaluateStage(Stage):
         line.update(Text(f"{self.symbols.warning} {text}", "bold"))
         line.display = bool(text)
 
-    def _fill(self) -> None:
-        if self.scores is not None:
-            self.table.show(self.scores["systems"], self.symbols)
-            self._show_types()
-            if self.is_shown and self.app.focused is None:
-                self.focus_first()
-
-    def on_resize(self) -> None:
-        """The columns take the width there is."""
-        self.call_after_refresh(self._fill)
-
     # --- one system ------------------------------------------------------------------------------------
 
     @on(DataTable.RowHighlighted)
     def _moved(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
         system = self.system
-        if system is None or str(system["id"]) == self._shown:
+        if system is None or system["id"] == self._shown:
             return
-        self._shown, self._offset = str(system["id"]), 0
+        self._shown, self._offset = system["id"], 0
         self._show_types()
         self.pane.border_title = "Sentences: loading ..."
         if self._timer is not None:
@@ -209,9 +200,8 @@ class EvaluateStage(Stage):
             return
         name = cut(system["name"], 40, self.symbols, keep_end=True)
         self.query_one("#evaluate-types").border_title = Text(f"By type: {name}")
-        width = max(self.table.size.width - 4, 40)
         for part in ("#evaluate-types-text", "#evaluate-types-inline"):
-            self.query_one(part, Static).update(types_text(system, width, self.symbols))
+            self.query_one(part, Static).update(types_text(system, self.symbols))
 
     @work(exclusive=True, group="evaluate-sentences")
     async def _read_sentences(self) -> None:
@@ -269,7 +259,7 @@ class EvaluateStage(Stage):
             possible = self.system is not None
         elif action == "evaluate":
             lacks = self.scores is not None and not self.scores["can_evaluate"]
-            possible = self.app.target is not None and self._running is None and not lacks
+            possible = self.app.target is not None and self._underway is None and not lacks
         return True if possible else None
 
     def do_next_page(self) -> None:
@@ -293,7 +283,7 @@ class EvaluateStage(Stage):
         from tui.screens.evaluation import EvaluationForm
 
         target = self.app.target
-        if target is None or self._running is not None:
+        if target is None or self._underway is not None:
             return
         scores = await self.guarded(self.source.ask(Scores(target.name)))
         if scores is None or not scores["can_evaluate"]:
@@ -328,8 +318,8 @@ class EvaluateStage(Stage):
         super().jobs_seen(jobs, ended)
 
     def _show_running(self, view: JobView | None) -> None:
-        changed = (self._running is None) != (view is None)
-        self._running = view
+        changed = (self._underway is None) != (view is None)
+        self._underway = view
         line = self.query_one("#evaluate-progress", Static)
         line.display = view is not None
         if view is not None:

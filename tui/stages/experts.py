@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sam_hub.catalog.browsing import ExpertRow
 
 CARD_DELAY = 0.25  # seconds that the cursor rests on a row until its card is read
+FACTS_DELAY = 0.04  # and until its facts are: a key that is held down only moves the cursor
 
 
 class ExpertsStage(Stage):
@@ -39,7 +40,7 @@ class ExpertsStage(Stage):
     #experts-body { height: 1fr; }
     #experts-views { width: 2fr; }
     #experts-details { width: 1fr; min-width: 38; }
-    .-narrow #experts-details { display: none; }
+    .-narrow #experts-details, #experts-details.-away { display: none; }
     #needs { height: auto; max-height: 2; padding: 0 1; }
     """
 
@@ -47,14 +48,13 @@ class ExpertsStage(Stage):
         super().__init__()
         self._cards: dict[str, str] = {}
         self._inspections: dict[str, dict[str, Any]] = {}
-        self._timer = None
+        self._timer = self._facts_timer = None
+        self.hub, self._first_use = HubPane(), FirstUse()  # on the screen when they are first asked for
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="experts-body"):
             with ContentSwitcher(initial="catalog", id="experts-views"):
                 yield CatalogPane()
-                yield HubPane()
-                yield FirstUse()
             yield Details(id="experts-details")
         yield Static(id="needs", markup=False)
 
@@ -69,11 +69,6 @@ class ExpertsStage(Stage):
     def catalog(self) -> CatalogPane:
         """The catalog's table."""
         return self.query_one(CatalogPane)
-
-    @property
-    def hub(self) -> HubPane:
-        """The search."""
-        return self.query_one(HubPane)
 
     @property
     def on_hub(self) -> bool:
@@ -118,14 +113,21 @@ class ExpertsStage(Stage):
             text.append(f"no expert in the catalog covers {', '.join(gaps)} (press {key} to search the Hub)")
         line.update(text)
 
+    async def _switch(self, name: str) -> None:
+        """Show the catalog, the Hub or the first use."""
+        pane = {"hub": self.hub, "first-use": self._first_use}.get(name)
+        if pane is not None and not pane.is_attached:
+            await self.views.mount(pane)
+        self.views.current = name
+        self.focus_first()
+
     @on(CatalogPane.Loaded)
-    def _loaded(self, event: CatalogPane.Loaded) -> None:
+    async def _loaded(self, event: CatalogPane.Loaded) -> None:
         """An empty catalog offers a beginning instead of an empty table."""
         empty = event.page.catalog_total == 0
         if empty != (self.views.current == "first-use") and not self.on_hub:
-            self.views.current = "first-use" if empty else "catalog"
-            self.focus_first()
-        self.query_one(Details).display = not empty or self.on_hub
+            await self._switch("first-use" if empty else "catalog")
+        self.query_one(Details).set_class(empty and not self.on_hub, "-away")
         self.app.first_rows_shown()
 
     # --- details ---------------------------------------------------------------------------------------
@@ -133,10 +135,15 @@ class ExpertsStage(Stage):
     @on(CatalogPane.RowChanged)
     def _row_changed(self, event: CatalogPane.RowChanged) -> None:
         event.stop()
-        if not self.on_hub:
-            self._show_row(event.row)
+        if self.on_hub:
+            return
+        if self._facts_timer is not None:
+            self._facts_timer.stop()
+        self._facts_timer = self.set_timer(FACTS_DELAY, lambda: self._show_row(self.catalog.row))
 
     def _show_row(self, row: ExpertRow | None) -> None:
+        if self.on_hub:
+            return
         details = self.query_one(Details)
         if row is None:
             details.show_facts("", Text("No expert fits the filter."), self.symbols)
@@ -161,7 +168,9 @@ class ExpertsStage(Stage):
             self._later(None)
             return
         repo = event.found["repo"]
-        details.show_facts(repo, found_facts(event.found, self._inspections.get(repo), self.symbols), self.symbols)
+        details.show_facts(
+            repo, found_facts(event.found, self._inspections.get(repo), self.symbols), self.symbols
+        )
         self._later(repo)
 
     def _later(self, repo: str | None) -> None:
@@ -257,39 +266,39 @@ class ExpertsStage(Stage):
         now = self.catalog.query_now
         self.catalog.sort_by(now.sort, not now.descending)
 
-    def do_hub(self) -> None:
+    async def do_hub(self) -> None:
         """The Hub, or back to the catalog."""
         if self.on_hub:
-            self._back_to_catalog()
+            await self._back_to_catalog()
             return
         if self.app.settings.offline:
             self.post_message(
-                Failed("The Hub can't be searched: offline is set", "Unset HF_HUB_OFFLINE (or SAM_HUB_OFFLINE).")
+                Failed(
+                    "The Hub can't be searched: offline is set", "Unset HF_HUB_OFFLINE (or SAM_HUB_OFFLINE)."
+                )
             )
             return
-        self.views.current = "hub"
-        self.query_one(Details).display = True
-        self.focus_first()
+        await self._switch("hub")
+        self.query_one(Details).remove_class("-away")
         self.hub.open()
         self._found_changed(HubPane.RowChanged(self.hub.row))
         self.app.refresh_bindings()
 
-    def _back_to_catalog(self) -> None:
+    async def _back_to_catalog(self) -> None:
         empty = self.catalog.page.catalog_total == 0
-        self.views.current = "first-use" if empty else "catalog"
-        self.query_one(Details).display = not empty
-        self.focus_first()
+        await self._switch("first-use" if empty else "catalog")
+        self.query_one(Details).set_class(empty, "-away")
         self._show_row(self.catalog.row)
         self.app.refresh_bindings()
 
-    def do_back(self) -> None:
+    async def do_back(self) -> None:
         """Leave the filter, the details, the Hub."""
         if self.on_hub:
             field = self.hub.query_one("#hub-search")
             if field.has_focus and self.hub.found:
                 self.hub.query_one(DataTable).focus()
             else:
-                self._back_to_catalog()
+                await self._back_to_catalog()
         elif self.query_one(Details).has_focus or not self.catalog.leave_filter():
             self.focus_first()
 
@@ -307,9 +316,13 @@ class ExpertsStage(Stage):
         labels: tuple[str, ...] = ()
         if found is None or (inspection and not inspection["labels"]):
             fields = [] if found else [Field("repo", "Repository on the Hub (owner/name)", needed=True)]
-            fields.append(Field("labels", "Its entity types, comma separated", hint="empty: as its repository says"))
+            fields.append(
+                Field("labels", "Its entity types, comma separated", hint="empty: as its repository says")
+            )
             name = f"Add {found['repo']}" if found else "Add an expert"
-            values = await self.app.push_screen_wait(Form(name, "It is pinned to the commit it has now.", fields))
+            values = await self.app.push_screen_wait(
+                Form(name, "It is pinned to the commit it has now.", fields)
+            )
             if values is None:
                 return
             labels = tuple(x.strip() for x in values["labels"].split(",") if x.strip())
@@ -341,7 +354,9 @@ class ExpertsStage(Stage):
         lines += [f"  {base['repo']} (base)  {megabytes(base['bytes'])}" for base in plan["bases"]]
         body = "\n".join([*lines, "", f"{megabytes(plan['free'])} are free."])
         title = f"Fetch {len(wanted)} {'expert' if len(wanted) == 1 else 'experts'}?"
-        if await self.app.push_screen_wait(Question(title, body, [("p", "Fetch", True), ("b", "Back", False)])):
+        if await self.app.push_screen_wait(
+            Question(title, body, [("p", "Fetch", True), ("b", "Back", False)])
+        ):
             for item in wanted:
                 await self.submit(PullExpert(item["expert"]))
 
@@ -371,10 +386,10 @@ class ExpertsStage(Stage):
         self.app.stage.do_probe()
 
     @on(OptionList.OptionSelected)
-    def _begin(self, event: OptionList.OptionSelected) -> None:
+    async def _begin(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         if event.option.id == "hub":
-            self.do_hub()
+            await self.do_hub()
         else:
             self._open_demo()
 
@@ -407,8 +422,8 @@ class ExpertsStage(Stage):
 
         question = Question(
             "The demo's Hub is ready",
-            "It has a base and six experts. The demo keeps a home of its own, so that nothing is mixed with yours; "
-            "the next start opens your own home again.",
+            "It has a base, six experts, a unified one to compare them with, and a target. The demo keeps a home of "
+            "its own, so that nothing is mixed with yours; the next start opens your own home again.",
             [("o", "Open the demo", True), ("b", "Back", False)],
         )
         if await self.app.push_screen_wait(question):

@@ -51,7 +51,7 @@ class MergeStage(Stage):
         self.plan: dict[str, Any] | None = None
         self.problem = ""  # why there can be no merge now
         self._planned: dict[str, Any] | None = None  # the choice that the plan belongs to
-        self._running: JobView | None = None
+        self._underway: JobView | None = None
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -187,7 +187,7 @@ class MergeStage(Stage):
         self.form.can_merge(bool(self.can("merge")))
         done = self.plan is not None and all(merge["reused"] for merge in self.plan["merges"])
         line = self.query_one("#merge-next", Static)
-        line.display = done and self._running is None
+        line.display = done and self._underway is None
         line.update(
             Text(
                 f"{self.symbols.done} Merged. Next: press {self.app.keys_of('evaluate')} to evaluate.", "bold"
@@ -199,7 +199,7 @@ class MergeStage(Stage):
 
     def can(self, action: str) -> bool | None:
         """A merge needs fields without a problem, and no other merge for this target under way."""
-        if action == "merge" and (self.problem or self._running is not None or self.app.target is None):
+        if action == "merge" and (self.problem or self._underway is not None or self.app.target is None):
             return None
         return True
 
@@ -237,7 +237,7 @@ class MergeStage(Stage):
         super().jobs_seen(jobs, ended)
 
     def _show_running(self, view: JobView | None) -> None:
-        before, self._running = self._running, view
+        before, self._underway = self._underway, view
         line = self.query_one("#merge-progress", Static)
         line.display = view is not None
         if view is not None:

@@ -47,7 +47,7 @@ class SelectStage(Stage):
     #ranking-similarity { width: 5fr; }
     #ranking-sampling { width: 7fr; }
     .-narrow #rankings { layout: vertical; }
-    .-narrow RankingTable { width: 1fr; }
+    .-narrow #ranking-similarity, .-narrow #ranking-sampling { width: 1fr; }
     .-short #why { display: none; }
     #select-progress { height: 1; padding: 0 1; display: none; }
     """

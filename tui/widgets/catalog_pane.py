@@ -35,7 +35,12 @@ def columns(width: int, symbols: Symbols, query: ExpertQuery) -> list[tuple[str,
         fixed = [("domain", 10), *fixed[:2], ("size", 9), fixed[2]]
     room = width - 4 - sum(w + 1 for _, w in fixed)
     name = max(FREE, room * 3 // 5 - 1)
-    sizes = {"mark": 3, "repo": name, **dict(fixed[:1] if width >= WIDE else []), "types": max(6, room - name - 2)}
+    sizes = {
+        "mark": 3,
+        "repo": name,
+        **dict(fixed[:1] if width >= WIDE else []),
+        "types": max(6, room - name - 2),
+    }
     sizes |= dict(fixed)
     heads = {"mark": "", "repo": "name", "types": "types"}
     arrow = symbols.down if query.descending else symbols.up
@@ -112,7 +117,9 @@ class CatalogPane(Vertical):
         page = await self.app.source.read(browse_experts, path, self.query_now, limit=WINDOW, offset=start)
         if not page.rows and page.total:  # what was shown is gone from the end
             start = max(0, page.total - WINDOW)
-            page = await self.app.source.read(browse_experts, path, self.query_now, limit=WINDOW, offset=start)
+            page = await self.app.source.read(
+                browse_experts, path, self.query_now, limit=WINDOW, offset=start
+            )
         self.page = page
         self.draw(None if cursor is None else str(cursor))
         self.post_message(self.Loaded(page))
@@ -146,7 +153,9 @@ class CatalogPane(Vertical):
         self.post_message(self.RowChanged(self.row))
 
     def _inner_width(self) -> int:
-        return max(50, self.table.size.width - self.table.gutter.width - self.table.scrollbar_size_vertical - 1)
+        return max(
+            50, self.table.size.width - self.table.gutter.width - self.table.scrollbar_size_vertical - 1
+        )
 
     def _cells(self, row: ExpertRow, shown: list[tuple[str, str, int]]) -> list[Text]:
         symbols = self.app.symbols
@@ -179,7 +188,9 @@ class CatalogPane(Vertical):
 
     def _title(self) -> None:
         page, query, dot = self.page, self.query_now, self.app.symbols.dot
-        parts = [f"Experts {page.total:,} of {page.catalog_total:,}" if query.text else f"Experts {page.total:,}"]
+        parts = [
+            f"Experts {page.total:,} of {page.catalog_total:,}" if query.text else f"Experts {page.total:,}"
+        ]
         if query.text:
             parts.append(f"filter: {cut(query.text, 20, self.app.symbols)}")
         parts.append(f"by {SORT_WORDS.get(query.sort, query.sort)}{' (down)' if query.descending else ''}")
@@ -282,4 +293,3 @@ class CatalogPane(Vertical):
         for row in self.page.rows:
             if row.repo in changed:
                 self.table.update_cell(str(row.id), "state", self._state(row))
-

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
@@ -24,6 +25,7 @@ FIELDS = (
     ("labels", "Types", "person, organization, court"),
     ("gold", "Labelled", "optional, for the evaluation alone: .conll or .jsonl"),
 )
+LAST = "gold"
 SPLIT = "cut running text into sentences (space)"
 
 
@@ -54,17 +56,11 @@ def complete(value: str) -> str | None:
 class Tick(Static, can_focus=True):
     """Yes or no in one line, in words that any terminal shows: ``[x] cut running text``."""
 
-    BINDINGS: ClassVar = [
-        Binding("space", "toggle", "Yes/no", show=False),
-        Binding("enter", "go_on", "Next field", show=False),
-    ]
+    BINDINGS: ClassVar = [Binding("space", "toggle", "Yes/no", show=False)]
     DEFAULT_CSS = """
     Tick { width: 1fr; height: 1; }
     Tick:focus { text-style: reverse; }
     """
-
-    class Left(Message):
-        """Enter was pressed on it."""
 
     def __init__(self, label: str, *, id: str) -> None:
         super().__init__(id=id, markup=False)
@@ -86,10 +82,6 @@ class Tick(Static, can_focus=True):
         """As space does."""
         self.action_toggle()
 
-    def action_go_on(self) -> None:
-        """Enter goes on, as in the other fields."""
-        self.post_message(self.Left())
-
 
 @dataclass(frozen=True)
 class Filled:
@@ -105,6 +97,8 @@ class Filled:
 class CorpusForm(VerticalScroll):
     """The fields; Enter goes to the next, and in the last it posts `Finished`."""
 
+    # With priority: the cursor moves before the next key is looked at, however fast a person (or a paste) types.
+    BINDINGS: ClassVar = [Binding("enter", "next_field", "Next field", show=False, priority=True)]
     DEFAULT_CSS = """
     CorpusForm .field { height: 1; }
     CorpusForm .field Label { width: 10; }
@@ -178,15 +172,13 @@ class CorpusForm(VerticalScroll):
         if event.value.strip():
             self.post_message(self.CorpusLeft())
 
+    def action_next_field(self) -> None:
+        """Go on; in the last field Enter is left to that, which then has all that was typed."""
+        if self.field(LAST).has_focus:
+            raise SkipAction
+        self.screen.focus_next()
+
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        if event.input.id == f"target-{FIELDS[-1][0]}":
-            self.post_message(self.Finished())
-        else:
-            self.screen.focus_next()
-
-    @on(Tick.Left)
-    def _passed(self, event: Tick.Left) -> None:
-        event.stop()
-        self.screen.focus_next()
+        self.post_message(self.Finished())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Markdown, Static
+from textual.widgets import Static
 
 from tui.symbols import Symbols, cut, interval_bar, megabytes, number
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
 BAR = 20
+FACTS_LINES = 18  # at least: most experts' facts fit, so that nothing moves from one to the next
 
 
 def fact_lines(facts: Sequence[tuple[str, str]]) -> Text:
@@ -47,7 +48,9 @@ def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols
         known = [label for label in wanted if label in row.labels]
         missing = [label for label in wanted if label not in row.labels]
         text.append("\nWhy it fits\n", style="bold")
-        text.append_text(fact_lines([("text", f"{number(row.similarity, symbols)} cosine to the target's text")]))
+        text.append_text(
+            fact_lines([("text", f"{number(row.similarity, symbols)} cosine to the target's text")])
+        )
         if row.probe is not None and row.probe_low is not None and row.probe_high is not None:
             bar = interval_bar(symbols, row.probe_low, row.probe, row.probe_high, BAR)
             interval = f"{number(row.probe_low, symbols)} to {number(row.probe_high, symbols)}"
@@ -105,7 +108,7 @@ class Details(VerticalScroll):
 
     DEFAULT_CSS = """
     Details { height: 1fr; }
-    Details #facts { height: auto; }
+    Details #facts { height: auto; min-height: 18; }
     Details Markdown { height: auto; margin: 0; padding: 0; }
     """
 
@@ -115,15 +118,23 @@ class Details(VerticalScroll):
 
     def compose(self) -> ComposeResult:
         yield Static(id="facts", markup=False)
-        yield Markdown("", id="card", open_links=False)
 
     def show_facts(self, title: str, facts: Text, symbols: Symbols) -> None:
         """Put facts in the place of those shown."""
         self.border_title = Text(cut(title, max(10, self.size.width - 6), symbols, keep_end=True))
-        self.query_one("#facts", Static).update(facts)
+        shown = self.query_one("#facts", Static)
+        height = max(FACTS_LINES, len(facts.wrap(self.app.console, max(1, shown.size.width))))
+        # To lay the whole screen out again takes longer than all else that a key does.
+        shown.update(facts, layout=height != shown.size.height)
 
     async def show_card(self, card: str | None) -> None:
         """Render a card (Markdown); None takes the one away that is shown."""
-        if card != self._card:
-            self._card = card
+        if card == self._card:
+            return
+        from textual.widgets import Markdown  # a parser, which the first rows shall not wait for
+
+        self._card = card
+        if self.query("#card"):
             await self.query_one("#card", Markdown).update(card or "")
+        elif card:
+            await self.mount(Markdown(card, id="card", open_links=False))

@@ -45,7 +45,8 @@ class FirstUse(Vertical):
             ),
             Option(
                 Text.assemble(
-                    (f"Search {self.app.hub_name}\n", "bold"), "  Find experts there, and add them to the catalog."
+                    (f"Search {self.app.hub_name}\n", "bold"),
+                    "  Find experts there, and add them to the catalog.",
                 ),
                 id="hub",
             ),

@@ -24,7 +24,7 @@ def job_line(view: JobView, symbols: Symbols, width: int) -> Text:
         line.append(f"{job.title}  {job.state}")
     else:
         share = progress.done / progress.total if progress.total else 0.0
-        minutes, seconds = divmod(int(progress.seconds), 60)
+        minutes, seconds = divmod(int(view.seconds), 60)
         tail = f" {progress_bar(symbols, share, BAR)} {share:4.0%}  {progress.what}  {minutes}:{seconds:02}"
         title = Text(job.title, no_wrap=True)
         title.truncate(max(10, width - len(tail) - 4), overflow="ellipsis", pad=True)

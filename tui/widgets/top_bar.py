@@ -55,19 +55,26 @@ class TopBar(Horizontal):
     def show(self) -> None:
         """Draw what has changed."""
         name = self.app.target.name if self.app.target else "none"
-        self.query_one("#bar-target", Static).update(Text(f" sam-hub  target: {name}", no_wrap=True, overflow="ellipsis"))
+        self.query_one("#bar-target", Static).update(
+            Text(f" sam-hub  target: {name}", no_wrap=True, overflow="ellipsis")
+        )
         active = sum(view.is_active for view in self.app.jobs)
-        stages = self.app.screen_stack[0].query("#stages")
-        current = getattr(stages.first(), "current", None) if stages else None
+        current = self.app.switcher.current
         for tab in self.query(StageTab):
             tab.show(tab.stage_name == current, active)
-        self.query_one("#bar-state", Static).update(Text(f"{self._hub()} {self.app.symbols.dot} {self._disk()} ", no_wrap=True))
+        self.query_one("#bar-state", Static).update(
+            Text(f"{self._hub()} {self.app.symbols.dot} {self._disk()} ", no_wrap=True)
+        )
 
     def _hub(self) -> str:
         settings = self.app.settings
         if settings.offline:
             return "offline"
-        return "embedded Hub" if settings.endpoint == "embedded" else (urlsplit(settings.endpoint).hostname or "")
+        return (
+            "embedded Hub"
+            if settings.endpoint == "embedded"
+            else (urlsplit(settings.endpoint).hostname or "")
+        )
 
     def _disk(self) -> str:
         folder = self.app.settings.home

@@ -1,0 +1,90 @@
+"""A person at a terminal: keys go into a tmux session, and the screen is read back."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Tmux:
+    """`sam-hub` (or another command) in a terminal of its own, on a tmux server of its own.
+
+    Args:
+        environment: variables beside those of this process.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        columns: int = 80,
+        rows: int = 24,
+        command: tuple[str, ...] = (sys.executable, "-m", "sam_hub"),
+        folder: Path | None = None,
+    ) -> None:
+        self._socket = f"sam-hub-{secrets.token_hex(4)}"
+        shell = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
+        # What the command says at its end stays to be read.
+        self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), f"{shell}; echo ended $?; sleep 600",
+                   folder=folder)  # fmt: skip
+
+    def _tmux(self, *arguments: str, folder: Path | None = None) -> str:
+        command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+        return done.stdout
+
+    def press(self, *keys: str, pause: float = 0.15) -> None:
+        """Press keys by tmux's names (``Enter``, ``Escape``, ``Space``, ``C-t``, ``a``)."""
+        for key in keys:
+            self._tmux("send-keys", key)
+            time.sleep(pause)
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        self._tmux("send-keys", "-l", text)
+        time.sleep(0.2)
+
+    def screen(self) -> str:
+        """What is on the screen, line by line."""
+        return self._tmux("capture-pane", "-p")
+
+    def wait_for(self, *texts: str, seconds: float = 30) -> str:
+        """Wait until all of these are on the screen at once; returns the screen.
+
+        Raises:
+            AssertionError: they don't come; the message shows the screen.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            shown = self.screen()
+            if all(text in shown for text in texts):
+                return shown
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{texts} did not come within {seconds:g} s; the screen:\n{shown}")
+            time.sleep(0.1)
+
+    def pid(self) -> int:
+        """The process that runs in the terminal: the shell's only child."""
+        import psutil
+
+        shell = int(self._tmux("list-panes", "-F", "#{pane_pid}"))
+        return psutil.Process(shell).children()[0].pid
+
+    def close(self) -> None:
+        """Close the terminal, and end all that ran in it."""
+        subprocess.run(["tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,185 @@
+"""What a person does in Evaluate: compares systems, reads sentences gold against predicted, evaluates by one key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sam_hub.settings import Settings
+from tests.tiny_hub import GOLD
+from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
+from tests.tui.filled import add_target, fill
+from tui.app import SamHubApp
+from tui.screens.evaluation import EvaluationForm
+from tui.stages.evaluate import EvaluateStage
+from tui.symbols import ASCII, UNICODE, Symbols
+from tui.widgets.sentences import Marker
+
+TEXT = "Marie Curie heard the court of Paris ."
+PERSON, COURT, SHORT = (0, 11, "person"), (22, 36, "court"), (0, 5, "person")
+COUNT = 120
+
+
+def answers(number: int) -> list[tuple[int, int, str]]:
+    """Of four sentences: all right, the court missed, the person cut short, a judge invented."""
+    return [[PERSON, COURT], [PERSON], [SHORT, COURT], [PERSON, (12, 17, "judge"), COURT]][number % 4]
+
+
+@pytest.fixture
+def scored(settings: Settings, tmp_path: Path) -> Settings:
+    """A target with labelled sentences and the scores of two systems on them."""
+    from sam_hub import catalog as records
+    from sam_hub.evaluation.evaluating import System, evaluate, read_gold
+    from sam_hub.inference.asking import DECODER, Model
+    from sam_hub.ner.text import corpus_hash
+
+    fill(settings.catalog_url, 2)
+    add_target(settings.catalog_url, tmp_path, labels=("person", "court", "judge"))
+    gold = tmp_path / "gold.jsonl"
+    entities = [{"start": s, "end": e, "label": label} for s, e, label in (PERSON, COURT)]
+    gold.write_text("".join(json.dumps({"text": TEXT, "entities": entities}) + "\n" for _ in range(COUNT)))
+    with records.open_catalog(settings.catalog_url) as catalog:
+        target = records.get_target(catalog, "court")
+        records.set_gold(catalog, target.id, gold)
+        sentences = read_gold(gold, target.labels)
+        models = [Model(e.repo, "expert", e.id, tmp_path) for e in records.list_experts(catalog)]
+        decoding = f"{DECODER} grammar {settings.dtype}"
+        for at, model in enumerate(models):
+            asked = (corpus_hash(sentences), model.prompt_format, target.labels, decoding)
+            question = records.Question("expert", model.id, *asked[:2], tuple(asked[2]), asked[3])
+            found = tuple(
+                tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences)
+            )
+            records.put_prediction(catalog, question, records.Answer(found, at, {}, 1.5), target.id)
+        systems = [System(model.name, (model,)) for model in models]
+        evaluate(catalog, target, sentences, systems, settings=settings)
+    return settings
+
+
+async def open_evaluate(pilot: Pilot) -> EvaluateStage:
+    """Go to the stage."""
+    app = pilot.app
+    assert isinstance(app, SamHubApp)
+    await ready(pilot)
+    await pilot.press("5")
+    await until(pilot, lambda: app.stage.NAME == "evaluate")
+    assert isinstance(app.stage, EvaluateStage)
+    await until(pilot, lambda: "Loading" not in text_of(app), 60)
+    return app.stage
+
+
+async def test_the_best_system_is_marked_and_its_types_and_sentences_are_one_move_away(
+    scored: Settings,
+) -> None:
+    app = SamHubApp(scored)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await open_evaluate(pilot)
+        await until(pilot, lambda: "Sentences 1-50 of 120" in text_of(app), 30)
+        lines = text_of(app).splitlines()
+        assert sum("▲ best" in line for line in lines) == 1
+        await pilot.press("down")
+        await until(pilot, lambda: "[heard ? judge]" in text_of(app), 30)
+        shown = text_of(app)
+        assert "[Marie Curie ✓ person]" in shown
+        assert "[court of Paris ✗ court]" in shown
+        assert stage.system is not None
+        assert stage.system["per_type"]["person"]["recall"] == 0.75
+        assert "predicted instead: [Marie ? person]" in shown
+
+
+async def test_pages_of_sentences_are_turned_and_can_be_narrowed_to_errors(scored: Settings) -> None:
+    app = SamHubApp(scored)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await open_evaluate(pilot)
+        await pilot.press("down")
+        await until(pilot, lambda: "predicted instead" in text_of(app), 30)
+        assert stage.can("previous_page") is None
+        await pilot.press("n", "n")
+        await until(pilot, lambda: "Sentences 101-120 of 120" in text_of(app), 30)
+        assert stage.can("next_page") is None
+        await pilot.press("N")
+        await until(pilot, lambda: "Sentences 51-100 of 120" in text_of(app), 30)
+        await pilot.press("w")
+        await until(pilot, lambda: "Sentences with errors, 1-50 of 90" in text_of(app), 30)
+        await pilot.press("enter", "G", "g", "escape", "w")
+        await until(pilot, lambda: "Sentences 1-50 of 120" in text_of(app), 30)
+
+
+async def test_evaluation_says_what_it_takes_then_runs_and_shows_its_scores(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await open_evaluate(pilot)
+        await until(pilot, lambda: "SaM (union)" in stage.copied(), 30)
+        await pilot.press("e")
+        await until(pilot, lambda: "Systems: 7, of" in text_of(app), 30)
+        assert "Labelled sentences: 1" in text_of(app)
+        await pilot.press("shift+tab", "enter", "i", "enter", "tab")
+        await until(pilot, lambda: "SaM (intersection)" in text_of(app), 30)
+        app.screen.query_one("#confirm").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: "SaM (intersection)" in stage.copied(), 90)
+        assert app.failure is None
+
+
+async def test_a_target_without_labelled_sentences_asks_for_a_file(worked: Settings, tmp_path: Path) -> None:
+    from sam_hub import catalog as records
+
+    with records.open_catalog(worked.catalog_url) as catalog, catalog.writing() as session:
+        session.get_one(records.Target, records.get_target(catalog, "court").id).gold_path = None
+    gold = tmp_path / "g.jsonl"
+    gold.write_text(GOLD)
+    app = SamHubApp(worked)
+    async with app.run_test(size=NARROW) as pilot:
+        await open_evaluate(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, EvaluationForm))
+        await until(pilot, lambda: "Name a file" in text_of(app))
+        await pilot.press(*"nowhere")
+        await until(pilot, lambda: "✗" in text_of(app), 30)
+        app.screen.query_one(Input).value = str(gold)
+        await until(pilot, lambda: "Systems: 7" in text_of(app), 30)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.target is not None and app.target.gold_path == str(gold), 90)
+
+
+async def test_before_anything_is_merged_the_stage_names_the_step_and_its_key(filled: Settings) -> None:
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await open_evaluate(pilot)
+        assert "court has no selection yet: press 3, then r" in text_of(app)
+        assert stage.can("evaluate") is None
+
+
+async def test_without_a_target_the_stage_names_the_key_that_makes_one(settings: Settings) -> None:
+    fill(settings.catalog_url, 1)
+    app = SamHubApp(settings)
+    async with app.run_test(size=NARROW) as pilot:
+        await open_evaluate(pilot)
+        assert "No target yet: press 1" in text_of(app)
+
+
+def drawn(row: dict[str, object], symbols: Symbols) -> str:
+    """A sentence as lines of text, without any colour."""
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture:
+        console.print(Marker(symbols, {}).page([row]))
+    return capture.get()
+
+
+def test_marks_are_told_apart_without_colour_and_outside_text_is_never_markup() -> None:
+    marks = [
+        {"start": 0, "end": 6, "label": "[/x]", "kind": "hit"},
+        {"start": 7, "end": 9, "label": "city", "kind": "missed"},
+        {"start": 7, "end": 9, "label": "river", "kind": "invented"},
+    ]
+    row = {"number": 3, "text": "[bold] Po\x1b[31m", "marks": marks}
+    shown = drawn(row, ASCII)
+    assert "3 [[bold] ok [/x]] [Po no city] [31m" in shown
+    assert "predicted instead: [Po ? river]" in shown
+    assert shown.isascii()
+    assert "[Po ✗ city]" in drawn(row, UNICODE)

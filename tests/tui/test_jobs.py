@@ -1,0 +1,158 @@
+"""A person watches jobs, stops one, runs another again, and forgets what has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sam_hub.errors import SamHubError
+from sam_hub.jobs.work import Work
+from sam_hub.settings import Settings
+from tests.jobs.busy import Busy
+from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
+from tui.app import SamHubApp
+from tui.widgets.job_table import JobTable
+
+LONG = Busy(seconds=60)
+
+
+@pytest.fixture
+def queue(filled: Settings) -> Iterator[Settings]:
+    """The home, from which no job outlives the test."""
+    yield filled
+    from sam_hub.catalog import list_jobs, open_catalog
+    from sam_hub.jobs.queue import cancel
+
+    with open_catalog(filled.catalog_url) as catalog, suppress(SamHubError):
+        for job in list_jobs(catalog, states=("queued", "running", "cancelling")):
+            cancel(catalog, filled, job.id or 0)
+
+
+def submitted(settings: Settings, *works: Work) -> list[int]:
+    """Jobs made before the UI was opened."""
+    from sam_hub.catalog import open_catalog
+    from sam_hub.jobs.queue import submit
+
+    with open_catalog(settings.catalog_url) as catalog:
+        return [submit(catalog, settings, work).id or 0 for work in works]
+
+
+def ended(settings: Settings, *works: Work) -> list[int]:
+    """Jobs that were made and have ended."""
+    from sam_hub.catalog import open_catalog
+    from sam_hub.jobs.following import wait_for
+
+    numbers = submitted(settings, *works)
+    with open_catalog(settings.catalog_url) as catalog:
+        for number in numbers:
+            wait_for(catalog, settings, number, lambda *_: None)
+    return numbers
+
+
+def row_of(app: SamHubApp, number: int) -> str:
+    """A job's row as it is read."""
+    table = app.query_one(JobTable)
+    return " ".join(cell.plain.strip() for cell in table.get_row(str(number))) if str(number) in table.rows else ""
+
+
+async def test_an_empty_list_says_what_becomes_a_job(filled: Settings) -> None:
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: "No job yet" in text_of(app))
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_a_running_job_moves_and_the_cursor_stays_on_another(queue: Settings, size: tuple[int, int]) -> None:
+    running, waiting = submitted(queue, LONG, LONG)
+    app = SamHubApp(queue)
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: "queued" in row_of(app, waiting) and "busy" in row_of(app, running))
+        await pilot.press("j")
+        await until(pilot, lambda: "event" in text_of(app))  # the log of the job under the cursor
+        before = row_of(app, running)
+        await until(pilot, lambda: row_of(app, running) != before)
+        assert app.query_one(JobTable).key_under_cursor == str(running)
+
+
+async def test_cancel_says_so_at_once_and_takes_the_process_and_what_was_half(queue: Settings, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    (number,) = submitted(queue, Busy(seconds=60, ignore_sigterm=True, leave=str(half)))
+    app = SamHubApp(queue)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: "%" in row_of(app, number))
+        assert half.exists()
+        began = time.monotonic()
+        await pilot.press("c")
+        await until(pilot, lambda: "cancelling" in row_of(app, number))
+        assert time.monotonic() - began < 1
+        assert app.check_action("do", ("cancel",)) is None
+        await until(pilot, lambda: "cancelled" in row_of(app, number))
+        assert not half.exists()
+
+
+async def test_a_queued_job_is_cancelled_while_the_other_goes_on(queue: Settings) -> None:
+    running, waiting = submitted(queue, LONG, LONG)
+    app = SamHubApp(queue)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: "queued" in row_of(app, waiting))
+        await pilot.press("c")
+        await until(pilot, lambda: "cancelled" in row_of(app, waiting))
+        assert "running" in row_of(app, running)
+
+
+async def test_a_failed_job_says_why_in_its_own_words_and_runs_again(queue: Settings) -> None:
+    (number,) = ended(queue, Busy(seconds=0.2, fail="a [/bold] file [red]is bad"))
+    app = SamHubApp(queue)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: "Error: a [/bold] file" in text_of(app))
+        assert "failed" in row_of(app, number)
+        assert "Take another one." in text_of(app)
+        assert app.stage.copied() == "a [/bold] file [red]is bad. Take another one."
+        assert app.check_action("do", ("cancel",)) is None
+        await pilot.press("t")
+        await until(pilot, lambda: "failed" in row_of(app, number + 1))
+
+
+async def test_forgetting_asks_which_and_takes_ended_jobs_only(queue: Settings) -> None:
+    first, second, third = ended(queue, *[Busy(seconds=0.1)] * 3)
+    (running,) = submitted(queue, LONG)
+    app = SamHubApp(queue)
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: "running" in row_of(app, running))
+        await pilot.press("G", "x")
+        await until(pilot, lambda: "3 jobs have ended" in text_of(app))
+        await pilot.press("o")
+        await until(pilot, lambda: not row_of(app, first))
+        assert row_of(app, second)
+        await pilot.press("x", "a")
+        await until(pilot, lambda: not row_of(app, second) and not row_of(app, third))
+        assert row_of(app, running)
+        assert not (queue.home / "jobs" / str(third)).exists()
+
+
+async def test_with_ascii_every_state_is_a_word(queue: Settings) -> None:
+    ended(queue, Busy(seconds=0.1), Busy(seconds=0.1, fail="no"))
+    submitted(queue, LONG, LONG)
+    app = SamHubApp(queue.model_copy(update={"ascii": True}))
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("7")
+        await until(pilot, lambda: "%" in text_of(app))
+        assert all(state in text_of(app) for state in ("queued", "running", "failed", "done"))
+        assert text_of(app).isascii()

@@ -1,0 +1,164 @@
+"""What a person does in Merge: sees the plan change with the fields, is told what is wrong, merges by one key."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Input, Select
+
+from sam_hub.errors import UsageError
+from sam_hub.merging.parameters import pairs, parameters, weights
+from sam_hub.settings import Settings
+from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
+from tests.tui.filled import fill
+from tui.app import SamHubApp
+from tui.stages.merge import MergeStage
+
+
+async def open_merge(pilot: Pilot) -> MergeStage:
+    """Go to the stage, and wait for its plan."""
+    app = pilot.app
+    assert isinstance(app, SamHubApp)
+    await ready(pilot)
+    await pilot.press("4")
+    await until(pilot, lambda: app.stage.NAME == "merge")
+    stage = app.stage
+    assert isinstance(stage, MergeStage)
+    await until(pilot, lambda: stage.plan or (stage.problem and "Loading" not in stage.problem), 60)
+    return stage
+
+
+def button(stage: MergeStage) -> Button:
+    """The one that merges."""
+    return stage.query_one("#merge-button", Button)
+
+
+async def test_another_density_is_planned_then_merged_by_one_key(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await open_merge(pilot)
+        shown = text_of(app)
+        assert "this very merge is there already" in shown
+        assert "merge_method: ties" in shown
+        assert "press e to evaluate" in shown
+
+        await pilot.press("tab", "tab", "tab", *"density=0.3 lambda=.9")
+        assert stage.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
+        await until(pilot, lambda: "disk    writes" in text_of(app), 30)
+        assert "density: 0.3" in stage.copied()
+        assert "are free" in text_of(app)
+
+        await pilot.press("escape", "m")
+        await until(pilot, lambda: any(v.job.kind == "merge" for v in app.jobs), 30)
+        await until(pilot, lambda: app.jobs[0].job.state == "done", 90)
+        await until(pilot, lambda: "this very merge is there already" in text_of(app), 30)
+        assert "press e to evaluate" in text_of(app)
+        assert stage.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
+
+
+async def test_a_bad_parameter_is_told_at_its_field_and_forbids_the_merge(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await open_merge(pilot)
+        assert not button(stage).disabled
+        for typed, told in (("dense", "'dense' is no parameter"), ("density=x", "can't take density='x'")):
+            field = stage.query_one("#merge-parameters", Input)
+            field.value = ""
+            field.focus()
+            await pilot.press(*typed)
+            await until(pilot, lambda told=told: told in stage.problem, 30)
+            assert told in text_of(app)
+            assert button(stage).disabled
+        await pilot.press("escape", "m")
+        await pilot.pause(0.3)
+        assert app.failure is None  # no toast: it stands at the field
+        assert not any(view.is_active for view in app.jobs)
+        stage.query_one("#merge-parameters", Input).value = ""
+        await until(pilot, lambda: not button(stage).disabled, 30)
+
+
+async def test_weights_are_numbers_one_for_each_expert(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await open_merge(pilot)
+        field = stage.query_one("#merge-weights", Input)
+        field.focus()
+        await pilot.press(*"1 2 3")
+        await until(pilot, lambda: "3 weights for 2 experts" in text_of(app), 30)
+        await pilot.press("backspace", "backspace")
+        await until(pilot, lambda: "weight 2" in text_of(app), 30)
+
+
+async def test_a_method_without_weights_closes_the_field_of_weights(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await open_merge(pilot)
+        stage.query_one("#merge-method", Select).focus()
+        await pilot.press("enter", *"slerp", "enter")
+        await until(pilot, lambda: "merge_method: slerp" in stage.copied() or stage.problem, 30)
+        assert "slerp takes" in text_of(app)
+        assert stage.query_one("#merge-weights", Input).disabled
+
+
+async def test_an_expert_of_another_base_forbids_the_merge_and_is_named(
+    worked: Settings, tmp_path: Path
+) -> None:
+    put_in_place_of(worked, "acme/ner-law", tmp_path / "law")
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await open_merge(pilot)
+        assert "acme/ner-law is of another base" in stage.problem
+        assert "This can't be merged" in text_of(app)
+        assert "error:" in text_of(app)
+        assert button(stage).disabled
+        assert stage.can("merge") is None
+
+
+def put_in_place_of(settings: Settings, repo: str, folder: Path) -> None:
+    """Let an expert lie in ``folder``, trained on other weights than its base's."""
+    catalog = sqlite3.connect(settings.catalog_url.removeprefix("sqlite:///"))
+    with catalog:
+        (path,) = catalog.execute("SELECT path FROM expert WHERE repo = ?", (repo,)).fetchone()
+        shutil.copytree(path, folder)
+        catalog.execute("UPDATE expert SET path = ? WHERE repo = ?", (str(folder), repo))
+    catalog.close()
+    about = folder / "sam_hub.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "base_sha256": "0" * 64}))
+
+
+async def test_without_a_ranking_the_stage_names_the_key_that_makes_one(filled: Settings) -> None:
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await open_merge(pilot)
+        assert "No ranking for court yet: press 3 for Select, then r" in " ".join(text_of(app).split())
+        assert stage.can("merge") is None
+
+
+async def test_without_a_target_the_stage_names_the_key_that_makes_one(settings: Settings) -> None:
+    fill(settings.catalog_url, 1)
+    app = SamHubApp(settings)
+    async with app.run_test(size=NARROW) as pilot:
+        await open_merge(pilot)
+        assert "No target yet: press 1" in text_of(app)
+
+
+def test_parameters_are_read_from_a_line() -> None:
+    assert pairs("density=[0.3, 0.5] normalize=true, lambda = 8e-1,") == [
+        "density=[0.3, 0.5]",
+        "normalize=true",
+        "lambda = 8e-1",
+    ]
+    assert parameters(pairs("density=[0.3, 0.5] normalize=true, lambda = 8e-1")) == {
+        "density": [0.3, 0.5],
+        "normalize": True,
+        "lambda": 0.8,
+    }
+    assert parameters(pairs(" ")) == {}
+    assert weights("1, .5 2") == (1.0, 0.5, 2.0)
+    with pytest.raises(UsageError, match="'much' is no weight"):
+        weights("1 much")

@@ -155,7 +155,7 @@ class ExpertsStage(Stage):
     def _facts(self, row: ExpertRow) -> Text:
         wanted = self.app.target.labels if self.app.target else ()
         same = self.app.base_of_checked in (None, row.base_sha256)
-        return expert_facts(row, wanted, same, self.symbols)
+        return expert_facts(row, wanted, same, self.symbols, self.query_one(Details).room)
 
     @on(HubPane.RowChanged)
     def _found_changed(self, event: HubPane.RowChanged) -> None:
@@ -169,7 +169,9 @@ class ExpertsStage(Stage):
             return
         repo = event.found["repo"]
         details.show_facts(
-            repo, found_facts(event.found, self._inspections.get(repo), self.symbols), self.symbols
+            repo,
+            found_facts(event.found, self._inspections.get(repo), self.symbols, self.query_one(Details).room),
+            self.symbols,
         )
         self._later(repo)
 
@@ -186,7 +188,9 @@ class ExpertsStage(Stage):
         if self._current_repo == repo:
             await details.show_card(card)
             if repo in self._inspections and self.on_hub and (found := self.hub.row):
-                facts = found_facts(found, self._inspections[repo], self.symbols)
+                facts = found_facts(
+                    found, self._inspections[repo], self.symbols, self.query_one(Details).room
+                )
                 details.show_facts(repo, facts, self.symbols)
 
     @property
@@ -227,7 +231,7 @@ class ExpertsStage(Stage):
             return
         row, found = self.catalog.row, self.hub.row
         facts = (
-            found_facts(found, self._inspections.get(repo), self.symbols)
+            found_facts(found, self._inspections.get(repo), self.symbols, self.query_one(Details).room)
             if self.on_hub and found
             else self._facts(row)
             if row

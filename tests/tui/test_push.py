@@ -1,0 +1,140 @@
+"""A person plans a push, reads the card, confirms by typing the name, and takes the address away."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sam_hub.settings import Settings
+from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
+from tui.app import SamHubApp
+
+REPO = "acme/ner-court"
+
+
+async def opened(pilot: Pilot) -> SamHubApp:
+    """The stage, with its form open and the cursor on the plan."""
+    app = pilot.app
+    assert isinstance(app, SamHubApp)
+    await ready(pilot)
+    await pilot.press("6")
+    await until(pilot, lambda: "Press u to see" in text_of(app) and app.focused)
+    return app
+
+
+async def planned(pilot: Pilot, repo: str = REPO) -> SamHubApp:
+    """A plan for this repository, made by keys only."""
+    app = await opened(pilot)
+    await pilot.press("u", *repo, "enter")
+    await until(pilot, lambda: "Nothing is sent yet" in text_of(app))
+    return app
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size: tuple[int, int]) -> None:
+    async with SamHubApp(worked).run_test(size=size) as pilot:
+        app = await planned(pilot)
+        shown = text_of(app)
+        assert f"Creates {REPO} (private)" in shown
+        assert "model.safetensors" in shown
+        await until(pilot, lambda: "ner-court" in text_of(app).partition("Card")[2])  # the card, without its head
+        assert "library_name" not in text_of(app)
+        await pilot.press("u", *REPO[:-1], "enter")
+        assert app.jobs == []  # not before all of it is typed
+        await pilot.press(REPO[-1], "enter")
+        await until(pilot, lambda: f"Pushed to {REPO}" in text_of(app), seconds=60)
+        assert "from_pretrained" in text_of(app)
+        await until(pilot, lambda: app.stage.copied().startswith("http"))
+        assert app.stage.copied().endswith(f"/{REPO}")
+        await pilot.press("tab", "y")
+        assert app.clipboard.startswith("from transformers import")
+
+
+async def test_a_second_push_updates_and_says_what_stays_private(worked: Settings) -> None:
+    from sam_hub.jobs.place import Place
+    from sam_hub.jobs.works.pushing import PushMerge
+
+    with Place(worked) as place:
+        PushMerge("court", REPO).run(place, lambda *_: None, lambda _: None)
+    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+        app = await opened(pilot)
+        await pilot.press("u", *REPO, "shift+tab", "down", "down", "enter")  # public
+        app.stage.form.focus_repo()
+        await pilot.press("enter")
+        await until(pilot, lambda: f"Updates {REPO} (private)" in text_of(app))
+        assert "stays private" in text_of(app)
+
+
+async def test_a_bad_name_is_an_error_beside_its_field(worked: Settings) -> None:
+    async with SamHubApp(worked).run_test(size=NARROW) as pilot:
+        app = await opened(pilot)
+        await pilot.press("u", *"acme/[x] y", "enter")
+        await until(pilot, lambda: "is not the name of a repository" in text_of(app))
+        assert isinstance(app.focused, Input)
+        await pilot.press("backspace")
+        await until(pilot, lambda: "is not the name" not in text_of(app))
+
+
+async def test_another_owner_is_refused_by_the_plan_or_the_push_with_what_to_do(worked: Settings) -> None:
+    """A changed field takes the plan back, so that nothing is pushed but what was shown."""
+    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+        app = await planned(pilot)
+        app.stage.form.focus_repo()
+        await pilot.press("2")
+        await until(pilot, lambda: "Nothing is sent yet" not in text_of(app))
+        assert app.stage.plan is None
+
+
+async def test_without_a_target_the_stage_names_the_step(settings: Settings) -> None:
+    app = SamHubApp(settings)
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("6")
+        await until(pilot, lambda: "No target yet: press 1" in text_of(app))
+        assert app.check_action("do", ("push",)) is None
+
+
+async def test_without_a_ranking_the_stage_names_the_step(filled: Settings) -> None:
+    app = SamHubApp(filled.model_copy(update={"offline": False, "endpoint": "embedded"}))
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.press("6")
+        await until(pilot, lambda: "Nothing to push for court yet: press 3" in text_of(app))
+
+
+async def test_without_a_merge_the_plan_names_the_step(worked: Settings) -> None:
+    from sam_hub.catalog import latest_selection, open_catalog, record_selection
+    from sam_hub.catalog.targets import get_target
+
+    with open_catalog(worked.catalog_url) as catalog:
+        target = get_target(catalog, "court")
+        last = latest_selection(catalog, target.id, "sampling")
+        values = last.model_dump(exclude={"id", "created_at"})
+        record_selection(catalog, type(last)(**{**values, "chosen": last.chosen[:1]}))
+    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+        app = await opened(pilot)
+        await pilot.press("u", *REPO, "enter")
+        await until(pilot, lambda: "not merged yet: press 4" in " ".join(text_of(app).split()))
+
+
+async def test_offline_says_so_before_anything_is_filled_in(filled: Settings) -> None:
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("6")
+        await until(pilot, lambda: "Offline is set: nothing can be pushed" in text_of(app))
+
+
+async def test_who_is_not_logged_in_is_told_how(worked: Settings) -> None:
+    from sam_hub.hub.embedded import shared_hub
+
+    endpoint, _ = await asyncio.to_thread(shared_hub, worked.hub)
+    app = SamHubApp(worked.model_copy(update={"endpoint": endpoint, "token": None}))
+    async with app.run_test(size=WIDE) as pilot:
+        await opened(pilot)
+        await pilot.press("u", *REPO, "enter")
+        await until(pilot, lambda: "Not logged in" in text_of(app))
+        assert "hf auth login" in " ".join(text_of(app).split())

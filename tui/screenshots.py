@@ -1,0 +1,42 @@
+"""Pictures of the UI for README: ``python -m tui.screenshots FOLDER`` draws the stages of the home in use, as SVG."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from sam_hub.settings import Settings, load_settings
+from tui.actions import STAGES
+from tui.app import SamHubApp
+
+SIZE = (120, 36)
+QUIET_SECONDS = 60  # at most, until a stage has all its answers
+
+
+async def take(settings: Settings, folder: Path, stages: tuple[str, ...]) -> list[Path]:
+    """Draw these stages into ``folder``; returns the files."""
+    app, files = SamHubApp(settings), []
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause(1)
+        for name in stages:
+            await app.go(name)
+            await pilot.pause(1)
+            async with asyncio.timeout(QUIET_SECONDS):
+                await app.workers.wait_for_complete()
+            await pilot.pause(0.5)
+            files.append(folder / f"{name}.svg")
+            files[-1].write_text(app.export_screenshot(title="sam-hub"), encoding="utf-8")
+    return files
+
+
+def main() -> None:
+    """Draw all stages, or those that are named after the folder."""
+    folder, *stages = sys.argv[1:] or ["docs"]
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for file in asyncio.run(take(load_settings(), Path(folder), tuple(stages) or STAGES)):
+        print(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -287,8 +287,8 @@ class SamHubApp(App[object]):
         if answer:
             self.exit()
 
-    def on_unmount(self) -> None:
-        self.source.close()
+    async def on_unmount(self) -> None:
+        await self.source.close()
 
     # --- jobs ------------------------------------------------------------------------------------------
 

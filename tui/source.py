@@ -147,9 +147,9 @@ class Source:
 
         return await asyncio.to_thread(do)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the clerk, and close the catalog. Jobs go on."""
         if "clerk" in self.__dict__:
-            self.clerk.close()
+            await self.clerk.close()
         if "catalog" in self.__dict__:
             self.catalog.close()

@@ -18,7 +18,9 @@ NAMES = "Use at most 100 letters, digits, '-' and '_'."
 def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> dict[str, str]:
     """What stands against making a target of this, by field ("name", "corpus", "labels", "gold"); reads no text."""
     faults = {
-        "name": "" if _is_name(name) else ("A target can't be called so. " if name else "") + NAMES,
+        "name": ""
+        if _is_name(name)
+        else f"{'A target can not be called so.' if name else 'Give it a name.'} {NAMES}",
         "corpus": _fault_of_path(corpus),
         "labels": "" if any(labels) else "Name one at least, such as: person, organization.",
         "gold": _fault_of_path(gold) if gold else "",

@@ -141,7 +141,8 @@ def forget(
             "`jobs forget --json` does not ask", "Add --yes; `sam-hub jobs list` shows what there is."
         )
     if going and not yes:
-        _confirm(f"Forget {len(going)} ended {'job' if len(going) == 1 else 'jobs'} and their logs?")
+        one = len(going) == 1
+        _confirm(f"Forget {len(going)} ended {'job and its log' if one else 'jobs and their logs'}?")
     gone = queue.forget(place.catalog, place.settings, going) if going else []
     if as_json:
         show_json({"forgotten": gone})

@@ -117,11 +117,14 @@ class Clerk:
             if not future.done():
                 future.set_exception(_gone())
 
-    def close(self) -> None:
-        """End the process."""
+    async def close(self) -> None:
+        """End the processes."""
         for desk in (self._desk, *self._left):
             if desk is not None:
                 desk.end()
+                await desk.process.wait()
+                if desk.reader is not None:
+                    await desk.reader
 
 
 def _gone() -> SamHubError:

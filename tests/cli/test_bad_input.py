@@ -13,7 +13,7 @@ import pytest
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.pushing import plan_push, push
 from sam_hub.hub.server.process import ServerProcess
-from tests.cli.conftest import adapt
+from tests.tiny_hub import adapt
 from tests.tiny_models import tiny_adapter, tiny_base
 
 Failing = Callable[..., tuple[int, str]]

@@ -40,7 +40,7 @@ def home(settings: Settings) -> Settings:
 async def clerk(home: Settings) -> Iterator[Clerk]:
     clerk = Clerk(home)
     yield clerk
-    clerk.close()
+    await clerk.close()
     for process in processes():
         process.wait(5)
     await asyncio.sleep(0.05)  # the loop hears of it
@@ -120,7 +120,7 @@ async def test_one_who_would_not_wait_does_not_take_the_answer_from_another(cler
 async def test_a_closed_clerk_leaves_no_process(clerk):
     await clerk.ask(Card("news"))
     (process,) = processes()
-    clerk.close()
+    await clerk.close()
     process.wait(2)
     assert processes() == []
 

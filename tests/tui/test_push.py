@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from sam_hub.settings import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
@@ -33,14 +33,27 @@ async def planned(pilot: Pilot, repo: str = REPO) -> SamHubApp:
     return app
 
 
+def choose_others(settings: Settings) -> None:
+    """A newer selection, whose experts are not merged."""
+    from sam_hub.catalog import get_target, latest_selection, open_catalog, record_selection
+
+    with open_catalog(settings.catalog_url) as catalog:
+        last = latest_selection(catalog, get_target(catalog, "court").id or 0, "sampling")
+        assert last is not None
+        values = last.model_dump(exclude={"id", "created_at"})
+        record_selection(catalog, type(last)(**{**values, "chosen": last.chosen[:1]}))
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size: tuple[int, int]) -> None:
     async with SamHubApp(worked).run_test(size=size) as pilot:
         app = await planned(pilot)
         shown = text_of(app)
         assert f"Creates {REPO} (private)" in shown
-        assert "model.safetensors" in shown
-        await until(pilot, lambda: "ner-court" in text_of(app).partition("Card")[2])  # the card, without its head
+        assert "README.md" in shown
+        await until(
+            pilot, lambda: "ner-court" in text_of(app).partition("Card")[2]
+        )  # the card, without its head
         assert "library_name" not in text_of(app)
         await pilot.press("u", *REPO[:-1], "enter")
         assert app.jobs == []  # not before all of it is typed
@@ -78,14 +91,14 @@ async def test_a_bad_name_is_an_error_beside_its_field(worked: Settings) -> None
         await until(pilot, lambda: "is not the name" not in text_of(app))
 
 
-async def test_another_owner_is_refused_by_the_plan_or_the_push_with_what_to_do(worked: Settings) -> None:
-    """A changed field takes the plan back, so that nothing is pushed but what was shown."""
+async def test_a_changed_field_takes_the_plan_back(worked: Settings) -> None:
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await planned(pilot)
         app.stage.form.focus_repo()
-        await pilot.press("2")
+        await pilot.press("end", "2")
         await until(pilot, lambda: "Nothing is sent yet" not in text_of(app))
-        assert app.stage.plan is None
+        await pilot.press("escape", "u")
+        await until(pilot, lambda: f"Creates {REPO}2" in text_of(app))
 
 
 async def test_without_a_target_the_stage_names_the_step(settings: Settings) -> None:
@@ -106,18 +119,21 @@ async def test_without_a_ranking_the_stage_names_the_step(filled: Settings) -> N
 
 
 async def test_without_a_merge_the_plan_names_the_step(worked: Settings) -> None:
-    from sam_hub.catalog import latest_selection, open_catalog, record_selection
-    from sam_hub.catalog.targets import get_target
-
-    with open_catalog(worked.catalog_url) as catalog:
-        target = get_target(catalog, "court")
-        last = latest_selection(catalog, target.id, "sampling")
-        values = last.model_dump(exclude={"id", "created_at"})
-        record_selection(catalog, type(last)(**{**values, "chosen": last.chosen[:1]}))
-    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+    choose_others(worked)
+    async with SamHubApp(worked).run_test(size=NARROW) as pilot:
         app = await opened(pilot)
         await pilot.press("u", *REPO, "enter")
         await until(pilot, lambda: "not merged yet: press 4" in " ".join(text_of(app).split()))
+
+
+async def test_a_push_that_fails_says_why_where_it_was_begun(worked: Settings) -> None:
+    async with SamHubApp(worked).run_test(size=NARROW) as pilot:
+        app = await planned(pilot)
+        choose_others(worked)  # elsewhere, in the meantime
+        await pilot.press("u", *REPO, "enter")
+        problem = app.query_one("#push-problem", Static)
+        await until(pilot, lambda: "are not merged yet" in str(problem.content), seconds=60)
+        assert app.check_action("do", ("push",)) is True
 
 
 async def test_offline_says_so_before_anything_is_filled_in(filled: Settings) -> None:
@@ -133,7 +149,7 @@ async def test_who_is_not_logged_in_is_told_how(worked: Settings) -> None:
 
     endpoint, _ = await asyncio.to_thread(shared_hub, worked.hub)
     app = SamHubApp(worked.model_copy(update={"endpoint": endpoint, "token": None}))
-    async with app.run_test(size=WIDE) as pilot:
+    async with app.run_test(size=NARROW) as pilot:
         await opened(pilot)
         await pilot.press("u", *REPO, "enter")
         await until(pilot, lambda: "Not logged in" in text_of(app))

@@ -70,7 +70,7 @@ async def test_an_unfinished_form_says_at_each_field_what_is_missing(filled: Set
         stage = await at_target(pilot)
         fill_in(app, name="a/b", gold="gold.pdf")
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: "can't be called so" in text_of(app))
+        await until(pilot, lambda: "can not be called so" in text_of(app))
         shown = text_of(app)
         assert "Give a file" in shown
         assert "Name one at least" in shown

@@ -36,6 +36,7 @@ class ExpertsStage(Stage):
         "and rank them for your target. The Needs line says which of the target's types nobody covers."
     )
     RELOAD_AFTER: ClassVar = ("add", "pull", "remove", "select", "describe", "target")
+    SCOPED_CSS = False  # the size of the terminal is told by classes of the screen
     DEFAULT_CSS = """
     #experts-body { height: 1fr; }
     #experts-views { width: 2fr; }
@@ -229,7 +230,7 @@ class ExpertsStage(Stage):
         if details.size.width:
             details.focus()
             return
-        row, found = self.catalog.row, self.hub.row
+        row, found = self.catalog.row, self.hub.row if self.on_hub else None
         facts = (
             found_facts(found, self._inspections.get(repo), self.symbols, self.query_one(Details).room)
             if self.on_hub and found

@@ -42,8 +42,6 @@ class PushStage(Stage):
     #push-card Markdown { height: auto; margin: 0; padding: 0; }
     .-narrow #push-body { layout: vertical; }
     .-narrow #push-left, .-narrow #push-card { width: 100%; }
-    .-narrow #push-left { height: 3fr; }
-    .-narrow #push-card { height: 2fr; }
     .-narrow .-pushed #push-card { display: none; }
     """
 
@@ -192,7 +190,7 @@ class PushStage(Stage):
         target = self.app.target
         if target is None or not self._possible:
             return
-        if not self.form.values["repo"]:
+        if "/" not in self.form.values["repo"]:
             self.form.show_problem("Write where it goes as owner/name, then press Enter.")
             self.form.focus_repo()
         elif self.plan is None:

@@ -14,6 +14,7 @@ from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
+from textual.events import Key
 from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
@@ -56,7 +57,6 @@ def complete(value: str) -> str | None:
 class Tick(Static, can_focus=True):
     """Yes or no in one line, in words that any terminal shows: ``[x] cut running text``."""
 
-    BINDINGS: ClassVar = [Binding("space", "toggle", "Yes/no", show=False)]
     DEFAULT_CSS = """
     Tick { width: 1fr; height: 1; }
     Tick:focus { text-style: reverse; }
@@ -74,13 +74,14 @@ class Tick(Static, can_focus=True):
         self.value = value
         self.update(Text(f"[{'x' if value else ' '}] {self._label}"))
 
-    def action_toggle(self) -> None:
-        """The other value."""
+    def key_space(self, event: Key) -> None:
+        """The other value. No binding: that would be looked up where the cursor is by then."""
+        event.stop()
         self.set(not self.value)
 
     def on_click(self) -> None:
         """As space does."""
-        self.action_toggle()
+        self.set(not self.value)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ CONSOLE = Console(width=200)  # for wrapping alone, which takes a console but no
 FACTS_LINES = 18  # at least: most experts' facts fit, so that nothing moves from one to the next
 
 
-def fact_lines(facts: Sequence[tuple[str, str]], width: int) -> Text:
+def fact_lines(facts: Sequence[tuple[str, str]], width: int = 80) -> Text:
     """Names and values in lines of at most ``width`` cells, the values aligned under each other."""
     text = Text()
     for name, value in facts:

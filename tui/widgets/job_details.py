@@ -66,6 +66,8 @@ def _plain(value: object) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{key}: {_plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
+        if any(isinstance(item, (Mapping, list, tuple)) for item in value):
+            return f"{len(value)} {'entry' if len(value) == 1 else 'entries'}"
         return ", ".join(map(_plain, value))
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 

@@ -32,7 +32,7 @@ def columns(width: int, digits: int) -> list[tuple[str, str, int]]:
     """The columns (key, head, width) that fit into ``width`` cells."""
     number = max(3, digits)
     room = width - number - STATE - TIME - 5  # one cell after each column
-    title = max(LEAST, room * 2 // 5)
+    title = max(LEAST, room // 2)
     sizes = {
         "job": number,
         "state": STATE,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tui.app import SamHubApp
 
 BY = {"sampling": "merged by sampling", "similarity": "merged by similarity"}
-WHO = {"private": "private: you alone (and your organization)", "public": "public: everybody"}
+WHO = {"private": "private: for its owner alone", "public": "public: for everybody"}
 
 
 class PushForm(Vertical):
@@ -55,7 +55,8 @@ class PushForm(Vertical):
             yield Select(who, value="private", allow_blank=False, compact=True, id="push-who")
         with Horizontal(classes="field"):
             yield Label("Repository")
-            yield Input(placeholder="owner/name; Enter shows the plan", compact=True, id="push-repo")
+            hint = "owner/name; Enter shows the plan"
+            yield Input(placeholder=hint, compact=True, select_on_focus=False, id="push-repo")
         yield Static(id="push-problem", classes="field-error", markup=False)
 
     def on_mount(self) -> None:

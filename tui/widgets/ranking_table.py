@@ -136,7 +136,11 @@ class RankingTable(Table):
             key = self.app.keys_of("probe")
             self.border_title = Text(f"By {self.method}: not made yet, press {key}")
             return
-        how = "chosen by hand" if made["by_hand"] else f"chosen: best {made['k']}"
+        how = (
+            "chosen by hand"
+            if made["by_hand"]
+            else f"chosen: best {sum(row['chosen'] for row in made['rows'])}"
+        )
         self.border_title = Text(f"By {self.method} {symbols.dot} {symbols.done} {how}")
 
     def on_resize(self) -> None:

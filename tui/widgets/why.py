@@ -13,27 +13,31 @@ from tui.widgets.details import BAR, fact_lines
 METHODS = ("similarity", "sampling")
 
 
-def why_text(expert: str, rankings: Mapping[str, Any], labels: Sequence[str], symbols: Symbols) -> Text:
-    """What both rankings (an answer of `Rankings`) say of an expert, for a target of these labels."""
+def why_text(
+    expert: str, rankings: Mapping[str, Any], labels: Sequence[str], symbols: Symbols, width: int
+) -> Text:
+    """What both rankings (an answer of `Rankings`) say of an expert, for a target of these labels.
+
+    Lines have at most ``width`` cells.
+    """
     places = {}
     for method in METHODS:
         rows = rankings[method]["rows"] if rankings[method] else []
         places[method] = next(
             ((rank, row) for rank, row in enumerate(rows, 1) if row["expert"] == expert), None
         )
-    text = Text()
+    facts = []
     for method in METHODS:
         if place := places[method]:
-            text.append_text(fact_lines(_facts(method, *place, rankings[method], symbols)))
+            facts += _facts(method, *place, rankings[method], symbols)
     notes = {place[1]["note"] for place in places.values() if place and place[1]["note"]}
-    text.append_text(fact_lines([("note", f"{symbols.warning} {note}") for note in sorted(notes)]))
+    facts += [("note", f"{symbols.warning} {note}") for note in sorted(notes)]
     if place := places["sampling"] or places["similarity"]:
         knows = place[1]["knows"]
         missing = [label for label in labels if label not in knows]
-        facts = [("covers", f"{symbols.done} {', '.join(knows)}")] if knows else []
+        facts += [("covers", f"{symbols.done} {', '.join(knows)}")] if knows else []
         facts += [("misses", f"{symbols.missing} {', '.join(missing)}")] if missing else []
-        text.append_text(fact_lines(facts))
-    return text
+    return fact_lines(facts, width)
 
 
 def _facts(

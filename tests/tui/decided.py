@@ -1,0 +1,121 @@
+"""A catalog in which the job was done, with numbers that are the same each time: for pictures of the stages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sam_hub import catalog as records
+from sam_hub.catalog.corpora import define_target
+from sam_hub.evaluation.evaluating import gold_hash, read_gold
+from sam_hub.ner.text import Entity
+from sam_hub.settings import Settings
+from tests.tui.filled import fill
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+GOLD = (
+    '{"text": "The court of Paris heard Marie Curie.", "entities": [{"start": 4, "end": 9, "label": "court"}, '
+    '{"start": 25, "end": 36, "label": "person"}]}\n'
+    '{"text": "Judge Ada Byron spoke.", "entities": [{"start": 6, "end": 15, "label": "person"}]}\n'
+)
+PREDICTED = (
+    (Entity(4, 18, "court of Paris", "court"), Entity(25, 36, "Marie Curie", "person")),
+    (Entity(0, 5, "Judge", "court"),),
+)
+SCORES = {"sam-hub/base (untuned)": 0.11, "acme/ner-000000-legal": 0.42, "SaM (union)": 0.58}
+
+
+def decide(settings: Settings, folder: Path) -> None:
+    """Seven experts, a target, both rankings, scores of three systems with their sentences, and jobs of all kinds."""
+    fill(settings.catalog_url, 7)
+    (folder / "corpus.txt").write_text("The court of Paris heard Marie Curie.\nJudge Ada Byron spoke.\n")
+    (folder / "gold.jsonl").write_text(GOLD)
+    with records.open_catalog(settings.catalog_url) as catalog:
+        target = define_target(
+            catalog, "court", folder / "corpus.txt", ["person", "court"], gold=folder / "gold.jsonl"
+        )
+        experts = records.list_experts(catalog)[:4]
+        for method in ("similarity", "sampling"):
+            _rank(catalog, target, method, experts if method == "similarity" else experts[::-1])
+        _score(catalog, target, experts[0], folder / "gold.jsonl")
+        _jobs(catalog)
+
+
+def _rank(
+    catalog: records.Catalog, target: records.Target, method: str, experts: list[records.Expert]
+) -> None:
+    rows = []
+    for place, expert in enumerate(experts):
+        score, spread = 0.62 - 0.17 * place, 0.08 if method == "sampling" else 0.0
+        knows = [label for label in target.labels if label in expert.labels]
+        note = "" if knows else "knows none of the labels"
+        values = {"expert": expert.repo, "score": score, "low": score - spread, "high": score + spread}
+        rows.append({**values, "knows": knows, "note": note, "precision": score, "recall": score})
+    parameters = {"votes": "leave-self-out", "threshold": 0.5, "minimum": 2, "seed": 0, "sentences": 40}
+    pseudo = {"pseudo_entities": {row["expert"]: 20 + place for place, row in enumerate(rows)}}
+    records.record_selection(
+        catalog,
+        records.Selection(
+            target_id=target.id,
+            method=method,
+            k=2,
+            parameters={**parameters, **pseudo} if method == "sampling" else {"embedder": "all-MiniLM-L6-v2"},
+            ranking=rows,
+            chosen=[expert.ref for expert in [e for e in experts if set(e.labels) & set(target.labels)][:2]],
+        ),
+    )
+
+
+def _score(catalog: records.Catalog, target: records.Target, expert: records.Expert, gold_file: Path) -> None:
+    gold = read_gold(gold_file, target.labels)
+    question = records.Question("expert", expert.id or 0, "s" * 64, "b2ner", tuple(target.labels), "greedy")
+    kept = records.put_prediction(catalog, question, records.Answer(PREDICTED, 0, {}, 1.5), target.id)
+    for name, f1 in SCORES.items():
+        types = {
+            label: {"precision": f1 + 0.1, "recall": f1 - 0.1, "f1": f1, "support": number}
+            for number, label in enumerate(target.labels, 2)
+        }
+        records.record_evaluation(
+            catalog,
+            records.Evaluation(
+                target_id=target.id,
+                name=name,
+                test_sha256=gold_hash(gold),
+                precision=f1 + 0.1,
+                recall=f1 - 0.1,
+                f1=f1,
+                support=3,
+                parse_failures=0,
+                per_type=types,
+                prediction_ids=[kept.id],
+                seconds=1.5,
+            ),
+        )
+
+
+def _jobs(catalog: records.Catalog) -> None:
+    titles = {
+        "done": ("pull", "pull acme/ner-000000-legal"),
+        "failed": ("pull", "pull acme/ner-000001-biomedical"),
+        "cancelled": ("select", "rank experts for court"),
+        "interrupted": ("merge", "merge for court"),
+    }
+    for number, (state, (kind, title)) in enumerate(titles.items()):
+        began = NOON + timedelta(minutes=number)
+        failed = state in ("failed", "interrupted")
+        arguments = {"expert": title.split()[1]} if kind == "pull" else {"target": "court"}
+        records.add_job(
+            catalog,
+            records.Job(
+                kind=kind,
+                title=title,
+                arguments=arguments,
+                room="network" if kind == "pull" else "compute",
+                state=state,
+                error_title="The Hub did not answer" if failed else None,
+                error_action="Check the network, and run it again." if failed else None,
+                created_at=began,
+                started_at=began,
+                ended_at=began + timedelta(seconds=75),
+            ),
+        )

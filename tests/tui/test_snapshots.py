@@ -1,0 +1,97 @@
+"""Every stage in its states, as a person sees it at 120x36 and at 80x24.
+
+Snapshots are text, not SVG: a change of them can be read in a diff, and no font or colour table of the machine is in
+them. That colours are readable is the matter of `test_themes`. `pytest --snapshot-update` takes new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from textual.pilot import Pilot
+
+from sam_hub.settings import Settings
+from tests.tui.conftest import NARROW, WIDE, ready, text_of
+from tests.tui.decided import decide
+from tests.tui.filled import add_target, fill
+from tui.actions import STAGES
+from tui.app import SamHubApp
+
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+
+
+async def quiet(pilot: Pilot) -> None:
+    """Wait until all that was asked is answered and shown; actions may wait for the person meanwhile."""
+    for _ in range(2):  # an answer may lead to a question
+        await pilot.pause(0.5)
+        async with asyncio.timeout(30):
+            while any(w.is_running and not w.name.startswith("do_") for w in pilot.app.workers):
+                await pilot.pause(0.05)
+    await pilot.pause()
+
+
+async def picture(settings: Settings, size: tuple[int, int], *keys: str) -> str:
+    """The screen after these keys."""
+    app = SamHubApp(settings)
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        for key in keys:
+            await pilot.press(key)
+        await quiet(pilot)
+        return text_of(app)
+
+
+@SIZES
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_stage_where_nothing_is_there_yet(
+    settings: Settings, same_disk: None, stage: str, size: tuple[int, int], snapshot: SnapshotAssertion
+) -> None:
+    assert await picture(settings, size, str(STAGES.index(stage) + 1)) == snapshot
+
+
+@SIZES
+@pytest.mark.parametrize("stage", [s for s in STAGES if s != "jobs"])
+async def test_a_stage_with_experts_and_a_target(
+    settings: Settings,
+    same_disk: None,
+    stage: str,
+    size: tuple[int, int],
+    snapshot: SnapshotAssertion,
+    tmp_path: Path,
+) -> None:
+    fill(settings.catalog_url, 7)
+    add_target(settings.catalog_url, tmp_path)
+    assert await picture(settings, size, str(STAGES.index(stage) + 1)) == snapshot
+
+
+@SIZES
+@pytest.mark.parametrize("stage", [s for s in STAGES if s != "target"])
+async def test_a_stage_where_the_work_was_done(
+    settings: Settings,
+    same_disk: None,
+    stage: str,
+    size: tuple[int, int],
+    snapshot: SnapshotAssertion,
+    tmp_path: Path,
+) -> None:
+    decide(settings, tmp_path)
+    assert await picture(settings, size, str(STAGES.index(stage) + 1)) == snapshot
+
+
+@SIZES
+@pytest.mark.parametrize(
+    "keys",
+    [("space", "down", "space"), ("slash", "x", "y", "z"), ("question_mark",), ("a",), ("enter",), ("s",)],
+    ids=["selected", "no-fit", "help", "add", "details", "offline"],
+)
+async def test_what_keys_bring(
+    filled: Settings,
+    same_disk: None,
+    keys: tuple[str, ...],
+    size: tuple[int, int],
+    snapshot: SnapshotAssertion,
+) -> None:
+    assert await picture(filled, size, *keys) == snapshot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import subprocess
 import sys
@@ -98,29 +99,33 @@ async def test_ten_thousand_experts_are_walked_from_the_first_to_the_last(settin
         await until(pilot, lambda: "009999" in text_of(app))
         await pilot.press("k", "g")
         await until(pilot, lambda: "000000" in text_of(app))
-        for row in range(1, 300):  # past the end of the window, several times
+        for row in range(1, 190):  # past the end of the window, twice
             await pilot.press("down")
             await until(pilot, lambda row=row: app.stage.copied().startswith(f"acme/ner-{row:06}"))
 
 
 @pytest.mark.parametrize("count", [2_000, 100_000])
-async def test_a_key_costs_little_processor_time_however_large_the_catalog(
+async def test_the_first_rows_and_a_key_cost_little_however_large_the_catalog(
     settings: Settings, count: int
 ) -> None:
-    """Processor time, not seconds: it is the UI's own, whatever else the machine does."""
+    """Processor time of the UI's own thread, not seconds: it is the UI's, whatever else the machine does."""
     fill(settings.catalog_url, count)
-    started = time.process_time()
-    app = SamHubApp(settings)
-    async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: app.query(Table).first().row_count)
-        assert time.process_time() - started < 0.4
-        await ready(pilot)
-        costs = []
-        for _ in range(150):
-            before = time.process_time()
-            await pilot.press("down")
-            costs.append(time.process_time() - before)
-        assert sorted(costs)[142] < 0.05
+    for _ in range(2):  # the first one imports
+        started = time.thread_time()
+        app = SamHubApp(settings)
+        async with app.run_test(size=WIDE) as pilot:
+            while not app.query(Table).first().row_count:
+                await asyncio.sleep(0.005)
+            await pilot.pause(0)
+            first_paint = time.thread_time() - started
+            await ready(pilot)
+            costs = []
+            for _ in range(60):
+                before = time.thread_time()
+                await pilot.press("down")
+                costs.append(time.thread_time() - before)
+    assert first_paint < 0.4
+    assert sorted(costs)[57] < 0.05
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -151,12 +156,13 @@ async def test_a_hundred_resizes_leave_a_screen_that_works(filled: Settings) -> 
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
-        for _ in range(100):
+        for number in range(100):
             await pilot.resize_terminal(chance.randint(20, 200), chance.randint(5, 60))
-            await pilot.press(chance.choice(["down", "up", "2", "7", "1", "tab"]))
+            if number % 4 == 0:
+                await pilot.press(chance.choice(["down", "up", "2", "7", "1", "tab"]))
         await pilot.resize_terminal(*WIDE)
         await pilot.press("escape", "2")
-        await until(pilot, lambda: "acme/ner-000000" in text_of(app) or "ner-000000" in text_of(app))
+        await until(pilot, lambda: "000000-legal" in text_of(app))
 
 
 async def test_a_terminal_that_is_too_small_says_what_it_needs(filled: Settings) -> None:
@@ -166,7 +172,7 @@ async def test_a_terminal_that_is_too_small_says_what_it_needs(filled: Settings)
         assert SMALLEST in text_of(app)
         await pilot.resize_terminal(60, 16)
         await until(pilot, lambda: SMALLEST not in text_of(app))
-        assert "ner-000000" in text_of(app)
+        await until(pilot, lambda: "000000-legal" in text_of(app))
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

@@ -17,6 +17,7 @@ from tui.source import JobView
 from tui.stages.stage import Stage
 from tui.symbols import cut
 from tui.widgets.jobs_pane import job_line
+from tui.widgets.line import Line
 from tui.widgets.reading import ReadingPane
 from tui.widgets.score_table import ScoreTable, types_text
 from tui.widgets.sentences import Marker
@@ -73,7 +74,7 @@ class EvaluateStage(Stage):
                 yield Static(id="evaluate-types-inline", markup=False)
                 yield Static(id="evaluate-legend", markup=False)
                 yield Static(id="evaluate-sentences", markup=False)
-        yield Static(id="evaluate-progress", markup=False)
+        yield Line(id="evaluate-progress")
         yield Static(id="evaluate-note", markup=False)
 
     def on_mount(self) -> None:
@@ -320,9 +321,9 @@ class EvaluateStage(Stage):
     def _show_running(self, view: JobView | None) -> None:
         changed = (self._underway is None) != (view is None)
         self._underway = view
-        line = self.query_one("#evaluate-progress", Static)
+        line = self.query_one("#evaluate-progress", Line)
         line.display = view is not None
         if view is not None:
-            line.update(job_line(view, self.symbols, max(40, self.size.width - 2)))
+            line.put(job_line(view, self.symbols, max(40, self.size.width - 2)))
         if changed:
             self.app.refresh_bindings()

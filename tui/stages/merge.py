@@ -17,6 +17,7 @@ from sam_hub.errors import SamHubError, UsageError
 from tui.source import JobView
 from tui.stages.stage import Stage
 from tui.widgets.jobs_pane import job_line
+from tui.widgets.line import Line
 from tui.widgets.merge_form import MergeForm
 from tui.widgets.merge_plan import errors_of, plan_text, problem_text
 from tui.widgets.reading import ReadingPane
@@ -60,7 +61,7 @@ class MergeStage(Stage):
             yield MergeForm()
             with ReadingPane(id="merge-plan"):
                 yield Static(id="merge-plan-text", markup=False)
-        yield Static(id="merge-progress", markup=False)
+        yield Line(id="merge-progress")
         yield Static(id="merge-next", markup=False)
 
     def on_mount(self) -> None:
@@ -238,9 +239,9 @@ class MergeStage(Stage):
 
     def _show_running(self, view: JobView | None) -> None:
         before, self._underway = self._underway, view
-        line = self.query_one("#merge-progress", Static)
+        line = self.query_one("#merge-progress", Line)
         line.display = view is not None
         if view is not None:
-            line.update(job_line(view, self.symbols, max(40, self.size.width - 2)))
+            line.put(job_line(view, self.symbols, max(40, self.size.width - 2)))
         if (before is None) != (view is None):
             self._show_possible()

@@ -16,6 +16,7 @@ from tui.source import JobView
 from tui.stages.stage import Stage
 from tui.widgets.details import Details
 from tui.widgets.jobs_pane import job_line
+from tui.widgets.line import Line
 from tui.widgets.ranking_form import ranking_form
 from tui.widgets.ranking_table import RankingTable
 from tui.widgets.why import METHODS, agreement_text, why_text
@@ -70,7 +71,7 @@ class SelectStage(Stage):
                     yield RankingTable(method)
             yield Static(id="agreement", classes="line", markup=False)
             yield Details(id="why")
-        yield Static(id="select-progress", markup=False)
+        yield Line(id="select-progress")
 
     def _table(self, method: str) -> RankingTable:
         return self.query_one(f"#ranking-{method}", RankingTable)
@@ -296,14 +297,14 @@ class SelectStage(Stage):
 
     def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
         """How far a ranking of this target has come."""
-        line = self.query_one("#select-progress", Static)
+        line = self.query_one("#select-progress", Line)
         name = self.app.target.name if self.app.target else None
         running = [
             v for v in jobs if v.job.kind == "select" and v.is_active and v.job.arguments["target"] == name
         ]
         line.display = bool(running)
         if running:
-            line.update(job_line(running[0], self.symbols, max(20, self.size.width - 2)))
+            line.put(job_line(running[0], self.symbols, max(20, self.size.width - 2)))
         super().jobs_seen(jobs, ended)
 
     def copied(self) -> str:

@@ -30,9 +30,9 @@ COLUMN_OF = {"repo": "repo", "domain": "domain", "size_bytes": "size", "similari
 
 def columns(width: int, symbols: Symbols, query: ExpertQuery) -> list[tuple[str, str, int]]:
     """The columns (key, head, width) that fit into ``width`` cells; the head of the sorted one has an arrow."""
-    fixed = [("sim", 4), ("probe", 7), ("state", 9 if symbols.done == "✓" else 10)]
+    fixed = [("sim", 4), ("probe", 7), ("state", 8 if symbols.done == "✓" else 10)]
     if width >= WIDE:
-        fixed = [("domain", 10), *fixed[:2], ("size", 9), fixed[2]]
+        fixed = [("domain", 10), *fixed[:2], ("size", 8), fixed[2]]
     room = width - 4 - sum(w + 1 for _, w in fixed)
     name = max(FREE, room * 3 // 5 - 1)
     sizes = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.widgets import Static
 
 from tui.symbols import Symbols, progress_bar, state_sign
+from tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from tui.app import SamHubApp
@@ -34,13 +34,13 @@ def job_line(view: JobView, symbols: Symbols, width: int) -> Text:
     return line
 
 
-class JobsPane(Static):
+class JobsPane(Line):
     """The active jobs; gone when there is none. A click opens the Jobs stage."""
 
     app: SamHubApp
 
     def __init__(self) -> None:
-        super().__init__(id="jobs-pane", markup=False)
+        super().__init__(id="jobs-pane")
         self._views: list[JobView] = []
 
     def show(self, views: list[JobView]) -> None:
@@ -58,11 +58,12 @@ class JobsPane(Static):
     def _draw(self) -> None:
         running = sum(v.job.state != "queued" for v in self._views)
         head = f"Jobs: {running} running, {len(self._views) - running} queued"
-        self.border_title = head
+        if self.border_title != head:
+            self.border_title = head
         lines = LINES if self.app.screen.has_class("-tall") else 1
         width = max(20, self.size.width)
         shown = [job_line(view, self.app.symbols, width) for view in self._views[:lines]]
-        self.update(Text("\n").join(shown))
+        self.put(Text("\n").join(shown))
 
     async def on_click(self) -> None:
         """Open the stage."""

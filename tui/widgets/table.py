@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding
+from textual.cache import LRUCache
+from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import DataTable
 
 MOST_ROWS = 2_000  # the widget paints a window, never the catalog: 10,000 rows take it over a second
@@ -42,8 +46,41 @@ class Table(DataTable[Text]):
             return self.table
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        self._still_lines: LRUCache[tuple[object, ...], Strip] = LRUCache(1000)
+        self._style_now: Style | None = None
         super().__init__(cursor_type="row", zebra_stripes=False, cell_padding=0, id=id, classes=classes)
         self.more_above = self.more_below = False
+
+    # --- drawing: Textual's own table draws every line anew at each move of the cursor, and at 31 lines that
+    # takes longer than a key may. What the cursor does not touch stays as it is; benchmarks/tui.py measures it.
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw lines; the style under all of them is worked out once."""
+        self._style_now = super().rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._style_now = None
+
+    @property
+    def rich_style(self) -> Style:
+        """The style under the text."""
+        return self._style_now or super().rich_style
+
+    def _render_line(self, y: int, x1: int, x2: int, base_style: Style) -> Strip:
+        row = y - self.header_height
+        if row < 0 or row in (self.cursor_coordinate.row, self.hover_coordinate.row):
+            return super()._render_line(y, x1, x2, base_style)
+        key = (y, x1, x2, self.size.width, base_style, self._update_count, self._pseudo_class_state)
+        if (line := self._still_lines.get(key)) is None:
+            line = self._still_lines[key] = super()._render_line(y, x1, x2, base_style)
+        return line
+
+    def _clear_caches(self) -> None:
+        super()._clear_caches()
+        self._still_lines.clear()
+
+    # --- filling ----------------------------------------------------------------------------------------
 
     def set_columns(self, columns: Sequence[tuple[str, str, int]]) -> None:
         """Put columns (key, head, width in cells) in the place of those there are; the rows go.

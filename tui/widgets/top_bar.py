@@ -9,21 +9,21 @@ from urllib.parse import urlsplit
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import Static
 
 from tui.actions import STAGES
+from tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from tui.app import SamHubApp
 
 
-class StageTab(Static):
+class StageTab(Line):
     """A stage's number and name; a click goes there."""
 
     app: SamHubApp
 
     def __init__(self, number: int, name: str) -> None:
-        super().__init__(id=f"tab-{name}", markup=False)
+        super().__init__(id=f"tab-{name}")
         self.number, self.stage_name = number, name
 
     def show(self, current: bool, active: int) -> None:
@@ -31,7 +31,7 @@ class StageTab(Static):
         self.set_class(current, "-current")
         count = f"({active})" if self.stage_name == "jobs" and active else ""
         label = f"{self.number} {self.stage_name.capitalize()}{count}"
-        self.update(Text(f"[{label}]" if current else f" {label} "))
+        self.put(Text(f"[{label}]" if current else f" {label} "))
 
     async def on_click(self) -> None:
         """Go there."""
@@ -44,10 +44,10 @@ class TopBar(Horizontal):
     app: SamHubApp
 
     def compose(self) -> ComposeResult:
-        yield Static(id="bar-target", markup=False)
+        yield Line(id="bar-target")
         for number, name in enumerate(STAGES, 1):
             yield StageTab(number, name)
-        yield Static(id="bar-state", markup=False)
+        yield Line(id="bar-state")
 
     def on_mount(self) -> None:
         self.show()
@@ -55,14 +55,14 @@ class TopBar(Horizontal):
     def show(self) -> None:
         """Draw what has changed."""
         name = self.app.target.name if self.app.target else "none"
-        self.query_one("#bar-target", Static).update(
+        self.query_one("#bar-target", Line).put(
             Text(f" sam-hub  target: {name}", no_wrap=True, overflow="ellipsis")
         )
         active = sum(view.is_active for view in self.app.jobs)
         current = self.app.switcher.current
         for tab in self.query(StageTab):
             tab.show(tab.stage_name == current, active)
-        self.query_one("#bar-state", Static).update(
+        self.query_one("#bar-state", Line).put(
             Text(f"{self._hub()} {self.app.symbols.dot} {self._disk()} ", no_wrap=True)
         )
 

@@ -43,6 +43,8 @@ class SamHubApp(App[object]):
 
     TITLE = "sam-hub"
     CSS_PATH = "app.tcss"
+    AUTO_FOCUS = None  # it would put the cursor into a field of a stage that is not shown
+    AUTO_FOCUS = None  # stages and screens put the focus where work starts; it never goes to what is hidden
     BINDINGS: ClassVar = [a.binding() for a in ACTIONS]
     HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
     VERTICAL_BREAKPOINTS: ClassVar = [(0, "-flat"), (16, "-short"), (30, "-tall")]
@@ -170,6 +172,7 @@ class SamHubApp(App[object]):
             await self.switcher.mount(stage)
         self.switcher.current = name
         self.main.query_one(TopBar).show()
+        self.main.query_one(JobsPane).show(self.jobs)
         stage.enter()
         stage.focus_first()
         self.refresh_bindings()

@@ -11,6 +11,7 @@ from sam_hub.cli import demo, evaluate, experts, hub, jobs, merge, predict, push
 
 app = typer.Typer(
     help="Entity recognition for a new domain without labels: select experts on the Hub, and merge them.",
+    epilog="With no command it opens the terminal UI: sam-hub [--ascii], or in a browser: sam-hub --web.",
     no_args_is_help=False,
     add_completion=False,
     rich_markup_mode=None,

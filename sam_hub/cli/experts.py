@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table
+from sam_hub.cli.output import AsJson, DryRun, confirm, megabytes, say, show_json, show_table
 from sam_hub.jobs.place import Place
 
 Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
@@ -120,24 +120,12 @@ def remove(
         print(f"  {plan.predictions} predictions, {plan.probes} probes")
     if not dry_run:
         if not yes:
-            _confirm("Remove them?")
+            confirm("Remove them?", refused="Not removed")
         execute_removal(place.catalog, plan)
         if not as_json:
             print("Removed.")
     if as_json:
         show_json({**asdict(plan), "removed": not dry_run})
-
-
-def _confirm(question: str) -> None:
-    """Ask; anything but yes ends the command with nothing done."""
-    from sam_hub.errors import Interrupted
-
-    try:
-        agreed = typer.confirm(question)
-    except typer.Abort:
-        agreed = False
-    if not agreed:
-        raise Interrupted("Not removed", "Nothing was changed.")
 
 
 def describe(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table
-from sam_hub.cli.performing import Background, perform, start_job
+from sam_hub.cli.performing import Background, perform, start_jobs
 from sam_hub.jobs.place import Place
 
 Names = Annotated[list[str], typer.Argument(help="Repositories (owner/name), ids, or ends of names.")]
@@ -84,8 +84,7 @@ def pull(
     experts = resolve_experts(place.catalog, names)
     works = [PullExpert(expert.repo if expert.current else expert.ref) for expert in experts]
     if background:
-        for work in works:
-            start_job(place, work, as_json=as_json)
+        start_jobs(place, works, as_json=as_json)
         return
     rows = [perform(place, work) for work in works]
     if as_json:
@@ -99,7 +98,10 @@ def _show_pull(plan: dict[str, Any], as_json: bool) -> None:
         show_json(plan)
         return
     for item in plan["experts"]:
-        print(f"Would fetch {item['expert']} ({megabytes(item['bytes'])})")
+        if item["on_disk"]:
+            print(f"{item['expert']} is on disk already")
+        else:
+            print(f"Would fetch {item['expert']} ({megabytes(item['bytes'])})")
     for base in plan["bases"]:
         print(f"Would fetch {base['repo']}, their base ({megabytes(base['bytes'])})")
     print(f"{megabytes(plan['free'])} of disk are free")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sam_hub.cli.output import AsJson, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, confirm, say, show_json, show_table, watching
 from sam_hub.jobs.place import Place
 
 if TYPE_CHECKING:
@@ -62,18 +62,18 @@ def show(number: Number, as_json: AsJson = False) -> None:
         show_json({**_values(job, "json"), "progress": asdict(progress) if progress else None, "log": log})
         return
     values = _values(job)
+    values["result"] = _readable(job.result or {})
     if progress is not None and job.state in ("running", "cancelling"):
         values["progress"] = f"{progress.what}: {progress.done} of {progress.total}"
     _show_fields(values)
-    if log:
-        print("\n" + "\n".join(log))
+    _show_log(log)
 
 
 @app.command(epilog="Example: sam-hub jobs follow 12")
 def follow(number: Number, as_json: AsJson = False) -> None:
     """Show a job's progress until it ends, then its result; Ctrl+C stops following, not the job."""
     from sam_hub.errors import Interrupted, SamHubError
-    from sam_hub.jobs.following import wait_for
+    from sam_hub.jobs.following import log_tail, wait_for
 
     place = Place()
     try:
@@ -93,7 +93,8 @@ def follow(number: Number, as_json: AsJson = False) -> None:
         )
     if not as_json:
         print(f"Job {number}: {job.title} (done)")
-        _show_fields(job.result or {})
+        _show_fields(_readable(job.result or {}))
+        _show_log(log_tail(place.settings, number))
 
 
 @app.command(epilog="Example: sam-hub jobs cancel 12 13")
@@ -142,7 +143,8 @@ def forget(
         )
     if going and not yes:
         one = len(going) == 1
-        _confirm(f"Forget {len(going)} ended {'job and its log' if one else 'jobs and their logs'}?")
+        what = "job and its log" if one else "jobs and their logs"
+        confirm(f"Forget {len(going)} ended {what}?", refused="Not forgotten")
     gone = queue.forget(place.catalog, place.settings, going) if going else []
     if as_json:
         show_json({"forgotten": gone})
@@ -182,6 +184,26 @@ def _values(job: Job, mode: str = "python") -> dict[str, Any]:
     return {**{name: values[name] for name in FIELDS}, "seconds": seconds_of(job)}
 
 
+def _readable(result: dict[str, Any]) -> dict[str, Any]:
+    """What of a result fits into a table; the rest (whole rankings) is told by the log, or by --json in full."""
+    return {
+        name: value
+        for name, value in result.items()
+        if not any(isinstance(item, (dict, list)) for item in _items(value))
+    }
+
+
+def _items(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _show_log(lines: list[str]) -> None:
+    if lines:
+        print("\n" + "\n".join(lines))
+
+
 def _show_fields(values: dict[str, Any]) -> None:
     """A table of what has a value."""
     rows = [(key, _line(value)) for key, value in values.items() if value not in (None, "", [], {})]
@@ -198,15 +220,3 @@ def _line(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
     return f"{value:.1f}" if isinstance(value, float) and value >= 1 else str("" if value is None else value)
-
-
-def _confirm(question: str) -> None:
-    """Ask; anything but yes ends the command with nothing done."""
-    from sam_hub.errors import Interrupted
-
-    try:
-        agreed = typer.confirm(question)
-    except typer.Abort:
-        agreed = False
-    if not agreed:
-        raise Interrupted("Not forgotten", "Nothing was changed.")

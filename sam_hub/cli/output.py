@@ -72,6 +72,18 @@ def show_error(error: SamHubError) -> int:
     return error.exit_code
 
 
+def confirm(question: str, *, refused: str) -> None:
+    """Ask; anything but yes ends the command with nothing done, and ``refused`` says so."""
+    from sam_hub.errors import Interrupted
+
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise Interrupted(refused, "Nothing was changed.")
+
+
 @contextmanager
 def watching() -> Iterator[Any]:
     """A function ``watch(what, done, all)`` that shows progress on standard error, and takes it away after.

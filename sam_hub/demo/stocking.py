@@ -43,7 +43,8 @@ def prepare_home(settings: Settings, say: Say) -> Path:
 
     home = demo_home(settings)
     home.mkdir(parents=True, exist_ok=True)
-    (home / FILE_NAME).write_text(SETTINGS_TEXT, encoding="utf-8")
+    if not (home / FILE_NAME).exists():  # what the person has added there stays
+        (home / FILE_NAME).write_text(SETTINGS_TEXT, encoding="utf-8")
     return make_base(home / "base" / "SmolLM2-135M-Instruct", say=say)
 
 
@@ -61,7 +62,7 @@ def publish_shipped(hub: Hub, base: Path, watch: Watch) -> None:
 
 @dataclass(frozen=True)
 class StockDemo(Work):
-    """Make the demo's home and fill its Hub. The catalog there stays empty but for the experts' names."""
+    """Make the demo's home and fill its Hub. The catalog there lists the experts and a target; nothing is pulled."""
 
     KIND: ClassVar[str] = "stock"
     ROOM: ClassVar[str] = "network"
@@ -100,3 +101,10 @@ class StockDemo(Work):
             target_descriptor(catalog, target, here)
         say(f"The demo's home is {here.home}")
         return {"home": str(here.home)}
+
+    def sweep(self, settings: Settings) -> None:
+        """Unfinished folders of the base."""
+        from sam_hub.demo.base import SCRATCH
+        from sam_hub.scratch import sweep_scratch
+
+        sweep_scratch(demo_home(settings) / "base", SCRATCH)

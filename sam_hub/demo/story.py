@@ -101,16 +101,20 @@ def run_demo(settings: Settings, *, fresh: bool = False, say: Callable[[str], No
     say("Publishing the base and the shipped experts to it")
     publish_shipped(hub, base, watch)
     with records.open_catalog(here.catalog_url) as catalog:
-        return _Story(here, hub, catalog, say, watch).tell(began)
+        return _Story(here, catalog, say, watch).tell(began)
 
 
 @dataclass
 class _Story:
     settings: Settings
-    hub: Hub
     catalog: Catalog
     say: Callable[[str], None]
     watch: Watch
+
+    @property
+    def hub(self) -> Hub:
+        """Looked up each time: hours of selecting without a question to it end it, and it is started anew."""
+        return connect(self.settings)
 
     def tell(self, began: float) -> Outcome:
         unified, experts = self._gather()

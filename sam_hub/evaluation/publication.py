@@ -21,8 +21,11 @@ from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.asking import format_of
 from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.merged import merges_for
+from sam_hub.scratch import scratch_prefix
+from sam_hub.selection.rankings import chosen_repos, is_by_hand
 
 CARD = "README.md"
+SCRATCH = "push"
 OWN_FILES = ("merge.json", "job.json")  # they hold local paths, and stay here
 
 
@@ -49,10 +52,9 @@ def write_card(catalog: Catalog, merge: records.Merge, repo: str, about: Publica
         )
         for item in recipe["experts"]
     )
-    chosen = set(about.selection.chosen) if about.selection else set()
-    refs = {e.repo: e.ref for e in experts.values()}
+    chosen = chosen_repos(about.selection) if about.selection else set()
     ranking = tuple(
-        SelectionRow(row["expert"], row["score"], row["low"], row["high"], refs.get(row["expert"]) in chosen)
+        SelectionRow(row["expert"], row["score"], row["low"], row["high"], row["expert"] in chosen)
         for row in (about.selection.ranking if about.selection else [])
     )
     base = recipe["base"]
@@ -71,6 +73,7 @@ def write_card(catalog: Catalog, merge: records.Merge, repo: str, about: Publica
         licence=_licence(inputs),
         configuration=_portable(merge),
         evaluations=_scores(about),
+        by_hand=about.selection is not None and is_by_hand(about.selection),
     )
     return merge_card(card)
 
@@ -130,7 +133,7 @@ def metadata(merge: records.Merge, about: Publication) -> dict:
 def staged(catalog: Catalog, merge: records.Merge, repo: str, about: Publication) -> Iterator[Path]:
     """A folder as it shall be pushed: the weights linked, the card and metadata written; gone afterwards."""
     source = Path(merge.path)
-    with tempfile.TemporaryDirectory(dir=source.parent, prefix=".push-") as scratch:
+    with tempfile.TemporaryDirectory(dir=source.parent, prefix=scratch_prefix(SCRATCH)) as scratch:
         folder = Path(scratch)
         for file in sorted(f for f in source.iterdir() if f.is_file() and f.name not in OWN_FILES):
             if file.suffix == ".safetensors":

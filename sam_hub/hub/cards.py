@@ -74,7 +74,10 @@ class SelectionRow:
 
 @dataclass(frozen=True)
 class MergeCard:
-    """A merged model. ``selected_by`` names the ranking, ``configuration`` is mergekit's YAML."""
+    """A merged model. ``selected_by`` names the ranking, ``configuration`` is mergekit's YAML.
+
+    ``by_hand``: a person chose the inputs, in the place of the ranking's best.
+    """
 
     repo: str
     base: str
@@ -92,6 +95,7 @@ class MergeCard:
     configuration: str = ""
     evaluations: tuple[Evaluation, ...] = ()
     limits: tuple[str, ...] = ()
+    by_hand: bool = False
 
 
 def expert_card(card: ExpertCard) -> str:
@@ -258,7 +262,9 @@ def _selection(card: MergeCard) -> str:
         for row in card.selection
     ]
     ranking = table(("expert", "score", "95% interval", "chosen"), rows)
-    return f"## Selection\n\nExperts ranked by {card.selected_by} for {card.target}:\n\n{ranking}"
+    how = f"Experts ranked by {card.selected_by} for {card.target}"
+    by_hand = "; those that are merged were chosen by hand" if card.by_hand else ""
+    return f"## Selection\n\n{how}{by_hand}:\n\n{ranking}"
 
 
 def _interval(row: SelectionRow) -> str:

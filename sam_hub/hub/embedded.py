@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from sam_hub.errors import InputError
-from sam_hub.hub.server import process
+from sam_hub.hub.server import process as server
+from sam_hub.scratch import has_ended
 
 READY = "server.json"
+LOCK = f".{READY}.lock"
 IDLE_SECONDS = 1800.0
+END_SECONDS = 5.0
 
 
 def shared_hub(root: Path) -> tuple[str, str]:
@@ -31,26 +32,35 @@ def shared_hub(root: Path) -> tuple[str, str]:
 
     root.mkdir(parents=True, exist_ok=True)
     ready = root / READY
-    with FileLock(root / f".{READY}.lock"):
+    with FileLock(root / LOCK):
         facts = _read_facts(ready)
-        if facts and _answers(facts["endpoint"]):
+        if facts and _is_up(facts):
             return facts["endpoint"], facts["token"]
         port = urlsplit(facts["endpoint"]).port or 0 if facts else 0
         for wanted in dict.fromkeys((port, 0)):
             try:
-                return process.start_detached(root, wanted, ready, IDLE_SECONDS)
-            except process.ServerFailed as error:
+                return server.start_detached(root, wanted, ready, IDLE_SECONDS)
+            except server.ServerFailed as error:
                 failure = error
         raise InputError(failure.title, failure.action)
 
 
 def stop_shared_hub(root: Path) -> None:
-    """End the shared Hub over ``root``, if it runs."""
-    facts = _read_facts(root / READY)
-    if facts and _answers(facts["endpoint"]):  # a process of this number alone might be another program's
-        with suppress(ProcessLookupError):
-            os.kill(facts["pid"], signal.SIGTERM)
-    (root / READY).unlink(missing_ok=True)
+    """End the shared Hub over ``root``, if it runs, and wait until it is gone."""
+    import psutil
+    from filelock import FileLock
+
+    ready = root / READY
+    if not ready.exists():
+        return
+    with FileLock(root / LOCK):
+        facts = _read_facts(ready)
+        if facts and _is_up(facts):
+            with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+                process = psutil.Process(facts["pid"])
+                process.terminate()
+                process.wait(END_SECONDS)
+        ready.unlink(missing_ok=True)
 
 
 def _read_facts(ready: Path) -> dict[str, Any] | None:
@@ -61,6 +71,11 @@ def _read_facts(ready: Path) -> dict[str, Any] | None:
     known = {"root", "endpoint", "token", "pid"} <= set(facts)
     # A folder that was copied or moved brings the facts of a Hub along that serves another one.
     return facts if known and facts["root"] == str(ready.parent.resolve()) else None
+
+
+def _is_up(facts: dict[str, Any]) -> bool:
+    """Whether the very Hub of these facts runs: its number or its port alone might be another program's by now."""
+    return not has_ended(facts["pid"]) and _answers(facts["endpoint"])
 
 
 def _answers(endpoint: str) -> bool:
@@ -77,30 +92,13 @@ def _answers(endpoint: str) -> bool:
         connection.close()
 
 
-@contextmanager
-def running_hub(root: Path, port: int = 0) -> Iterator[process.ServerProcess]:
-    """A Hub over ``root`` in a child process for the time of a ``with`` block.
-
-    Raises:
-        InputError: the port is taken, or the folder can't be used.
-    """
-    with _explained(), process.start(root, port) as server:
-        yield server
-
-
 def serve_here(root: Path, host: str, port: int, on_ready: Callable[[str, str], None]) -> None:
     """Serve ``root`` in this process until Ctrl+C; ``on_ready`` gets the endpoint and the token.
 
     Raises:
         InputError: the port is taken, the host is not loopback, or the folder can't be used.
     """
-    with _explained():
-        process.serve(root, host, port, on_ready=on_ready)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
     try:
-        yield
-    except process.ServerFailed as error:
+        server.serve(root, host, port, on_ready=on_ready)
+    except server.ServerFailed as error:
         raise InputError(error.title, error.action) from error

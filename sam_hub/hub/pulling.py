@@ -18,10 +18,12 @@ from sam_hub.hub.faults import explained, retried
 from sam_hub.hub.file_rules import RemoteFile, is_wanted, tree_problems
 from sam_hub.hub.remote_files import fetch, list_files
 from sam_hub.hub.repo_id import check_repo_id, folder_name, is_commit
+from sam_hub.scratch import scratch_prefix, sweep_scratch
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all, and the file at hand; what it raises ends the work."""
 
+SCRATCH = "pull"
 _STALE_SECONDS = 24 * 3600
 
 
@@ -111,7 +113,7 @@ def pull(hub: Hub, plan: PullPlan, on_progress: Progress | None = None) -> Path:
         )
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(plan.folder.parent, hub.cache_dir)
-    building = Path(tempfile.mkdtemp(prefix=".pull-", dir=plan.folder.parent))
+    building = Path(tempfile.mkdtemp(prefix=scratch_prefix(SCRATCH), dir=plan.folder.parent))
     try:
         with explained(hub, plan.repo):
             done = 0
@@ -133,7 +135,7 @@ def _settle(building: Path, plan: PullPlan) -> None:
         return
     building.chmod(0o755)
     if plan.folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=".pull-", dir=plan.folder.parent))
+        old = Path(tempfile.mkdtemp(prefix=scratch_prefix(SCRATCH), dir=plan.folder.parent))
         plan.folder.rename(old / "damaged")
         building.rename(plan.folder)
         shutil.rmtree(old, ignore_errors=True)
@@ -208,15 +210,11 @@ def _meter(on_progress: Progress | None, before: int, total: int, path: str) -> 
 
 
 def _sweep(folder: Path, cache_dir: Path | None) -> None:
-    """Remove what killed pulls left more than a day ago; huggingface_hub keeps its partials forever."""
-    stale = [*folder.glob(".pull-*"), *(cache_dir.glob("models--*/blobs/*.incomplete") if cache_dir else ())]
-    for path in stale:
+    """Remove what killed pulls left; partials, which a pull goes on with, a day later: nobody else does."""
+    sweep_scratch(folder, SCRATCH)
+    for path in cache_dir.glob("models--*/blobs/*.incomplete") if cache_dir else ():
         with contextlib.suppress(OSError):  # another pull may be faster
-            if time.time() - path.stat().st_mtime < _STALE_SECONDS:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
+            if time.time() - path.stat().st_mtime >= _STALE_SECONDS:
                 path.unlink()
 
 

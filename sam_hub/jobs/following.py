@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam_hub.jobs.folder import LOG, PROGRESS, job_folder
+from sam_hub.jobs.folder import LOG, PROGRESS, job_folder, private
 from sam_hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ class Reporter:
         self._due = time.monotonic() + SECONDS_BETWEEN
         if values is not None:
             with suppress(OSError):  # a full disk fails the work where that writes, not here
-                self._scratch.write_text(json.dumps(asdict(values)), encoding="utf-8")
-                self._scratch.replace(
-                    self._file
-                )  # a reader sees the old one or the new one, never half of one
+                with open(self._scratch, "w", encoding="utf-8", opener=private) as file:
+                    json.dump(asdict(values), file)
+                # A reader sees the old one or the new one, never half of one.
+                self._scratch.replace(self._file)
 
 
 def progress_of(settings: Settings, job_id: int) -> Progress | None:

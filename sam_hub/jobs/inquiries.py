@@ -111,18 +111,18 @@ class PlanPull(Inquiry):
         from sam_hub.catalog.registration import resolve_experts
         from sam_hub.hub.pulling import plan_pull
 
-        experts = resolve_experts(place.catalog, self.experts)
+        hub, experts = place.hub, resolve_experts(place.catalog, self.experts)
         there = {base.weights_sha256 for base in list_bases(place.catalog) if base.path}
         rows, bases, free = [], {}, 0
         for expert in experts:
-            plan = plan_pull(place.hub, expert.repo, expert.commit, place.settings.models)
+            plan = plan_pull(hub, expert.repo, expert.commit, place.settings.models)
             on_disk = plan.complete and expert.path is not None
             rows.append({"expert": expert.repo, "bytes": plan.to_fetch, "on_disk": on_disk})
             free = plan.free or free
             if expert.kind == "adapter" and expert.base_sha256 not in there:
                 bases[expert.base_repo] = 0
         for repo in bases:
-            plan = plan_pull(place.hub, repo, "main", place.settings.models)
+            plan = plan_pull(hub, repo, "main", place.settings.models)
             bases[repo] = plan.to_fetch
         return {
             "experts": rows,

@@ -36,9 +36,9 @@ class Place:
 
         return open_catalog(self.settings.catalog_url)
 
-    @cached_property
+    @property
     def hub(self) -> Hub:
-        """The Hub; nothing is sent before it is asked."""
+        """The Hub. Looked up each time: an embedded one ends when nobody asks it for long, and is started anew."""
         from sam_hub.hub.connection import connect
 
         return connect(self.settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sam_hub
-from sam_hub.jobs.folder import LOG, job_folder
+from sam_hub.jobs.folder import LOG, job_folder, make_private, private
 
 if TYPE_CHECKING:
     import psutil
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sam_hub.catalog import Job
     from sam_hub.settings import Settings
 
-GRACE_SECONDS = 3.0  # from the request to end until it is no request any more
+GRACE_SECONDS = 2.5  # from the request to end until it is no request any more; with the rest below four
 # The system counts from its start, which moves when the clock is set: not by so much, and no number of a process
 # comes round again so soon.
 SAME_START_SECONDS = 2.0
@@ -37,8 +37,8 @@ def start(settings: Settings, job_id: int) -> tuple[int, float]:
     import psutil
 
     folder = job_folder(settings, job_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("ab") as log:
+    make_private(folder)
+    with open(folder / LOG, "ab", opener=private) as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "sam_hub.jobs", str(job_id)],
             stdin=subprocess.DEVNULL,
@@ -76,11 +76,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "SAM_HUB_EMBEDDER": settings.embedder,
         "SAM_HUB_THREADS": str(settings.threads),
     }
-    if settings.database_url:
-        given["SAM_HUB_DATABASE_URL"] = settings.database_url
-    if settings.token:
-        given["SAM_HUB_TOKEN"] = settings.token
-    return {**os.environ, **given}
+    optional = {"SAM_HUB_DATABASE_URL": settings.database_url, "SAM_HUB_TOKEN": settings.token}
+    given |= {name: value for name, value in optional.items() if value}
+    # Those of the person's own home do not hold in the demo's.
+    inherited = {name: value for name, value in os.environ.items() if name not in optional}
+    return {**inherited, **given}
 
 
 def is_alive(job: Job) -> bool:
@@ -114,6 +114,8 @@ def end(job: Job) -> bool:
         os.killpg(job.pid, signal.SIGTERM)
     _wait(lambda: not is_alive(job), GRACE_SECONDS)
     in_order = not is_alive(job)
+    if not in_order:  # it may have started more since
+        family = list(dict.fromkeys([*family, *_family(job)]))
     _wait(lambda: not any(map(_runs, family)), 0.3 if in_order else 0)
     for process in filter(_runs, family):  # also those in sessions of their own
         with suppress(psutil.NoSuchProcess):

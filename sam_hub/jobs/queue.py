@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog import ENDED, Catalog, Job, add_job, forget_jobs, get_job
-from sam_hub.errors import SamHubError, UsageError
+from sam_hub.errors import SamHubError, UsageError, of_the_system
 from sam_hub.jobs.folder import job_folder
 from sam_hub.jobs.process import end, is_alive, start
 from sam_hub.jobs.work import ROOMS, Work, work_of
@@ -69,10 +69,16 @@ def _start_waiting(session: Session, jobs: list[Job], settings: Settings) -> Non
     for job in jobs:
         if job.state != "queued" or busy[job.room] >= ROOMS.get(job.room, 1):
             continue
-        busy[job.room] += 1
-        job.state, job.started_at = "running", datetime.now(UTC)
-        # Within the transaction: the process waits for it to end before it reads its own record.
-        job.pid, job.pid_started = start(settings, job.id or 0)
+        try:
+            # Within the transaction: the process waits for it to end before it reads its own record.
+            job.pid, job.pid_started = start(settings, job.id or 0)
+        except OSError as error:  # no room for its log, or for a process: the others shall go on
+            told = of_the_system(error)
+            job.state, job.error_title, job.error_action = "failed", told.title, told.action
+            job.ended_at = datetime.now(UTC)
+        else:
+            job.state, job.started_at = "running", datetime.now(UTC)
+            busy[job.room] += 1
         session.add(job)
 
 

@@ -24,6 +24,7 @@ from sam_hub.merging.checks import Report, bytes_to_write, check, memory_needed,
 from sam_hub.merging.configuration import FILE_NAME, config_text
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
 from sam_hub.merging.recipe import Recipe, recipe_hash, to_json
+from sam_hub.scratch import has_ended
 
 RECORD = "merge.json"
 START_SECONDS = 5.0  # imports of torch, transformers, mergekit
@@ -146,11 +147,9 @@ def _staging(output: Path) -> Iterator[Path]:
 
 def sweep_merges(merges: Path, name: str = "*") -> None:
     """Delete what killed processes left below ``merges`` (of the merge of this folder's name, or of all)."""
-    import psutil
-
     for left in merges.glob(f".{name}.*"):
         _, _, owner = left.name.removesuffix(left.suffix).rpartition(".")
-        if left.suffix in (".partial", ".old") and owner.isdigit() and not psutil.pid_exists(int(owner)):
+        if left.suffix in (".partial", ".old") and owner.isdigit() and has_ended(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -36,14 +36,24 @@ def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
 def _plain(selection: records.Selection | None) -> dict[str, Any] | None:
     if selection is None:
         return None
-    chosen = {ref.rpartition("@")[0] for ref in selection.chosen}
+    chosen = chosen_repos(selection)
     return {
         "rows": [{**row, "chosen": row["expert"] in chosen} for row in selection.ranking],
         "parameters": {name: v for name, v in selection.parameters.items() if name != BY_HAND},
         "k": selection.k,
-        "by_hand": bool(selection.parameters.get(BY_HAND)),
+        "by_hand": is_by_hand(selection),
         "created_at": selection.created_at.isoformat(),
     }
+
+
+def chosen_repos(selection: records.Selection) -> set[str]:
+    """The repositories of the chosen experts, which may stand at other commits by now."""
+    return {ref.rpartition("@")[0] for ref in selection.chosen}
+
+
+def is_by_hand(selection: records.Selection) -> bool:
+    """Whether a person chose, and not the ranking."""
+    return bool(selection.parameters.get(BY_HAND))
 
 
 def choose_by_hand(

@@ -45,6 +45,20 @@ def test_a_pull_brings_the_base_once(pulled: Call) -> None:
     assert all(Path(expert["path"], "adapter_model.safetensors").is_file() for expert in pulled("list"))
 
 
+def test_what_is_on_disk_is_not_fetched_again_and_a_dry_run_says_so(
+    pulled: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["pull", NAMES[0], "--dry-run"]) == 0
+    assert f"{NAMES[0]} is on disk already" in capsys.readouterr().out
+
+
+def test_several_jobs_are_one_json_list(pulled: Call) -> None:
+    made = pulled("pull", *NAMES, "--background")
+    assert [job["title"] for job in made] == [f"pull {name}" for name in NAMES]
+    for job in made:
+        assert pulled("jobs", "follow", job["job"])["state"] == "done"
+
+
 def test_describe_names_the_nearest_experts(with_target: Call) -> None:
     described = with_target("describe", "paris")
     assert described["count"] == 3
@@ -103,9 +117,13 @@ def test_remove_says_what_goes_and_frees_it(pulled: Call, home: Path) -> None:
     assert [e["repo"] for e in pulled("list")] == ["acme/ner-medicine", "acme/ner-news"]
 
 
-def test_without_a_command_it_says_where_to_start(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_the_command_line_lists_them(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run([]) == 0
-    assert "sam-hub demo" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "  demo " in shown
+    assert "opens the terminal UI" in shown
 
 
 @pytest.mark.parametrize(
@@ -119,6 +137,7 @@ def test_without_a_command_it_says_where_to_start(home: Path, capsys: pytest.Cap
         "remove",
         "describe",
         "select",
+        "choose",
         "merge",
         "predict",
         "evaluate",

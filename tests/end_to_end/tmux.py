@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,13 +61,29 @@ class Tmux:
         Raises:
             AssertionError: they don't come; the message shows the screen.
         """
+        return self.wait_until(lambda screen: all(text in screen for text in texts), seconds, f"{texts}")
+
+    def wait_for_any(self, *texts: str, seconds: float = 30) -> str:
+        """Wait until one of these is on the screen."""
+        return self.wait_until(
+            lambda screen: any(text in screen for text in texts), seconds, f"any of {texts}"
+        )
+
+    def wait_until(
+        self, holds: Callable[[str], bool], seconds: float = 30, what: str = "what was awaited"
+    ) -> str:
+        """Wait until something holds for the screen; returns the screen.
+
+        Raises:
+            AssertionError: it does not come to hold; the message shows the screen.
+        """
         deadline = time.monotonic() + seconds
         while True:
             shown = self.screen()
-            if all(text in shown for text in texts):
+            if holds(shown):
                 return shown
             if time.monotonic() > deadline:
-                raise AssertionError(f"{texts} did not come within {seconds:g} s; the screen:\n{shown}")
+                raise AssertionError(f"{what} did not come within {seconds:g} s; the screen:\n{shown}")
             time.sleep(0.1)
 
     def pid(self) -> int:

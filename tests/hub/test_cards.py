@@ -69,6 +69,11 @@ def test_an_experts_card_is_valid_metadata() -> None:
     )
 
 
+def test_a_merges_card_says_where_a_person_chose_and_not_the_ranking() -> None:
+    assert "by hand" not in merge_card(MERGE)
+    assert "chosen by hand" in merge_card(replace(MERGE, by_hand=True))
+
+
 def test_an_experts_card_tells_data_recipe_and_scores_beside_the_base() -> None:
     text = expert_card(EXPERT)
     for told in ("WikiGold", "CC-BY-4.0", "Balasuriya", "**rank:** 8", "| base | 0.100 |", "1.2%"):

@@ -15,18 +15,15 @@ from huggingface_hub.utils import get_session
 
 from sam_hub.errors import InputError
 from sam_hub.hub.connection import Hub
-from sam_hub.hub.embedded import running_hub
+from sam_hub.hub.embedded import serve_here
 from sam_hub.hub.server.process import ServerProcess, start
 from tests.hub.conftest import publish
 
 
 def test_a_taken_port_is_one_clear_message(server: ServerProcess, tmp_path: Path) -> None:
     port = int(server.endpoint.rsplit(":", 1)[1])
-    with (
-        pytest.raises(InputError, match=f"Port {port} of 127.0.0.1 can't be used"),
-        running_hub(tmp_path, port),
-    ):
-        pass
+    with pytest.raises(InputError, match=f"Port {port} of 127.0.0.1 can't be used"):
+        serve_here(tmp_path, "127.0.0.1", port, print)
 
 
 def test_the_command_says_that_a_port_is_taken(server: ServerProcess, tmp_path: Path) -> None:

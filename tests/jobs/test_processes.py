@@ -17,10 +17,11 @@ from sam_hub.hub.embedded import shared_hub, stop_shared_hub
 from sam_hub.jobs.following import log_tail, progress_of
 from sam_hub.jobs.process import is_alive, start
 from sam_hub.jobs.queue import dispatch
+from sam_hub.scratch import has_ended
 from sam_hub.settings import Settings
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, family_of, until
-from tests.jobs.works import Download, UseHub
+from tests.jobs.works import Download, Stubborn, UseHub
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -65,6 +66,13 @@ def test_a_job_that_ignores_the_request_is_killed_and_swept_after(queue: Queue, 
     assert 2.5 < time.monotonic() - began < 4
     assert all(is_gone(process) for process in family)
     assert not file.exists()
+
+
+def test_what_a_job_started_after_it_was_asked_to_end_goes_with_it(queue: Queue, tmp_path):
+    file = tmp_path / "pid"
+    job = queue.at_work(queue.submit(Stubborn(str(file))))
+    assert queue.cancel(job.id).state == "cancelled"
+    assert has_ended(int(file.read_text()))
 
 
 def test_cancelling_one_of_two_leaves_the_other_running(queue: Queue):

@@ -131,6 +131,32 @@ def test_files_that_cannot_be_swept_do_not_hold_up_the_queue(queue: Queue):
     assert queue.states(number, following) == ["interrupted", "running"]
 
 
+def test_a_job_that_cannot_be_started_fails_with_what_to_do(queue: Queue):
+    queue.settings.home.joinpath("jobs").write_text("not a folder")
+    job = queue.job(queue.submit(Busy(seconds=0.1)))
+    assert (job.state, job.pid) == ("failed", None)
+    assert "jobs" in f"{job.error_title} {job.error_action}"
+
+
+def test_a_jobs_files_are_for_its_owner_alone(queue: Queue):
+    number = queue.submit(Busy(seconds=0.1))
+    queue.ended(number)
+    folder = job_folder(queue.settings, number)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == {
+        "log.txt": 0o600,
+        "progress.json": 0o600,
+    }
+
+
+def test_a_job_of_the_demos_home_does_not_go_to_the_catalog_of_the_persons_own(
+    queue: Queue, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SAM_HUB_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
+    assert queue.settings.database_url is None  # as `demo_settings` makes them
+    assert queue.ended(queue.submit(Busy(seconds=0.1))).state == "done"
+
+
 def test_a_job_that_runs_is_not_retried(queue: Queue):
     number = queue.submit(Busy(seconds=60))
     with pytest.raises(UsageError, match=f"Job {number} is running"):

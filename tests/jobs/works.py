@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,4 +64,23 @@ class UseHub(Work):
         endpoint, _ = shared_hub(Path(place.settings.hub))
         watch(endpoint, 0, 1)
         time.sleep(60)
+        return {}
+
+
+@dataclass(frozen=True)
+class Stubborn(Work):
+    """When asked to end, starts a process in a session of its own, and stays."""
+
+    file: str
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Wait to be asked."""
+        watch("wait", 0, 1)
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            command = [sys.executable, "-c", "import time; time.sleep(60)"]
+            child = subprocess.Popen(command, start_new_session=True)
+            Path(self.file).write_text(str(child.pid))
+            time.sleep(60)
         return {}

@@ -55,6 +55,19 @@ async def test_without_a_target_it_names_the_step_and_its_key(settings: Settings
         await at_select(pilot, "No target yet: press 1")
 
 
+async def test_after_the_form_of_a_ranking_keys_are_actions(filled: Settings) -> None:
+    fill(filled.catalog_url, 0, {"repo": "acme/here", "commit": "a" * 40, "path": "/somewhere"})
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        await pilot.press("1")  # its fields are there now, and hidden
+        await at_select(pilot, "No ranking yet")
+        await pilot.press("r")
+        await until(pilot, lambda: "Rank experts for" in text_of(app))
+        await pilot.press("escape", "2")
+        await until(pilot, lambda: app.stage.NAME == "experts")
+
+
 async def test_without_experts_on_disk_it_names_the_step_and_its_keys(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:

@@ -47,9 +47,22 @@ async def test_a_first_target_is_made_with_tab_enter_and_letters_alone(
         assert app.target is not None
         assert app.target.labels == ("judge", "court")
         assert app.target.sentence_count == 2  # the line was cut
-        await until(pilot, lambda: "3" in text_of(app) and "No target yet" not in text_of(app))
+        await until(pilot, lambda: "No target yet" not in text_of(app))
         assert app.focused is app.query_one("#targets", Table)
         assert app.query_one(CorpusForm).filled.name == ""
+
+
+async def test_a_key_after_saving_is_no_part_of_the_form(filled: Settings, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("One.\nTwo.\n")
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        stage = await at_target(pilot)
+        fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person")
+        stage.form.field("gold").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: app.jobs)
+        await pilot.press("2")
+        await until(pilot, lambda: app.stage.NAME == "experts")
 
 
 async def test_a_path_that_leads_nowhere_is_told_when_its_field_is_left(filled: Settings) -> None:

@@ -16,8 +16,6 @@ from sam_hub.errors import SamHubError
 from tui.source import JobView
 from tui.stages.stage import Stage
 from tui.symbols import cut
-from tui.widgets.jobs_pane import job_line
-from tui.widgets.line import Line
 from tui.widgets.reading import ReadingPane
 from tui.widgets.score_table import ScoreTable, types_text
 from tui.widgets.sentences import Marker
@@ -44,7 +42,7 @@ class EvaluateStage(Stage):
     #evaluate-scores { height: auto; max-height: 14; scrollbar-gutter: auto; overflow-x: hidden; }
     #evaluate-types-inline { display: none; height: auto; }
     #evaluate-legend { height: auto; }
-    #evaluate-progress, #evaluate-note { height: auto; max-height: 2; padding: 0 1; }
+    #evaluate-note { height: auto; max-height: 2; padding: 0 1; }
     .-narrow #evaluate-body { layout: vertical; }
     .-narrow #evaluate-left { height: 8; width: 100%; }
     .-narrow #evaluate-right { width: 100%; }
@@ -74,12 +72,10 @@ class EvaluateStage(Stage):
                 yield Static(id="evaluate-types-inline", markup=False)
                 yield Static(id="evaluate-legend", markup=False)
                 yield Static(id="evaluate-sentences", markup=False)
-        yield Line(id="evaluate-progress")
         yield Static(id="evaluate-note", markup=False)
 
     def on_mount(self) -> None:
         self._say_empty("Loading ...")
-        self.query_one("#evaluate-progress").display = False
         self.query_one("#evaluate-note").display = False
 
     @property
@@ -155,6 +151,8 @@ class EvaluateStage(Stage):
 
     def _first_step(self) -> str:
         target, key = self.app.target, self.app.keys_of("evaluate")
+        if self._underway is not None:
+            return "The models are being scored: their scores are shown here then."
         if target is not None and target.gold_path is None:
             return (
                 f"{target.name} has no labelled sentences, so nothing can be scored yet: press {key} to name a file "
@@ -293,7 +291,7 @@ class EvaluateStage(Stage):
         if values is not None:
             job = await self.submit(EvaluateTarget(target=target.name, **values))
             if job is not None:
-                self._show_running(JobView(job, None))
+                self._set_underway(JobView(job, None))
 
     async def do_push(self) -> None:
         """Go to Push."""
@@ -308,22 +306,14 @@ class EvaluateStage(Stage):
     # --- jobs ------------------------------------------------------------------------------------------
 
     def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """How far this target's evaluation has come."""
-        name = self.app.target.name if self.app.target else None
-        mine = (
-            v
-            for v in jobs
-            if v.job.kind == "evaluate" and v.is_active and v.job.arguments.get("target") == name
-        )
-        self._show_running(next(mine, None))
+        """One evaluation of a target at a time."""
+        self._set_underway(self.job_of_target("evaluate", jobs))
         super().jobs_seen(jobs, ended)
 
-    def _show_running(self, view: JobView | None) -> None:
+    def _set_underway(self, view: JobView | None) -> None:
         changed = (self._underway is None) != (view is None)
         self._underway = view
-        line = self.query_one("#evaluate-progress", Line)
-        line.display = view is not None
-        if view is not None:
-            line.put(job_line(view, self.symbols, max(40, self.size.width - 2)))
         if changed:
+            if self.scores is not None and not self.scores["systems"] and self.scores["can_evaluate"]:
+                self._say_empty(self._first_step())
             self.app.refresh_bindings()

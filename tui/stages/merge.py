@@ -16,8 +16,6 @@ from textual.widgets import Static
 from sam_hub.errors import SamHubError, UsageError
 from tui.source import JobView
 from tui.stages.stage import Stage
-from tui.widgets.jobs_pane import job_line
-from tui.widgets.line import Line
 from tui.widgets.merge_form import MergeForm
 from tui.widgets.merge_plan import errors_of, plan_text, problem_text
 from tui.widgets.reading import ReadingPane
@@ -44,7 +42,7 @@ class MergeStage(Stage):
     .-narrow #merge-form { width: 100%; max-height: 11; }
     #merge-plan { width: 1fr; }
     .-narrow #merge-plan { width: 100%; }
-    #merge-progress, #merge-next { height: auto; max-height: 2; padding: 0 1; }
+    #merge-next { height: auto; max-height: 2; padding: 0 1; }
     """
 
     def __init__(self) -> None:
@@ -61,12 +59,10 @@ class MergeStage(Stage):
             yield MergeForm()
             with ReadingPane(id="merge-plan"):
                 yield Static(id="merge-plan-text", markup=False)
-        yield Line(id="merge-progress")
         yield Static(id="merge-next", markup=False)
 
     def on_mount(self) -> None:
         self._say_empty("Loading ...")
-        self.query_one("#merge-progress").display = False
         self.query_one("#merge-next").display = False
         self.query_one(MergeForm).show_problem("")
         self.query_one(ReadingPane).border_title = "Plan"
@@ -214,7 +210,7 @@ class MergeStage(Stage):
         if target is not None and choice is not None and self.can("merge"):
             job = await self.submit(MergeExperts(target=target.name, **choice))
             if job is not None:
-                self._show_running(JobView(job, None))
+                self._set_underway(JobView(job, None))
 
     async def do_evaluate(self) -> None:
         """Go to Evaluate, which asks how."""
@@ -229,19 +225,11 @@ class MergeStage(Stage):
     # --- jobs ------------------------------------------------------------------------------------------
 
     def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """How far this target's merge has come."""
-        name = self.app.target.name if self.app.target else None
-        mine = (
-            v for v in jobs if v.job.kind == "merge" and v.is_active and v.job.arguments.get("target") == name
-        )
-        self._show_running(next(mine, None))
+        """One merge of a target at a time."""
+        self._set_underway(self.job_of_target("merge", jobs))
         super().jobs_seen(jobs, ended)
 
-    def _show_running(self, view: JobView | None) -> None:
+    def _set_underway(self, view: JobView | None) -> None:
         before, self._underway = self._underway, view
-        line = self.query_one("#merge-progress", Line)
-        line.display = view is not None
-        if view is not None:
-            line.put(job_line(view, self.symbols, max(40, self.size.width - 2)))
         if (before is None) != (view is None):
             self._show_possible()

@@ -15,7 +15,6 @@ from tui.source import JobView
 from tui.stages.stage import Stage
 from tui.symbols import cut
 from tui.widgets.details import body_of_card
-from tui.widgets.jobs_pane import job_line
 from tui.widgets.push_form import PushForm
 from tui.widgets.push_plan import PushPane, plan_lines, plan_text
 from tui.widgets.reading import ReadingPane
@@ -135,7 +134,8 @@ class PushStage(Stage):
         if self._planning:
             self.pane.show("Plan", Text(f"Asking {self.app.hub_name} what is there ..."))
         elif job is not None and job.is_active:
-            self.pane.show("Pushing", job_line(job, symbols, max(30, self.pane.size.width - 4)))
+            repo = cut(str(job.job.arguments.get("repo")), 100, symbols)
+            self.pane.show("Pushing", Text(f"Pushing to {repo}; how far it is stands at the bottom."))
         elif self.plan is not None:
             self.pane.show("Plan", plan_text(self.plan, self._planned["public"], key, symbols))
         elif done and job is not None:

@@ -15,8 +15,6 @@ from tui.screens.details import DetailsScreen
 from tui.source import JobView
 from tui.stages.stage import Stage
 from tui.widgets.details import Details
-from tui.widgets.jobs_pane import job_line
-from tui.widgets.line import Line
 from tui.widgets.ranking_form import ranking_form
 from tui.widgets.ranking_table import RankingTable
 from tui.widgets.why import METHODS, agreement_text, why_text
@@ -51,7 +49,6 @@ class SelectStage(Stage):
     .-narrow #rankings { layout: vertical; }
     .-narrow #ranking-similarity, .-narrow #ranking-sampling { width: 1fr; }
     .-short #why { display: none; }
-    #select-progress { height: 1; padding: 0 1; display: none; }
     """
 
     def __init__(self) -> None:
@@ -62,6 +59,7 @@ class SelectStage(Stage):
         self._ranked: dict[str, ExpertRow] = {}  # the experts in the rankings, by repo
         self._asked: dict[str, str] = {}  # what was filled into the form the last time
         self._looked: tuple[str, str | None] = (METHODS[0], None)
+        self._underway = False  # whether a ranking of this target is being made
 
     def compose(self) -> ComposeResult:
         yield Static("Loading the rankings ...", id="select-message", classes="empty", markup=False)
@@ -71,7 +69,6 @@ class SelectStage(Stage):
                     yield RankingTable(method)
             yield Static(id="agreement", classes="line", markup=False)
             yield Details(id="why")
-        yield Line(id="select-progress")
 
     def _table(self, method: str) -> RankingTable:
         return self.query_one(f"#ranking-{method}", RankingTable)
@@ -126,6 +123,10 @@ class SelectStage(Stage):
         keys = self.app.keys_of
         if self.app.target is None:
             self._say(f"No target yet: press {keys('stage_target')} to make one of your texts.")
+        elif self.rankings is None and self._underway:
+            self._say(
+                f"The experts are being ranked for {self.app.target.name}: who is first is shown here then."
+            )
         elif self.rankings is None and not self.on_disk:
             self._say(
                 f"No expert on disk yet: press {keys('stage_experts')}, and {keys('pull')} there to fetch some."
@@ -296,15 +297,11 @@ class SelectStage(Stage):
     # --- jobs ------------------------------------------------------------------------------------------
 
     def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """How far a ranking of this target has come."""
-        line = self.query_one("#select-progress", Line)
-        name = self.app.target.name if self.app.target else None
-        running = [
-            v for v in jobs if v.job.kind == "select" and v.is_active and v.job.arguments["target"] == name
-        ]
-        line.display = bool(running)
-        if running:
-            line.put(job_line(running[0], self.symbols, max(20, self.size.width - 2)))
+        """Say so while a first ranking of this target is made."""
+        underway = self.job_of_target("select", jobs) is not None
+        started, self._underway = underway and not self._underway, underway
+        if started and self.rankings is None and self._of:
+            self._show()
         super().jobs_seen(jobs, ended)
 
     def copied(self) -> str:

@@ -59,6 +59,7 @@ class Stage(Vertical):
             if widget.focusable:
                 widget.focus()
                 return
+        self.screen.set_focus(None)  # else a field of a hidden stage may get it, and with it every key
 
     def reload(self) -> None:
         """Load again: now if the stage is shown, else when it is."""
@@ -74,6 +75,15 @@ class Stage(Vertical):
 
     async def _load(self) -> None:
         await self.guarded(self.load())
+        self.call_after_refresh(self._keep_focus)
+
+    def _keep_focus(self) -> None:
+        """What was loaded may have brought the first widget that can have the focus, or hidden the one that had it."""
+        if not self.is_shown or self.app.screen is not self.app.main:
+            return
+        focused = self.app.focused
+        if focused is None or self not in focused.ancestors or not focused.focusable:
+            self.focus_first()
 
     async def guarded(self, work):
         """Await something that may fail; a failure is shown by the app, and None returned."""
@@ -102,6 +112,12 @@ class Stage(Vertical):
         """The jobs were read: by default, what ended makes the stage load again."""
         if any(view.job.kind in self.RELOAD_AFTER for view in ended):
             self.reload()
+
+    def job_of_target(self, kind: str, jobs: list[JobView]) -> JobView | None:
+        """The active job of a kind that is about the target in use; None without one."""
+        name = self.app.target.name if self.app.target else None
+        mine = (v for v in jobs if v.job.kind == kind and v.is_active and v.job.arguments["target"] == name)
+        return next(mine, None)
 
     def can(self, action: str) -> bool | None:
         """Whether an action can be done now: None shows it as disabled."""

@@ -207,6 +207,7 @@ class TargetStage(Stage):
         )
         if job is not None:
             self._made[job.id] = filled
+            self.do_back()  # what is typed now is no part of the form any more
 
     async def _may_replace(self, known: TargetRow) -> bool:
         from tui.screens.question import Question

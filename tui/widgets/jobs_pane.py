@@ -35,7 +35,7 @@ def job_line(view: JobView, symbols: Symbols, width: int) -> Text:
 
 
 class JobsPane(Line):
-    """The active jobs; gone when there is none. A click opens the Jobs stage."""
+    """The active jobs, those that run before those that wait; gone when there is none. A click opens the Jobs stage."""
 
     app: SamHubApp
 
@@ -46,7 +46,8 @@ class JobsPane(Line):
     def show(self, views: list[JobView]) -> None:
         """Show the active ones among these."""
         self._views = [view for view in reversed(views) if view.is_active]
-        self.display = bool(self._views)
+        self._views.sort(key=lambda view: view.job.state == "queued")
+        self.display = bool(self._views) and self.app.switcher.current != "jobs"  # they are listed there
         self._draw()
 
     def on_mount(self) -> None:
@@ -62,7 +63,10 @@ class JobsPane(Line):
             self.border_title = head
         lines = LINES if self.app.screen.has_class("-tall") else 1
         width = max(20, self.size.width)
-        shown = [job_line(view, self.app.symbols, width) for view in self._views[:lines]]
+        more = f" +{len(self._views) - lines} more" if len(self._views) > lines else ""
+        shown = [job_line(view, self.app.symbols, width - len(more)) for view in self._views[:lines]]
+        if more:
+            shown[-1].append(more)
         self.put(Text("\n").join(shown))
 
     async def on_click(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -86,11 +85,12 @@ class PullExpert(Work):
         return {"repo": done.repo, "commit": done.commit, "path": done.path, "bytes": done.size_bytes}
 
     def sweep(self, settings: Settings) -> None:
-        """Unfinished folders of this expert; its base's are left to the next pull, which may be under way."""
-        from sam_hub.hub.repo_id import folder_name
+        """Unfinished folders, of experts and bases, whose process has ended."""
+        from sam_hub.hub.pulling import SCRATCH
+        from sam_hub.scratch import sweep_scratch
 
-        for left in (settings.models / folder_name(self.expert.partition("@")[0])).glob(".pull-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for folder in settings.models.glob("*"):
+            sweep_scratch(folder, SCRATCH)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -59,9 +58,11 @@ class PushMerge(Work):
         return {**push_values(plan), **values, "snippet": load_snippet(self.repo, adapter=False)}
 
     def sweep(self, settings: Settings) -> None:
-        """Folders that were made up to be pushed."""
-        for left in settings.merges.glob(".push-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        """Folders that were made up to be pushed, and whose process has ended."""
+        from sam_hub.evaluation.publication import SCRATCH
+        from sam_hub.scratch import sweep_scratch
+
+        sweep_scratch(settings.merges, SCRATCH)
 
 
 def push_values(plan: PushPlan) -> dict[str, Any]:

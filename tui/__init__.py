@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sam_hub.errors import UsageError
+from sam_hub.errors import SamHubError, UsageError
 
 
 def open_ui(*, ascii: bool = False) -> None:
@@ -15,6 +15,7 @@ def open_ui(*, ascii: bool = False) -> None:
 
     Raises:
         UsageError: there is no terminal, or a setting can't be used.
+        SamHubError: the catalog can be neither read nor made.
     """
     from sam_hub.settings import load_settings
 
@@ -27,4 +28,7 @@ def open_ui(*, ascii: bool = False) -> None:
     from tui.app import SamHubApp
 
     while settings is not None:  # the UI may ask to be opened again with another home
-        settings = SamHubApp(settings).run()
+        left = SamHubApp(settings).run()
+        if isinstance(left, SamHubError):
+            raise left
+        settings = left

@@ -96,6 +96,10 @@ def action(name: str) -> Action:
     return next(a for a in ACTIONS if a.id == name)
 
 
+# While a field has every letter, the footer names the one key that gives them back to the actions.
+LEAVE_FIELDS = Binding(action("back").keys, "app.do('back')", "Leave the fields", id="back")
+
+
 def unknown_keys(keymap: Mapping[str, str]) -> list[str]:
     """The ids in a keymap that name no action."""
     known = {a.id for a in ACTIONS}

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
-from sam_hub.errors import UsageError
+from sam_hub.errors import SamHubError, UsageError, of_the_system
 from tui.actions import ACTIONS, action, unknown_keys
 from tui.memory import Memory
 from tui.messages import Failed, JobsSeen, TargetChosen
@@ -38,7 +38,8 @@ SMALLEST = "needs 60x16; every action works in the CLI"
 class SamHubApp(App[object]):
     """The terminal UI of sam-hub.
 
-    ``run`` returns None, or the settings with which it shall be opened again (another home).
+    ``run`` returns None, the settings with which it shall be opened again (another home), or the error that left it
+    without a catalog.
     """
 
     TITLE = "sam-hub"
@@ -99,9 +100,14 @@ class SamHubApp(App[object]):
         """The first rows first; then the target, the other stages, and the jobs."""
         from sam_hub.catalog.browsing import browse_targets, is_ready
 
-        ready = await self.source.read(is_ready, self.source.path)
-        if not ready:  # a first start, or an older schema: made or migrated before anything reads it
-            await self.stage.guarded(self.source.read(lambda: self.source.catalog))
+        try:
+            if not await self.source.read(is_ready, self.source.path):
+                # A first start, or an older schema: made or migrated before anything reads it.
+                await self.source.read(lambda: self.source.catalog)
+        except (SamHubError, OSError) as error:
+            # No stage has anything to show, nor a job a place to be written down.
+            self.exit(error if isinstance(error, SamHubError) else of_the_system(error))
+            return
         targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
         remembered = self.memory.get("target")
         self.target = next((t for t in targets if t.name == remembered), targets[0] if targets else None)
@@ -223,7 +229,8 @@ class SamHubApp(App[object]):
         return self.get_key_display(Binding(key, ""))
 
     async def do_back(self) -> None:
-        """Leave a field for the table; the stage may do more."""
+        """Leave a field for the table; the stage may do more. Messages go, too: they may lie over what is read."""
+        self.clear_notifications()
         back = getattr(self.stage, "do_back", self.stage.focus_first)
         if isawaitable(done := back()):
             await done
@@ -244,6 +251,7 @@ class SamHubApp(App[object]):
         """The last error, whole."""
         from tui.screens.question import Question
 
+        self.clear_notifications()  # the same words would lie over the dialog
         if self.failure is None:
             self.notify("No error so far.", timeout=3)
         else:

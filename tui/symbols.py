@@ -13,6 +13,7 @@ class Symbols:
 
     done: str = "✓"
     missing: str = "✗"
+    missed: str = "✗"  # in a text, before a type: the word "no" would deny that
     warning: str = "!"
     fetch: str = "↓"
     running: str = "*"
@@ -33,8 +34,8 @@ class Symbols:
 
 UNICODE = Symbols()
 ASCII = Symbols(
-    done="ok", missing="no", warning="!", fetch="get", running="*", queued="..", cancelled="-", full="=", part=">",
-    empty=".", point="o", nothing="-", up="^", down="v", cut="~", dot="|", plus_minus="+-", arrow="->",
+    done="ok", missing="no", missed="-", warning="!", fetch="get", running="*", queued="..", cancelled="-", full="=",
+    part=">", empty=".", point="o", nothing="-", up="^", down="v", cut="~", dot="|", plus_minus="+-", arrow="->",
 )  # fmt: skip
 
 STATES = {

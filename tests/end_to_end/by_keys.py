@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.end_to_end.tmux import Tmux
+from tests.tmux import Tmux
 
 EXPERTS = 3
 LABELS = "person, organization, location"
@@ -58,14 +58,17 @@ def make_target(terminal: Tmux, texts: Path, gold: Path, name: str, show: Show) 
     terminal.press("1")
     terminal.wait_for("New target")
     terminal.press("Tab")
-    for text in (name, str(texts), LABELS, str(gold)):
-        terminal.type(text)
-        if text is not str(gold):
-            terminal.press("Enter")
-    terminal.press("C-r")  # a look at what is in the folder first
-    show("scan", terminal.wait_for("sentences", "files", seconds=JOB_SECONDS))
+    terminal.type(name)
     terminal.press("Enter")
-    show("target", terminal.wait_for(f"target: {name}", seconds=JOB_SECONDS))
+    terminal.type(str(texts))
+    terminal.press("Enter", "Enter")  # past the switch for running text
+    terminal.type(LABELS)
+    terminal.press("Enter")
+    terminal.type(str(gold))
+    terminal.press("C-r")  # a look at what is in the folder first
+    show("scan", terminal.wait_for("A sentence has", seconds=60))
+    terminal.press("Enter")
+    show("target", terminal.wait_for(f"target: {name}", seconds=90))
     terminal.press("Escape")
 
 

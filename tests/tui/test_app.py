@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from sam_hub.errors import SamHubError
 from sam_hub.settings import Settings, load_settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
@@ -40,6 +41,15 @@ def test_the_ui_starts_without_what_computes() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+async def test_a_home_whose_catalog_cannot_be_read_is_told_instead_of_opened(settings: Settings) -> None:
+    (settings.home / "catalog.db").write_bytes(b"this is no catalog" * 300)
+    app = SamHubApp(settings)
+    async with app.run_test(size=NARROW) as pilot:
+        await until(pilot, lambda: app.return_value is not None)
+    assert isinstance(app.return_value, SamHubError)
+    assert "catalog.db" in str(app.return_value)
 
 
 async def test_every_stage_is_a_digit_away_and_a_typed_digit_stays_in_its_field(filled: Settings) -> None:

@@ -30,7 +30,7 @@ class DetailsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large -full"):
             yield Details(classes="-plain")
-            yield Static(Text("Esc goes back, arrows scroll", style="dim"), markup=False)
+            yield Static(Text("Esc goes back, arrows scroll", style="italic"), markup=False)
 
     def on_mount(self) -> None:
         details = self.query_one(Details)

@@ -39,8 +39,6 @@ class EvaluationForm(ModalScreen[dict[str, Any] | None]):
     EvaluationForm .dialog-body { margin: 0 0 1 0; max-height: 9; }
     EvaluationForm .dialog Input, EvaluationForm Select { margin-bottom: 1; }
     EvaluationForm .dialog-buttons { height: 1; }
-    EvaluationForm.-ascii .arrow { display: none; }
-    EvaluationForm.-ascii SelectOverlay { border: ascii $primary; }
     """
     app: SamHubApp
 
@@ -72,7 +70,6 @@ class EvaluationForm(ModalScreen[dict[str, Any] | None]):
                 yield Button("Back (Esc)", id="leave", compact=True)
 
     def on_mount(self) -> None:
-        self.set_class(self.app.settings.ascii, "-ascii")
         fields = self.query(Input)
         (fields.first() if fields else self.query_one("#singles")).focus()
         self._look(0.0)
@@ -128,9 +125,9 @@ class EvaluationForm(ModalScreen[dict[str, Any] | None]):
             f"entities: {plan['entities']:,}.\nEvery model reads every sentence; what was asked before is kept.\n"
         )
         for name in names[:NAMES]:
-            text.append(f"  {cut(name, 58, symbols, keep_end=True)}\n", style="dim")
+            text.append(f"  {cut(name, 58, symbols, keep_end=True)}\n", style="italic")
         if len(names) > NAMES:
-            text.append(f"  and {len(names) - NAMES} more\n", style="dim")
+            text.append(f"  and {len(names) - NAMES} more\n", style="italic")
         return text
 
     # --- leaving ---------------------------------------------------------------------------------------

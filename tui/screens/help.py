@@ -35,7 +35,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(Text(f"Help: {self._stage.NAME.capitalize()}", style="bold"), classes="dialog-title")
             with VerticalScroll(classes="dialog-body"):
                 yield Static(self._text(), markup=False)
-            yield Static(Text("Esc closes", style="dim"), markup=False)
+            yield Static(Text("Esc closes", style="italic"), markup=False)
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
@@ -49,7 +49,7 @@ class HelpScreen(ModalScreen[None]):
                 if fits and not item.id.startswith("stage_"):
                     text.append(f"  {self.app.keys_of(item.id):<8}", style="bold")
                     text.append(f" {item.tooltip}")
-                    text.append(f"  [{item.command}]\n" if item.command else "\n", style="dim")
+                    text.append(f"  [{item.command}]\n" if item.command else "\n", style="italic")
         text.append(self._of_the_focused())
         return text
 

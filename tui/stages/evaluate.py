@@ -77,6 +77,7 @@ class EvaluateStage(Stage):
     def on_mount(self) -> None:
         self._say_empty("Loading ...")
         self.query_one("#evaluate-note").display = False
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw_sentences())
 
     @property
     def table(self) -> ScoreTable:
@@ -218,6 +219,12 @@ class EvaluateStage(Stage):
             self._put("Sentences", Text(f"{self.symbols.missing} {error}"))
             return
         self._page, self._total = found["sentences"], found["total"]
+        self._draw_sentences()
+
+    def _draw_sentences(self) -> None:
+        """Put the page that was read into its pane, in the colours of the theme."""
+        if self.system is None:
+            return
         marker = Marker(self.symbols, self.app.theme_variables)
         self.query_one("#evaluate-legend", Static).update(marker.legend())
         kind = "with errors, " if self.only_wrong else ""

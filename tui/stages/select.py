@@ -22,7 +22,6 @@ from tui.widgets.why import METHODS, agreement_text, why_text
 if TYPE_CHECKING:
     from sam_hub.catalog.browsing import ExpertRow
 
-DIALOG = 70  # cells of a line of reasons on a screen of its own
 SHOWN = 6  # experts named in a plan; more are counted
 
 
@@ -180,8 +179,7 @@ class SelectStage(Stage):
         assert self.rankings is not None
         assert self.app.target is not None
         details = self.query_one(Details)
-        room = details.room if details.size.width else min(DIALOG, self.app.size.width - 10)
-        return why_text(expert, self.rankings, self.app.target.labels, self.symbols, room)
+        return why_text(expert, self.rankings, self.app.target.labels, self.symbols, details.room)
 
     @on(DataTable.RowSelected)
     async def _opened(self, event: DataTable.RowSelected) -> None:

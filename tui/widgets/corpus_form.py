@@ -19,6 +19,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
+from tui.actions import LEAVE_FIELDS
+
 # Each field: its name, what stands before it, and a hint inside it.
 FIELDS = (
     ("name", "Name", "such as court-2026"),
@@ -99,7 +101,10 @@ class CorpusForm(VerticalScroll):
     """The fields; Enter goes to the next, and in the last it posts `Finished`."""
 
     # With priority: the cursor moves before the next key is looked at, however fast a person (or a paste) types.
-    BINDINGS: ClassVar = [Binding("enter", "next_field", "Next field", show=False, priority=True)]
+    BINDINGS: ClassVar = [
+        Binding("enter", "next_field", "Next field", show=False, priority=True),
+        LEAVE_FIELDS,
+    ]
     DEFAULT_CSS = """
     CorpusForm .field { height: 1; }
     CorpusForm .field Label { width: 10; }

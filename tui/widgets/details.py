@@ -27,7 +27,7 @@ def fact_lines(facts: Sequence[tuple[str, str]], width: int = 80) -> Text:
     """Names and values in lines of at most ``width`` cells, the values aligned under each other."""
     text = Text()
     for name, value in facts:
-        text.append(f"{name:<{INDENT}}", style="dim")
+        text.append(f"{name:<{INDENT}}")
         value_text = Text(value)
         lines = value_text.wrap(CONSOLE, max(10, width - INDENT)) if value else [value_text]
         text.append_text(Text(f"\n{'':{INDENT}}").join(lines))
@@ -88,7 +88,7 @@ def found_facts(
     ]
     if inspection is None:
         text = fact_lines(facts, width)
-        text.append("\nLooking at its files ...\n", style="dim")
+        text.append("\nLooking at its files ...\n", style="italic")
         return text
     kind = f"LoRA rank {inspection['rank']}" if inspection["kind"] == "adapter" else "full model"
     facts.insert(1, ("kind", f"{kind}, {megabytes(inspection['size'])}"))
@@ -132,7 +132,7 @@ class Details(VerticalScroll):
     @property
     def room(self) -> int:
         """Cells of a line of facts; as on a screen of its own before it has a size."""
-        return self.query_one("#facts", Static).size.width or 76
+        return self.query_one("#facts", Static).size.width or min(100, self.app.size.width * 95 // 100) - 5
 
     def show_facts(self, title: str, facts: Text, symbols: Symbols) -> None:
         """Put facts in the place of those shown."""

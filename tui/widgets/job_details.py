@@ -55,10 +55,10 @@ def fields_text(head: str, values: Mapping[str, Any], symbols: Symbols) -> Text:
     if there:
         text.append(f"\n{head}\n", style="bold")
     for key, value in list(there.items())[:MOST_FIELDS]:
-        text.append(f"{cut(key, 24, symbols)} ", style="dim")
+        text.append(f"{cut(key, 24, symbols)} ")
         text.append(f"{cut(_plain(value), MOST_CELLS, symbols)}\n")
     if len(there) > MOST_FIELDS:
-        text.append(f"and {len(there) - MOST_FIELDS} more\n", style="dim")
+        text.append(f"and {len(there) - MOST_FIELDS} more\n", style="italic")
     return text
 
 
@@ -105,6 +105,6 @@ class JobDetails(ReadingPane):
     def show_log(self, lines: Sequence[str], symbols: Symbols) -> None:
         """Show the last lines of its log."""
         text = Text()
-        text.append("\nIts log ends\n" if lines else "\nNo log.\n", style="bold" if lines else "dim")
+        text.append("\nIts log ends\n" if lines else "\nNo log.\n", style="bold" if lines else "")
         text.append("\n".join(cut(line, LINE, symbols) for line in lines))
         self.query_one("#job-log", Static).update(text)

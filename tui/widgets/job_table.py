@@ -76,7 +76,10 @@ class JobTable(Table):
             if wanted != self._columns_now:
                 self.set_columns(wanted)
                 self._columns_now = wanted
+            on_top = self.scroll_y == 0
             self.fill(list(rows.items()), key)
+            if on_top:  # a new job stands above all, and is to be seen
+                self.scroll_home(animate=False, force=True)
         else:
             self._update(rows)
         self._shown = rows
@@ -113,5 +116,5 @@ class JobTable(Table):
 def _style(key: str, state: str) -> str:
     """What asks for a look is bold; what is over and well is quiet."""
     if key != "state":
-        return "dim" if key == "time" else ""
+        return ""
     return "bold" if state in ("running", "cancelling", "failed", "interrupted") else ""

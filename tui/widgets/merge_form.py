@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -10,6 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Input, Label, Select, Static
+
+from tui.actions import LEAVE_FIELDS
 
 if TYPE_CHECKING:
     from tui.app import SamHubApp
@@ -20,7 +22,8 @@ BY = {"both": "both rankings, a merge each", "similarity": "similarity alone", "
 class MergeForm(VerticalScroll):
     """What can be set for a merge. Every change of a field posts `Changed`."""
 
-    SCOPED_CSS = False  # what is for ascii begins at the app
+    BINDINGS: ClassVar = [LEAVE_FIELDS]
+    SCOPED_CSS = False  # the rules for tall terminals begin at the screen
     DEFAULT_CSS = """
     MergeForm { height: auto; }
     MergeForm .field { height: 1; }
@@ -28,8 +31,6 @@ class MergeForm(VerticalScroll):
     MergeForm Label { width: 12; color: $text-muted; }
     MergeForm Select, MergeForm Input { width: 1fr; }
     MergeForm #merge-hint { color: $text-muted; height: auto; }
-    .-ascii MergeForm .arrow { display: none; }
-    .-ascii MergeForm SelectOverlay { border: ascii $primary; }
     """
 
     app: SamHubApp

@@ -28,7 +28,7 @@ def plan_text(plan: Mapping[str, Any], symbols: Symbols) -> RenderableType:
             continue
         seen[merge["configuration"]] = merge["name"]
         parts.append(_merge_text(merge, plan, symbols))
-        parts.append(Padding(Text(merge["configuration"].rstrip(), "dim", overflow="fold"), (0, 0, 1, 2)))
+        parts.append(Padding(Text(merge["configuration"].rstrip(), overflow="fold"), (0, 0, 1, 2)))
     return Group(*parts)
 
 
@@ -46,7 +46,7 @@ def _merge_text(merge: Mapping[str, Any], plan: Mapping[str, Any], symbols: Symb
     for expert, weight in zip(merge["experts"], merge["weights"], strict=True):
         repo, _, commit = expert.rpartition("@")
         text.append(f"  {cut(repo, NAME, symbols, keep_end=True)}")
-        text.append(f" @{commit[:7]}  weight {weight:g}\n", style="dim")
+        text.append(f" @{commit[:7]}  weight {weight:g}\n", style="italic")
     text.append_text(_checks(merge, symbols))
     text.append_text(_cost(merge, plan, symbols))
     text.append("mergekit configuration", style="bold")
@@ -63,7 +63,7 @@ def _checks(merge: Mapping[str, Any], symbols: Symbols) -> Text:
         text.append(f"{symbols.warning} warning: ", style="bold")
         text.append(f"{warning}\n")
     for note in merge["notes"]:
-        text.append(f"{symbols.dot} {note}\n", style="dim")
+        text.append(f"{symbols.dot} {note}\n", style="italic")
     if not merge["errors"]:
         text.append(f"{symbols.done} compatible: the checks found no error\n")
     return text

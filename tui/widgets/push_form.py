@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -11,6 +11,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label, Select, Static
+
+from tui.actions import LEAVE_FIELDS
 
 if TYPE_CHECKING:
     from tui.app import SamHubApp
@@ -22,7 +24,8 @@ WHO = {"private": "private: for its owner alone", "public": "public: for everybo
 class PushForm(Vertical):
     """What can be set for a push. A change posts `Changed`, Enter in the last field `Entered`."""
 
-    SCOPED_CSS = False  # what is for ascii begins at the app
+    BINDINGS: ClassVar = [LEAVE_FIELDS]
+    SCOPED_CSS = False  # the rules for tall terminals begin at the screen
     DEFAULT_CSS = """
     PushForm { height: auto; padding: 0 1; }
     PushForm .field { height: 1; }
@@ -30,8 +33,6 @@ class PushForm(Vertical):
     PushForm Label { width: 12; color: $text-muted; }
     PushForm Select, PushForm Input { width: 1fr; }
     PushForm #push-problem { max-height: 5; }
-    .-ascii PushForm .arrow { display: none; }
-    .-ascii PushForm SelectOverlay { border: ascii $primary; }
     """
 
     app: SamHubApp

@@ -38,7 +38,7 @@ def plan_text(plan: Mapping[str, Any], public: bool, keys: str, symbols: Symbols
     text.append(f"Nothing is sent yet: press {keys} to push.\n", style="not bold")
     for file in plan["files"]:
         size = f"{file['size']:,} B" if file["size"] < 100_000 else megabytes(file["size"])
-        text.append(f"\n  {size:>{SIZE}}  {cut(file['path'], NAME, symbols)}", style="not bold dim")
+        text.append(f"\n  {size:>{SIZE}}  {cut(file['path'], NAME, symbols)}", style="not bold")
     return text
 
 

@@ -66,7 +66,7 @@ def types_text(system: Mapping[str, Any], symbols: Symbols) -> Text:
     """A system's scores by type, a line each: label, F1 with a bar, precision, recall, gold entities."""
     name = max(8, min(20, max(map(cell_len, system["per_type"]), default=0)))
     text = Text(no_wrap=True)
-    text.append(f"{'type':<{name}} {'F1':<{TYPE_BAR + 5}} {'P':<5}{'R':<5}{'entities':>8}", style="dim")
+    text.append(f"{'type':<{name}} {'F1':<{TYPE_BAR + 5}} {'P':<5}{'R':<5}{'entities':>8}", style="italic")
     for label, scores in system["per_type"].items():
         shown = Text(cut(label, name, symbols))
         shown.align("left", name)

@@ -28,7 +28,7 @@ class Marker:
     """Draws marks with the signs and the theme in use."""
 
     def __init__(self, symbols: Symbols, theme: Mapping[str, str]) -> None:
-        self._signs = {"hit": symbols.done, "missed": symbols.missing, "invented": "?"}
+        self._signs = {"hit": symbols.done, "missed": symbols.missed, "invented": "?"}
         self._styles = {}
         for kind, style in STYLES.items():
             colour = theme.get(THEME[kind], "")
@@ -59,7 +59,7 @@ class Marker:
         line.append(text[at:])
         if not apart:
             return line
-        under = Text().append("predicted instead: ", style="dim")
+        under = Text().append("predicted instead: ", style="italic")
         for mark in apart:
             under.append_text(self.mention(text[mark["start"] : mark["end"]], mark))
             under.append(" ")
@@ -68,7 +68,7 @@ class Marker:
     def page(self, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         """Numbered sentences, one under another."""
         grid = Grid.grid(padding=(0, 1, 0, 0))
-        grid.add_column(justify="right", style="dim", no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True)
         grid.add_column(ratio=1, overflow="fold")
         for row in rows:
             grid.add_row(Text(str(row["number"])), self.sentence(row))

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+ENDED = "the program ended with"
+
 
 class Tmux:
     """`sam-hub` (or another command) in a terminal of its own, on a tmux server of its own.
@@ -30,13 +32,13 @@ class Tmux:
         folder: Path | None = None,
     ) -> None:
         self._socket = f"sam-hub-{secrets.token_hex(4)}"
-        shell = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
+        shell = shlex.join(["env", "LC_ALL=C.UTF-8", *(f"{k}={v}" for k, v in environment.items()), *command])
         # What the command says at its end stays to be read.
-        self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), f"{shell}; echo ended $?; sleep 600",
+        self._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), f"{shell}; echo {ENDED} $?; sleep 600",
                    folder=folder)  # fmt: skip
 
     def _tmux(self, *arguments: str, folder: Path | None = None) -> str:
-        command = ["tmux", "-L", self._socket, "-f", os.devnull, *arguments]
+        command = ["tmux", "-u", "-L", self._socket, "-f", os.devnull, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
         return done.stdout
 
@@ -82,7 +84,7 @@ class Tmux:
             shown = self.screen()
             if holds(shown):
                 return shown
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or ENDED in shown:
                 raise AssertionError(f"{what} did not come within {seconds:g} s; the screen:\n{shown}")
             time.sleep(0.1)
 

@@ -1,0 +1,134 @@
+"""The UI as a process in a real terminal: how it starts, ends, dies, and what becomes of its jobs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from sam_hub.catalog import Job, get_job, open_catalog
+from sam_hub.jobs.process import is_alive
+from sam_hub.jobs.queue import cancel, dispatch, submit
+from sam_hub.settings import Settings
+from tests.jobs.busy import Busy
+from tests.tmux import ENDED, Tmux
+
+
+@pytest.fixture
+def environment(filled: Settings) -> dict[str, str]:
+    """Where the UI finds the filled home, and nothing of the network."""
+    return {"SAM_HUB_HOME": str(filled.home), "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture
+def busy(filled: Settings) -> Iterator[Job]:
+    """A job that runs for a minute."""
+    with open_catalog(filled.catalog_url) as catalog:
+        job = submit(catalog, filled, Busy(seconds=60))
+        yield job
+        cancel(catalog, filled, job.id)
+
+
+def state_of(settings: Settings, job: Job) -> str:
+    with open_catalog(settings.catalog_url) as catalog:
+        dispatch(catalog, settings)
+        return get_job(catalog, job.id or 0).state
+
+
+def test_quitting_during_a_job_asks_and_can_leave_it_running(
+    filled: Settings, environment: dict[str, str], busy: Job
+) -> None:
+    with Tmux(environment) as terminal:
+        terminal.wait_for("Jobs(1)")
+        terminal.press("q")
+        terminal.wait_for("1 job is not finished", "Leave running (l)", "Stop all (s)")
+        terminal.press("Escape")
+        terminal.wait_until(lambda screen: "not finished" not in screen)
+        terminal.press("q", "l")
+        terminal.wait_for(f"{ENDED} 0")
+    assert state_of(filled, busy) == "running"
+
+
+def test_quitting_during_a_job_can_stop_it(filled: Settings, environment: dict[str, str], busy: Job) -> None:
+    with Tmux(environment) as terminal:
+        terminal.wait_for("Jobs(1)")
+        terminal.press("q", "s")
+        terminal.wait_for(f"{ENDED} 0", seconds=6)
+    assert state_of(filled, busy) == "cancelled"
+
+
+def test_a_job_outlives_a_killed_ui_and_is_found_again(
+    filled: Settings, environment: dict[str, str], busy: Job
+) -> None:
+    with Tmux(environment) as terminal:
+        terminal.wait_for("Jobs(1)")
+        os.kill(terminal.pid(), signal.SIGKILL)
+        terminal.wait_for(ENDED)
+    assert is_alive(busy)
+    with Tmux(environment) as terminal:
+        terminal.wait_for("Jobs(1)", "busy")
+
+
+def test_a_job_killed_while_nobody_looked_is_interrupted_and_can_be_run_again(
+    filled: Settings, environment: dict[str, str], busy: Job
+) -> None:
+    os.killpg(busy.pid or 0, signal.SIGKILL)
+    with Tmux(environment, 120, 36) as terminal:
+        terminal.wait_for("Experts 7")
+        terminal.press("7")
+        terminal.wait_for("interrupted")
+        terminal.press("t")
+        terminal.wait_for("Jobs(1)")
+        terminal.press("k", "c")
+        terminal.wait_for("cancelled")
+
+
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1"}, {"TERM": "xterm"}, {"NO_COLOR": "1", "SAM_HUB_THEME": "textual-ansi"}]
+)
+def test_it_shows_its_rows_in_plain_terminals(environment: dict[str, str], variables: dict[str, str]) -> None:
+    with Tmux({**environment, **variables}) as terminal:
+        terminal.wait_for("Experts 7", "000000-legal", "[2 Experts]")
+
+
+def test_a_ui_that_nobody_touches_leaves_the_processor_alone(environment: dict[str, str]) -> None:
+    import psutil
+
+    with Tmux(environment) as terminal:
+        terminal.wait_for("Experts 7")
+        time.sleep(3)  # what waits for the first rows
+        ui = psutil.Process(terminal.pid())
+        before = ui.cpu_times()
+        time.sleep(5)
+        after = ui.cpu_times()
+    assert (after.user + after.system) - (before.user + before.system) < 0.02 * 5 + 0.05
+
+
+@pytest.fixture
+def address(environment: dict[str, str]) -> Iterator[str]:
+    """What `sam-hub --web` prints."""
+    web = subprocess.Popen(
+        [sys.executable, "-m", "sam_hub", "--web"],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert web.stdout is not None
+    yield web.stdout.readline().split()[1]
+    web.send_signal(signal.SIGINT)
+    web.wait(10)
+
+
+def test_a_browser_with_the_key_is_let_in_and_one_without_is_not(address: str) -> None:
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(address) as page:
+        assert b"sam-hub" in page.read()
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(address.partition("?")[0])

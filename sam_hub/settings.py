@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="SAM_HUB_", extra="forbid", frozen=True, populate_by_name=True
+        env_prefix="SAM_HUB_", env_ignore_empty=True, extra="forbid", frozen=True, populate_by_name=True
     )
 
     home: Path = Field(default_factory=default_home, description="where everything is kept")

@@ -50,3 +50,10 @@ def test_a_bad_file_is_named(home: Path, text: str) -> None:
     (home / "settings.toml").write_text(text)
     with pytest.raises(UsageError, match=r"settings\.toml"):
         load_settings()
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "SAM_HUB_THREADS"):
+        monkeypatch.setenv(name, "")
+    settings = load_settings()
+    assert (settings.offline, settings.token, settings.threads) == (False, None, 0)

@@ -309,8 +309,7 @@ class SamHubApp(App[object]):
             self._look_at_jobs()
 
     def job_made(self, job: Job) -> None:
-        """A job was submitted from here."""
-        self.notify(f"Job {job.id}: {job.title}", markup=False, timeout=4)
+        """A job was submitted from here: the pane below the stages shows it at once."""
         self._look_at_jobs()
 
     def _look_at_jobs(self) -> None:

@@ -20,8 +20,7 @@ def latest_scores(catalog: Catalog, target_name: str) -> dict[str, Any]:
     """The latest evaluation of each system on the latest test sentences: plain values.
 
     Returns:
-        "sentences": how many were scored (None if unknown); "systems": rows in the order in which they were
-        evaluated; "can_evaluate", "why_not": whether an evaluation can be made now, and what it lacks.
+        "sentences": how many were scored (None if unknown); "systems": rows, the best F1 first; "can_evaluate", "why_not": whether an evaluation can be made now, and what it lacks.
     """
     target = records.get_target(catalog, target_name)
     evaluations = records.list_evaluations(catalog, target.id)
@@ -32,7 +31,7 @@ def latest_scores(catalog: Catalog, target_name: str) -> dict[str, Any]:
     why_not = _missing_for_evaluation(catalog, target)
     return {
         "sentences": _sentences(catalog, evaluations),
-        "systems": [_row(e) for e in sorted(latest.values(), key=lambda e: e.id or 0)],
+        "systems": [_row(e) for e in sorted(latest.values(), key=lambda e: (-e.f1, e.name))],
         "can_evaluate": not why_not,
         "why_not": why_not,
     }

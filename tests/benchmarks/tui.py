@@ -45,15 +45,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument(
+        "--probe", type=Path, help="a home with a target and experts on disk: keys during a real ranking"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         result = {"floor": floor(), "catalogs": [measure(Path(scratch), size) for size in options.sizes]}
+    if options.probe:
+        result["down_during_a_probe_ms"] = _milliseconds(_keys_during_a_probe(options.probe.absolute()))
     if options.json:
         print(json.dumps(result, indent=2))
         return
     print("floor: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result["floor"].items()))
     for row in result["catalogs"]:
         print(", ".join(f"{name} {value}" for name, value in row.items()))
+    if options.probe:
+        print(f"during a probe: {result['down_during_a_probe_ms']}")
 
 
 def floor() -> dict[str, float]:
@@ -161,6 +168,33 @@ def _keys_during_jobs(command: list[str], environment: dict[str, str], home: Pat
                 return _keys(terminal, size)
         finally:
             cancel(catalog, settings, job.id)
+
+
+def _keys_during_a_probe(home: Path) -> list[float]:
+    """The cursor goes up and down while every expert of the home predicts on a sample of its first target."""
+    import time
+
+    from sam_hub.catalog import list_experts, list_targets, open_catalog
+    from sam_hub.jobs.queue import cancel, submit
+    from sam_hub.jobs.works.selecting import SelectExperts
+    from sam_hub.settings import load_settings
+
+    settings = load_settings(home=home)
+    with open_catalog(settings.catalog_url) as catalog:
+        tails = [expert.repo[-9:] for expert in list_experts(catalog)]  # what is never cut from a name
+        seed = int(time.time())  # a sample that nobody was asked about yet
+        job = submit(catalog, settings, SelectExperts(list_targets(catalog)[0].name, sample=100, seed=seed))
+        try:
+            with Terminal([shutil.which("sam-hub") or "sam-hub"], {"SAM_HUB_HOME": str(home)}) as terminal:
+                terminal.wait_for("ner-", terminal.started)
+                terminal.drain(15)  # until the models are loaded and predict
+                taken = []
+                for _ in range(KEYS // (2 * len(tails)) + 1):
+                    for key, rows in (("j", tails[1:]), ("k", tails[-2::-1])):
+                        taken += [terminal.wait_for(tail, terminal.press(key)) for tail in rows]
+                return taken
+        finally:
+            cancel(catalog, settings, job.id or 0)
 
 
 def _seconds(values: list[float]) -> dict[str, float]:

@@ -20,7 +20,8 @@ def latest_scores(catalog: Catalog, target_name: str) -> dict[str, Any]:
     """The latest evaluation of each system on the latest test sentences: plain values.
 
     Returns:
-        "sentences": how many were scored (None if unknown); "systems": rows, the best F1 first; "can_evaluate", "why_not": whether an evaluation can be made now, and what it lacks.
+        "sentences": how many were scored (None if unknown); "systems": rows, the best F1 first;
+        "can_evaluate", "why_not": whether an evaluation can be made now, and what it lacks.
     """
     target = records.get_target(catalog, target_name)
     evaluations = records.list_evaluations(catalog, target.id)

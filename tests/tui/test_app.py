@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from sam_hub.catalog import open_catalog
 from sam_hub.errors import SamHubError
+from sam_hub.jobs.queue import cancel, submit
 from sam_hub.settings import Settings, load_settings
+from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
 from tui.actions import ACTIONS, STAGES
@@ -136,6 +139,30 @@ async def test_the_first_rows_and_a_key_cost_little_however_large_the_catalog(
                 costs.append(time.thread_time() - before)
     assert first_paint < 0.4
     assert sorted(costs)[57] < 0.05
+
+
+async def test_a_job_that_reports_a_thousand_times_a_second_does_not_slow_the_keys(
+    settings: Settings,
+) -> None:
+    fill(settings.catalog_url, 2_000)
+    with open_catalog(settings.catalog_url) as catalog:
+        job = submit(catalog, settings, Busy(seconds=60, events_per_second=1_000))
+        try:
+            app = SamHubApp(settings)
+            async with app.run_test(size=WIDE) as pilot:
+                await until(pilot, lambda: "busy" in text_of(app) and "%" in text_of(app))
+                table = app.query_one("#experts-table", Table)
+                costs = []
+                for _ in range(60):
+                    before, row = time.thread_time(), table.cursor_row
+                    app.simulate_key("down")
+                    while table.cursor_row == row:
+                        await asyncio.sleep(0)
+                    costs.append(time.thread_time() - before)
+                    await pilot.pause(0.05)  # some looks at the job come in between
+            assert sorted(costs)[57] < 0.06
+        finally:
+            cancel(catalog, settings, job.id or 0)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -19,9 +19,6 @@ from tui.widgets.catalog_pane import CatalogPane
 from tui.widgets.details import Details, body_of_card, expert_facts, found_facts
 from tui.widgets.first_use import FirstUse
 from tui.widgets.hub_pane import HubPane
-
-if TYPE_CHECKING:
-    from sam_hub.catalog.browsing import ExpertRow
 
 CARD_DELAY = 0.25  # seconds that the cursor rests on a row until its card is read
 FACTS_DELAY = 0.04  # and until its facts are: a key that is held down only moves the cursor
@@ -136,45 +133,35 @@ class ExpertsStage(Stage):
     @on(CatalogPane.RowChanged)
     def _row_changed(self, event: CatalogPane.RowChanged) -> None:
         event.stop()
-        if self.on_hub:
-            return
         if self._facts_timer is not None:
             self._facts_timer.stop()
-        self._facts_timer = self.set_timer(FACTS_DELAY, lambda: self._show_row(self.catalog.row))
-
-    def _show_row(self, row: ExpertRow | None) -> None:
-        if self.on_hub:
-            return
-        details = self.query_one(Details)
-        if row is None:
-            details.show_facts("", Text("No expert fits the filter."), self.symbols)
-            self._later(None)
-            return
-        details.show_facts(row.repo, self._facts(row), self.symbols)
-        self._later(row.repo)
-
-    def _facts(self, row: ExpertRow) -> Text:
-        wanted = self.app.target.labels if self.app.target else ()
-        same = self.app.base_of_checked in (None, row.base_sha256)
-        return expert_facts(row, wanted, same, self.symbols, self.query_one(Details).room)
+        self._facts_timer = self.set_timer(FACTS_DELAY, self._show_details)
 
     @on(HubPane.RowChanged)
     def _found_changed(self, event: HubPane.RowChanged) -> None:
         event.stop()
-        if not self.on_hub:
-            return
-        details = self.query_one(Details)
-        if event.found is None:
-            details.show_facts("", Text("Nothing found yet."), self.symbols)
-            self._later(None)
-            return
-        repo = event.found["repo"]
-        details.show_facts(
-            repo,
-            found_facts(event.found, self._inspections.get(repo), self.symbols, self.query_one(Details).room),
-            self.symbols,
-        )
+        if self.on_hub:
+            self._show_details()
+
+    def _show_details(self) -> None:
+        """The facts of the row under the cursor now, its card in a moment."""
+        repo = self._current_repo
+        self.query_one(Details).show_facts(repo or "", self._facts(), self.symbols)
         self._later(repo)
+
+    def _facts(self) -> Text:
+        room = self.query_one(Details).room
+        if self.on_hub:
+            found = self.hub.row
+            if found is None:
+                return Text("Nothing found yet.")
+            return found_facts(found, self._inspections.get(found["repo"]), self.symbols, room)
+        row = self.catalog.row
+        if row is None:
+            return Text("No expert fits the filter.")
+        wanted = self.app.target.labels if self.app.target else ()
+        same = self.app.base_of_checked in (None, row.base_sha256)
+        return expert_facts(row, wanted, same, self.symbols, room)
 
     def _later(self, repo: str | None) -> None:
         """Read the card when the cursor has come to rest."""
@@ -188,11 +175,8 @@ class ExpertsStage(Stage):
         card = await self._card(repo) if repo and details.display and details.size.width else None
         if self._current_repo == repo:
             await details.show_card(card)
-            if repo in self._inspections and self.on_hub and (found := self.hub.row):
-                facts = found_facts(
-                    found, self._inspections[repo], self.symbols, self.query_one(Details).room
-                )
-                details.show_facts(repo, facts, self.symbols)
+            if self.on_hub and repo in self._inspections:
+                details.show_facts(repo or "", self._facts(), self.symbols)
 
     @property
     def _current_repo(self) -> str | None:
@@ -230,15 +214,7 @@ class ExpertsStage(Stage):
         if details.size.width:
             details.focus()
             return
-        row, found = self.catalog.row, self.hub.row if self.on_hub else None
-        facts = (
-            found_facts(found, self._inspections.get(repo), self.symbols, self.query_one(Details).room)
-            if self.on_hub and found
-            else self._facts(row)
-            if row
-            else Text()
-        )
-        await self.app.push_screen(DetailsScreen(repo, facts, self._card(repo)))
+        await self.app.push_screen(DetailsScreen(repo, self._facts(), self._card(repo)))
 
     # --- actions ---------------------------------------------------------------------------------------
 
@@ -286,14 +262,14 @@ class ExpertsStage(Stage):
         await self._switch("hub")
         self.query_one(Details).remove_class("-away")
         self.hub.open()
-        self._found_changed(HubPane.RowChanged(self.hub.row))
+        self._show_details()
         self.app.refresh_bindings()
 
     async def _back_to_catalog(self) -> None:
         empty = self.catalog.page.catalog_total == 0
         await self._switch("first-use" if empty else "catalog")
         self.query_one(Details).set_class(empty, "-away")
-        self._show_row(self.catalog.row)
+        self._show_details()
         self.app.refresh_bindings()
 
     async def do_back(self) -> None:

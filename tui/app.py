@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from textual import work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.containers import Vertical
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
+from textual.worker import WorkerFailed
 
 from sam_hub.errors import SamHubError, UsageError, of_the_system
 from tui.actions import ACTIONS, action, unknown_keys
@@ -297,6 +299,12 @@ class SamHubApp(App[object]):
                 await self.stage.guarded(self.source.cancel(view.job.id))
         if answer:
             self.exit()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """An answer that comes when the screen is already gone finds no widget: that is no reason for a traceback."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not (isinstance(cause, NoMatches) and (self._exit or not self.is_running)):
+            super()._handle_exception(error)
 
     async def on_unmount(self) -> None:
         await self.source.close()

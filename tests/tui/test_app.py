@@ -321,3 +321,13 @@ async def test_an_empty_catalog_offers_two_ways_to_begin(settings: Settings) -> 
         assert "The catalog is empty" in shown
         assert "Try it with the demo's Hub" in shown
         assert "Search huggingface.co" in shown
+
+
+async def test_leaving_while_an_answer_is_on_its_way_shows_no_traceback(filled: Settings) -> None:
+    for pause in (0.0, 0.2, 0.4):  # before the facts, before the card, while the clerk starts
+        app = SamHubApp(filled)
+        async with app.run_test(size=WIDE) as pilot:
+            await ready(pilot)
+            await pilot.press("down")
+            await pilot.pause(pause)
+        assert app.return_code != 1  # what an unhandled error leaves

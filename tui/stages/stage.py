@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
-from textual.css.query import NoMatches
 
 from sam_hub.errors import SamHubError
 from tui.messages import Failed
@@ -91,9 +90,6 @@ class Stage(Vertical):
             return await work
         except SamHubError as error:
             self.post_message(Failed(error.title, error.action))
-        except NoMatches:  # an answer came when the screen was already gone
-            if self.app.is_running and self.is_attached:
-                raise
         except OSError as error:
             from sam_hub.errors import of_the_system
 

@@ -77,6 +77,7 @@ def follow(number: Number, as_json: AsJson = False) -> None:
 
     place = Place()
     try:
+        say(f"Following job {number}; Ctrl+C stops that, and not the job.")
         with watching() as watch:
             job = wait_for(place.catalog, place.settings, number, watch)
     except KeyboardInterrupt:

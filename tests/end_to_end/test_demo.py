@@ -24,6 +24,7 @@ from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.inspection import inspect
 from sam_hub.hub.server.process import start
 from sam_hub.jobs.place import Place
+from sam_hub.scratch import has_ended
 from sam_hub.settings import load_settings
 from tests.end_to_end.by_keys import walk
 from tests.end_to_end.conftest import COMMAND, run_demo
@@ -129,7 +130,7 @@ def test_a_second_run_computes_nothing_again(
     assert {**again, "seconds": 0} == {**outcome, "seconds": 0}
 
 
-def test_ctrl_c_leaves_no_process_and_nothing_half_written(
+def test_ctrl_c_leaves_no_process_but_the_homes_hub_and_nothing_half_written(
     outcome: Outcome, demo_home: Path, tmp_path: Path
 ) -> None:
     base = Path("demo", "base", "SmolLM2-135M-Instruct")
@@ -144,15 +145,16 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_written(
             break
     time.sleep(3)
     family = psutil.Process(demo.pid).children(recursive=True)
-    assert family
     demo.send_signal(signal.SIGINT)
     message = demo.stderr.read()
     assert demo.wait(timeout=60) == 130
     assert "Interrupted" in message, [*said, message]
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    hub = json.loads((tmp_path / "demo" / "hub" / "server.json").read_text(encoding="utf-8"))["pid"]
+    assert [p.pid for p in psutil.wait_procs(family, timeout=10)[1]] == [hub]  # it serves whoever comes next
+    stop_shared_hub(tmp_path / "demo" / "hub")
+    assert has_ended(hub)
     half = [p for p in (tmp_path / "demo").rglob("*") if p.name.startswith((".pull-", ".push-", ".base-"))]
     assert [*half, *(tmp_path / "demo").rglob("*.partial")] == []
-    stop_shared_hub(tmp_path / "demo" / "hub")
 
 
 # --- by keys, in a terminal --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable
 from inspect import isawaitable
@@ -126,6 +127,10 @@ class SamHubApp(App[object]):
         await self.source.read(lambda: self.source.catalog)
         self.set_interval(TICK, self._tick)
         self._look_at_jobs()
+        if not self.is_headless:
+            # What was imported and made so far stays: walking through all of it took the collector 50 ms, between
+            # a key and its effect. (Many apps in one process, as in tests, would never be freed.)
+            gc.freeze()
 
     def stage_of(self, name: str) -> Stage:
         """The stage of this name, made when it is first asked for."""

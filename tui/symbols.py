@@ -82,7 +82,9 @@ def cut(text: str, width: int, symbols: Symbols, keep_end: bool = False) -> str:
         keep_end: cut the beginning (of a name, whose end tells more) instead of the end.
     """
     most = 4 * width + 400
-    clean = "".join(c if c.isprintable() else " " for c in (text[-most:] if keep_end else text[:most]))
+    clean = text[-most:] if keep_end else text[:most]
+    if not clean.isprintable():
+        clean = "".join(c if c.isprintable() else " " for c in clean)
     if cell_len(clean) <= width:
         return clean
     room = max(0, width - len(symbols.cut))

@@ -6,6 +6,7 @@ as Jupyter's does; a cookie keeps it, and requests of other sites or by other na
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shlex
 import socket
@@ -69,7 +70,17 @@ def make_server(options: Sequence[str], port: int, key: str) -> Server:
             return app
 
         async def on_startup(self, app: web.Application) -> None:
-            """Say where the UI is."""
+            """Say where the UI is, as soon as it can be opened."""
+            self._telling = asyncio.create_task(self._tell())
+
+        async def _tell(self) -> None:
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(HOST, port)
+                    break
+                except OSError:
+                    await asyncio.sleep(0.02)
+            writer.close()
             print(f"Open {address}/?key={key}", flush=True)
             print("Whoever has this address can use the UI in your name. Ctrl+C ends it.", flush=True)
 

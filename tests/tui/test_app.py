@@ -22,6 +22,7 @@ from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
 from tui.actions import ACTIONS, STAGES
 from tui.app import SMALLEST, SamHubApp
+from tui.widgets.catalog_pane import CatalogPane
 from tui.widgets.table import Table
 
 ODD_NAMES = (
@@ -116,6 +117,41 @@ async def test_ten_thousand_experts_are_walked_from_the_first_to_the_last(settin
         for row in range(1, 190):  # past the end of the window, twice
             await pilot.press("down")
             await until(pilot, lambda row=row: app.stage.copied().startswith(f"acme/ner-{row:06}"))
+
+
+async def test_the_window_grows_ahead_of_the_cursor_and_moves_on_when_it_is_large(settings: Settings) -> None:
+    fill(settings.catalog_url, 2_000)
+    app = SamHubApp(settings)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        table, pane = app.query_one("#experts-table", Table), app.query_one(CatalogPane)
+        sizes, starts = set(), set()
+        while pane.page.offset + table.cursor_row < 1_000:
+            here = pane.row
+            await pilot.press("pagedown")
+            await until(pilot, lambda here=here: pane.row != here)
+            await pilot.pause(0.05)
+            page = pane.page
+            names = [int(row.repo[9:15]) for row in page.rows]
+            assert names == list(range(page.offset, page.offset + len(names)))  # none left out, none twice
+            assert [table.key_of(row) for row in range(table.row_count)] == [str(row.id) for row in page.rows]
+            sizes.add(len(names))
+            starts.add(page.offset)
+        assert len(sizes) > 2
+        assert max(sizes) <= 600
+        assert len(starts) > 1
+
+
+async def test_a_mark_and_what_it_says_of_other_rows_is_drawn_at_once(settings: Settings) -> None:
+    fill(settings.catalog_url, 5, {"repo": "acme/of-another-base", "base_sha256": "c" * 64})
+    app = SamHubApp(settings)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        warning = f"{app.symbols.warning} base"
+        await pilot.press("space", "down")  # the cursor leaves the row, which is from now on drawn as it is
+        assert (text_of(app).count("[x]"), text_of(app).count(warning)) == (1, 1)
+        await pilot.press("up", "space", "down")
+        assert (text_of(app).count("[x]"), text_of(app).count(warning)) == (0, 0)
 
 
 async def cost_of_down(pilot: Pilot) -> float:

@@ -20,7 +20,11 @@ from tui.widgets.table import Table
 if TYPE_CHECKING:
     from tui.app import SamHubApp
 
-WINDOW, SHIFT = 120, 60  # rows in the table, and how far the window moves when the cursor leaves it
+WINDOW, SHIFT = (
+    120,
+    60,
+)  # rows in a new window, and how many of them lie above the cursor that left the last one
+AHEAD, MORE, MOST = 40, 40, 600  # so near to its end a window grows by so many rows, up to a size
 TYPING = 0.12  # seconds without a key until a filter is tried
 SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at", "similarity", "probe")
 SORT_WORDS = {"base_repo": "base", "size_bytes": "size", "added_at": "date", "repo": "name"}
@@ -85,7 +89,9 @@ class CatalogPane(Vertical):
         self.page = Page((), 0, 0, 0)
         self.pulling: Mapping[str, float] = {}
         self._width = 0
+        self._shown: list[tuple[str, str, int]] = []  # the columns
         self._timer = None
+        self._growing = False
 
     def compose(self) -> ComposeResult:
         field = Input(placeholder="words in name, domain or types; Esc leaves", id="filter", compact=True)
@@ -113,16 +119,32 @@ class CatalogPane(Vertical):
         wanted = self.app.target.id if self.app.target else None
         self.query_now = replace(self.query_now, target_id=wanted)
         start = self.page.offset if offset is None else offset
-        path = self.app.source.path
-        page = await self.app.source.read(browse_experts, path, self.query_now, limit=WINDOW, offset=start)
+        limit = WINDOW if offset is not None else max(WINDOW, len(self.page.rows))
+        page = await self._read(start, limit)
         if not page.rows and page.total:  # what was shown is gone from the end
-            start = max(0, page.total - WINDOW)
-            page = await self.app.source.read(
-                browse_experts, path, self.query_now, limit=WINDOW, offset=start
-            )
+            page = await self._read(max(0, page.total - WINDOW))
         self.page = page
         self.draw(None if cursor is None else str(cursor))
         self.post_message(self.Loaded(page))
+
+    async def _read(self, offset: int, limit: int = WINDOW) -> Page:
+        source = self.app.source
+        return await source.read(browse_experts, source.path, self.query_now, limit=limit, offset=offset)
+
+    async def _grow(self) -> None:
+        """Put the next rows under the window before the cursor comes to its end."""
+        page, self._growing = self.page, True
+        try:
+            more = await self._read(page.offset + len(page.rows), MORE)
+        finally:
+            self._growing = False
+        if self.page is not page:  # another window was loaded meanwhile
+            return
+        here = {row.id for row in page.rows}  # an expert that was added meanwhile moves those below it
+        new = tuple(row for row in more.rows if row.id not in here)
+        self.page = replace(page, rows=page.rows + new)
+        self.table.extend((str(row.id), self._cells(row, self._shown)) for row in new)
+        self.table.more_below = bool(new) and page.offset + len(self.page.rows) < page.total
 
     async def seek(self, expert_id: int) -> None:
         """Load the window that holds an expert, with the cursor on it."""
@@ -139,7 +161,7 @@ class CatalogPane(Vertical):
     def draw(self, cursor: str | None = None) -> None:
         """Put the page into the table."""
         table, page = self.table, self.page
-        shown = columns(self._inner_width(), self.app.symbols, self.query_now)
+        shown = self._shown = columns(self._inner_width(), self.app.symbols, self.query_now)
         if [str(c.label) for c in table.ordered_columns] != [head for _, head, _ in shown] or (
             self._width != table.size.width
         ):
@@ -160,7 +182,6 @@ class CatalogPane(Vertical):
     def _cells(self, row: ExpertRow, shown: list[tuple[str, str, int]]) -> list[Text]:
         symbols = self.app.symbols
         texts = {
-            "mark": "[x]" if row.id in self.app.checked else "[ ]",
             "domain": row.domain or symbols.nothing,
             "types": " ".join(row.labels) or symbols.nothing,
             "sim": number(row.similarity, symbols),
@@ -169,13 +190,15 @@ class CatalogPane(Vertical):
         }
         cells = []
         for key, _, width in shown:
-            if key == "state":
-                cells.append(self._state(row))
+            if key in ("mark", "state"):
+                cells.append(self._mark(row) if key == "mark" else self._state(row))
             else:
                 text = row.repo if key == "repo" else texts[key]
-                style = "bold" if key == "mark" and row.id in self.app.checked else ""
-                cells.append(Text(cut(text, width, symbols, keep_end=key == "repo"), style=style))
+                cells.append(Text(cut(text, width, symbols, keep_end=key == "repo")))
         return cells
+
+    def _mark(self, row: ExpertRow) -> Text:
+        return Text("[x]", style="bold") if row.id in self.app.checked else Text("[ ]")
 
     def _state(self, row: ExpertRow) -> Text:
         """On disk, being fetched, of another base than those that are selected, or only listed."""
@@ -203,8 +226,14 @@ class CatalogPane(Vertical):
     def toggle(self) -> None:
         """Select or unselect the expert under the cursor."""
         if row := self.row:
+            base = self.app.base_of_checked
             self.app.check(row)
-            self.draw()
+            self.table.change(str(row.id), "mark", self._mark(row))
+            if self.app.base_of_checked != base:  # of another base is said of every row
+                for other in self.page.rows:
+                    self.table.change(str(other.id), "state", self._state(other))
+            self._title()
+            self.post_message(self.RowChanged(row))
 
     def sort_by(self, sort: str, descending: bool | None = None) -> None:
         """Sort; numbers come with the largest first unless said otherwise."""
@@ -264,15 +293,18 @@ class CatalogPane(Vertical):
             await self.load(offset)
             self.table.move_cursor(row=0 if step == "first" else self.table.row_count - 1, animate=False)
             return
-        offset = max(0, page.offset + step * SHIFT)
         if (here := self.row) is not None:
-            await self.load(offset, here.id)
+            await self.load(max(0, page.offset + self.table.cursor_row - SHIFT), here.id)
             self.table.move_cursor(row=self.table.cursor_row + step, animate=False)
 
     @on(DataTable.RowHighlighted)
     def _row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
         self.post_message(self.RowChanged(self.row))
+        left = self.table.row_count - self.table.cursor_row
+        room = self.table.row_count + MORE <= MOST
+        if self.table.more_below and left < AHEAD and room and not self._growing:
+            self.run_worker(self.app.stage.guarded(self._grow()), group="ahead")
 
     @on(DataTable.HeaderSelected)
     def _header(self, event: DataTable.HeaderSelected) -> None:
@@ -292,4 +324,4 @@ class CatalogPane(Vertical):
         changed = {repo for repo in {*before, *pulling} if before.get(repo) != pulling.get(repo)}
         for row in self.page.rows:
             if row.repo in changed:
-                self.table.update_cell(str(row.id), "state", self._state(row))
+                self.table.change(str(row.id), "state", self._state(row))

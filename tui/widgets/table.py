@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding
 from textual.cache import LRUCache
+from textual.coordinate import Coordinate
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import DataTable
+from textual.widgets.data_table import RowKey
 
 MOST_ROWS = 2_000  # the widget paints a window, never the catalog: 10,000 rows take it over a second
 
@@ -48,11 +51,13 @@ class Table(DataTable[Text]):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._still_lines: LRUCache[tuple[object, ...], Strip] = LRUCache(1000)
         self._style_now: Style | None = None
+        self._changes: Counter[str] = Counter()  # how often cells of a row were changed in place
         super().__init__(cursor_type="row", zebra_stripes=False, cell_padding=0, id=id, classes=classes)
         self.more_above = self.more_below = False
 
-    # --- drawing: Textual's own table draws every line anew at each move of the cursor, and at 31 lines that
-    # takes longer than a key may. What the cursor does not touch stays as it is; benchmarks/tui.py measures it.
+    # --- drawing: Textual's own table draws every line anew at each move of the cursor and with each row that is
+    # added, and at 31 lines that takes longer than a key may. What neither touches stays as it is, and cells
+    # are not measured, since widths are given; benchmarks/tui.py measures both.
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Draw lines; the style under all of them is worked out once."""
@@ -69,16 +74,26 @@ class Table(DataTable[Text]):
 
     def _render_line(self, y: int, x1: int, x2: int, base_style: Style) -> Strip:
         row = y - self.header_height
-        if row < 0 or row in (self.cursor_coordinate.row, self.hover_coordinate.row):
+        here = (self.cursor_coordinate.row, self.hover_coordinate.row)
+        if row < 0 or row in here or not self.is_valid_row_index(row):
             return super()._render_line(y, x1, x2, base_style)
-        key = (y, x1, x2, self.size.width, base_style, self._update_count, self._pseudo_class_state)
+        changes = self._changes[self.key_of(row)] if self._changes else 0
+        key = (y, x1, x2, self.size.width, base_style, changes, self._pseudo_class_state)
         if (line := self._still_lines.get(key)) is None:
             line = self._still_lines[key] = super()._render_line(y, x1, x2, base_style)
         return line
 
+    def _update_dimensions(self, new_rows: Iterable[RowKey]) -> None:
+        super()._update_dimensions(())  # rows of one line in columns of a given width: nothing to measure
+
     def _clear_caches(self) -> None:
         super()._clear_caches()
         self._still_lines.clear()
+
+    def notify_style_update(self) -> None:
+        """Other colours: every line is drawn anew."""
+        self._still_lines.clear()
+        super().notify_style_update()
 
     # --- filling ----------------------------------------------------------------------------------------
 
@@ -103,8 +118,8 @@ class Table(DataTable[Text]):
         rows = rows[:MOST_ROWS]
         with self.app.batch_update():
             self.clear()
-            for name, cells in rows:
-                self.add_row(*(c if isinstance(c, Text) else Text(c) for c in cells), key=name)
+            self._changes.clear()
+            self.extend(rows)
             keys = [name for name, _ in rows]
             if not keys:
                 return
@@ -113,12 +128,26 @@ class Table(DataTable[Text]):
             self.scroll_to(y=max(0, row - (at - top)), animate=False, force=True)
             self.move_cursor(row=row, animate=False)
 
+    def extend(self, rows: Iterable[tuple[str, Sequence[Text | str]]]) -> None:
+        """Put rows (key, cells) under those shown."""
+        for name, cells in rows:
+            self.add_row(*(c if isinstance(c, Text) else Text(c) for c in cells), key=name)
+
+    def change(self, key: str, column: str, cell: Text) -> None:
+        """Put another text into a cell."""
+        self._changes[key] += 1
+        self.update_cell(key, column, cell)
+
+    def key_of(self, row: int) -> str:
+        """The key of a row, counted from 0 in what is shown."""
+        return str(self.coordinate_to_cell_key(Coordinate(row, 0)).row_key.value)
+
     @property
     def key_under_cursor(self) -> str | None:
         """The key of the row under the cursor; None in an empty table."""
         if not self.row_count:
             return None
-        return self.coordinate_to_cell_key((min(self.cursor_row, self.row_count - 1), 0)).row_key.value
+        return self.key_of(min(self.cursor_row, self.row_count - 1))
 
     def action_cursor_down(self) -> None:
         """One row down, into the next window if need be."""

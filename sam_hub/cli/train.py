@@ -54,6 +54,7 @@ def train(
 
     A run that was stopped goes on from its checkpoint when it is started again.
     """
+    from sam_hub.training.data import read_sets
     from sam_hub.training.expert import find_base, make_expert
     from sam_hub.training.recipe import read_recipe, recipe_of
 
@@ -66,7 +67,9 @@ def train(
     )
     base_folder, base_name = find_base(base, base_repo, lambda: place.catalog)
     if dry_run:
-        show_json({"base": base_name, "out": str(out), "steps": plan.steps, "recipe": plan.as_dict()})
+        sentences = sum(len(part.sentences) for part in read_sets(plan, data_root))
+        facts = {"base": base_name, "out": str(out), "sentences": sentences, "steps": plan.steps}
+        show_json({**facts, "recipe": plan.as_dict()})
         return
     with _resumable(), watching() as watch:
         about = make_expert(

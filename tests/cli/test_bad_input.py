@@ -166,12 +166,14 @@ def test_a_merge_method_that_does_not_exist(failing: Failing, sam_hub: Any) -> N
     assert "ties" in message
 
 
-def test_training_data_that_is_not_there(failing: Failing, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [(), ("--dry-run",)])
+def test_training_data_that_is_not_there(failing: Failing, tmp_path: Path, how: tuple[str, ...]) -> None:
     base = tiny_base(tmp_path / "base")
-    code, message = failing("train", "--data", tmp_path / "none", "--base", base, "--out", tmp_path / "out")
+    out = tmp_path / "out"
+    code, message = failing("train", "--data", tmp_path / "none", "--base", base, "--out", out, *how)
     assert code == 1
     assert "train.jsonl" in message
-    assert not (tmp_path / "out").exists()
+    assert not out.exists()
 
 
 def test_remove_with_json_does_not_ask(failing: Failing, sam_hub: Any) -> None:

@@ -140,6 +140,11 @@ async def test_the_window_grows_ahead_of_the_cursor_and_moves_on_when_it_is_larg
         assert len(sizes) > 2
         assert max(sizes) <= 600
         assert len(starts) > 1
+        here, top = pane.row, table.cursor_row - table.scroll_offset.y
+        await pane.load()  # as when a job has ended: only what lies around the cursor is read again
+        await pilot.pause()
+        assert (pane.row, table.cursor_row - table.scroll_offset.y) == (here, top)
+        assert table.row_count == 120
 
 
 async def test_a_mark_and_what_it_says_of_other_rows_is_drawn_at_once(settings: Settings) -> None:

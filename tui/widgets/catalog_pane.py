@@ -20,10 +20,8 @@ from tui.widgets.table import Table
 if TYPE_CHECKING:
     from tui.app import SamHubApp
 
-WINDOW, SHIFT = (
-    120,
-    60,
-)  # rows in a new window, and how many of them lie above the cursor that left the last one
+# Rows in a new window, and how many of them lie above the cursor that left the last one.
+WINDOW, SHIFT = 120, 60
 AHEAD, MORE, MOST = 40, 40, 600  # so near to its end a window grows by so many rows, up to a size
 TYPING = 0.12  # seconds without a key until a filter is tried
 SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at", "similarity", "probe")
@@ -115,12 +113,16 @@ class CatalogPane(Vertical):
     # --- loading ---------------------------------------------------------------------------------------
 
     async def load(self, offset: int | None = None, cursor: int | None = None) -> None:
-        """Read the window at ``offset`` (None: the one shown), and put the cursor on an expert's id."""
+        """Read the window at ``offset`` (None: the one shown, or around the cursor in one that has grown), and
+        put the cursor on an expert's id.
+        """
         wanted = self.app.target.id if self.app.target else None
         self.query_now = replace(self.query_now, target_id=wanted)
-        start = self.page.offset if offset is None else offset
-        limit = WINDOW if offset is not None else max(WINDOW, len(self.page.rows))
-        page = await self._read(start, limit)
+        start = offset
+        if start is None:
+            grown = len(self.page.rows) > WINDOW
+            start = self.page.offset + (max(0, self.table.cursor_row - SHIFT) if grown else 0)
+        page = await self._read(start)
         if not page.rows and page.total:  # what was shown is gone from the end
             page = await self._read(max(0, page.total - WINDOW))
         self.page = page

@@ -1,38 +1,19 @@
-"""What a person does everywhere in the UI: moves, help, palette, quit, small terminals, odd names."""
+"""What a person does everywhere in the UI: moves, help, palette, quit, small terminals, an empty home."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sam_hub.catalog import open_catalog
 from sam_hub.errors import SamHubError
-from sam_hub.jobs.queue import cancel, submit
 from sam_hub.settings import Settings, load_settings
-from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
-from tests.tui.filled import add_target, fill
 from tui.actions import ACTIONS, STAGES
 from tui.app import SMALLEST, SamHubApp
-from tui.widgets.catalog_pane import CatalogPane
-from tui.widgets.table import Table
-
-ODD_NAMES = (
-    "acme/[/foo]",
-    "acme/[bold]not bold",
-    "acme/法律-专家",
-    "acme/🧬-bio",
-    "acme/" + "x" * 300,
-    "acme/a\tb\x1b[31mred",
-)
 
 
 def test_the_ui_starts_without_what_computes() -> None:
@@ -68,169 +49,6 @@ async def test_every_stage_is_a_digit_away_and_a_typed_digit_stays_in_its_field(
         await pilot.press("2", "slash", "3", "q", "question_mark")
         assert app.query_one("#filter", Input).value == "3q?"
         assert app.stage.NAME == "experts"
-
-
-async def test_the_filter_narrows_the_table_and_escape_brings_all_back(filled: Settings) -> None:
-    app = SamHubApp(filled)
-    async with app.run_test(size=NARROW) as pilot:
-        await ready(pilot)
-        table = app.query_one("#experts-table", Table)
-        await pilot.press("slash", *"legal")
-        await until(pilot, lambda: table.row_count == 2)
-        assert "filter: legal" in str(table.border_title)
-        await pilot.press("escape", "escape")
-        await until(pilot, lambda: table.row_count == 7)
-
-
-async def test_a_selected_expert_stays_selected_when_it_is_filtered_away(filled: Settings) -> None:
-    app = SamHubApp(filled)
-    async with app.run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        await pilot.press("space", "slash", *"news", "enter")
-        await until(pilot, lambda: app.query_one("#experts-table", Table).row_count == 1)
-        assert "1 selected" in text_of(app)
-        assert list(app.checked.values()) == ["acme/ner-000000-legal"]
-
-
-async def test_sorting_turns_the_table_around_and_keeps_the_cursor_on_its_expert(filled: Settings) -> None:
-    app = SamHubApp(filled)
-    async with app.run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        table = app.query_one("#experts-table", Table)
-        here = table.key_under_cursor
-        await pilot.press("O")
-        await until(pilot, lambda: table.cursor_row == 6)
-        assert table.key_under_cursor == here
-
-
-async def test_ten_thousand_experts_are_walked_from_the_first_to_the_last(settings: Settings) -> None:
-    fill(settings.catalog_url, 10_000)
-    app = SamHubApp(settings)
-    async with app.run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        table = app.query_one("#experts-table", Table)
-        assert table.row_count < 2_000
-        await pilot.press("G")
-        await until(pilot, lambda: "009999" in text_of(app))
-        await pilot.press("k", "g")
-        await until(pilot, lambda: "000000" in text_of(app))
-        for row in range(1, 190):  # past the end of the window, twice
-            await pilot.press("down")
-            await until(pilot, lambda row=row: app.stage.copied().startswith(f"acme/ner-{row:06}"))
-
-
-async def test_the_window_grows_ahead_of_the_cursor_and_moves_on_when_it_is_large(settings: Settings) -> None:
-    fill(settings.catalog_url, 2_000)
-    app = SamHubApp(settings)
-    async with app.run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        table, pane = app.query_one("#experts-table", Table), app.query_one(CatalogPane)
-        sizes, starts = set(), set()
-        while pane.page.offset + table.cursor_row < 1_000:
-            here = pane.row
-            await pilot.press("pagedown")
-            await until(pilot, lambda here=here: pane.row != here)
-            await pilot.pause(0.05)
-            page = pane.page
-            names = [int(row.repo[9:15]) for row in page.rows]
-            assert names == list(range(page.offset, page.offset + len(names)))  # none left out, none twice
-            assert [table.key_of(row) for row in range(table.row_count)] == [str(row.id) for row in page.rows]
-            sizes.add(len(names))
-            starts.add(page.offset)
-        assert len(sizes) > 2
-        assert max(sizes) <= 600
-        assert len(starts) > 1
-        here, top = pane.row, table.cursor_row - table.scroll_offset.y
-        await pane.load()  # as when a job has ended: only what lies around the cursor is read again
-        await pilot.pause()
-        assert (pane.row, table.cursor_row - table.scroll_offset.y) == (here, top)
-        assert table.row_count == 120
-
-
-async def test_a_mark_and_what_it_says_of_other_rows_is_drawn_at_once(settings: Settings) -> None:
-    fill(settings.catalog_url, 5, {"repo": "acme/of-another-base", "base_sha256": "c" * 64})
-    app = SamHubApp(settings)
-    async with app.run_test(size=WIDE) as pilot:
-        await ready(pilot)
-        warning = f"{app.symbols.warning} base"
-        await pilot.press("space", "down")  # the cursor leaves the row, which is from now on drawn as it is
-        assert (text_of(app).count("[x]"), text_of(app).count(warning)) == (1, 1)
-        await pilot.press("up", "space", "down")
-        assert (text_of(app).count("[x]"), text_of(app).count(warning)) == (0, 0)
-
-
-async def cost_of_down(pilot: Pilot) -> float:
-    """The 95th percentile of what ``down`` costs the UI's own thread, until the cursor stands on the next row.
-
-    Processor time, not seconds: it is the UI's, whatever else the machine does.
-    """
-    table, costs = pilot.app.query_one("#experts-table", Table), []
-    for _ in range(60):
-        before, row = time.thread_time(), table.key_under_cursor
-        pilot.app.simulate_key("down")
-        while table.key_under_cursor == row:
-            await asyncio.sleep(0)
-        costs.append(time.thread_time() - before)
-        await pilot.pause(0.03)  # the row is drawn, and now and then the jobs are looked at
-    return sorted(costs)[57]
-
-
-@pytest.mark.parametrize("count", [2_000, 100_000])
-async def test_the_first_rows_and_a_key_cost_little_however_large_the_catalog(
-    settings: Settings, count: int
-) -> None:
-    fill(settings.catalog_url, count)
-    first_paints, keys = [], []
-    for _ in range(3):  # the first one imports
-        started = time.thread_time()
-        app = SamHubApp(settings)
-        async with app.run_test(size=WIDE) as pilot:
-            while not app.query(Table).first().row_count:
-                await asyncio.sleep(0.005)
-            await pilot.pause(0)
-            first_paints.append(time.thread_time() - started)
-            await ready(pilot)
-            keys.append(await cost_of_down(pilot))
-    assert min(first_paints) < 0.4
-    assert min(keys) < 0.05
-
-
-async def test_a_job_that_reports_a_thousand_times_a_second_does_not_slow_the_keys(
-    settings: Settings,
-) -> None:
-    fill(settings.catalog_url, 2_000)
-    with open_catalog(settings.catalog_url) as catalog:
-        job = submit(catalog, settings, Busy(seconds=60, events_per_second=1_000))
-        try:
-            app = SamHubApp(settings)
-            async with app.run_test(size=WIDE) as pilot:
-                await until(pilot, lambda: "busy" in text_of(app) and "%" in text_of(app))
-                assert min([await cost_of_down(pilot) for _ in range(2)]) < 0.06
-        finally:
-            cancel(catalog, settings, job.id or 0)
-
-
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_names_from_outside_are_shown_as_they_are(
-    settings: Settings, size: tuple[int, int], tmp_path: Path
-) -> None:
-    fill(
-        settings.catalog_url,
-        0,
-        *[{"repo": name, "domain": "[red]x", "labels": ["[b]", "人"]} for name in ODD_NAMES],
-    )
-    add_target(settings.catalog_url, tmp_path, labels=("[/b]", "人"))
-    app = SamHubApp(settings)
-    async with app.run_test(size=size) as pilot:
-        await ready(pilot)
-        for _ in ODD_NAMES:
-            await pilot.press("down")
-            await pilot.pause(0.05)
-        shown = text_of(app)
-        for part in ("[/foo]", "[bold]not bold", "法律", "🧬"):
-            assert part in shown
-        assert "\x1b" not in shown
-        assert "[/b]" in shown  # in the Needs line
 
 
 async def test_a_hundred_resizes_leave_a_screen_that_works(filled: Settings) -> None:

@@ -112,17 +112,11 @@ class CatalogPane(Vertical):
 
     # --- loading ---------------------------------------------------------------------------------------
 
-    async def load(self, offset: int | None = None, cursor: int | None = None) -> None:
-        """Read the window at ``offset`` (None: the one shown, or around the cursor in one that has grown), and
-        put the cursor on an expert's id.
-        """
+    async def load(self, offset: int, cursor: int | None = None) -> None:
+        """Read the window at ``offset``, and put the cursor on an expert's id."""
         wanted = self.app.target.id if self.app.target else None
         self.query_now = replace(self.query_now, target_id=wanted)
-        start = offset
-        if start is None:
-            grown = len(self.page.rows) > WINDOW
-            start = self.page.offset + (max(0, self.table.cursor_row - SHIFT) if grown else 0)
-        page = await self._read(start)
+        page = await self._read(offset)
         if not page.rows and page.total:  # what was shown is gone from the end
             page = await self._read(max(0, page.total - WINDOW))
         self.page = page
@@ -230,10 +224,10 @@ class CatalogPane(Vertical):
         if row := self.row:
             base = self.app.base_of_checked
             self.app.check(row)
-            self.table.change(str(row.id), "mark", self._mark(row))
+            self.table.update_cell(str(row.id), "mark", self._mark(row))
             if self.app.base_of_checked != base:  # of another base is said of every row
                 for other in self.page.rows:
-                    self.table.change(str(other.id), "state", self._state(other))
+                    self.table.update_cell(str(other.id), "state", self._state(other))
             self._title()
             self.post_message(self.RowChanged(row))
 
@@ -326,4 +320,4 @@ class CatalogPane(Vertical):
         changed = {repo for repo in {*before, *pulling} if before.get(repo) != pulling.get(repo)}
         for row in self.page.rows:
             if row.repo in changed:
-                self.table.change(str(row.id), "state", self._state(row))
+                self.table.update_cell(str(row.id), "state", self._state(row))

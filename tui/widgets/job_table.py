@@ -90,7 +90,7 @@ class JobTable(Table):
                 self._columns_now, cells, self._shown[number], strict=True
             ):
                 if cell != before:
-                    self.change(number, column, cell)
+                    self.update_cell(number, column, cell)
 
     def _cells(
         self, view: JobView, shown: list[tuple[str, str, int]], cancelling: Collection[int]

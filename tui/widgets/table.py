@@ -15,7 +15,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import DataTable
-from textual.widgets.data_table import RowKey
+from textual.widgets.data_table import ColumnKey, RowKey
 
 MOST_ROWS = 2_000  # the widget paints a window, never the catalog: 10,000 rows take it over a second
 
@@ -133,10 +133,12 @@ class Table(DataTable[Text]):
         for name, cells in rows:
             self.add_row(*(c if isinstance(c, Text) else Text(c) for c in cells), key=name)
 
-    def change(self, key: str, column: str, cell: Text) -> None:
-        """Put another text into a cell."""
-        self._changes[key] += 1
-        self.update_cell(key, column, cell)
+    def update_cell(
+        self, row_key: RowKey | str, column_key: ColumnKey | str, value: Text, *, update_width: bool = False
+    ) -> None:
+        """Put another text into a cell; its line is drawn anew."""
+        self._changes[str(row_key.value if isinstance(row_key, RowKey) else row_key)] += 1
+        super().update_cell(row_key, column_key, value, update_width=update_width)
 
     def key_of(self, row: int) -> str:
         """The key of a row, counted from 0 in what is shown."""

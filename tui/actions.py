@@ -85,7 +85,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("back", "escape", "Back", "Leave the field, the screen or the filter", footer=False),
     Action("copy", "y", "Copy", "Copy what is under the cursor to the clipboard", footer=False),
     Action("last_error", "exclamation_mark", "Last error", "Show the last error once more", footer=False),
-    Action("stop_job", "ctrl+k", "Stop job", "Cancel the newest job that runs", command="sam-hub jobs cancel", footer=False),
+    Action("stop_job", "ctrl+k", "Cancel job", "Cancel the newest job that runs", command="sam-hub jobs cancel", footer=False),
     Action("help", "question_mark", "Help", "Show the keys of this stage and what it is for"),
     Action("quit", "q", "Quit", "Leave; jobs that run may go on or be stopped"),
 )  # fmt: skip
@@ -104,3 +104,14 @@ def unknown_keys(keymap: Mapping[str, str]) -> list[str]:
     """The ids in a keymap that name no action."""
     known = {a.id for a in ACTIONS}
     return [name for name in keymap if name not in known]
+
+
+def doubled_keys(keymap: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(key, action's id, another's) for each key that two actions of one stage would have."""
+    found = []
+    for at, one in enumerate(ACTIONS):
+        for other in ACTIONS[at + 1 :]:
+            if one.is_global or other.is_global or set(one.stages) & set(other.stages):
+                both = [set(keymap.get(a.id, a.keys).replace(" ", "").split(",")) for a in (one, other)]
+                found += [(key, one.id, other.id) for key in sorted(both[0] & both[1])]
+    return found

@@ -18,7 +18,7 @@ from textual.widgets import ContentSwitcher, Footer, Static
 from textual.worker import WorkerFailed
 
 from sam_hub.errors import SamHubError, UsageError, of_the_system
-from tui.actions import ACTIONS, action, unknown_keys
+from tui.actions import ACTIONS, action, doubled_keys, unknown_keys
 from tui.memory import Memory
 from tui.messages import Failed, JobsSeen, TargetChosen
 from tui.source import JobView, Source
@@ -60,6 +60,11 @@ class SamHubApp(App[object]):
                 f"The settings have keys for unknown actions: {', '.join(unknown)}",
                 f"The actions are {', '.join(a.id for a in ACTIONS)}.",
             )
+        for key, one, other in doubled_keys(settings.keys):
+            raise UsageError(
+                f"The settings give the key '{key}' to two actions, {one} and {other}",
+                "Give one of them another key, under [keys] in settings.toml.",
+            )
         self.settings = settings
         self.source = Source(settings)
         self.symbols = ASCII if settings.ascii else UNICODE
@@ -74,6 +79,7 @@ class SamHubApp(App[object]):
         self._known_states: dict[int, str] | None = None
         self._ticks = 0
         self._looking = False
+        self._pulled: list[str] = []  # fetches that were done and not told of yet
 
     # --- start -----------------------------------------------------------------------------------------
 
@@ -91,7 +97,10 @@ class SamHubApp(App[object]):
     def on_mount(self) -> None:
         # A theme of the terminal's own colours has no contrast to fall back to where colours are switched off.
         bare = "NO_COLOR" in os.environ and "ansi" in self.settings.theme
-        if self.settings.theme in self.available_themes and not bare:
+        if self.settings.theme not in self.available_themes:
+            known = ", ".join(sorted(self.available_themes))
+            self.post_message(Failed(f"There is no theme '{self.settings.theme}'", f"There are {known}."))
+        elif not bare:
             self.theme = self.settings.theme
         self.set_keymap(self.settings.keys)
         self.set_class(self.settings.ascii, "-ascii")
@@ -352,6 +361,10 @@ class SamHubApp(App[object]):
         self.main.query_one(TopBar).show()
         for view in message.ended:
             await self._tell(view)
+        if self._pulled and not any(view.is_active and view.job.kind == "pull" for view in self.jobs):
+            told = self._pulled[0] if len(self._pulled) == 1 else f"{len(self._pulled)} experts pulled"
+            self._pulled.clear()
+            self.notify(f"{self.symbols.done} {told}", title="Done", markup=False)
         if message.ended:
             await self._renew_target()
         for stage in self.switcher.children:
@@ -359,7 +372,9 @@ class SamHubApp(App[object]):
 
     async def _tell(self, view: JobView) -> None:
         job = view.job
-        if job.state == "done":
+        if job.state == "done" and job.kind == "pull":
+            self._pulled.append(job.title)  # told with the last of those that are under way
+        elif job.state == "done":
             self.notify(f"{self.symbols.done} {job.title}", title="Done", markup=False)
         elif job.state == "cancelled":
             self.notify(job.title, title="Cancelled", severity="warning", markup=False)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         record_merge,
         record_probe,
         record_push,
-        record_selection,
+        record_selections,
     )
     from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job, list_jobs
     from sam_hub.catalog.opening import Catalog, open_catalog
@@ -124,7 +124,7 @@ __all__ = [
     "record_merge",
     "record_probe",
     "record_push",
-    "record_selection",
+    "record_selections",
     "set_gold",
     "unpack",
 ]

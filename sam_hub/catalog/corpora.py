@@ -12,7 +12,7 @@ from sam_hub.errors import InputError
 from sam_hub.ner.readers import SUFFIXES, read_corpus, to_jsonl
 from sam_hub.ner.text import corpus_hash
 
-NAMES = "Use at most 100 letters, digits, '-' and '_'."
+NAMES = "Use at most 100 characters, no / \\ @, and no . or - first."
 
 
 def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> dict[str, str]:
@@ -22,7 +22,7 @@ def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> 
         if _is_name(name)
         else f"{'A target can not be called so.' if name else 'Give it a name.'} {NAMES}",
         "corpus": _fault_of_path(corpus),
-        "labels": "" if any(labels) else "Name one at least, such as: person, organization.",
+        "labels": _fault_of_labels(labels),
         "gold": _fault_of_path(gold) if gold else "",
     }
     return {field: fault for field, fault in faults.items() if fault}
@@ -31,6 +31,16 @@ def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> 
 def _is_name(name: str) -> bool:
     wrong = name.startswith((".", "-")) or len(name) > 100 or any(c in name for c in "/\\@\0")
     return bool(name) and not wrong
+
+
+def _fault_of_labels(labels: Sequence[str]) -> str:
+    if not any(labels):
+        return "Name one at least, such as: person, organization."
+    seen: dict[str, str] = {}
+    for label in labels:
+        if seen.setdefault(label.casefold(), label) != label:
+            return f"{seen[label.casefold()]} and {label} are one type to an expert: name it once."
+    return ""
 
 
 def _fault_of_path(path: str) -> str:
@@ -77,6 +87,8 @@ def define_target(
         raise InputError(
             "A target needs at least one entity type", "Name them: --labels 'person, organization'."
         )
+    if fault := _fault_of_labels(wanted):
+        raise InputError("Two entity types differ by capital letters alone", fault)
     if not _is_name(name):
         raise InputError(f"A target can't be called {name!r}", NAMES)
     sentences = [sentence.without_labels() for sentence in read_corpus(corpus, split=split)]

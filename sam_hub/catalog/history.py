@@ -36,11 +36,10 @@ def list_probes(
         return [(expert, probe) for expert, probe in session.exec(query)]
 
 
-def record_selection(catalog: Catalog, selection: Selection) -> Selection:
-    """Record a ranking and what was chosen from it."""
+def record_selections(catalog: Catalog, *selections: Selection) -> None:
+    """Record rankings and what was chosen from each: all of them, or none."""
     with catalog.writing() as session:
-        session.add(selection)
-        return selection
+        session.add_all(selections)
 
 
 def latest_selection(catalog: Catalog, target_id: int, method: str) -> Selection | None:

@@ -33,6 +33,12 @@ class RemovalPlan:
     probes: int
     kept: str | None = None
 
+    @property
+    def counts(self) -> str:
+        """What goes of the catalog, in words."""
+        numbers = {"descriptor": self.descriptors, "prediction": self.predictions, "probe": self.probes}
+        return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in numbers.items())
+
 
 def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan:
     """What would go with this expert. Nothing is touched.

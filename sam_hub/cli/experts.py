@@ -116,8 +116,7 @@ def remove(
         files = (
             f"{len(plan.files)} files ({megabytes(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
         )
-        print(f"{plan.ref}: {files}, {plan.descriptors} descriptors,")
-        print(f"  {plan.predictions} predictions, {plan.probes} probes")
+        print(f"{plan.ref}: {files}, {plan.counts}")
     if not dry_run:
         if not yes:
             confirm("Remove them?", refused="Not removed")

@@ -107,14 +107,12 @@ def watching() -> Iterator[Any]:
 
 class _Bars:
     def __init__(self, bars: Progress) -> None:
-        self._bars, self._what, self._task = bars, "", None
+        self._bars, self._task = bars, None
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if what != self._what:
-            if self._task is not None:
-                self._bars.remove_task(self._task)
-            self._what, self._task = what, self._bars.add_task(f"  {what}", total=total)
-        self._bars.update(self._task, completed=done, total=total)
+        if self._task is None:
+            self._task = self._bars.add_task(f"  {what}", total=total)
+        self._bars.update(self._task, description=f"  {what}", completed=done, total=total)
 
 
 class _Lines:

@@ -38,7 +38,7 @@ from sam_hub.inference.prediction import predict
 from sam_hub.merging.merged import METHODS, merge, plan_for
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.selection.ranking import Ranking
-from sam_hub.selection.selecting import select_by_sampling, select_by_similarity
+from sam_hub.selection.selecting import choose_best, sampling_ranking, similarity_ranking
 from sam_hub.settings import Settings
 
 UNIFIED = "sam-hub/ner-unified"
@@ -163,13 +163,12 @@ class _Story:
         self, target: records.Target, experts: list[records.Expert]
     ) -> tuple[dict[str, Ranking], dict[str, tuple[str, ...]]]:
         self.say(f"Describing {target.sentence_count} sentences of '{TARGET}', ranking by similarity")
-        options = {"settings": self.settings}
-        near, by_similarity = select_by_similarity(self.catalog, target, experts, K, **options)
+        near = similarity_ranking(self.catalog, target, experts, settings=self.settings)
         self.say(f"Asking every expert about {SAMPLE} sampled sentences, ranking by each other's votes")
-        voted, by_sampling = select_by_sampling(
-            self.catalog, target, experts, K, size=SAMPLE, on_progress=self.watch, **options
+        voted = sampling_ranking(
+            self.catalog, target, experts, settings=self.settings, size=SAMPLE, on_progress=self.watch
         )
-        chosen = {"similarity": by_similarity, "sampling": by_sampling}
+        chosen = choose_best(self.catalog, target, experts, (near, voted), K)
         return {"similarity": near, "sampling": voted}, chosen
 
     def _merge(self, experts: Sequence[records.Expert], chosen: tuple[str, ...]) -> records.Merge:

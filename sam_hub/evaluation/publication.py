@@ -195,7 +195,7 @@ def publication_of(
         UsageError: there is no such ranking.
         CatalogError: the target's selection is not merged yet.
     """
-    merges = merges_for(catalog, target)
+    merges = merges_for(catalog, target, needed=(method,))
     if method not in merges:
         raise UsageError(f"{target.name} has no merge by '{method}'", f"There is: {', '.join(merges)}.")
     merge, own = merges[method], f"merged by {method}"

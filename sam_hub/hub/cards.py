@@ -162,8 +162,12 @@ def merge_card(card: MergeCard) -> str:
     return public_text(parts)
 
 
-def load_snippet(repo: str, *, adapter: bool) -> str:
-    """Python that loads a model from the Hub with plain transformers or peft."""
+def load_snippet(repo: str, *, adapter: bool, endpoint: str | None = None) -> str:
+    """Python that loads a model from the Hub with plain transformers or peft.
+
+    Args:
+        endpoint: of a Hub that is not the public one. (Never in a card, which may go elsewhere.)
+    """
     if adapter:
         tokenizer = 'model.peft_config["default"].base_model_name_or_path'
         lines = [
@@ -180,6 +184,9 @@ def load_snippet(repo: str, *, adapter: bool) -> str:
             f'model = AutoModelForCausalLM.from_pretrained("{repo}")',
             f'tokenizer = AutoTokenizer.from_pretrained("{repo}")',
         ]
+    if endpoint:
+        note = "this Hub; a private repository needs HF_TOKEN, too"
+        lines = ["import os", "", f'os.environ["HF_ENDPOINT"] = "{endpoint}"  # {note}', "", *lines]
     return "\n".join(lines)
 
 

@@ -118,7 +118,8 @@ def ask(
     there: a run that was stopped loses one at most.
 
     Args:
-        on_progress: is told (model's name, sentences done, all).
+        on_progress: is told (the name of the model at work, answers there are, answers there will be), over all
+            models.
     """
     sha, decoding = corpus_hash(sentences), f"{DECODER} {'free' if free else 'grammar'} {settings.dtype}"
     questions = {
@@ -129,10 +130,12 @@ def ask(
     missing: dict[records.Question, Model] = {}
     for model in models:
         question = questions[model.name]
-        if found[question]:
-            on_progress(model.name, len(sentences), len(sentences))
-        else:
+        if found[question] is None:
             missing.setdefault(question, model)
+    total = len(found) * len(sentences)
+    before = total - len(missing) * len(sentences)
+    if not missing:
+        on_progress("kept predictions", total, total)
     ordered = sorted(missing.values(), key=lambda model: (str(model.folder), model.adapter is not None))
     for folder, group in groupby(ordered, key=lambda model: model.folder):
         loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
@@ -144,8 +147,11 @@ def ask(
                     labels,
                     prompt_format=model.prompt_format,
                     free=free,
-                    on_progress=lambda done, total, name=model.name: on_progress(name, done, total),
+                    on_progress=lambda done, _, name=model.name, kept=before: on_progress(
+                        name, kept + done, total
+                    ),
                 )
+            before += len(sentences)
             question = questions[model.name]
             found[question] = records.put_prediction(catalog, question, _kept(answer), target_id)
         del loaded

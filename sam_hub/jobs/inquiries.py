@@ -147,8 +147,7 @@ class PlanRemoval(Inquiry):
             if plan.folder
             else f"no files: {plan.kept}"
         )
-        counts = f"{plan.descriptors} descriptors, {plan.predictions} predictions, {plan.probes} probes"
-        return {"ref": plan.ref, "lines": [plan.ref, "", files, counts, "", "The Hub keeps its copy."]}
+        return {"ref": plan.ref, "lines": [plan.ref, "", files, plan.counts, "", "The Hub keeps its copy."]}
 
 
 @dataclass(frozen=True)

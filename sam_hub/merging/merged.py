@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +105,16 @@ def chosen_experts(
     return {f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in found.items()}
 
 
-def merges_for(catalog: Catalog, target: records.Target) -> dict[str, records.Merge]:
+def merges_for(
+    catalog: Catalog, target: records.Target, needed: Collection[str] = METHODS
+) -> dict[str, records.Merge]:
     """The newest merge of each of a target's latest selections, by "similarity" and "sampling".
 
+    Args:
+        needed: those that must be there; another one whose selection is not merged is left out.
+
     Raises:
-        CatalogError: there is no selection, or one was not merged yet.
+        CatalogError: there is no selection, or one that is needed was not merged yet.
     """
     made = records.list_merges(catalog)
     found = {}
@@ -119,12 +124,13 @@ def merges_for(catalog: Catalog, target: records.Target) -> dict[str, records.Me
             continue
         fits = [m for m in made if {f"{i['repo']}@{i['commit']}" for i in m.inputs} == set(selection.chosen)]
         there = [m for m in fits if Path(m.path).is_dir()]
-        if not there:
+        if there:
+            found[method] = there[0]
+        elif method in needed:
             raise CatalogError(
                 f"The experts that {method} chose for {target.name} are not merged yet",
                 f"Run `sam-hub merge {target.name}`.",
             )
-        found[method] = there[0]
     if not found:
         raise CatalogError(
             f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first."

@@ -89,9 +89,9 @@ def choose_by_hand(
                 f"Pull it, and run `sam-hub select {target.name}` again.",
             )
         made[method] = latest
-    for method, latest in made.items():
-        records.record_selection(
-            catalog,
+    records.record_selections(
+        catalog,
+        *(
             records.Selection(
                 target_id=target.id,
                 method=method,
@@ -99,6 +99,8 @@ def choose_by_hand(
                 parameters={**latest.parameters, BY_HAND: True},
                 ranking=latest.ranking,
                 chosen=[expert.ref for expert in chosen],
-            ),
-        )
+            )
+            for method, latest in made.items()
+        ),
+    )
     return {method: [expert.repo for expert in chosen] for method in made}

@@ -59,36 +59,27 @@ def _value(row: records.Descriptor) -> Descriptor:
     return Descriptor(row.embedder, row.revision, row.count, row.sentences_sha256, vector)
 
 
-def select_by_similarity(
-    catalog: Catalog,
-    target: records.Target,
-    experts: Sequence[records.Expert],
-    k: int,
-    *,
-    settings: Settings,
-    allow_blind: bool = False,
-) -> tuple[Ranking, tuple[str, ...]]:
-    """Rank by descriptors, choose k, and record it; (ranking, the chosen repos)."""
+def similarity_ranking(
+    catalog: Catalog, target: records.Target, experts: Sequence[records.Expert], *, settings: Settings
+) -> Ranking:
+    """Rank by descriptors."""
     centre = target_descriptor(catalog, target, settings)
     vectors = {expert.repo: expert_descriptor(catalog, expert, settings) for expert in experts}
-    ranking = rank_by_similarity(centre, vectors, target.labels, {e.repo: e.labels for e in experts})
-    return ranking, _record(catalog, target, experts, ranking, k, allow_blind)
+    return rank_by_similarity(centre, vectors, target.labels, {e.repo: e.labels for e in experts})
 
 
-def select_by_sampling(
+def sampling_ranking(
     catalog: Catalog,
     target: records.Target,
     experts: Sequence[records.Expert],
-    k: int,
     *,
     settings: Settings,
     size: int = 40,
     voting: Voting | None = None,
     free: bool = False,
-    allow_blind: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
-) -> tuple[Ranking, tuple[str, ...]]:
-    """Let every expert predict on a sample of the target, rank by votes, choose k, and record it.
+) -> Ranking:
+    """Let every expert predict on a sample of the target, and rank by votes.
 
     Adding an expert later costs its own pass alone: the others' predictions are kept.
     """
@@ -113,7 +104,7 @@ def select_by_sampling(
         {name: answer.parse_failures for name, answer in answers.items()},
     )
     _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
-    return ranking, _record(catalog, target, experts, ranking, k, allow_blind)
+    return ranking
 
 
 def _record_probes(
@@ -142,28 +133,32 @@ def _record_probes(
         records.record_probe(catalog, probe)
 
 
-def _record(
+def choose_best(
     catalog: Catalog,
     target: records.Target,
     experts: Sequence[records.Expert],
-    ranking: Ranking,
+    rankings: Sequence[Ranking],
     k: int,
-    allow_blind: bool,
-) -> tuple[str, ...]:
-    chosen = ranking.top(k, allow_blind=allow_blind)
+    *,
+    allow_blind: bool = False,
+) -> dict[str, tuple[str, ...]]:
+    """Choose the best k of each ranking, and record all of it at once; the chosen repos by the ranking's method."""
     refs = {expert.repo: expert.ref for expert in experts}
-    plain = ranking.as_dict()
-    records.record_selection(
-        catalog,
-        records.Selection(
-            target_id=target.id,
-            method=ranking.method,
-            k=k,
-            parameters=plain["parameters"],
-            ranking=plain["rows"],
-            chosen=[refs[name] for name in chosen],
-        ),
-    )
+    chosen, selections = {}, []
+    for ranking in rankings:
+        chosen[ranking.method] = ranking.top(k, allow_blind=allow_blind)
+        plain = ranking.as_dict()
+        selections.append(
+            records.Selection(
+                target_id=target.id,
+                method=ranking.method,
+                k=k,
+                parameters=plain["parameters"],
+                ranking=plain["rows"],
+                chosen=[refs[name] for name in chosen[ranking.method]],
+            )
+        )
+    records.record_selections(catalog, *selections)
     return chosen
 
 

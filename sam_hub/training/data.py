@@ -66,6 +66,8 @@ def read_source(source: DataSource, root: Path, split: str = "train") -> tuple[S
         InputError: the folder has no such split, or no labels in it.
     """
     file = root / source.folder / f"{split}.jsonl"
+    if not file.exists():
+        raise InputError(f"There is no {file}", "Give a folder that holds labelled sentences in train.jsonl.")
     seen: dict[str, Sentence] = {}
     for sentence in read_corpus(file):
         if sentence.entities is None:

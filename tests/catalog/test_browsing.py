@@ -21,7 +21,7 @@ from sam_hub.catalog import (
     open_catalog,
     put_descriptor,
     put_target,
-    record_selection,
+    record_selections,
 )
 from sam_hub.catalog.browsing import (
     SORTS,
@@ -80,8 +80,8 @@ def filled(catalog, target):
     put_descriptor(catalog, descriptor_of([1, 0], target_id=target.id))
     for row in rows[::2]:
         put_descriptor(catalog, descriptor_of([dice.randrange(-3, 4), 1], expert_id=row.id))
-    record_selection(catalog, sampling(target, {rows[0].repo: 0.99}))  # an earlier one
-    record_selection(catalog, sampling(target, {row.repo: dice.randrange(9) / 10 for row in rows[::3]}))
+    record_selections(catalog, sampling(target, {rows[0].repo: 0.99}))  # an earlier one
+    record_selections(catalog, sampling(target, {row.repo: dice.randrange(9) / 10 for row in rows[::3]}))
     return catalog
 
 

@@ -17,7 +17,7 @@ from sam_hub.catalog import (
     put_descriptor,
     put_prediction,
     record_probe,
-    record_selection,
+    record_selections,
 )
 from sam_hub.errors import CatalogError
 
@@ -47,7 +47,7 @@ def news(catalog, add, pulled, target):
     scores = dict.fromkeys(("precision", "recall", "f1", "low", "high"), 0.5)
     key = {"sample_key": "s", "votes": "plain", "threshold": 0.5}
     record_probe(catalog, Probe(expert_id=expert.id, target_id=target.id, **key, **scores, pseudo_entities=4))
-    record_selection(
+    record_selections(
         catalog,
         Selection(
             target_id=target.id,
@@ -64,6 +64,7 @@ def test_a_plan_says_what_will_go_and_touches_nothing(catalog, news, models, pul
     plan = plan_removal(catalog, "news", models)
     assert (plan.ref, plan.bytes, len(plan.files), plan.kept) == (news.ref, 1024, 2, None)
     assert (plan.descriptors, plan.predictions, plan.probes) == (1, 1, 1)
+    assert plan.counts == "1 descriptor, 1 prediction, 1 probe"
     assert pulled.is_dir()
     assert count_experts(catalog) == 1
 

@@ -36,7 +36,7 @@ from sam_hub.catalog import (
     record_merge,
     record_probe,
     record_push,
-    record_selection,
+    record_selections,
     unpack,
 )
 from sam_hub.errors import CatalogError, InputError
@@ -197,7 +197,7 @@ def test_another_corpus_under_the_same_name_drops_what_was_of_the_old_one(catalo
 
 def test_the_newest_selection_of_each_method_counts(catalog, target):
     for method, k in (("similarity", 2), ("sampling", 3), ("similarity", 4)):
-        record_selection(catalog, Selection(target_id=target.id, method=method, k=k, ranking=[], chosen=[]))
+        record_selections(catalog, Selection(target_id=target.id, method=method, k=k, ranking=[], chosen=[]))
     assert latest_selection(catalog, target.id, "similarity").k == 4
     assert latest_selection(catalog, target.id, "sampling").k == 3
 

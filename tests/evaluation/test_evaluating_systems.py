@@ -18,6 +18,7 @@ from sam_hub.evaluation.evaluating import (
     single_systems,
 )
 from sam_hub.evaluation.integration import integrate
+from sam_hub.evaluation.publication import publication_of
 from sam_hub.inference.asking import expert_model
 from sam_hub.ner import Sentence
 from sam_hub.ner.scoring import score
@@ -84,7 +85,7 @@ def kept_by(place, row) -> records.Prediction:
 
 
 def select(place, method: str, experts) -> None:
-    records.record_selection(
+    records.record_selections(
         place.catalog,
         records.Selection(
             target_id=place.target.id,
@@ -145,6 +146,17 @@ def test_where_both_rankings_agree_one_model_serves_both(place, gold, tmp_path):
     assert len(worked) == 1
     assert len({r.scores.f1 for r in results}) == 1
     assert results[-1].seconds == results[0].seconds
+
+
+def test_one_merge_is_published_though_the_other_ranking_has_chosen_anew(place, tmp_path):
+    select(place, "similarity", place.experts)
+    select(place, "sampling", place.experts[:2])
+    merged(place, tmp_path, place.experts[:2])
+    row, about = publication_of(place.catalog, place.target, "sampling")
+    assert {i["repo"] for i in row.inputs} == {e.repo for e in place.experts[:2]}
+    assert about.selection.method == "sampling"
+    with pytest.raises(CatalogError, match="similarity chose for town are not merged"):
+        publication_of(place.catalog, place.target, "similarity")
 
 
 def test_selections_that_are_not_merged_yet_say_what_to_do(place):

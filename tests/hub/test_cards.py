@@ -16,6 +16,7 @@ from sam_hub.hub.cards import (
     ScoreRow,
     SelectionRow,
     expert_card,
+    load_snippet,
     merge_card,
 )
 
@@ -116,3 +117,9 @@ def test_tokens_never_leave_nor_show() -> None:
     with pytest.raises(InputError, match="an access token") as caught:
         expert_card(replace(EXPERT, attribution=token))
     assert token not in str(caught.value)
+
+
+def test_the_code_that_loads_a_model_names_the_hub_where_that_is_not_the_public_one():
+    assert "HF_ENDPOINT" not in load_snippet("acme/merged", adapter=False)
+    code = load_snippet("acme/merged", adapter=False, endpoint="http://127.0.0.1:8765")
+    assert code.index('os.environ["HF_ENDPOINT"] = "http://127.0.0.1:8765"') < code.index("transformers")

@@ -102,6 +102,25 @@ def test_an_answer_is_the_models_own_and_is_kept(catalog, base, add, asked, sett
     assert found["owner/base"].base_id == base.id
 
 
+def test_progress_counts_over_all_models_and_what_is_kept(catalog, base, add, settings, asked):
+    one, two = expert_model(catalog, add("one", 1)), expert_model(catalog, add("two", 2))
+    asked(one)
+    told = []
+    ask(
+        catalog,
+        [one, two, base_model(base)],
+        SENTENCES,
+        LABELS,
+        settings=settings,
+        on_progress=lambda name, done, total: told.append((name, done, total)),
+    )
+    counts = [done for _, done, _ in told]
+    assert {total for _, _, total in told} == {3 * len(SENTENCES)}
+    assert counts == sorted(counts)
+    assert (counts[0] > len(SENTENCES), counts[-1]) == (True, 3 * len(SENTENCES))
+    assert {name for name, _, _ in told} == {"owner/two", "owner/base"}
+
+
 def test_a_second_time_no_model_is_needed(catalog, base, add, asked, folder):
     models = [base_model(base), expert_model(catalog, add("one", 1))]
     first, _ = asked(*models)

@@ -15,16 +15,18 @@ from sam_hub.ner.readers import read_corpus
 from sam_hub.selection.sampling import Voting, draw_sample
 from sam_hub.selection.selecting import (
     candidates,
+    choose_best,
     expert_descriptor,
-    select_by_sampling,
-    select_by_similarity,
+    sampling_ranking,
+    similarity_ranking,
 )
 
 
 def by_sampling(place, experts, k=2, **options):
-    return select_by_sampling(
-        place.catalog, place.target, experts, k, settings=place.settings, size=3, **options
+    ranking = sampling_ranking(
+        place.catalog, place.target, experts, settings=place.settings, size=3, **options
     )
+    return ranking, choose_best(place.catalog, place.target, experts, [ranking], k)["sampling"]
 
 
 def test_a_selection_by_sampling_is_recorded_with_all_that_it_was_made_of(place, tmp_path):
@@ -89,7 +91,29 @@ def test_a_selection_by_similarity_describes_every_corpus_once(place):
 
 
 def by_similarity(place):
-    return select_by_similarity(place.catalog, place.target, place.experts, 1, settings=place.settings)
+    ranking = similarity_ranking(place.catalog, place.target, place.experts, settings=place.settings)
+    return ranking, choose_best(place.catalog, place.target, place.experts, [ranking], 1)["similarity"]
+
+
+def test_a_ranking_that_is_stopped_changes_no_choice(place):
+    """By sampling takes minutes; who stops it there keeps what both rankings chose before."""
+    from sam_hub.jobs.place import Place
+    from sam_hub.jobs.works.selecting import SelectExperts
+
+    corpus = read_corpus(Path(place.target.corpus_path))
+    for expert in place.experts:
+        expert_descriptor(place.catalog, expert, place.settings, corpus)
+    by_similarity(place)
+    before = records.latest_selection(place.catalog, place.target.id, "similarity").id
+
+    def stop(what: str, done: int, total: int) -> None:
+        if what.startswith("owner/"):
+            raise KeyboardInterrupt
+
+    with Place(place.settings) as here, pytest.raises(KeyboardInterrupt):
+        SelectExperts(place.target.name, k=3, sample=3).run(here, stop, print)
+    assert records.latest_selection(place.catalog, place.target.id, "similarity").id == before
+    assert records.latest_selection(place.catalog, place.target.id, "sampling") is None
 
 
 def test_only_experts_on_disk_are_candidates(place, tmp_path):

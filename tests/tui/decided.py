@@ -53,7 +53,7 @@ def _rank(
         rows.append({**values, "knows": knows, "note": note, "precision": score, "recall": score})
     parameters = {"votes": "leave-self-out", "threshold": 0.5, "minimum": 2, "seed": 0, "sentences": 40}
     pseudo = {"pseudo_entities": {row["expert"]: 20 + place for place, row in enumerate(rows)}}
-    records.record_selection(
+    records.record_selections(
         catalog,
         records.Selection(
             target_id=target.id,

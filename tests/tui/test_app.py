@@ -12,8 +12,9 @@ from textual.widgets import Input
 from sam_hub.errors import SamHubError
 from sam_hub.settings import Settings, load_settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
-from tui.actions import ACTIONS, STAGES
+from tui.actions import ACTIONS, STAGES, doubled_keys
 from tui.app import SMALLEST, SamHubApp
+from tui.screens.question import Question
 
 
 def test_the_ui_starts_without_what_computes() -> None:
@@ -78,7 +79,7 @@ async def test_a_terminal_that_is_too_small_says_what_it_needs(filled: Settings)
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 async def test_ascii_has_no_other_characters(filled: Settings, size: tuple[int, int]) -> None:
     app = SamHubApp(filled.model_copy(update={"ascii": True}))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await ready(pilot)
         for number in range(1, 8):
             app.set_focus(None)
@@ -86,6 +87,25 @@ async def test_ascii_has_no_other_characters(filled: Settings, size: tuple[int, 
             await pilot.pause(0.3)
             odd = {c for c in text_of(app) if ord(c) > 126}
             assert not odd, f"{STAGES[number - 1]}: {odd}\n{text_of(app)}"
+        question = Question(
+            "Sure?", "It goes.", [("x", "Remove", True), ("b", "Back", False)], typed="acme/x"
+        )
+        app.push_screen(question)
+        app.notify("It ended.", title="Done")
+        await until(pilot, lambda: "Type acme/x" in text_of(app) and "It ended" in text_of(app))
+        assert not {c for c in text_of(app) if ord(c) > 126}
+
+
+async def test_what_was_typed_wrong_before_a_push_or_a_delete_is_told(filled: Settings) -> None:
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        await ready(pilot)
+        app.push_screen(Question("Sure?", "It goes.", [("x", "Remove", True)], typed="acme/x"))
+        await until(pilot, lambda: "Type acme/x" in text_of(app))
+        await pilot.press(*"acme/y", "enter")
+        await until(pilot, lambda: "This is not acme/x" in text_of(app))
+        await pilot.press("backspace", "x")
+        assert "This is not" not in text_of(app)
 
 
 # --- the registry ------------------------------------------------------------------------------------------
@@ -117,10 +137,12 @@ def test_no_key_is_bound_that_terminals_keep_for_themselves() -> None:
         assert not kept & set(item.keys.split(",")), item.id
 
 
-def test_no_two_actions_of_a_stage_have_the_same_key() -> None:
-    for name in STAGES:
-        keys = [k for item in ACTIONS if item.is_global or name in item.stages for k in item.keys.split(",")]
-        assert len(keys) == len(set(keys)), name
+def test_no_two_actions_of_a_stage_have_the_same_key(filled: Settings) -> None:
+    assert doubled_keys({}) == []
+    for keys in ({"filter": "r"}, {"filter": "f5, r"}):
+        with pytest.raises(SamHubError, match="key 'r' to two actions, filter and probe"):
+            SamHubApp(filled.model_copy(update={"keys": keys}))
+    SamHubApp(filled.model_copy(update={"keys": {"filter": "r", "probe": "f6"}}))
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -159,6 +181,15 @@ def test_a_key_for_an_unknown_action_is_refused(settings: Settings) -> None:
     (settings.home / "settings.toml").write_text('[keys]\nfliter = "f5"\n')
     with pytest.raises(UsageError, match="fliter"):
         SamHubApp(load_settings())
+
+
+async def test_a_theme_that_does_not_exist_is_told(filled: Settings) -> None:
+    app = SamHubApp(filled.model_copy(update={"theme": "nonsense"}))
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await until(pilot, lambda: app.failure is not None)
+        assert app.failure.title == "There is no theme 'nonsense'"
+        assert "textual-dark" in app.failure.action
 
 
 async def test_a_message_of_an_error_can_be_read_again(filled: Settings) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from sam_hub.catalog import open_catalog
+from sam_hub.catalog import execute_removal, open_catalog, plan_removal
 from sam_hub.jobs.queue import cancel, submit
 from sam_hub.settings import Settings
 from tests.jobs.busy import Busy
@@ -116,6 +116,23 @@ async def test_a_mark_and_what_it_says_of_other_rows_is_drawn_at_once(settings: 
         assert (text_of(app).count("[x]"), text_of(app).count(warning)) == (1, 1)
         await pilot.press("up", "space", "down")
         assert (text_of(app).count("[x]"), text_of(app).count(warning)) == (0, 0)
+
+
+async def test_what_a_command_changed_is_there_when_one_comes_back(filled: Settings) -> None:
+    app = SamHubApp(filled)
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        table = app.query_one("#experts-table", Table)
+        count, gone = table.row_count, app.stage.copied()
+        with open_catalog(filled.catalog_url) as catalog:
+            execute_removal(catalog, plan_removal(catalog, gone, filled.models))
+        app.set_focus(None)
+        await pilot.press("1")
+        await until(pilot, lambda: app.stage.NAME == "target")
+        app.set_focus(None)
+        await pilot.press("2")
+        await until(pilot, lambda: table.row_count == count - 1)
+        assert gone not in text_of(app)
 
 
 async def cost_of_down(pilot: Pilot) -> float:

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sam_hub.catalog import Selection, get_target, latest_selection, open_catalog, record_selection
+from sam_hub.catalog import Selection, get_target, latest_selection, open_catalog, record_selections
 from sam_hub.settings import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import fill
@@ -44,7 +44,7 @@ def rank(settings: Settings, method: str, *rows: dict[str, Any], **changed: Any)
     with open_catalog(settings.catalog_url) as catalog:
         target = get_target(catalog, "court")
         chosen = [f"{whole[0]['expert']}@{'0' * 40}"]
-        record_selection(
+        record_selections(
             catalog, Selection(target_id=target.id, method=method, chosen=chosen, **{**values, **changed})
         )
 

@@ -65,6 +65,30 @@ async def test_a_key_after_saving_is_no_part_of_the_form(filled: Settings, tmp_p
         await until(pilot, lambda: app.stage.NAME == "experts")
 
 
+async def test_two_presses_of_save_make_one_target(filled: Settings, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("One.\nTwo.\n")
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        await at_target(pilot)
+        fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person")
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: app.stage._made)
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: app.target is not None and app.target.name == "new", 60)
+        assert len(app.jobs) == 1
+
+
+async def test_types_that_differ_by_capitals_alone_are_refused(filled: Settings, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("One.\n")
+    app = SamHubApp(filled)
+    async with app.run_test(size=NARROW) as pilot:
+        await at_target(pilot)
+        fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person, court, Person")
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "person and Person are one type" in text_of(app))
+        assert app.jobs == []
+
+
 async def test_a_path_that_leads_nowhere_is_told_when_its_field_is_left(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
@@ -103,10 +127,11 @@ async def test_a_scan_counts_and_names_what_cannot_be_read(filled: Settings, tmp
         await at_target(pilot)
         fill_in(app, corpus=str(folder))
         await pilot.press("ctrl+r")
-        await until(pilot, lambda: "2 sentences in 2 files" in text_of(app), 40)
+        await until(pilot, lambda: "2 sentences in 1 of 2 files" in text_of(app), 40)
         await until(pilot, lambda: "It begins" in text_of(app))
         shown = text_of(app)
         assert "b.txt is not UTF-8 text" in shown
+        assert "No target is made of text that can't be read" in shown
         assert "notes.pdf" in shown
         assert "[/b] The judge spoke." in shown
         assert app.target is not None

@@ -21,7 +21,7 @@ MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next pa
 
 
 class HelpScreen(ModalScreen[None]):
-    """What the stage is for, its keys (as they are mapped now), and the commands that do the same."""
+    """What the stage is for, its keys (as they are mapped now) with their ids, and the commands that do the same."""
 
     BINDINGS: ClassVar = [("escape,question_mark,q", "dismiss(None)", "Back")]
     app: SamHubApp
@@ -49,7 +49,7 @@ class HelpScreen(ModalScreen[None]):
                 if fits and not item.id.startswith("stage_"):
                     text.append(f"  {self.app.keys_of(item.id):<8}", style="bold")
                     text.append(f" {item.tooltip}")
-                    text.append(f"  [{item.command}]\n" if item.command else "\n", style="italic")
+                    text.append(f"  [{': '.join(filter(None, (item.id, item.command)))}]\n", style="italic")
         text.append(self._of_the_focused())
         return text
 

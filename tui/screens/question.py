@@ -42,6 +42,7 @@ class Question(ModalScreen[object]):
             if self._typed is not None:
                 yield Static(Text(f"Type {self._typed} to go on:"), markup=False)
                 yield Input(id="typed")
+                yield Static(id="typed-problem", classes="field-error", markup=False)
             with Horizontal(classes="dialog-buttons"):
                 for number, (key, label, _) in enumerate(self._choices):
                     shown = f"{label} ({key})" if self._typed is None else label
@@ -55,11 +56,14 @@ class Question(ModalScreen[object]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """The first choice opens when all is typed."""
         self.query_one("#choice-0", Button).disabled = event.value.strip() != self._typed
+        self.query_one("#typed-problem", Static).update("")
 
     def on_input_submitted(self) -> None:
         """Enter takes the first choice, if that is open."""
         if not self.query_one("#choice-0", Button).disabled:
             self.dismiss(self._choices[0][2])
+        else:
+            self.query_one("#typed-problem", Static).update(Text(f"This is not {self._typed}."))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button was pressed."""

@@ -143,6 +143,8 @@ class EvaluateStage(Stage):
         assert self.app.target is not None
         if self.scores["can_evaluate"]:
             return ""
+        if self.job_of_target("merge", self.app.jobs):
+            return "The experts are being merged: their models can be scored then."
         rankings = await self.source.ask(Rankings(self.app.target.name))
         stage, action = ("stage_merge", "merge")
         if not (rankings["similarity"] or rankings["sampling"]):

@@ -83,6 +83,11 @@ class ExpertsStage(Stage):
 
     # --- loading ---------------------------------------------------------------------------------------
 
+    def enter(self) -> None:
+        """Look anew each time: commands change the catalog, too."""
+        self.stale = True
+        super().enter()
+
     async def load(self) -> None:
         """The window of the catalog, and the Needs line."""
         row = self.catalog.row

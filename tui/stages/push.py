@@ -8,12 +8,13 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Markdown, Static
+from textual.widgets import Static
 
 from sam_hub.errors import CatalogError, InputError, SamHubError
 from tui.source import JobView
 from tui.stages.stage import Stage
 from tui.symbols import cut
+from tui.widgets.card import Card
 from tui.widgets.details import body_of_card
 from tui.widgets.push_form import PushForm
 from tui.widgets.push_plan import PushPane, plan_lines, plan_text
@@ -60,7 +61,7 @@ class PushStage(Stage):
                 yield PushForm()
                 yield PushPane(id="push-plan")
             with ReadingPane(id="push-card"):
-                yield Markdown(NO_CARD, open_links=False)
+                yield Card(NO_CARD, self.symbols)
 
     def on_mount(self) -> None:
         self.query_one("#push-card").border_title = "Card"
@@ -156,7 +157,7 @@ class PushStage(Stage):
     async def _show_card(self, card: str) -> None:
         if card != self._card:
             self._card = card
-            await self.query_one(Markdown).update(body_of_card(card, self.symbols) if card else NO_CARD)
+            await self.query_one(Card).update(body_of_card(card, self.symbols) if card else NO_CARD)
 
     async def _forget_plan(self) -> None:
         """What was planned is not what stands in the fields, or on disk, any more."""

@@ -189,7 +189,7 @@ class TargetStage(Stage):
         filled = self.form.filled
         faults = await self._faults(filled)
         self.form.show_faults(faults, go=True)
-        if faults:
+        if faults or filled in self._made.values():  # a second press of the key is no second target
             return
         known = next((row for row in self.targets if row.name == filled.name), None)
         if known is not None and not await self._may_replace(known):
@@ -255,6 +255,7 @@ class TargetStage(Stage):
             self.report.say(f"{self.symbols.missing} The target was not made. {told}")
             return
         self._cursor = filled.name
+        self.report.say(f"{self.symbols.done} {filled.name} was made.")
         self.post_message(TargetChosen(filled.name))
         keys = self.app.keys_of
         gaps = (job.result or {}).get("uncovered") or []

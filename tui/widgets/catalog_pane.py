@@ -32,7 +32,7 @@ COLUMN_OF = {"repo": "repo", "domain": "domain", "size_bytes": "size", "similari
 
 def columns(width: int, symbols: Symbols, query: ExpertQuery) -> list[tuple[str, str, int]]:
     """The columns (key, head, width) that fit into ``width`` cells; the head of the sorted one has an arrow."""
-    fixed = [("sim", 4), ("probe", 7), ("state", 8 if symbols.done == "✓" else 10)]
+    fixed = [("sim", 4), ("probe", 6 + len(symbols.plus_minus)), ("state", 8 if symbols.done == "✓" else 10)]
     if width >= WIDE:
         fixed = [("domain", 10), *fixed[:2], ("size", 8), fixed[2]]
     room = width - 4 - sum(w + 1 for _, w in fixed)
@@ -171,9 +171,7 @@ class CatalogPane(Vertical):
         self.post_message(self.RowChanged(self.row))
 
     def _inner_width(self) -> int:
-        return max(
-            50, self.table.size.width - self.table.gutter.width - self.table.scrollbar_size_vertical - 1
-        )
+        return max(50, self.table.scrollable_content_region.width)
 
     def _cells(self, row: ExpertRow, shown: list[tuple[str, str, int]]) -> list[Text]:
         symbols = self.app.symbols

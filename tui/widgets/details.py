@@ -15,6 +15,7 @@ from tui.symbols import Symbols, cut, interval_bar, megabytes, number
 
 if TYPE_CHECKING:
     from sam_hub.catalog.browsing import ExpertRow
+    from tui.app import SamHubApp
 
 CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
 BAR = 20
@@ -122,6 +123,8 @@ class Details(VerticalScroll):
     Details Markdown { height: auto; margin: 0; padding: 0; }
     """
 
+    app: SamHubApp
+
     def __init__(self, *, id: str | None = None, classes: str | None = "pane") -> None:
         super().__init__(id=id, classes=classes, can_focus=True)
         self._card: str | None = None
@@ -146,10 +149,10 @@ class Details(VerticalScroll):
         """Render a card (Markdown); None takes the one away that is shown."""
         if card == self._card:
             return
-        from textual.widgets import Markdown  # a parser, which the first rows shall not wait for
+        from tui.widgets.card import Card  # a parser, which the first rows shall not wait for
 
         self._card = card
         if self.query("#card"):
-            await self.query_one("#card", Markdown).update(card or "")
+            await self.query_one("#card", Card).update(card or "")
         elif card:
-            await self.mount(Markdown(card, id="card", open_links=False))
+            await self.mount(Card(card, self.app.symbols, id="card"))

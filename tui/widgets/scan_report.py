@@ -23,7 +23,9 @@ def scan_text(found: dict[str, Any], symbols: Symbols) -> Text:
     """A scan's result (see `sam_hub.ner.scanning.Scan`): counts, what can't be read, some sentences."""
     text = Text()
     text.append(_count(found["sentences"], "sentence"), style="bold")
-    text.append(f" in {_count(found['files'], 'file')}, {_count(found['characters'], 'character')}\n")
+    files, unread = _count(found["files"], "file"), len(found["unreadable"])
+    files = f"{found['files'] - unread:,} of {files}" if unread else files
+    text.append(f" in {files}, {_count(found['characters'], 'character')}\n")
     if found["sentences"]:
         text.append(f"A sentence has {found['shortest']:,} to {found['longest']:,} characters.\n")
     if found["labelled"]:
@@ -35,6 +37,8 @@ def scan_text(found: dict[str, Any], symbols: Symbols) -> Text:
         )
         text.append(f"  {cut(reason, WIDTH, symbols)}\n")
     _append_more(text, len(found["unreadable"]))
+    if unread:
+        text.append("No target is made of text that can't be read: mend these files, or move them away.\n")
     if skipped := found["skipped"]:
         text.append(f"{symbols.warning} {_count(len(skipped), 'file')} of no known kind, not read:\n")
         text.append("".join(f"  {cut(Path(path).name, WIDTH, symbols)}\n" for path in skipped[:MOST]))

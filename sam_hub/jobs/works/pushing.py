@@ -50,12 +50,17 @@ class PushMerge(Work):
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Push."""
         from sam_hub.hub.cards import load_snippet
+        from sam_hub.settings import PUBLIC_HUB
 
         plan, done = self.publish(place, watch)
         assert done is not None
         say(f"{done.url} at {done.commit[:8]}")
         values = {"commit": done.commit, "url": done.url}
-        return {**push_values(plan), **values, "snippet": load_snippet(self.repo, adapter=False)}
+        endpoint = place.hub.endpoint
+        snippet = load_snippet(
+            self.repo, adapter=False, endpoint=None if endpoint == PUBLIC_HUB else endpoint
+        )
+        return {**push_values(plan), **values, "snippet": snippet}
 
     def sweep(self, settings: Settings) -> None:
         """Folders that were made up to be pushed, and whose process has ended."""

@@ -42,34 +42,41 @@ class SelectExperts(Work):
         from sam_hub.catalog.registration import resolve_experts
         from sam_hub.selection.ranking import uncovered
         from sam_hub.selection.sampling import Voting
-        from sam_hub.selection.selecting import candidates, select_by_sampling, select_by_similarity
+        from sam_hub.selection.selecting import (
+            candidates,
+            choose_best,
+            sampling_ranking,
+            similarity_ranking,
+        )
 
-        target = get_target(place.catalog, self.target)
-        experts = resolve_experts(place.catalog, self.experts) if self.experts else candidates(place.catalog)
-        options = {"settings": place.settings, "allow_blind": self.allow_blind}
-        made = {}
+        catalog, settings = place.catalog, place.settings
+        target = get_target(catalog, self.target)
+        experts = resolve_experts(catalog, self.experts) if self.experts else candidates(catalog)
+        rankings = []
         if self.by != "sampling":
             watch("similarity", 0, 1)
-            made["similarity"] = select_by_similarity(place.catalog, target, experts, self.k, **options)
+            rankings.append(similarity_ranking(catalog, target, experts, settings=settings))
         if self.by != "similarity":
-            made["sampling"] = select_by_sampling(
-                place.catalog,
+            voted = sampling_ranking(
+                catalog,
                 target,
                 experts,
-                self.k,
+                settings=settings,
                 size=self.sample,
                 voting=Voting(threshold=self.threshold, votes=self.votes, seed=self.seed),
                 free=self.free,
                 on_progress=watch,
-                **options,
             )
-        for method, (_, chosen) in made.items():
-            say(f"By {method}: {', '.join(chosen)}")
+            rankings.append(voted)
+        # Both at once, at the end: a ranking that is cancelled changes no choice.
+        chosen = choose_best(catalog, target, experts, rankings, self.k, allow_blind=self.allow_blind)
+        for method, names in chosen.items():
+            say(f"By {method}: {', '.join(names)}")
         return {
             "target": target.name,
             "rankings": {
-                method: {"ranking": ranking.as_dict(), "chosen": list(chosen)}
-                for method, (ranking, chosen) in made.items()
+                ranking.method: {"ranking": ranking.as_dict(), "chosen": list(chosen[ranking.method])}
+                for ranking in rankings
             },
             "uncovered": list(uncovered(target.labels, {e.repo: e.labels for e in experts})),
         }

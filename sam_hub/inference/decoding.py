@@ -1,16 +1,28 @@
-"""Greedy decoding of many prompts in one batch, behind one shared prefix."""
+"""Greedy decoding of many questions behind one shared prefix: exact, and with no pass that can be spared.
+
+The prefix is computed once. Questions are answered side by side, the longest first; a row that is done leaves its
+place to the next. Tokens that the grammar forces are not asked for. What is left is guessed where an answer may well
+repeat something (prompt lookup, Saxena 2023): guesses are run with the token before them and count only as
+far as the model says the same, so that the answer is that of decoding token by token.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from sam_hub.inference.memory import Memory, attending
 
 if TYPE_CHECKING:
     import torch
 
     from sam_hub.inference.models import LoadedModel
+
+SLOTS = 48  # rows side by side
+FRESH = 512  # tokens of new questions in one pass
+TOKENS = 48  # of a step, guesses included: on two cores a token costs least from about there on
+GUESS = 12  # of one row at most
+ROOM = 64  # tokens of an answer for which memory is laid out; a longer one gets more
 
 
 class Constraint(Protocol):
@@ -23,136 +35,187 @@ class Constraint(Protocol):
     def advance(self, token: int) -> None: ...
 
 
-@dataclass(frozen=True)
-class Prefix:
-    """The keys and values of the shared part of the prompts, and its length in tokens."""
-
-    cache: Any
-    length: int
-
-
-def compute_prefix(loaded: LoadedModel, ids: Sequence[int]) -> Prefix:
-    """Run the shared part once."""
-    import torch
-
-    with torch.inference_mode():
-        tokens = torch.tensor([list(ids)], device=loaded.device)
-        return Prefix(loaded.model.model(input_ids=tokens, use_cache=True).past_key_values, len(ids))
-
-
-@dataclass
 class _Row:
-    number: int
-    constraint: Constraint | None
-    said: list[int]
-    limit: int
+    """A question with its answer so far."""
+
+    def __init__(
+        self, number: int, question: Sequence[int], constraint: Constraint | None, limit: int, end: int
+    ) -> None:
+        self.number, self.question, self.constraint, self.limit = number, question, constraint, limit
+        self.said: list[int] = []
+        self.ended = False
+        self.known = 0  # tokens of question and answer whose keys and values are in memory
+        self._end = end
+
+    def take(self, token: int) -> None:
+        """Say a token, and after it all that the grammar forces."""
+        self._say(token)
+        while self.constraint and not self.ended and len(allowed := self.constraint.allowed()) == 1:
+            self._say(allowed[0])
+
+    def _say(self, token: int) -> None:
+        if self.constraint:
+            self.constraint.advance(token)
+        self.ended = token == self._end or bool(self.constraint and self.constraint.finished)
+        if not self.ended:
+            self.said.append(token)
+            self.ended = len(self.said) >= self.limit
+
+    def fresh(self) -> list[int]:
+        """What the memory does not know yet."""
+        return [*self.question, *self.said][self.known :]
+
+    def guess(self, most: int) -> list[int]:
+        """What followed when the last tokens stood in question or answer before; the longest match counts."""
+        text = [*self.question, *self.said]
+        for size in (3, 2, 1) if most else ():
+            tail = text[-size:]
+            for start in range(len(text) - size - 1, -1, -1):
+                if text[start : start + size] == tail:
+                    return text[start + size : start + size + most]
+        return []
 
 
 def decode(
     loaded: LoadedModel,
-    prefix: Prefix,
+    prefix: Sequence[int],
     questions: Sequence[Sequence[int]],
     constraints: Sequence[Constraint] | None,
     limits: Sequence[int],
-    on_finished: Callable[[int], None] = lambda number: None,
+    on_finished: Callable[[int, list[int]], None] = lambda number, answer: None,
 ) -> list[list[int]]:
-    """Answer a batch of questions greedily; rows that are done leave the batch.
+    """Answer questions greedily.
 
     Args:
-        questions: B token lists, none empty; they are padded on the left.
-        constraints: B grammars, or None for free decoding; a finished one ends its row.
+        prefix: the tokens that stand before each question, one at least.
+        questions: N token lists, none empty.
+        constraints: N grammars, or None for free decoding; a finished one ends its answer.
         limits: at most so many tokens for each answer.
+        on_finished: is told the number of a question and its answer, as soon as it is there.
 
     Returns:
-        B token lists without the end-of-sequence token.
+        N token lists without the end-of-sequence token.
+
+    Raises:
+        UnusableModel: models of this architecture can't be run so.
     """
     import torch
 
-    eos = loaded.tokenizer.eos_token_id
-    rows = [_Row(i, constraints[i] if constraints else None, [], limits[i]) for i in range(len(questions))]
-    answers = [row.said for row in rows]
-    with torch.inference_mode():
-        batch = _Batch(loaded, prefix, questions)
-        while rows:
-            chosen = _choose(batch.logits, rows)
-            going = []
-            for place, (row, token) in enumerate(zip(rows, chosen, strict=True)):
-                if row.constraint:
-                    row.constraint.advance(token)
-                ended = token == eos or bool(row.constraint and row.constraint.finished)
-                if not ended:
-                    row.said.append(token)
-                if ended or len(row.said) >= row.limit:
-                    on_finished(row.number)
-                else:
-                    going.append(place)
-            if len(going) < len(rows):
-                rows = [rows[place] for place in going]
-                batch.keep(going)
-            if rows:
-                batch.step([row.said[-1] for row in rows])
+    end = loaded.tokenizer.eos_token_id
+    waiting = [
+        _Row(i, q, constraints[i] if constraints else None, limits[i], end) for i, q in enumerate(questions)
+    ]
+    waiting.sort(key=lambda row: len(row.question))  # the longest is taken first, from the end
+    answers: list[list[int]] = [[] for _ in questions]
+    if not waiting:
+        return answers
+    with torch.inference_mode(), attending(loaded.model):
+        batch = _Batch(loaded, prefix, min(SLOTS, len(waiting)), len(waiting[-1].question) + ROOM)
+        while waiting or batch.rows:
+            if waiting and len(batch.rows) < batch.memory.slots:
+                batch.admit(_some(waiting, batch.memory.slots - len(batch.rows)))
+            else:
+                batch.step()
+            for row in batch.release():
+                answers[row.number] = row.said
+                on_finished(row.number, row.said)
     return answers
 
 
-def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:
-    """The likeliest allowed token of each row."""
-    tokens = logits.argmax(-1).tolist()
-    for place, row in enumerate(rows):
-        if row.constraint:
-            allowed = row.constraint.allowed()
-            if tokens[place] not in allowed:
-                tokens[place] = allowed[int(logits[place, allowed].argmax())]
-    return tokens
+def _some(waiting: list[_Row], most: int) -> list[_Row]:
+    """The next rows, as many as one pass should begin with."""
+    taken = [waiting.pop()]
+    tokens = len(taken[0].question)
+    while waiting and len(taken) < most and tokens + len(waiting[-1].question) <= FRESH:
+        taken.append(waiting.pop())
+        tokens += len(taken[-1].question)
+    return taken
 
 
 class _Batch:
-    """The model's side of a batch: cache, mask and positions."""
+    """The rows that are being answered, numbered as in memory."""
 
-    def __init__(self, loaded: LoadedModel, prefix: Prefix, questions: Sequence[Sequence[int]]) -> None:
+    def __init__(self, loaded: LoadedModel, prefix: Sequence[int], slots: int, width: int) -> None:
+        self._loaded = loaded
+        self.rows: list[_Row] = []
+        self.memory = Memory(slots, width)
+        self._run(prefix, ())
+
+    def admit(self, rows: list[_Row]) -> None:
+        """Run new questions; each says its first token."""
+        first, self.rows = len(self.rows), [*self.rows, *rows]
+        self._pass(first, rows, [[] for _ in rows])
+
+    def step(self) -> None:
+        """Run what every row said since the last pass, and what may follow."""
+        room = TOKENS - sum(len(row.said) + len(row.question) - row.known for row in self.rows)
+        most = min(GUESS, max(0, room) // len(self.rows))
+        self._pass(0, self.rows, [row.guess(most) for row in self.rows])
+
+    def release(self) -> list[_Row]:
+        """Take out the rows that are done; the last ones move to where they were."""
+        done = []
+        for number in reversed(range(len(self.rows))):
+            if self.rows[number].ended:
+                done.append(self.rows[number])
+                last = self.rows.pop()
+                if number < len(self.rows):
+                    self.memory.move(len(self.rows), number, last.known)
+                    self.rows[number] = last
+        return done
+
+    def _pass(self, first: int, rows: Sequence[_Row], guesses: Sequence[list[int]]) -> None:
+        fresh = [row.fresh() for row in rows]
+        runs = [[*f, *g] for f, g in zip(fresh, guesses, strict=True)]
+        self.memory.begin(first, [row.known for row in rows], list(map(len, runs)), self._loaded.device)
+        asked, start = [], 0  # the flat places after which a token is to be chosen
+        for f, run in zip(fresh, runs, strict=True):
+            asked += range(start + len(f) - 1, start + len(run))
+            start += len(run)
+        logits = self._run([token for run in runs for token in run], asked)
+        likeliest, place = logits.argmax(-1).tolist(), 0
+        for row, f, guess in zip(rows, fresh, guesses, strict=True):
+            end = place + 1 + len(guess)
+            row.known += len(f) + _accept(row, guess, logits[place:end], likeliest[place:end])
+            place = end
+
+    def _run(self, tokens: Sequence[int], asked: Sequence[int]) -> torch.Tensor:
+        """Logits after the ``asked`` ones of these tokens, (asked, vocabulary)."""
         import torch
 
-        self.loaded = loaded
-        self.cache = copy.deepcopy(prefix.cache)
-        self.cache.batch_repeat_interleave(len(questions))
-        width = max(len(q) for q in questions)
-        pads = [width - len(q) for q in questions]
-        ids = torch.tensor([[0] * pad + list(q) for pad, q in zip(pads, questions, strict=True)])
-        seen = torch.tensor([[1] * prefix.length + [0] * pad + [1] * (width - pad) for pad in pads])
-        offset = torch.arange(width) - torch.tensor(pads)[:, None]
-        self.mask = seen.to(loaded.device)
-        self.position = (prefix.length + offset.clamp(min=0)).to(loaded.device)
-        self._run(ids.to(loaded.device))
-
-    def _run(self, ids: torch.Tensor) -> None:
-        hidden = self.loaded.model.model(
-            input_ids=ids,
-            attention_mask=self.mask,
-            position_ids=self.position,
-            past_key_values=self.cache,
-            use_cache=True,
-        ).last_hidden_state
-        self.logits = self.loaded.model.lm_head(hidden[:, -1]).float()
-
-    def keep(self, places: list[int]) -> None:
-        """Drop the other rows."""
-        import torch
-
-        if places:
-            index = torch.tensor(places, device=self.loaded.device)
-            self.cache.batch_select_indices(index)
-            self.mask, self.position = self.mask[index], self.position[index]
-
-    def step(self, tokens: list[int]) -> None:
-        """Run one token of each row."""
-        import torch
-
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
-        self.position = self.position[:, -1:] + 1
-        self._run(torch.tensor(tokens, device=self.loaded.device)[:, None])
+        model, device = self._loaded.model, self._loaded.device
+        places = self.memory.positions(len(tokens))
+        hidden = model.base_model(
+            input_ids=torch.tensor([list(tokens)], device=device),
+            position_ids=places[None].to(device),
+            use_cache=False,
+            memory=self.memory,
+        ).last_hidden_state[0]
+        return model.get_output_embeddings()(hidden[list(asked)])
 
 
-def batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Indices in batches of like length, the longest first (if memory runs out, it does so at once)."""
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    for first in range(0, len(order), size):
-        yield order[first : first + size]
+def _accept(row: _Row, guess: Sequence[int], logits: torch.Tensor, likeliest: Sequence[int]) -> int:
+    """Let a row say what the model chose, as far as the guess foresaw it and one token on.
+
+    Args:
+        logits: (1 + G, vocabulary), after the last known token and after each of G guesses.
+
+    Returns:
+        How many of the guesses were right.
+    """
+    before, right = len(row.said), 0
+    while True:
+        row.take(_choose(row.constraint, logits[right], likeliest[right]))
+        said = row.said[before:]
+        while right < min(len(guess), len(said)) and guess[right] == said[right]:
+            right += 1
+        if row.ended or right < len(said):
+            return right
+
+
+def _choose(constraint: Constraint | None, logits: torch.Tensor, likeliest: int) -> int:
+    """The likeliest allowed token."""
+    if constraint is None:
+        return likeliest
+    allowed = constraint.allowed()
+    return likeliest if likeliest in allowed else allowed[int(logits[allowed].argmax())]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import Any
 
-from sam_hub.inference.decoding import batches, compute_prefix, decode
-from sam_hub.inference.grammar import AnswerGrammar
+from sam_hub.inference.decoding import decode
+from sam_hub.inference.grammar import AnswerGrammar, Path
 from sam_hub.inference.models import LoadedModel
 from sam_hub.ner.alignment import align
 from sam_hub.ner.formats import PromptFormat, get_format
 from sam_hub.ner.text import Entity, Sentence
-
-BATCH = 40
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ def predict(
     *,
     prompt_format: str = "b2ner",
     free: bool = False,
-    batch_size: int = BATCH,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prediction:
     """Ask the model for the entities of each sentence, greedily.
@@ -65,31 +63,46 @@ def predict(
         on_progress: is told (sentences done, N).
     """
     began = time.monotonic()
+    form = get_format(prompt_format)
+    told = count(1)
+    said, paths = answer_tokens(
+        loaded,
+        sentences,
+        labels,
+        prompt_format=prompt_format,
+        free=free,
+        on_finished=lambda number, answer: on_progress(next(told), len(sentences)),
+    )
+    if free:
+        texts = [loaded.tokenizer.decode(answer, clean_up_tokenization_spaces=False) for answer in said]
+        return _aligned(sentences, texts, labels, form, began)
+    cut = sum(not path.finished for path in paths)
+    return Prediction(tuple(p.entities for p in paths), cut, 0, 0, 0, 0, time.monotonic() - began)
+
+
+def answer_tokens(
+    loaded: LoadedModel,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    *,
+    prompt_format: str = "b2ner",
+    free: bool = False,
+    longest: int | None = None,
+    on_finished: Callable[[int, list[int]], None] = lambda number, answer: None,
+) -> tuple[list[list[int]], list[Path]]:
+    """The tokens of each answer, N lists, and the N grammars that they went through (none if ``free``).
+
+    Args:
+        longest: at most so many tokens for each answer; else as many as its sentence may need.
+    """
     form, tokenizer = get_format(prompt_format), loaded.tokenizer
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False)  # noqa: E731
     questions = [encode(form.question(sentence.text)) for sentence in sentences]
-    limits = answer_limits(form, labels, questions, encode)
+    limits = [longest] * len(questions) if longest else answer_limits(form, labels, questions, encode)
     grammar = None if free else AnswerGrammar(form, labels, tokenizer)
-    prefix = compute_prefix(loaded, encode(form.shared(labels)))
-    said: dict[int, list[int]] = {}
-    paths: dict[int, Any] = {}
-    for places in batches([len(q) for q in questions], batch_size):
-        rows = [grammar.begin(sentences[i].without_labels()) for i in places] if grammar else None
-        answers = decode(loaded, prefix, [questions[i] for i in places], rows, [limits[i] for i in places])
-        said.update(zip(places, answers, strict=True))
-        paths.update(zip(places, rows or [], strict=False))
-        on_progress(len(said), len(sentences))
-    if free:
-        return _aligned(
-            sentences,
-            [tokenizer.decode(said[i], clean_up_tokenization_spaces=False) for i in range(len(sentences))],
-            labels,
-            form,
-            began,
-        )
-    ordered = [paths[i] for i in range(len(sentences))]
-    cut = sum(not path.finished for path in ordered)
-    return Prediction(tuple(p.entities for p in ordered), cut, 0, 0, 0, 0, time.monotonic() - began)
+    paths = [grammar.begin(sentence.without_labels()) for sentence in sentences] if grammar else []
+    prefix = encode(form.shared(labels))
+    return decode(loaded, prefix, questions, paths or None, limits, on_finished), paths
 
 
 def answer_limits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sam_hub.inference.decoding import batches, compute_prefix, decode
+from sam_hub.inference.decoding import decode
 from sam_hub.inference.grammar import AnswerGrammar
 from sam_hub.inference.models import LoadedModel
 from sam_hub.inference.prediction import Prediction, answer_limits, predict
@@ -23,7 +23,7 @@ def encode(loaded: LoadedModel, text: str) -> list[int]:
 
 def answers(loaded, sentences, *, held: bool, batch: int, limit: int = 16) -> list[list[int]]:
     grammar = AnswerGrammar(FORM, LABELS, loaded.tokenizer)
-    prefix = compute_prefix(loaded, encode(loaded, FORM.shared(LABELS)))
+    prefix = encode(loaded, FORM.shared(LABELS))
     said = []
     for first in range(0, len(sentences), batch):
         some = sentences[first : first + batch]
@@ -60,9 +60,7 @@ def test_the_shared_prefix_changes_nothing(loaded):
 @pytest.mark.parametrize("form", ["b2ner", "json"])
 def test_held_to_the_grammar_every_answer_names_words_of_its_sentence(loaded, form):
     told = []
-    found = predict(
-        loaded, NASTY, LABELS, prompt_format=form, batch_size=4, on_progress=lambda *now: told.append(now)
-    )
+    found = predict(loaded, NASTY, LABELS, prompt_format=form, on_progress=lambda *now: told.append(now))
     assert len(found.entities) == len(NASTY)
     for sentence, entities in zip(NASTY, found.entities, strict=True):
         again = align(sentence, [(e.label, e.text) for e in entities], LABELS)
@@ -92,7 +90,3 @@ def test_an_answer_may_name_every_word_of_a_list_of_names(loaded, name):
 
 def test_no_sentences_are_no_work(loaded):
     assert predict(loaded, [], LABELS).entities == ()
-
-
-def test_sentences_are_batched_by_length_the_longest_first():
-    assert list(batches([3, 9, 1, 7, 5], 2)) == [[1, 3], [4, 0], [2]]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import UnusableModel, UsageError
+from sam_hub.hub.weights import ADAPTER_WEIGHTS
+from sam_hub.inference.adapters import LoraPair, read_adapter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -93,56 +95,29 @@ def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedMo
     copies the touched tensors back from the base's file, so that nothing is kept twice in memory.
 
     Raises:
-        UnusableModel: the adapter does not fit the model, which is left as it was.
+        UnusableModel: the adapter is damaged, more than plain LoRA, or does not fit the model, which is left as
+            it was.
     """
     if adapter is None:
         yield loaded
         return
-    touched = adapted_tensors(adapter)
-    _check_fit(loaded, adapter, touched)
+    pairs = read_adapter(adapter).pairs
+    _check_fit(loaded, adapter, pairs)
     try:
-        _fold(loaded, adapter)
+        _fold(loaded, adapter, pairs)
         yield loaded
     finally:
-        _unwrap(loaded)
-        _restore(loaded, touched)
+        _restore(loaded, pairs)
 
 
-def adapted_tensors(adapter: Path) -> dict[str, tuple[int, int]]:
-    """The base's weights that an adapter changes, with their shape (out, in), from its file's header.
-
-    Raises:
-        UnusableModel: the folder holds no readable adapter, or one that is more than plain LoRA.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise UnusableModel(f"The adapter in {adapter} can't be read: {error}", "Pull it again.") from error
-    sides = (".lora_A.weight", ".lora_B.weight")
-    if other := [name for name in shapes if not name.endswith(sides)]:
-        raise UnusableModel(
-            f"The adapter in {adapter} holds {other[0]}, which is not a plain LoRA weight",
-            "Train the expert with plain LoRA on linear layers, or publish it as a full model.",
-        )
-    modules = {name.removeprefix("base_model.model.").removesuffix(sides[0]): name for name in shapes}
-    return {
-        f"{module}.weight": (shapes[name.replace(*sides)][0], shapes[name][1])
-        for module, name in modules.items()
-        if name.endswith(sides[0]) and name.replace(*sides) in shapes
-    }
-
-
-def _check_fit(loaded: LoadedModel, adapter: Path, touched: Mapping[str, tuple[int, int]]) -> None:
+def _check_fit(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> None:
     """Refuse before anything is changed."""
     own, stored = dict(loaded.model.named_parameters()), _stored(loaded.folder)
-    for name, shape in touched.items():
+    for name, pair in pairs.items():
         if name not in own or name not in stored:
             problem = f"which {loaded.folder.name} does not have"
-        elif tuple(own[name].shape) != shape:
-            problem = f"as {list(shape)}, which is {list(own[name].shape)} in {loaded.folder.name}"
+        elif tuple(own[name].shape) != pair.shape:
+            problem = f"as {list(pair.shape)}, which is {list(own[name].shape)} in {loaded.folder.name}"
         else:
             continue
         raise UnusableModel(
@@ -151,31 +126,20 @@ def _check_fit(loaded: LoadedModel, adapter: Path, touched: Mapping[str, tuple[i
         )
 
 
-def _fold(loaded: LoadedModel, adapter: Path) -> None:
-    from peft import PeftModel
+def _fold(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> None:
+    import torch
+    from safetensors import safe_open
 
-    try:
-        PeftModel.from_pretrained(
-            loaded.model, adapter, local_files_only=True, torch_device=loaded.device
-        ).merge_and_unload(safe_merge=True)
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
-        raise UnusableModel(
-            f"The adapter {adapter.name} does not fit {loaded.folder.name}: {_first_line(error)}",
-            "Pull it again; if that does not help, remove it.",
-        ) from error
-    loaded.model.eval()
-
-
-def _unwrap(loaded: LoadedModel) -> None:
-    """Put plain layers back where a fold that failed left peft's."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    for name, module in list(loaded.model.named_modules()):
-        if isinstance(module, BaseTunerLayer):
-            parent, _, attribute = name.rpartition(".")
-            setattr(loaded.model.get_submodule(parent), attribute, module.get_base_layer())
-    if hasattr(loaded.model, "peft_config"):
-        del loaded.model.peft_config
+    own = dict(loaded.model.named_parameters())
+    with torch.no_grad(), safe_open(adapter / ADAPTER_WEIGHTS, "pt", device=loaded.device) as file:
+        for name, pair in pairs.items():
+            change = pair.change(file)
+            if not change.isfinite().all():
+                raise UnusableModel(
+                    f"The adapter {adapter.name} holds numbers that are not finite, in {pair.a} or {pair.b}",
+                    "Pull it again; if that does not help, remove it.",
+                )
+            own[name].copy_(own[name] + change)
 
 
 def _stored(folder: Path) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sam_hub.errors import DiskFull, SamHubError, UnusableModel
 from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo, read_headers, weights_sha256
-from sam_hub.merging.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
+from sam_hub.inference.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
 from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256, validate
 from sam_hub.merging.tensor_file import total_bytes

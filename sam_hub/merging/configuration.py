@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_hub.errors import InputError
-from sam_hub.merging.adapters import is_adapter
+from sam_hub.inference.adapters import is_adapter
 from sam_hub.merging.methods import RANDOM, base_role, has_weights
 from sam_hub.merging.recipe import ModelInput, Recipe, base_dtype, pin, validate
 

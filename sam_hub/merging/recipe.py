@@ -11,7 +11,7 @@ from typing import Any
 
 from sam_hub.errors import UsageError
 from sam_hub.hub.weights import read_headers, weights_sha256
-from sam_hub.merging.adapters import CONFIG, is_adapter, read_json
+from sam_hub.inference.adapters import CONFIG, is_adapter, read_json
 from sam_hub.merging.methods import DEFAULT_METHOD, RANDOM, check_parameters, default_parameters
 from sam_hub.merging.tensor_file import DTYPE_CODES
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import UnusableModel
 from sam_hub.hub.weights import TensorInfo, weight_files
-from sam_hub.merging.adapters import Adapter
+from sam_hub.inference.adapters import Adapter
 from sam_hub.merging.checks import FLOATS, Inputs, read_inputs
 from sam_hub.merging.configuration import to_mergekit
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
@@ -58,8 +58,7 @@ class FoldedModel:
         if weight.is_floating_point():
             weight = weight.to(self._dtype)
         if (pair := self._pairs.get(key)) is not None:
-            a, b = (self._file.get_tensor(name).float() for name in (pair.a, pair.b))
-            weight = (weight + (b @ a) * pair.scale).to(weight.dtype)
+            weight = (weight + pair.change(self._file)).to(weight.dtype)
         return weight.to(device)
 
     def flush(self) -> None:

@@ -12,10 +12,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import UnusableModel
 from sam_hub.hub.weights import ADAPTER_WEIGHTS, TensorInfo, read_header
+
+if TYPE_CHECKING:
+    import torch
 
 CONFIG = "adapter_config.json"
 LORA_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
@@ -49,6 +52,15 @@ class LoraPair:
     shape: tuple[int, int]
     rank: int
     scale: float
+
+    def change(self, file: Any) -> torch.Tensor:
+        """What is added to the base's tensor, (out, in): ``B @ A`` in float32, times the scale, as peft does it.
+
+        Args:
+            file: the adapter's safetensors file, opened.
+        """
+        a, b = (file.get_tensor(name).float() for name in (self.a, self.b))
+        return (b @ a) * self.scale
 
 
 @dataclass(frozen=True)

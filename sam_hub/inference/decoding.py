@@ -139,6 +139,7 @@ class _Batch:
         self._loaded = loaded
         self.rows: list[_Row] = []
         self.memory = Memory(slots, width)
+        self._head = loaded.model.get_output_embeddings()
         self._run(prefix, ())
 
     def admit(self, rows: list[_Row]) -> None:
@@ -172,50 +173,50 @@ class _Batch:
         for f, run in zip(fresh, runs, strict=True):
             asked += range(start + len(f) - 1, start + len(run))
             start += len(run)
-        logits = self._run([token for run in runs for token in run], asked)
-        likeliest, place = logits.argmax(-1).tolist(), 0
+        states = self._run([token for run in runs for token in run], asked)
+        free = [] if rows[0].constraint else self._head(states).argmax(-1).tolist()
+        place = 0
         for row, f, guess in zip(rows, fresh, guesses, strict=True):
-            end = place + 1 + len(guess)
-            row.known += len(f) + _accept(row, guess, logits[place:end], likeliest[place:end])
-            place = end
+            own = slice(place, place + 1 + len(guess))
+            row.known += len(f) + _accept(row, guess, free[own], states[own], self._head)
+            place = own.stop
 
     def _run(self, tokens: Sequence[int], asked: Sequence[int]) -> torch.Tensor:
-        """Logits after the ``asked`` ones of these tokens, (asked, vocabulary)."""
+        """The last hidden states of the ``asked`` ones of these tokens, (asked, size)."""
         import torch
 
-        model, device = self._loaded.model, self._loaded.device
         places = self.memory.positions(len(tokens))
-        hidden = model.base_model(
-            input_ids=torch.tensor([list(tokens)], device=device),
-            position_ids=places[None].to(device),
+        states = self._loaded.model.base_model(
+            input_ids=torch.tensor([list(tokens)], device=self._loaded.device),
+            position_ids=places[None].to(self._loaded.device),
             use_cache=False,
             memory=self.memory,
-        ).last_hidden_state[0]
-        return model.get_output_embeddings()(hidden[list(asked)])
+        ).last_hidden_state
+        return states[0, list(asked)]
 
 
-def _accept(row: _Row, guess: Sequence[int], logits: torch.Tensor, likeliest: Sequence[int]) -> int:
-    """Let a row say what the model chose, as far as the guess foresaw it and one token on.
+def _accept(
+    row: _Row, guess: Sequence[int], free: Sequence[int], states: torch.Tensor, head: torch.nn.Linear
+) -> int:
+    """Let a row say what the model chooses, as far as the guess foresaw it and one token on.
 
     Args:
-        logits: (1 + G, vocabulary), after the last known token and after each of G guesses.
+        guess: G tokens.
+        free: the likeliest token after the last known one and after each guess, where no grammar holds the row.
+        states: the last hidden states there, (1 + G, size).
 
     Returns:
         How many of the guesses were right.
     """
     before, right = len(row.said), 0
     while True:
-        row.take(_choose(row.constraint, logits[right], likeliest[right]))
+        if row.constraint is None:
+            row.take(free[right])
+        else:  # the head's rows of the allowed tokens are a thousandth of it
+            allowed = row.constraint.allowed()
+            row.take(allowed[int((head.weight[allowed] @ states[right]).argmax())])
         said = row.said[before:]
         while right < min(len(guess), len(said)) and guess[right] == said[right]:
             right += 1
         if row.ended or right < len(said):
             return right
-
-
-def _choose(constraint: Constraint | None, logits: torch.Tensor, likeliest: int) -> int:
-    """The likeliest allowed token."""
-    if constraint is None:
-        return likeliest
-    allowed = constraint.allowed()
-    return likeliest if likeliest in allowed else allowed[int(logits[allowed].argmax())]

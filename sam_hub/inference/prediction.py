@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sam_hub.inference.decoding import batches, compute_prefix, decode
-from sam_hub.inference.grammar import AnswerGrammar
+from sam_hub.inference.grammar import AnswerGrammar, Path
 from sam_hub.inference.models import LoadedModel
 from sam_hub.ner.alignment import align
 from sam_hub.ner.formats import PromptFormat, get_format
 from sam_hub.ner.text import Entity, Sentence
 
 BATCH = 40
+
+
+@dataclass(frozen=True)
+class SentenceAnswer:
+    """One sentence's entities, and how the answer came out.
+
+    ``parse_failed``: it broke the format or was cut at the length limit; the counts are those of `Prediction`.
+    """
+
+    entities: tuple[Entity, ...]
+    parse_failed: bool
+    out_of_order: int = 0
+    repeated: int = 0
+    invented: int = 0
+    unknown_label: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,16 @@ class Prediction:
         return values
 
     @classmethod
+    def of(cls, answers: Sequence[SentenceAnswer]) -> Prediction:
+        """Put the answers together, in the sentences' order."""
+        counts = ("out_of_order", "repeated", "invented", "unknown_label", "seconds")
+        return cls(
+            entities=tuple(answer.entities for answer in answers),
+            parse_failures=sum(answer.parse_failed for answer in answers),
+            **{name: sum(getattr(answer, name) for answer in answers) for name in counts},
+        )
+
+    @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Prediction:
         """Read plain values."""
         rows = tuple(tuple(Entity(*entity) for entity in row) for row in values["entities"])
@@ -54,6 +80,7 @@ def predict(
     prompt_format: str = "b2ner",
     free: bool = False,
     batch_size: int = BATCH,
+    on_answer: Callable[[int, SentenceAnswer], None] = lambda number, answer: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prediction:
     """Ask the model for the entities of each sentence, greedily.
@@ -62,6 +89,8 @@ def predict(
         sentences: N sentences; gold entities are not looked at.
         labels: the label set, in the order in which the prompt names it.
         free: decode without the grammar.
+        on_answer: is given each sentence's number and answer as soon as it is there; the seconds of those that
+            were computed together are shared out evenly.
         on_progress: is told (sentences done, N).
     """
     began = time.monotonic()
@@ -71,25 +100,17 @@ def predict(
     limits = answer_limits(form, labels, questions, encode)
     grammar = None if free else AnswerGrammar(form, labels, tokenizer)
     prefix = compute_prefix(loaded, encode(form.shared(labels)))
-    said: dict[int, list[int]] = {}
-    paths: dict[int, Any] = {}
+    found: dict[int, SentenceAnswer] = {}
     for places in batches([len(q) for q in questions], batch_size):
-        rows = [grammar.begin(sentences[i].without_labels()) for i in places] if grammar else None
-        answers = decode(loaded, prefix, [questions[i] for i in places], rows, [limits[i] for i in places])
-        said.update(zip(places, answers, strict=True))
-        paths.update(zip(places, rows or [], strict=False))
-        on_progress(len(said), len(sentences))
-    if free:
-        return _aligned(
-            sentences,
-            [tokenizer.decode(said[i], clean_up_tokenization_spaces=False) for i in range(len(sentences))],
-            labels,
-            form,
-            began,
-        )
-    ordered = [paths[i] for i in range(len(sentences))]
-    cut = sum(not path.finished for path in ordered)
-    return Prediction(tuple(p.entities for p in ordered), cut, 0, 0, 0, 0, time.monotonic() - began)
+        paths = [grammar.begin(sentences[i].without_labels()) for i in places] if grammar else None
+        said = decode(loaded, prefix, [questions[i] for i in places], paths, [limits[i] for i in places])
+        seconds, began = (time.monotonic() - began) / len(places), time.monotonic()
+        for i, tokens, path in zip(places, said, paths or [None] * len(places), strict=True):
+            answer = read_answer(sentences[i], tokens, path, labels, form, tokenizer)
+            found[i] = replace(answer, seconds=seconds)
+            on_answer(i, found[i])
+        on_progress(len(found), len(sentences))
+    return Prediction.of([found[i] for i in range(len(sentences))])
 
 
 def answer_limits(
@@ -103,17 +124,28 @@ def answer_limits(
     return [max(3, frame) * len(question) + 32 for question in questions]
 
 
-def _aligned(
-    sentences: Sequence[Sentence], answers: Sequence[str], labels: Sequence[str], form: Any, began: float
-) -> Prediction:
-    parsed = [form.parse(answer) for answer in answers]
-    rows = [align(s, p.mentions, labels) for s, p in zip(sentences, parsed, strict=True)]
-    return Prediction(
-        tuple(row.entities for row in rows),
-        sum(not p.well_formed for p in parsed),
-        sum(row.out_of_order for row in rows),
-        sum(row.repeated for row in rows),
-        sum(row.invented for row in rows),
-        sum(row.unknown_label for row in rows),
-        time.monotonic() - began,
+def read_answer(
+    sentence: Sentence,
+    tokens: Sequence[int],
+    path: Path | None,
+    labels: Sequence[str],
+    form: PromptFormat,
+    tokenizer: Any,
+) -> SentenceAnswer:
+    """What was said of one sentence.
+
+    Args:
+        path: the grammar's, to which the tokens were held: it knows the entities; None: they are parsed.
+    """
+    if path is not None:
+        return SentenceAnswer(path.entities, parse_failed=not path.finished)
+    parsed = form.parse(tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
+    placed = align(sentence, parsed.mentions, labels)
+    return SentenceAnswer(
+        placed.entities,
+        parse_failed=not parsed.well_formed,
+        out_of_order=placed.out_of_order,
+        repeated=placed.repeated,
+        invented=placed.invented,
+        unknown_label=placed.unknown_label,
     )

@@ -55,7 +55,7 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
             found = tuple(
                 tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences)
             )
-            records.put_prediction(catalog, question, records.Answer(found, at, {}, 1.5), target.id)
+            records.put_prediction(catalog, question, records.Answers(found, at, {}, 1.5), target.id)
         systems = [System(model.name, (model,)) for model in models]
         evaluate(catalog, target, sentences, systems, settings=settings)
     return settings

@@ -132,11 +132,12 @@ def ask(
         on_progress: is told (the name of the model at work, answers there are, answers there will be), over all
             models.
     """
-    tasks = {model.name: _task(model, sentences, labels, settings, free) for model in models}
-    distinct: dict[records.Question, _Task] = {}
+    tasks = {model.name: task_of(model, sentences, labels, settings, free) for model in models}
+    distinct: dict[records.Question, Task] = {}
     for task in tasks.values():
         distinct.setdefault(task.question, task)
-    missing = {question: _unanswered(catalog, task) for question, task in distinct.items()}
+    found = {question: records.get_prediction(catalog, question) for question in distinct}
+    missing = {q: [] if found[q] else _unanswered(catalog, task) for q, task in distinct.items()}
     total = sum(len(set(task.prompts)) for task in distinct.values())
     done = total - sum(map(len, missing.values()))
     if done == total:
@@ -161,13 +162,13 @@ def ask(
                 )
             done += len(numbers)
         del loaded
-    found = {question: _prediction(catalog, task, target_id) for question, task in distinct.items()}
-    return {name: found[task.question] for name, task in tasks.items()}
+    whole = {q: found[q] or _put_together(catalog, task, target_id) for q, task in distinct.items()}
+    return {name: whole[task.question] for name, task in tasks.items()}
 
 
 @dataclass(frozen=True)
-class _Task:
-    """What one model is asked: as a whole, and by the hash of each sentence's prompt."""
+class Task:
+    """What one model is asked: as a whole, and by the hash of each sentence's prompt, in their order."""
 
     model: Model
     asked: records.Asked
@@ -175,13 +176,18 @@ class _Task:
     prompts: tuple[str, ...]
 
 
-def _task(
-    model: Model, sentences: Sequence[Sentence], labels: Sequence[str], settings: Settings, free: bool
-) -> _Task:
+def task_of(
+    model: Model,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    settings: Settings,
+    free: bool = False,
+) -> Task:
+    """What a model is asked, as the catalog keeps the answers."""
     form = get_format(model.prompt_format)
     shared, decoding = form.shared(labels), _decoding(form.name, labels, settings, free)
     whole = f"{decoding} on {model.base_commit}" if model.base_commit else decoding
-    return _Task(
+    return Task(
         model,
         records.Asked(model.kind, model.id, model.base_commit, decoding),
         records.Question(model.kind, model.id, corpus_hash(sentences), form.name, tuple(labels), whole),
@@ -197,17 +203,15 @@ def _decoding(form: str, labels: Sequence[str], settings: Settings, free: bool) 
     return f"{DECODER} {ENGINE} {'free' if free else 'grammar'} {reading} {number_type}"
 
 
-def _unanswered(catalog: Catalog, task: _Task) -> list[int]:
+def _unanswered(catalog: Catalog, task: Task) -> list[int]:
     """The numbers of the sentences that the model is still to be asked; of those with one text, one."""
     places = {prompt: number for number, prompt in enumerate(task.prompts)}
     kept = records.find_answers(catalog, task.asked, places)
     return [number for prompt, number in places.items() if prompt not in kept]
 
 
-def _prediction(catalog: Catalog, task: _Task, target_id: int | None) -> records.Prediction:
-    """The answers as one, now that all are there."""
-    if known := records.get_prediction(catalog, task.question):
-        return known
+def _put_together(catalog: Catalog, task: Task, target_id: int | None) -> records.Prediction:
+    """The answers as one prediction, now that all are there."""
     kept = records.find_answers(catalog, task.asked, set(task.prompts))
     answers = records.Answers.of([kept[prompt] for prompt in task.prompts])
     return records.put_prediction(catalog, task.question, answers, target_id)
@@ -216,7 +220,7 @@ def _prediction(catalog: Catalog, task: _Task, target_id: int | None) -> records
 class _Keeper:
     """Writes answers to the catalog as they come, and what is left at the end, however that comes."""
 
-    def __init__(self, catalog: Catalog, task: _Task, numbers: Sequence[int]) -> None:
+    def __init__(self, catalog: Catalog, task: Task, numbers: Sequence[int]) -> None:
         self._catalog, self._task, self._numbers = catalog, task, numbers
         self._waiting: list[records.Answer] = []
         self._due = time.monotonic() + SECONDS_BETWEEN

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sam_hub.catalog.answers import Asked, find_answers, prompt_hash, put_answers
     from sam_hub.catalog.descriptors import Neighbour, get_descriptor, nearest, pack, put_descriptor, unpack
     from sam_hub.catalog.experts import (
         add_base,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job, list_jobs
     from sam_hub.catalog.opening import Catalog, open_catalog
     from sam_hub.catalog.predictions import (
-        Answer,
+        Answers,
         Question,
         entities_of,
         get_prediction,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     )
     from sam_hub.catalog.removal import RemovalPlan, execute_removal, plan_removal
     from sam_hub.catalog.tables import (
+        Answer,
         Base,
         Descriptor,
         Evaluation,
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ENDED",
     "Answer",
+    "Answers",
+    "Asked",
     "Base",
     "Catalog",
     "Descriptor",
@@ -91,6 +95,7 @@ __all__ = [
     "count_experts",
     "entities_of",
     "execute_removal",
+    "find_answers",
     "find_merge",
     "forget_jobs",
     "get_base",
@@ -117,6 +122,8 @@ __all__ = [
     "place_expert",
     "plan_removal",
     "predictions_by_id",
+    "prompt_hash",
+    "put_answers",
     "put_descriptor",
     "put_prediction",
     "put_target",
@@ -130,6 +137,7 @@ __all__ = [
 ]
 
 HOMES = (
+    "answers",
     "descriptors",
     "experts",
     "history",

@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Evaluation, Expert, Merge, Prediction, Probe, Push, Selection
+from sam_hub.catalog.tables import Answer, Evaluation, Expert, Merge, Prediction, Probe, Push, Selection
 from sam_hub.errors import CatalogError
 
 
@@ -52,7 +52,7 @@ def latest_selection(catalog: Catalog, target_id: int, method: str) -> Selection
 def record_merge(catalog: Catalog, merge: Merge) -> Merge:
     """Record a merged model. One made again from the same recipe keeps its id.
 
-    Should its weights differ from the earlier ones', the predictions by those go: no model gives them now.
+    Should its weights differ from the earlier ones', what those answered goes: no model gives it now.
     """
     with catalog.writing() as session:
         known = session.exec(select(Merge).where(Merge.recipe_hash == merge.recipe_hash)).first()
@@ -60,7 +60,8 @@ def record_merge(catalog: Catalog, merge: Merge) -> Merge:
             session.add(merge)
             return merge
         if known.weights_sha256 != merge.weights_sha256:
-            session.exec(delete(Prediction).where(col(Prediction.merge_id) == known.id))
+            for table in (Answer, Prediction):
+                session.exec(delete(table).where(col(table.merge_id) == known.id))
         for field in ("path", "weights_sha256", "seconds", "inputs", "created_at"):
             setattr(known, field, getattr(merge, field))
         return known

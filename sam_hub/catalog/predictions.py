@@ -1,9 +1,10 @@
-"""Predictions, kept by the question they answer, so that none is ever computed twice."""
+"""Predictions: answers to a list of sentences, kept by what was asked, since evaluations name them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import ModelKind, Prediction
+from sam_hub.catalog.tables import Answer, ModelKind, Prediction
 from sam_hub.errors import CatalogError
 from sam_hub.ner import Entity
 
@@ -21,7 +22,7 @@ class Question:
     """Which model was asked what, and how.
 
     ``labels`` keep their order, since the prompt does. ``decoding`` names every setting that can change an
-    answer (the grammar, the number type, the longest answer…), in one spelling.
+    answer (the grammar, the number type, the commit of an adapter's base…), in one spelling.
     """
 
     kind: ModelKind
@@ -44,7 +45,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answers:
     """A model's entities for each sentence, in the sentences' order, and what went wrong on the way."""
 
     entities: tuple[tuple[Entity, ...], ...]
@@ -52,17 +53,30 @@ class Answer:
     misaligned: dict[str, int]
     seconds: float
 
+    @classmethod
+    def of(cls, rows: Sequence[Answer]) -> Answers:
+        """Put answers to single sentences together, in their order; one that stands twice took its time once."""
+        misaligned: Counter[str] = Counter()
+        for row in rows:
+            misaligned.update(row.misaligned)
+        return cls(
+            tuple(tuple(Entity(*entity) for entity in row.entities) for row in rows),
+            sum(row.parse_failed for row in rows),
+            dict(misaligned),
+            sum(row.seconds for row in {row.id: row for row in rows}.values()),
+        )
+
 
 def get_prediction(catalog: Catalog, question: Question) -> Prediction | None:
-    """The kept prediction that answers this question, or None: then it is to be computed."""
+    """The kept prediction that answers this question, or None: then it is to be put together."""
     with catalog.session() as session:
         return _find(session, question)
 
 
 def put_prediction(
-    catalog: Catalog, question: Question, answer: Answer, target_id: int | None = None
+    catalog: Catalog, question: Question, answers: Answers, target_id: int | None = None
 ) -> Prediction:
-    """Keep an answer. Where another process was faster, its prediction is given instead.
+    """Keep a model's answers. Where another process was faster, its prediction is given instead.
 
     Args:
         target_id: the target for which it was computed; it goes with it.
@@ -74,10 +88,10 @@ def put_prediction(
             **question.columns,
             target_id=target_id,
             labels=list(question.labels),
-            entities=[[[e.start, e.end, e.text, e.label] for e in sentence] for sentence in answer.entities],
-            parse_failures=answer.parse_failures,
-            misaligned=answer.misaligned,
-            seconds=answer.seconds,
+            entities=[[[e.start, e.end, e.text, e.label] for e in sentence] for sentence in answers.entities],
+            parse_failures=answers.parse_failures,
+            misaligned=answers.misaligned,
+            seconds=answers.seconds,
         )
         session.add(prediction)
         return prediction

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from sam_hub.catalog.experts import get_expert
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Base, Descriptor, Expert, Prediction, Probe
+from sam_hub.catalog.tables import Answer, Base, Descriptor, Expert, Probe
 from sam_hub.errors import CatalogError
 
 
@@ -21,6 +21,7 @@ class RemovalPlan:
     """What removing an expert takes away.
 
     ``folder`` is the folder that will be deleted, None where no files go; ``kept`` says why they don't.
+    ``answers`` are those to single sentences; the predictions put together of them go, too.
     """
 
     expert_id: int
@@ -29,14 +30,14 @@ class RemovalPlan:
     files: tuple[Path, ...]
     bytes: int
     descriptors: int
-    predictions: int
+    answers: int
     probes: int
     kept: str | None = None
 
     @property
     def counts(self) -> str:
         """What goes of the catalog, in words."""
-        numbers = {"descriptor": self.descriptors, "prediction": self.predictions, "probe": self.probes}
+        numbers = {"descriptor": self.descriptors, "answer": self.answers, "probe": self.probes}
         return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in numbers.items())
 
 
@@ -51,7 +52,7 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
     """
     expert = get_expert(catalog, name)
     with catalog.session() as session:
-        counts = {table: _count(session, table, expert.id) for table in (Descriptor, Prediction, Probe)}
+        counts = {table: _count(session, table, expert.id) for table in (Descriptor, Answer, Probe)}
         kept = _reason_to_keep(session, expert, models)
     folder = Path(expert.path).resolve() if expert.path and not kept else None
     files = tuple(sorted(f for f in folder.rglob("*") if f.is_symlink() or f.is_file())) if folder else ()
@@ -62,7 +63,7 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
         files=files,
         bytes=sum(file.lstat().st_size for file in files),
         descriptors=counts[Descriptor],
-        predictions=counts[Prediction],
+        answers=counts[Answer],
         probes=counts[Probe],
         kept=kept,
     )

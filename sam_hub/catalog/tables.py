@@ -1,6 +1,6 @@
 """The catalog's tables: what is known of models and targets, and what was done with them.
 
-An expert's removal takes its descriptors, predictions and probes along (foreign keys cascade), while
+An expert's removal takes its descriptors, answers, predictions and probes along (foreign keys cascade), while
 selections, merges and evaluations are history: they name experts as ``repo@commit``, never by id.
 """
 
@@ -158,8 +158,45 @@ class Descriptor(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
+class Answer(SQLModel, table=True):
+    """A model's answer to one sentence: kept as soon as it is there, so that no question is computed twice.
+
+    ``prompt_sha256`` is of the whole prompt; ``base_commit`` is that of the base on which an adapter ran, and
+    empty for a model that is its own base. ``decoding``, ``entities`` and ``misaligned`` are a `Prediction`'s.
+    """
+
+    __table_args__ = (
+        *(
+            Index(
+                f"uq_answer_{owner}_question",
+                f"{owner}_id",
+                "prompt_sha256",
+                "decoding",
+                "base_commit",
+                unique=True,
+                sqlite_where=text(f"{owner}_id IS NOT NULL"),  # a row is in one index, not in three
+            )
+            for owner in ("base", "expert", "merge")
+        ),
+        _exactly_one("base_id", "expert_id", "merge_id"),
+    )
+
+    id: int | None = _id()
+    base_id: int | None = _owner("base")
+    expert_id: int | None = _owner("expert")
+    merge_id: int | None = _owner("merge")
+    base_commit: str
+    prompt_sha256: str
+    decoding: str
+    entities: list[list[Any]] = Field(sa_type=JSON)
+    parse_failed: bool = False
+    misaligned: dict[str, int] = Field(default_factory=dict, sa_type=JSON)
+    seconds: float = 0.0
+    created_at: datetime = Field(default_factory=_now)
+
+
 class Prediction(SQLModel, table=True):
-    """A model's answers to a list of sentences: kept, so that no question is computed twice.
+    """A model's answers to a list of sentences, as they were used: evaluations name it.
 
     ``entities`` holds, for each sentence, a list of ``[start, end, text, label]``. ``misaligned`` counts
     mentions by what was wrong with them. ``target_id`` says for whom it was asked first.

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Self
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError
-from sam_hub.inference.models import load_model, with_adapter
-from sam_hub.inference.prediction import Prediction, predict
+from sam_hub.inference.models import choose_device, choose_dtype, load_model, with_adapter
+from sam_hub.inference.prediction import SentenceAnswer, predict
+from sam_hub.ner.formats import get_format
 from sam_hub.ner.text import Sentence, corpus_hash
 from sam_hub.settings import Settings
 
 DEFAULT_FORMAT = "b2ner"
-# Part of the key under which predictions are kept: to be raised when decoding comes to answer otherwise.
-DECODER = "greedy-2"
+# Parts of the key under which answers are kept: how they are decoded, to be raised when that comes to answer
+# otherwise, and by what.
+DECODER, ENGINE = "greedy-2", "local"
+MISALIGNED = ("out_of_order", "repeated", "invented", "unknown_label")
+# Answers are written so often, or when there are so many: what is not written yet is lost if the process is killed.
+SECONDS_BETWEEN, ANSWERS_AT_ONCE = 1.0, 100
 
 
 @dataclass(frozen=True)
 class Model:
     """A model that can be asked: the full model's folder, and the adapter's, if it is one.
 
-    ``kind`` and ``id`` are its row in the catalog; ``name`` is how tables call it.
+    ``kind`` and ``id`` are its row in the catalog; ``name`` is how tables call it. ``base_commit`` is that of the
+    base on which an adapter runs.
     """
 
     name: str
@@ -34,6 +43,7 @@ class Model:
     folder: Path
     adapter: Path | None = None
     prompt_format: str = DEFAULT_FORMAT
+    base_commit: str = ""
 
 
 def expert_model(catalog: Catalog, expert: records.Expert) -> Model:
@@ -47,7 +57,7 @@ def expert_model(catalog: Catalog, expert: records.Expert) -> Model:
     if expert.kind == "full":
         return Model(expert.repo, "expert", expert.id, folder, None, form)
     base = base_of(catalog, expert)
-    return Model(expert.repo, "expert", expert.id, _on_disk(base.path, base.repo), folder, form)
+    return Model(expert.repo, "expert", expert.id, _on_disk(base.path, base.repo), folder, form, base.commit)
 
 
 def base_of(catalog: Catalog, expert: records.Expert) -> records.Base:
@@ -113,54 +123,131 @@ def ask(
 ) -> dict[str, records.Prediction]:
     """Every model's prediction of these sentences, by model name.
 
-    What the catalog has is not computed again, nor is one model that goes by two names. Models that share a
-    folder (a base and its adapters) are run on one loaded base, and each prediction is kept as soon as it is
-    there: a run that was stopped loses one at most.
+    A sentence to which the catalog has the model's answer is not asked again, nor is one that stands twice, nor
+    one model that goes by two names. Models that share a folder (a base and its adapters) are run on one loaded
+    base. Answers are kept as they come: a run that was killed loses those of its last second, and the next one
+    goes on from there.
 
     Args:
         on_progress: is told (the name of the model at work, answers there are, answers there will be), over all
             models.
     """
-    sha, decoding = corpus_hash(sentences), f"{DECODER} {'free' if free else 'grammar'} {settings.dtype}"
-    questions = {
-        model.name: records.Question(model.kind, model.id, sha, model.prompt_format, tuple(labels), decoding)
-        for model in models
-    }
-    found = {question: records.get_prediction(catalog, question) for question in set(questions.values())}
-    missing: dict[records.Question, Model] = {}
-    for model in models:
-        question = questions[model.name]
-        if found[question] is None:
-            missing.setdefault(question, model)
-    total = len(found) * len(sentences)
-    before = total - len(missing) * len(sentences)
-    if not missing:
+    tasks = {model.name: task_of(model, sentences, labels, settings, free) for model in models}
+    distinct: dict[records.Question, Task] = {}
+    for task in tasks.values():
+        distinct.setdefault(task.question, task)
+    found = {question: records.get_prediction(catalog, question) for question in distinct}
+    missing = {q: [] if found[q] else _unanswered(catalog, task) for q, task in distinct.items()}
+    total = sum(len(set(task.prompts)) for task in distinct.values())
+    done = total - sum(map(len, missing.values()))
+    if done == total:
         on_progress("kept predictions", total, total)
-    ordered = sorted(missing.values(), key=lambda model: (str(model.folder), model.adapter is not None))
-    for folder, group in groupby(ordered, key=lambda model: model.folder):
+    at_work = [task for question, task in distinct.items() if missing[question]]
+    at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
+    for folder, group in groupby(at_work, key=lambda task: task.model.folder):
         loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-        for model in group:
-            with with_adapter(loaded, model.adapter) as ready:
-                answer = predict(
+        for task in group:
+            numbers = missing[task.question]
+            with with_adapter(loaded, task.model.adapter) as ready, _Keeper(catalog, task, numbers) as keep:
+                predict(
                     ready,
-                    sentences,
+                    [sentences[number] for number in numbers],
                     labels,
-                    prompt_format=model.prompt_format,
+                    prompt_format=task.model.prompt_format,
                     free=free,
-                    on_progress=lambda done, _, name=model.name, kept=before: on_progress(
-                        name, kept + done, total
+                    on_answer=keep,
+                    on_progress=lambda now, _, name=task.model.name, before=done: on_progress(
+                        name, before + now, total
                     ),
                 )
-            before += len(sentences)
-            question = questions[model.name]
-            found[question] = records.put_prediction(catalog, question, _kept(answer), target_id)
+            done += len(numbers)
         del loaded
-    return {name: found[question] for name, question in questions.items()}
+    whole = {q: found[q] or _put_together(catalog, task, target_id) for q, task in distinct.items()}
+    return {name: whole[task.question] for name, task in tasks.items()}
 
 
-def _kept(answer: Prediction) -> records.Answer:
-    counts = {key: getattr(answer, key) for key in ("out_of_order", "repeated", "invented", "unknown_label")}
-    return records.Answer(answer.entities, answer.parse_failures, counts, answer.seconds)
+@dataclass(frozen=True)
+class Task:
+    """What one model is asked: as a whole, and by the hash of each sentence's prompt, in their order."""
+
+    model: Model
+    asked: records.Asked
+    question: records.Question
+    prompts: tuple[str, ...]
+
+
+def task_of(
+    model: Model,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    settings: Settings,
+    free: bool = False,
+) -> Task:
+    """What a model is asked, as the catalog keeps the answers."""
+    form = get_format(model.prompt_format)
+    shared, decoding = form.shared(labels), _decoding(form.name, labels, settings, free)
+    whole = f"{decoding} on {model.base_commit}" if model.base_commit else decoding
+    return Task(
+        model,
+        records.Asked(model.kind, model.id, model.base_commit, decoding),
+        records.Question(model.kind, model.id, corpus_hash(sentences), form.name, tuple(labels), whole),
+        tuple(records.prompt_hash(shared + form.question(sentence.text)) for sentence in sentences),
+    )
+
+
+def _decoding(form: str, labels: Sequence[str], settings: Settings, free: bool) -> str:
+    """Every setting that can change an answer, in one spelling; "auto" is what it stands for here."""
+    number_type = str(choose_dtype(settings.dtype, choose_device(settings.device))).removeprefix("torch.")
+    # Two label sets can look alike in a prompt ("a, b" may be one label), but no answer is read alike by them.
+    reading = hashlib.sha256(json.dumps([form, *labels]).encode()).hexdigest()[:8]
+    return f"{DECODER} {ENGINE} {'free' if free else 'grammar'} {reading} {number_type}"
+
+
+def _unanswered(catalog: Catalog, task: Task) -> list[int]:
+    """The numbers of the sentences that the model is still to be asked; of those with one text, one."""
+    places = {prompt: number for number, prompt in enumerate(task.prompts)}
+    kept = records.find_answers(catalog, task.asked, places)
+    return [number for prompt, number in places.items() if prompt not in kept]
+
+
+def _put_together(catalog: Catalog, task: Task, target_id: int | None) -> records.Prediction:
+    """The answers as one prediction, now that all are there."""
+    kept = records.find_answers(catalog, task.asked, set(task.prompts))
+    answers = records.Answers.of([kept[prompt] for prompt in task.prompts])
+    return records.put_prediction(catalog, task.question, answers, target_id)
+
+
+class _Keeper:
+    """Writes answers to the catalog as they come, and what is left at the end, however that comes."""
+
+    def __init__(self, catalog: Catalog, task: Task, numbers: Sequence[int]) -> None:
+        self._catalog, self._task, self._numbers = catalog, task, numbers
+        self._waiting: list[records.Answer] = []
+        self._due = time.monotonic() + SECONDS_BETWEEN
+
+    def __call__(self, place: int, answer: SentenceAnswer) -> None:
+        """Take the answer to the sentence at this place among those asked."""
+        row = records.Answer(
+            **self._task.asked.columns,
+            prompt_sha256=self._task.prompts[self._numbers[place]],
+            entities=[[e.start, e.end, e.text, e.label] for e in answer.entities],
+            parse_failed=answer.parse_failed,
+            misaligned={kind: getattr(answer, kind) for kind in MISALIGNED},
+            seconds=answer.seconds,
+        )
+        self._waiting.append(row)
+        if len(self._waiting) >= ANSWERS_AT_ONCE or time.monotonic() >= self._due:
+            self._write()
+
+    def _write(self) -> None:
+        records.put_answers(self._catalog, self._waiting)
+        self._waiting, self._due = [], time.monotonic() + SECONDS_BETWEEN
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
 
 
 def sample_key(sentences: Sequence[Sentence], labels: Sequence[str]) -> str:

@@ -78,7 +78,7 @@ class Memory:
         self.slots, self.width = slots, width
         self._prefix: list[tuple[torch.Tensor, torch.Tensor]] = []  # of each layer, both (heads, P, size)
         self._rows: torch.Tensor | None = None  # (layers, 2, slots, heads, width, size)
-        self._pass: _Pass | None = None
+        self.current: Pass | None = None
 
     @property
     def prefix_length(self) -> int:
@@ -91,13 +91,13 @@ class Memory:
         wanted = max(known + more for known, more in zip(lengths, counts, strict=True))
         if wanted > self.width:
             self._widen(max(wanted, self.width * 3 // 2))
-        self._pass = _Pass(row, tuple(lengths), tuple(counts), device, self.prefix_length)
+        self.current = Pass(row, tuple(lengths), tuple(counts), device, self.prefix_length)
 
     def positions(self, count: int) -> torch.Tensor:
         """Where the tokens of this pass stand in their texts, (count,), prefix included."""
         import torch
 
-        return torch.arange(count) if self._pass is None else self._pass.places + self.prefix_length
+        return torch.arange(count) if self.current is None else self.current.places + self.prefix_length
 
     def _widen(self, width: int) -> None:
         """More room for every row; rare, since few answers are much longer than expected."""
@@ -116,14 +116,14 @@ class Memory:
         """Attention of layer ``number``: query (heads, N, size), key and value (fewer heads, N, size) →
         (N, heads, size). Without a pass announced, the tokens are the prefix."""
 
-        if self._pass is None:
+        if self.current is None:
             self._prefix.append((key, value))
             return _over_prefix(query, key, value, rules)
         if self._rows is None:
             heads, _, size = key.shape
             # Zeros, not what lay in memory: a weight of nought times NaN would be NaN.
             self._rows = key.new_zeros((len(self._prefix), 2, self.slots, heads, self.width, size))
-        return self._pass.attend(self._rows[number], self._prefix[number], query, key, value, rules)
+        return self.current.attend(self._rows[number], self._prefix[number], query, key, value, rules)
 
 
 def _over_prefix(query, key, value, rules: _Rules) -> torch.Tensor:
@@ -139,7 +139,7 @@ def _over_prefix(query, key, value, rules: _Rules) -> torch.Tensor:
 
 
 @dataclass
-class _Pass:
+class Pass:
     """Where the N tokens of a pass belong: R rows from ``row`` on, of which each has T places, padded for
     attention alone."""
 

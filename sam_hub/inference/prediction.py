@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from itertools import count
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sam_hub.inference.decoding import decode
@@ -14,6 +13,22 @@ from sam_hub.inference.models import LoadedModel
 from sam_hub.ner.alignment import align
 from sam_hub.ner.formats import PromptFormat, get_format
 from sam_hub.ner.text import Entity, Sentence
+
+
+@dataclass(frozen=True)
+class SentenceAnswer:
+    """One sentence's entities, and how the answer came out.
+
+    ``parse_failed``: it broke the format or was cut at the length limit; the counts are those of `Prediction`.
+    """
+
+    entities: tuple[Entity, ...]
+    parse_failed: bool
+    out_of_order: int = 0
+    repeated: int = 0
+    invented: int = 0
+    unknown_label: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,16 @@ class Prediction:
         return values
 
     @classmethod
+    def of(cls, answers: Sequence[SentenceAnswer]) -> Prediction:
+        """Put the answers together, in the sentences' order."""
+        counts = ("out_of_order", "repeated", "invented", "unknown_label", "seconds")
+        return cls(
+            entities=tuple(answer.entities for answer in answers),
+            parse_failures=sum(answer.parse_failed for answer in answers),
+            **{name: sum(getattr(answer, name) for answer in answers) for name in counts},
+        )
+
+    @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Prediction:
         """Read plain values."""
         rows = tuple(tuple(Entity(*entity) for entity in row) for row in values["entities"])
@@ -52,6 +77,7 @@ def predict(
     *,
     prompt_format: str = "b2ner",
     free: bool = False,
+    on_answer: Callable[[int, SentenceAnswer], None] = lambda number, answer: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prediction:
     """Ask the model for the entities of each sentence, greedily.
@@ -60,24 +86,24 @@ def predict(
         sentences: N sentences; gold entities are not looked at.
         labels: the label set, in the order in which the prompt names it.
         free: decode without the grammar.
+        on_answer: is given each sentence's number and answer as soon as it is there; its seconds are those since
+            the answer before it.
         on_progress: is told (sentences done, N).
     """
-    began = time.monotonic()
     form = get_format(prompt_format)
-    told = count(1)
-    said, paths = answer_tokens(
-        loaded,
-        sentences,
-        labels,
-        prompt_format=prompt_format,
-        free=free,
-        on_finished=lambda number, answer: on_progress(next(told), len(sentences)),
-    )
-    if free:
-        texts = [loaded.tokenizer.decode(answer, clean_up_tokenization_spaces=False) for answer in said]
-        return _aligned(sentences, texts, labels, form, began)
-    cut = sum(not path.finished for path in paths)
-    return Prediction(tuple(p.entities for p in paths), cut, 0, 0, 0, 0, time.monotonic() - began)
+    found: dict[int, SentenceAnswer] = {}
+    last = time.monotonic()
+
+    def finished(number: int, tokens: list[int], path: Path | None) -> None:
+        nonlocal last
+        answer = read_answer(sentences[number], tokens, path, labels, form, loaded.tokenizer)
+        now = time.monotonic()
+        found[number], last = replace(answer, seconds=now - last), now
+        on_answer(number, found[number])
+        on_progress(len(found), len(sentences))
+
+    answer_tokens(loaded, sentences, labels, prompt_format=prompt_format, free=free, on_finished=finished)
+    return Prediction.of([found[number] for number in range(len(sentences))])
 
 
 def answer_tokens(
@@ -88,21 +114,29 @@ def answer_tokens(
     prompt_format: str = "b2ner",
     free: bool = False,
     longest: int | None = None,
-    on_finished: Callable[[int, list[int]], None] = lambda number, answer: None,
-) -> tuple[list[list[int]], list[Path]]:
-    """The tokens of each answer, N lists, and the N grammars that they went through (none if ``free``).
+    on_finished: Callable[[int, list[int], Path | None], None] = lambda number, tokens, path: None,
+) -> list[list[int]]:
+    """The tokens of each answer.
 
     Args:
         longest: at most so many tokens for each answer; else as many as its sentence may need.
+        on_finished: is given a sentence's number, its answer's tokens, and the grammar's path that they took (None if
+            ``free``), as soon as they are there.
     """
     form, tokenizer = get_format(prompt_format), loaded.tokenizer
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False)  # noqa: E731
     questions = [encode(form.question(sentence.text)) for sentence in sentences]
     limits = [longest] * len(questions) if longest else answer_limits(form, labels, questions, encode)
     grammar = None if free else AnswerGrammar(form, labels, tokenizer)
-    paths = [grammar.begin(sentence.without_labels()) for sentence in sentences] if grammar else []
-    prefix = encode(form.shared(labels))
-    return decode(loaded, prefix, questions, paths or None, limits, on_finished), paths
+    paths = [grammar.begin(sentence.without_labels()) for sentence in sentences] if grammar else None
+    return decode(
+        loaded,
+        encode(form.shared(labels)),
+        questions,
+        paths,
+        limits,
+        lambda number, tokens: on_finished(number, tokens, paths[number] if paths else None),
+    )
 
 
 def answer_limits(
@@ -116,17 +150,28 @@ def answer_limits(
     return [max(3, frame) * len(question) + 32 for question in questions]
 
 
-def _aligned(
-    sentences: Sequence[Sentence], answers: Sequence[str], labels: Sequence[str], form: Any, began: float
-) -> Prediction:
-    parsed = [form.parse(answer) for answer in answers]
-    rows = [align(s, p.mentions, labels) for s, p in zip(sentences, parsed, strict=True)]
-    return Prediction(
-        tuple(row.entities for row in rows),
-        sum(not p.well_formed for p in parsed),
-        sum(row.out_of_order for row in rows),
-        sum(row.repeated for row in rows),
-        sum(row.invented for row in rows),
-        sum(row.unknown_label for row in rows),
-        time.monotonic() - began,
+def read_answer(
+    sentence: Sentence,
+    tokens: Sequence[int],
+    path: Path | None,
+    labels: Sequence[str],
+    form: PromptFormat,
+    tokenizer: Any,
+) -> SentenceAnswer:
+    """What was said of one sentence.
+
+    Args:
+        path: the grammar's, to which the tokens were held: it knows the entities; None: they are parsed.
+    """
+    if path is not None:
+        return SentenceAnswer(path.entities, parse_failed=not path.finished)
+    parsed = form.parse(tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
+    placed = align(sentence, parsed.mentions, labels)
+    return SentenceAnswer(
+        placed.entities,
+        parse_failed=not parsed.well_formed,
+        out_of_order=placed.out_of_order,
+        repeated=placed.repeated,
+        invented=placed.invented,
+        unknown_label=placed.unknown_label,
     )

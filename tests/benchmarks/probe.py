@@ -161,7 +161,7 @@ def by_sam_hub(way: str, dtype: str, base: Path, experts: list[Path], asked: dic
     start, answers = time.perf_counter(), {}
     for folder in experts:
         with with_adapter(loaded, folder) as ready:
-            answers[folder.name], _ = answer_tokens(
+            answers[folder.name] = answer_tokens(
                 ready, sentences, asked["labels"], free=way == "c", longest=LIMIT
             )
     return start, answers

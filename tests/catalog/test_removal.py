@@ -14,6 +14,7 @@ from sam_hub.catalog import (
     latest_selection,
     list_probes,
     plan_removal,
+    put_answers,
     put_descriptor,
     put_prediction,
     record_probe,
@@ -21,6 +22,7 @@ from sam_hub.catalog import (
 )
 from sam_hub.errors import CatalogError
 
+from .test_answers import answer_of, asked_of
 from .test_work import ANSWER, MINILM, descriptor_of, question_of
 
 
@@ -43,6 +45,7 @@ def news(catalog, add, pulled, target):
     """An expert on disk, described, asked and probed."""
     expert = add("o/news", path=str(pulled))
     put_descriptor(catalog, descriptor_of([1, 0], expert_id=expert.id))
+    put_answers(catalog, [answer_of(asked_of(expert.id), prompt) for prompt in ("Ann", "Bob")])
     put_prediction(catalog, question_of("expert", expert.id), ANSWER, target.id)
     scores = dict.fromkeys(("precision", "recall", "f1", "low", "high"), 0.5)
     key = {"sample_key": "s", "votes": "plain", "threshold": 0.5}
@@ -63,8 +66,8 @@ def news(catalog, add, pulled, target):
 def test_a_plan_says_what_will_go_and_touches_nothing(catalog, news, models, pulled):
     plan = plan_removal(catalog, "news", models)
     assert (plan.ref, plan.bytes, len(plan.files), plan.kept) == (news.ref, 1024, 2, None)
-    assert (plan.descriptors, plan.predictions, plan.probes) == (1, 1, 1)
-    assert plan.counts == "1 descriptor, 1 prediction, 1 probe"
+    assert (plan.descriptors, plan.answers, plan.probes) == (1, 2, 1)
+    assert plan.counts == "1 descriptor, 2 answers, 1 probe"
     assert pulled.is_dir()
     assert count_experts(catalog) == 1
 

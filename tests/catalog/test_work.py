@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from sam_hub.catalog import (
-    Answer,
+    Answers,
     Descriptor,
     Evaluation,
     Merge,
@@ -75,7 +75,7 @@ def question_of(kind: str, model_id: int, **other) -> Question:
     return dataclasses.replace(asked, **other)
 
 
-ANSWER = Answer(
+ANSWER = Answers(
     ((Entity(0, 4, "Anna", "person"),), ()), parse_failures=0, misaligned={"invented": 1}, seconds=2.5
 )
 

@@ -1,4 +1,4 @@
-"""What was asked once is answered from the catalog; what is new is asked on one loaded base."""
+"""What was asked once is answered from the catalog, sentence by sentence; what is new is asked on one loaded base."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sam_hub.inference.prediction import predict
 from sam_hub.ner import Sentence
 from sam_hub.settings import Settings
 from tests import tiny_models
+from tests.passes import counting
 
 SENTENCES = (Sentence("Ann met Bob"), Sentence("Hi"))
 LABELS = ("name", "place")
@@ -153,6 +154,123 @@ def test_other_labels_or_free_decoding_are_another_question(base, asked, catalog
     turned = ask(catalog, [model], SENTENCES, LABELS[::-1], settings=settings)
     assert len({held[model.name].id, free[model.name].id, turned[model.name].id}) == 3
     assert free[model.name].parse_failures == len(SENTENCES)
+
+
+@pytest.fixture
+def questions(catalog, base, add, folder, settings):
+    """Ask an expert on the base, and tell how many questions the model was really put."""
+    expert = add("one", 1, base_sha256=None)  # its base is found by its name
+
+    def ask_expert(*texts: str, labels=LABELS, number_type="float32", **options) -> int:
+        model = expert_model(catalog, records.get_expert(catalog, expert.id))
+        changed = settings.model_copy(update={"dtype": number_type})
+        with counting(folder, {"one": model.adapter}) as passes:
+            ask(catalog, [model], [Sentence(t) for t in texts], labels, settings=changed, **options)
+        return passes.questions.total()
+
+    return ask_expert
+
+
+def test_of_another_sample_only_the_new_sentences_are_asked(questions):
+    assert questions("Ann met Bob", "Hi") == 2
+    assert questions("Hi", "Bob left Rome", "Ann met Bob") == 1
+    assert questions("Bob left Rome", "Hi") == 0
+
+
+def test_a_text_that_stands_twice_is_asked_once_and_answered_twice(catalog, base, asked, settings, folder):
+    repeated = [*SENTENCES, SENTENCES[0]]
+    with counting(folder, {}) as passes:
+        found = ask(catalog, [base_model(base)], repeated, LABELS, settings=settings)
+    assert passes.questions == {"base": 2}
+    first, _, again = records.entities_of(found["owner/base"])
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"labels": LABELS[::-1]},
+        {"labels": ("name, place",)},  # the prompt is the same, what may be answered is not
+        {"number_type": "bfloat16"},
+        {"free": True},
+    ],
+    ids=["labels' order", "labels that look alike", "number type", "without the grammar"],
+)
+def test_what_can_change_an_answer_is_another_question(questions, changed):
+    assert questions("Ann met Bob", "Hi") == 2
+    assert questions("Ann met Bob", "Hi", **changed) == 2
+    assert questions("Ann met Bob", "Hi") == 0  # and takes nothing away
+    assert questions("Ann met Bob", "Hi", **changed) == 0
+
+
+def test_a_number_type_left_to_choice_is_the_one_that_is_chosen(questions):
+    assert questions("Ann met Bob", number_type="float32") == 1
+    assert questions("Ann met Bob", number_type="auto") == 0  # on a CPU
+
+
+def test_another_prompt_format_is_another_question(questions, add):
+    assert questions("Ann met Bob", "Hi") == 2
+    add("one", 1, base_sha256=None, prompt_format="json")
+    assert questions("Ann met Bob", "Hi") == 2
+    add("one", 1, base_sha256=None)
+    assert questions("Ann met Bob", "Hi") == 0
+
+
+def test_an_expert_is_asked_again_when_its_base_is_another_one_now(questions, catalog, base, add):
+    pinned = expert_model(catalog, add("pinned", 2))
+    assert questions("Ann met Bob", "Hi") == 2
+    newer = base.model_dump(exclude={"id"}) | {"commit": "1" * 40, "weights_sha256": "c" * 64}
+    records.add_base(catalog, records.Base(**newer))
+    assert questions("Ann met Bob", "Hi") == 2
+    assert questions("Ann met Bob", "Hi") == 0
+    assert expert_model(catalog, records.get_expert(catalog, "pinned")) == pinned  # by its weights
+
+
+def test_another_commit_of_an_expert_is_asked_for_itself(asked, catalog, add):
+    first, _ = asked(expert_model(catalog, add("one", 1)))
+    second, worked = asked(expert_model(catalog, add("one", 1, commit="9" * 40)))
+    assert worked
+    assert first["owner/one"].id != second["owner/one"].id
+
+
+def test_a_run_that_is_stopped_keeps_what_was_answered(catalog, base, settings, folder):
+    """Ctrl+C after 20 answers of 60."""
+    many = [Sentence(f"Ann met Bob{' again' * (n % 9)} {n}") for n in range(60)]
+
+    def stop(name: str, done: int, total: int) -> None:
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(catalog, [base_model(base)], many, LABELS, settings=settings, on_progress=stop)
+    told = []
+    with counting(folder, {}) as passes:
+        ask(
+            catalog,
+            [base_model(base)],
+            many,
+            LABELS,
+            settings=settings,
+            on_progress=lambda *now: told.append(now),
+        )
+    assert passes.questions == {"base": 40}
+    assert told[-1] == ("owner/base", len(many), len(many))
+
+
+def test_the_format_and_the_counts_of_free_answers_are_kept_whole(catalog, base, settings, folder):
+    """Put together from the catalog, a prediction is the one that was computed at once."""
+    from sam_hub.inference.models import load_model
+
+    model = base_model(base)
+    ask(catalog, [model], SENTENCES[:1], LABELS, settings=settings, free=True)
+    kept = ask(catalog, [model], SENTENCES, LABELS, settings=settings, free=True)[model.name]
+    loaded = load_model(folder, device="cpu", dtype="float32")
+    whole = predict(loaded, SENTENCES, LABELS, free=True)
+    assert records.entities_of(kept) == whole.entities
+    assert kept.parse_failures == whole.parse_failures
+    assert kept.misaligned == {name: getattr(whole, name) for name in kept.misaligned}
+    assert set(kept.misaligned) == {"out_of_order", "repeated", "invented", "unknown_label"}
+    assert kept.seconds > 0
 
 
 def test_what_was_answered_before_a_failure_is_kept(catalog, base, add, asked, settings):

@@ -8,7 +8,7 @@ import torch
 from sam_hub.inference.decoding import decode
 from sam_hub.inference.grammar import AnswerGrammar
 from sam_hub.inference.models import LoadedModel
-from sam_hub.inference.prediction import Prediction, answer_limits, predict
+from sam_hub.inference.prediction import Prediction, SentenceAnswer, answer_limits, predict
 from sam_hub.ner import Sentence
 from sam_hub.ner.alignment import align
 from sam_hub.ner.formats import answer_segments, get_format
@@ -67,6 +67,24 @@ def test_held_to_the_grammar_every_answer_names_words_of_its_sentence(loaded, fo
         assert again.entities == entities
     assert told[-1] == (len(NASTY), len(NASTY))
     assert Prediction.from_dict(found.as_dict()) == found
+
+
+@pytest.mark.parametrize("free", [False, True], ids=["grammar", "free"])
+def test_each_answer_is_told_as_soon_as_it_is_there_and_the_whole_is_made_of_them(loaded, free):
+    told: dict[int, SentenceAnswer] = {}
+    seen = []
+    some = NASTY[:4]
+    found = predict(
+        loaded,
+        some,
+        LABELS,
+        free=free,
+        on_answer=lambda number, answer: told.update({number: answer}),
+        on_progress=lambda done, total: seen.append(len(told)),
+    )
+    assert seen[0] < len(some)
+    assert Prediction.of([told[number] for number in range(len(some))]) == found
+    assert all(answer.seconds > 0 for answer in told.values())
 
 
 def test_gold_entities_are_not_looked_at(loaded):

@@ -69,7 +69,7 @@ def _rank(
 def _score(catalog: records.Catalog, target: records.Target, expert: records.Expert, gold_file: Path) -> None:
     gold = read_gold(gold_file, target.labels)
     question = records.Question("expert", expert.id or 0, "s" * 64, "b2ner", tuple(target.labels), "greedy")
-    kept = records.put_prediction(catalog, question, records.Answer(PREDICTED, 0, {}, 1.5), target.id)
+    kept = records.put_prediction(catalog, question, records.Answers(PREDICTED, 0, {}, 1.5), target.id)
     for name, f1 in SCORES.items():
         types = {
             label: {"precision": f1 + 0.1, "recall": f1 - 0.1, "f1": f1, "support": number}

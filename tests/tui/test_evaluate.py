@@ -35,8 +35,7 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
     """A target with labelled sentences and the scores of two systems on them."""
     from sam_hub import catalog as records
     from sam_hub.evaluation.evaluating import System, evaluate, read_gold
-    from sam_hub.inference.asking import DECODER, Model
-    from sam_hub.ner.text import corpus_hash
+    from sam_hub.inference.asking import Model, task_of
 
     fill(settings.catalog_url, 2)
     add_target(settings.catalog_url, tmp_path, labels=("person", "court", "judge"))
@@ -48,14 +47,12 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
         records.set_gold(catalog, target.id, gold)
         sentences = read_gold(gold, target.labels)
         models = [Model(e.repo, "expert", e.id, tmp_path) for e in records.list_experts(catalog)]
-        decoding = f"{DECODER} grammar {settings.dtype}"
         for at, model in enumerate(models):
-            asked = (corpus_hash(sentences), model.prompt_format, target.labels, decoding)
-            question = records.Question("expert", model.id, *asked[:2], tuple(asked[2]), asked[3])
+            question = task_of(model, sentences, target.labels, settings).question
             found = tuple(
                 tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences)
             )
-            records.put_prediction(catalog, question, records.Answer(found, at, {}, 1.5), target.id)
+            records.put_prediction(catalog, question, records.Answers(found, at, {}, 1.5), target.id)
         systems = [System(model.name, (model,)) for model in models]
         evaluate(catalog, target, sentences, systems, settings=settings)
     return settings

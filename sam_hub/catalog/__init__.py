@@ -9,7 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.descriptors import Neighbour, get_descriptor, nearest, pack, put_descriptor, unpack
+    from sam_hub.catalog.descriptors import (
+        DescribedOtherwise,
+        Neighbour,
+        described_otherwise,
+        descriptors_of,
+        get_descriptor,
+        nearest,
+        pack,
+        put_descriptor,
+        read_descriptor,
+        unpack,
+    )
     from sam_hub.catalog.experts import (
         add_base,
         add_expert,
@@ -69,6 +80,7 @@ __all__ = [
     "Answer",
     "Base",
     "Catalog",
+    "DescribedOtherwise",
     "Descriptor",
     "Evaluation",
     "Expert",
@@ -89,6 +101,8 @@ __all__ = [
     "add_expert",
     "add_job",
     "count_experts",
+    "described_otherwise",
+    "descriptors_of",
     "entities_of",
     "execute_removal",
     "find_merge",
@@ -120,6 +134,7 @@ __all__ = [
     "put_descriptor",
     "put_prediction",
     "put_target",
+    "read_descriptor",
     "record_evaluation",
     "record_merge",
     "record_probe",

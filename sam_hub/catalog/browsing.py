@@ -71,7 +71,7 @@ class Description:
 class ExpertRow:
     """An expert as a list shows it; the four scores are None without a target, or where they are not known.
 
-    ``described`` has an entry an embedder: by what of which text the expert is described.
+    ``described`` tells by what text the expert is described, an entry an embedder, the latest first.
     """
 
     id: int
@@ -217,11 +217,12 @@ def _pattern(word: str) -> str:
 def _rows(connection: sqlite3.Connection, found: Sequence[Sequence[object]]) -> list[ExpertRow]:
     """The rows, with what they are described by: a query of its own, since a sort would join it for all experts."""
     described: dict[object, list[Description]] = {}
-    for expert_id, *values in connection.execute(
-        "SELECT expert_id, embedder, revision, origin, count FROM descriptor "
-        "WHERE expert_id IN (SELECT value FROM json_each(?)) ORDER BY id DESC",
-        (json.dumps([row[0] for row in found]),),
-    ):
+    ids = json.dumps([row[0] for row in found])
+    sql = (
+        "SELECT id, expert_id, embedder, revision, origin, count FROM descriptor "
+        "WHERE expert_id IN (SELECT value FROM json_each(?))"
+    )
+    for _, expert_id, *values in sorted(connection.execute(sql, (ids,)).fetchall(), reverse=True):
         described.setdefault(expert_id, []).append(Description(*values))
     return [_row(row, tuple(described.get(row[0], ()))) for row in found]
 

@@ -49,7 +49,7 @@ def prose(card: str) -> list[Sentence]:
     text = "\n".join(_paragraphs(_without_comments(body)))
     for pattern, instead in _MARKUP:
         text = pattern.sub(instead, text)
-    pieces = (sentence for sentence in read_text(text, split=True))
+    pieces = read_text(text, split=True)
     return [piece for piece in pieces if len(_WORD.findall(piece.text)) >= LEAST_WORDS][:MOST_SENTENCES]
 
 

@@ -106,7 +106,7 @@ def _text(file: Path) -> Iterator[object]:
     if 2 * max(_tagged(sample, 0), _tagged(sample, -1)) > len(sample):
         yield from _columns(file)
     else:
-        yield from (sentence.text for line in _lines(file) for sentence in read_text(line))
+        yield from (" ".join(line.split()) for line in _lines(file))
 
 
 def _columns(file: Path) -> Iterator[object]:

@@ -1,4 +1,7 @@
-"""An expert is described when it is added: by its repository, else its data set, else its card; and by a corpus at will."""
+"""An expert is described when it is added: by its repository, else its data set, else its card.
+
+A corpus that a person gives takes the place of whatever there is.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +138,8 @@ def test_without_one_the_data_set_of_the_card_describes_it_pinned(world: World) 
 
 def test_several_data_sets_describe_it_together_and_one_that_is_not_there_is_named(world: World) -> None:
     first = world.dataset("acme/court", train_jsonl=lines(COURT))
-    second = world.dataset("acme/cells", data__train_conll="\n\n".join("\n".join(f"{w} O" for w in t.split()) for t in CELLS))  # fmt: skip
+    columns = "\n\n".join("\n".join(f"{word} O" for word in text.split()) for text in CELLS)
+    second = world.dataset("acme/cells", data__train_conll=columns)
     world.expert("---\ndatasets:\n- acme/court\n- acme/gone\n- acme/cells\n---\n")
     found = world.add()
     assert found["origin"] == f"dataset acme/court@{first} acme/cells@{second}"
@@ -214,19 +218,24 @@ def test_an_expert_with_a_broken_descriptor_is_described_anew(world: World, brok
     assert world.says("warning", "descriptor.json")
 
 
-def other(**changed: object) -> dict[str, object]:
-    return {"embedder": "e5-small", "revision": "v2", "count": 9, "sentences_sha256": "a" * 64, "vector": [0.6, 0.8], **changed}  # fmt: skip
+ELSEWHERE = {
+    "embedder": "e5-small",
+    "revision": "v2",
+    "count": 9,
+    "sentences_sha256": "a" * 64,
+    "vector": [0.6, 0.8],
+}
 
 
 def test_a_repository_described_by_another_embedder_is_described_anew(world: World) -> None:
-    world.expert(PROSE, other())
+    world.expert(PROSE, ELSEWHERE)
     assert world.add()["origin"] == "card"
     assert world.says("e5-small at v2", "can't be compared with all-MiniLM-L6-v2 at")
     assert world.descriptor().embedder == "all-MiniLM-L6-v2"
 
 
 def test_where_that_fails_a_ranking_names_both_embedders_and_the_way_out(world: World) -> None:
-    world.expert("", other())
+    world.expert("", ELSEWHERE)
     world.add()
     catalog, settings = world.place.catalog, world.place.settings
     (world.folder / "court.txt").write_text("\n".join(COURT))
@@ -241,7 +250,7 @@ def test_where_that_fails_a_ranking_names_both_embedders_and_the_way_out(world: 
 def test_adding_it_again_leaves_the_cosines_of_our_embedder_alone(world: World) -> None:
     from sqlmodel import select
 
-    world.expert(PROSE, other())
+    world.expert(PROSE, ELSEWHERE)
     world.add()
     catalog, settings = world.place.catalog, world.place.settings
     (world.folder / "court.txt").write_text("\n".join(COURT))

@@ -169,6 +169,14 @@ def test_an_expert_with_none_of_them_is_added_and_what_to_do_is_said(world: Worl
         world.run(DescribeExpert(NER))
 
 
+def test_an_embedder_that_is_not_there_does_not_stop_an_expert_from_being_added(world: World) -> None:
+    world.expert(PROSE)
+    with Place(world.place.settings.model_copy(update={"embedder": "word2vec"})) as place:
+        [added] = AddExperts((NER,)).run(place, lambda *_: None, world.said.append)["experts"]
+    assert (added["repo"], added["descriptor"]) == (NER, None)
+    assert world.says("not described", "no embedder 'word2vec'")
+
+
 def test_a_corpus_takes_the_place_of_whatever_there_is_and_stays(world: World, tmp_path: Path) -> None:
     said = {**embedder(), "count": 9, "sentences_sha256": "a" * 64, "vector": [1.0] + [0.0] * 383}
     world.expert(PROSE, said)

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sam_hub.catalog.answers import Asked, find_answers, prompt_hash, put_answers
-    from sam_hub.catalog.descriptors import Neighbour, get_descriptor, nearest, pack, put_descriptor, unpack
+    from sam_hub.catalog.descriptors import (
+        DescribedOtherwise,
+        Neighbour,
+        described_otherwise,
+        descriptors_of,
+        get_descriptor,
+        nearest,
+        pack,
+        put_descriptor,
+        read_descriptor,
+        unpack,
+    )
     from sam_hub.catalog.experts import (
         add_base,
         add_expert,
@@ -73,6 +84,7 @@ __all__ = [
     "Asked",
     "Base",
     "Catalog",
+    "DescribedOtherwise",
     "Descriptor",
     "Evaluation",
     "Expert",
@@ -93,6 +105,8 @@ __all__ = [
     "add_expert",
     "add_job",
     "count_experts",
+    "described_otherwise",
+    "descriptors_of",
     "entities_of",
     "execute_removal",
     "find_answers",
@@ -127,6 +141,7 @@ __all__ = [
     "put_descriptor",
     "put_prediction",
     "put_target",
+    "read_descriptor",
     "record_evaluation",
     "record_merge",
     "record_probe",

@@ -58,8 +58,21 @@ class ExpertQuery:
 
 
 @dataclass(frozen=True)
+class Description:
+    """A descriptor without its vector; ``origin`` is a `sam_hub.catalog.origins.Origin`."""
+
+    embedder: str
+    revision: str
+    origin: str
+    count: int
+
+
+@dataclass(frozen=True)
 class ExpertRow:
-    """An expert as a list shows it; the last four are None without a target, or where they are not known."""
+    """An expert as a list shows it; the four scores are None without a target, or where they are not known.
+
+    ``described`` tells by what text the expert is described, an entry an embedder, the latest first.
+    """
 
     id: int
     repo: str
@@ -77,6 +90,7 @@ class ExpertRow:
     probe: float | None
     probe_low: float | None
     probe_high: float | None
+    described: tuple[Description, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,8 +138,9 @@ def browse_experts(path: Path, query: ExpertQuery, *, limit: int, offset: int = 
         catalog_total = total = connection.execute("SELECT count(*) FROM expert WHERE current").fetchone()[0]
         if query.text:
             total = connection.execute(f"SELECT count(*) FROM expert WHERE {where}", values).fetchone()[0]
-        rows = connection.execute(sql, {**values, "limit": limit, "offset": offset}).fetchall()
-    return Page(tuple(_row(row) for row in rows), offset, total, catalog_total)
+        found = connection.execute(sql, {**values, "limit": limit, "offset": offset}).fetchall()
+        rows = _rows(connection, found)
+    return Page(tuple(rows), offset, total, catalog_total)
 
 
 def experts_named(path: Path, repos: Sequence[str]) -> list[ExpertRow]:
@@ -143,7 +158,7 @@ def _some(path: Path, condition: str, **values: str) -> list[ExpertRow]:
         f"SELECT {OWN}, NULL, NULL, NULL, NULL FROM expert WHERE current AND {condition} ORDER BY expert.repo"
     )
     with _reading(path) as connection:
-        return [_row(row) for row in connection.execute(sql, values)]
+        return _rows(connection, connection.execute(sql, values).fetchall())
 
 
 def position_of(path: Path, query: ExpertQuery, expert_id: int) -> int | None:
@@ -199,9 +214,22 @@ def _pattern(word: str) -> str:
     return f"%{word}%"
 
 
-def _row(values: Sequence[object]) -> ExpertRow:
+def _rows(connection: sqlite3.Connection, found: Sequence[Sequence[object]]) -> list[ExpertRow]:
+    """The rows, with what they are described by: a query of its own, since a sort would join it for all experts."""
+    described: dict[object, list[Description]] = {}
+    ids = json.dumps([row[0] for row in found])
+    sql = (
+        "SELECT id, expert_id, embedder, revision, origin, count FROM descriptor "
+        "WHERE expert_id IN (SELECT value FROM json_each(?))"
+    )
+    for _, expert_id, *values in sorted(connection.execute(sql, (ids,)).fetchall(), reverse=True):
+        described.setdefault(expert_id, []).append(Description(*values))
+    return [_row(row, tuple(described.get(row[0], ()))) for row in found]
+
+
+def _row(values: Sequence[object], described: tuple[Description, ...]) -> ExpertRow:
     labels, on_disk = json.loads(str(values[8])), bool(values[11])
-    return ExpertRow(*values[:8], tuple(labels), *values[9:11], on_disk, *values[12:])  # type: ignore[arg-type]
+    return ExpertRow(*values[:8], tuple(labels), *values[9:11], on_disk, *values[12:], described)  # type: ignore[arg-type]
 
 
 def browse_targets(path: Path) -> list[TargetRow]:

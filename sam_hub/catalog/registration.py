@@ -10,13 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sam_hub.catalog.descriptors import pack, put_descriptor
+from sam_hub.catalog.descriptors import get_descriptor, put_descriptor, read_descriptor
 from sam_hub.catalog.experts import add_base, add_expert, get_expert, list_bases, place_expert
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Base, Descriptor, Expert, ExpertCreate
+from sam_hub.catalog.origins import CORPUS
+from sam_hub.catalog.tables import Base, Expert, ExpertCreate
 from sam_hub.errors import InputError, UnusableModel
 from sam_hub.hub.connection import Hub
-from sam_hub.hub.inspection import Inspection, inspect
+from sam_hub.hub.inspection import DESCRIPTOR, Inspection, inspect
 from sam_hub.hub.pulling import plan_pull, pull
 from sam_hub.hub.weights import parameter_count, weights_sha256
 
@@ -81,19 +82,15 @@ def register(
 
 
 def _keep_descriptor(catalog: Catalog, expert: Expert, said: Mapping[str, Any]) -> str | None:
-    """Keep the descriptor that a repository carries; returns why it can't be kept."""
+    """Keep the descriptor that a repository carries; returns why it is not kept."""
     try:
-        row = Descriptor(
-            expert_id=expert.id,
-            embedder=str(said["embedder"]),
-            revision=str(said["revision"]),
-            count=int(said["count"]),
-            sentences_sha256=str(said["sentences_sha256"]),
-            origin="repo",
-            vector=pack(said["vector"]),
-        )
-    except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
-        return f"its descriptor.json can't be used ({error}): describe it with a corpus"
+        row = read_descriptor(said)
+    except ValueError as error:
+        return f"its {DESCRIPTOR} can't be used: {error}"
+    known = get_descriptor(catalog, row.embedder, row.revision, expert_id=expert.id)
+    if known is not None and known.origin == CORPUS:
+        return f"it stays described by the corpus given by hand, not by its {DESCRIPTOR}"
+    row.expert_id = expert.id
     put_descriptor(catalog, row)
     return None
 

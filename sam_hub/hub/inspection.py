@@ -97,17 +97,17 @@ def inspect(hub: Hub, repo: str, revision: str = "main") -> Inspection:
         info = retried(lambda: hub.api().model_info(repo, revision=revision))
         files = list_files(hub, repo, info.sha)
         reasons = tree_problems(files)
-        configs = _configurations(hub, repo, info.sha, files, reasons)
+        configs, warnings = _configurations(hub, repo, info.sha, files, reasons)
         if not reasons:
             reasons += _weight_problems(hub, repo, info.sha, files)
-    return _assemble(repo, info, files, configs, reasons)
+    return _assemble(repo, info, files, configs, reasons, warnings)
 
 
 def _configurations(
     hub: Hub, repo: str, commit: str, files: tuple[RemoteFile, ...], reasons: list[str]
-) -> dict[str, dict[str, Any]]:
-    """The small JSON files that say what a model is; what is wrong with one goes to ``reasons``."""
-    configs = {}
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The small JSON files that say what a model is, and warnings; what makes it useless goes to ``reasons``."""
+    configs, warnings = {}, []
     for file in files:
         if (
             file.path in ("config.json", "adapter_config.json", METADATA, DESCRIPTOR)
@@ -115,9 +115,9 @@ def _configurations(
         ):
             try:
                 configs[file.path] = read_json(hub, repo, commit, file)
-            except UnusableModel as error:
-                reasons.append(error.title)
-    return configs
+            except UnusableModel as error:  # a model serves without a descriptor
+                (warnings if file.path == DESCRIPTOR else reasons).append(error.title)
+    return configs, warnings
 
 
 def _weight_problems(hub: Hub, repo: str, commit: str, files: tuple[RemoteFile, ...]) -> list[str]:
@@ -132,6 +132,7 @@ def _assemble(
     files: tuple[RemoteFile, ...],
     configs: dict[str, dict[str, Any]],
     reasons: list[str],
+    warnings: list[str],
 ) -> Inspection:
     adapter, config = configs.get("adapter_config.json"), configs.get("config.json", {})
     metadata, tags = configs.get(METADATA), tuple(info.tags or ())
@@ -160,7 +161,7 @@ def _assemble(
         tags=tags,
         metadata=metadata,
         descriptor=configs.get(DESCRIPTOR),
-        warnings=(*base_warnings, *_warnings(metadata, licence_of(tags))),
+        warnings=(*base_warnings, *_warnings(metadata, licence_of(tags)), *warnings),
         reasons=(*reasons, *_config_problems(adapter, config, files)),
     )
 

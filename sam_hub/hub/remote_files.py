@@ -6,7 +6,7 @@ import hashlib
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sam_hub.errors import UnusableModel
 from sam_hub.hub.connection import Hub
@@ -14,13 +14,15 @@ from sam_hub.hub.faults import explained, retried
 from sam_hub.hub.file_rules import CONFIG_LIMIT, RemoteFile
 
 _CHUNK = 1024 * 1024
+RepoType = Literal["model", "dataset"]
 
 
-def list_files(hub: Hub, repo: str, commit: str) -> tuple[RemoteFile, ...]:
+def list_files(hub: Hub, repo: str, commit: str, *, repo_type: RepoType = "model") -> tuple[RemoteFile, ...]:
     """Every file of a repository at a commit, by path."""
     from huggingface_hub.hf_api import RepoFile
 
-    tree = hub.api().list_repo_tree(repo, recursive=True, revision=commit)  # which retries by itself
+    # It retries by itself.
+    tree = hub.api().list_repo_tree(repo, recursive=True, revision=commit, repo_type=repo_type)
     files = [
         RemoteFile(item.path, item.size, item.lfs.sha256 if item.lfs else None, item.blob_id)
         for item in tree
@@ -79,7 +81,15 @@ def read_card(hub: Hub, repo: str, commit: str) -> str:
         return fetch(hub, repo, commit, file).read_text(encoding="utf-8", errors="replace")
 
 
-def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, tqdm_class: type | None = None) -> Path:
+def fetch(
+    hub: Hub,
+    repo: str,
+    commit: str,
+    file: RemoteFile,
+    tqdm_class: type | None = None,
+    *,
+    repo_type: RepoType = "model",
+) -> Path:
     """One file at a commit, in the cache, with the bytes that the Hub lists.
 
     A damaged one, be it from the cache or the network, is fetched once more.
@@ -87,24 +97,21 @@ def fetch(hub: Hub, repo: str, commit: str, file: RemoteFile, tqdm_class: type |
     Raises:
         UnusableModel: the Hub sends other bytes than it lists.
     """
+    options = {"cache_dir": hub.cache_dir, "tqdm_class": tqdm_class, "repo_type": repo_type}
     for force in (False, True):
-        path = Path(retried(lambda force=force: _download(hub, repo, commit, file, tqdm_class, force)))
+        path = Path(retried(lambda force=force: _download(hub, repo, commit, file, force, **options)))
         if digest_matches(path, file):
             return path
         path.resolve().unlink(missing_ok=True)  # the blob: whoever shares the cache must not get it either
         path.unlink(missing_ok=True)
     raise UnusableModel(
         f"{file.path} of '{repo}' is damaged: the Hub sends other bytes than it lists",
-        "Tell its owner, or choose another model.",
+        f"Tell its owner, or choose another {repo_type}.",
     )
 
 
-def _download(
-    hub: Hub, repo: str, commit: str, file: RemoteFile, tqdm_class: type | None, force: bool
-) -> str:
-    return hub.api().hf_hub_download(
-        repo, file.path, revision=commit, cache_dir=hub.cache_dir, force_download=force, tqdm_class=tqdm_class
-    )
+def _download(hub: Hub, repo: str, commit: str, file: RemoteFile, force: bool, **options: Any) -> str:
+    return hub.api().hf_hub_download(repo, file.path, revision=commit, force_download=force, **options)
 
 
 def safetensors_problem(hub: Hub, repo: str, commit: str, file: RemoteFile) -> str | None:

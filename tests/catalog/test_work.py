@@ -16,6 +16,7 @@ from sam_hub.catalog import (
     Question,
     Selection,
     Target,
+    described_otherwise,
     entities_of,
     find_merge,
     get_descriptor,
@@ -110,8 +111,11 @@ def test_descriptors_of_two_embedders_are_never_compared(catalog, add):
     assert all(
         name in str(caught.value) for name in ("o/tweets", "bge-small at v1.5", "all-MiniLM-L6-v2 at 1.0")
     )
+    assert [n.expert.repo for n in nearest(catalog, [1, 0], *MINILM, leave_out_others=True)] == ["o/news"]
+    assert [other.repo for other in described_otherwise(catalog, *MINILM)] == ["o/tweets"]
     put_descriptor(catalog, descriptor_of([0, 1], expert_id=tweets.id))
     assert len(nearest(catalog, [1, 0], *MINILM)) == 2
+    assert described_otherwise(catalog, *MINILM) == []
 
 
 def test_a_descriptor_is_normalised_and_takes_the_place_of_the_earlier_one(catalog, target):

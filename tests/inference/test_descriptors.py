@@ -44,6 +44,18 @@ def test_descriptors_of_different_embedders_are_never_compared():
         cosine(ours, replace(ours, revision="ccc"))
 
 
+def test_descriptors_of_different_lengths_are_refused_by_both_lengths():
+    ours = Descriptor("all-MiniLM-L6-v2", "aaa", 1, "0", (1.0, 0.0))
+    with pytest.raises(InputError, match="all-MiniLM-L6-v2@aaa have 2 and 3 numbers"):
+        cosine(ours, replace(ours, vector=(1.0, 0.0, 0.0)))
+
+
+def test_progress_counts_the_sentences_embedded():
+    seen = []
+    describe([Sentence(f"Case {n}.") for n in range(300)], on_progress=lambda *step: seen.append(step))
+    assert seen == [(256, 300), (300, 300)]
+
+
 def test_a_file_that_is_no_descriptor_is_refused():
     for values in ({}, {"vector": "x"}, {"vector": [1.0], "colour": "red"}):
         with pytest.raises(InputError, match="The descriptor can't be read"):

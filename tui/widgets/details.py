@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from sam_hub.catalog.origins import Origin, described_by
 from tui.symbols import Symbols, cut, interval_bar, megabytes, number
 
 if TYPE_CHECKING:
@@ -51,15 +52,14 @@ def expert_facts(
         ("domain", row.domain or "not stated"),
         ("on disk", f"{symbols.done} yes" if row.on_disk else f"{symbols.missing} no"),
         ("types", ", ".join(row.labels) or "not stated"),
+        *text_facts(row, symbols),
     ]
     text = fact_lines(facts, width)
     if wanted:
         known = [label for label in wanted if label in row.labels]
         missing = [label for label in wanted if label not in row.labels]
         text.append("\nWhy it fits\n", style="bold")
-        text.append_text(
-            fact_lines([("text", f"{number(row.similarity, symbols)} cosine to the target's text")], width)
-        )
+        text.append_text(fact_lines([("text", _nearness(row, symbols))], width))
         if row.probe is not None and row.probe_low is not None and row.probe_high is not None:
             bar = interval_bar(symbols, row.probe_low, row.probe, row.probe_high, BAR)
             interval = f"{number(row.probe_low, symbols)} to {number(row.probe_high, symbols)}"
@@ -73,6 +73,27 @@ def expert_facts(
         if missing:
             text.append_text(fact_lines([("misses", f"{symbols.missing} {', '.join(missing)}")], width))
     return text
+
+
+def text_facts(row: ExpertRow, symbols: Symbols) -> list[tuple[str, str]]:
+    """By what of which text an expert is described, one an embedder; what is weak is marked."""
+    facts = []
+    for one in row.described:
+        sign = f"{symbols.warning} " if Origin.parse(one.origin).weak else ""
+        words = f"{sign}described by {described_by(one.origin, one.count)}, {one.embedder}"
+        facts.append(("" if facts else "text", words))
+    return facts or [("text", f"{symbols.missing} not described")]
+
+
+def _nearness(row: ExpertRow, symbols: Symbols) -> str:
+    """Its cosine to the target's text, and how much that says; else why there is none."""
+    if row.similarity is not None:
+        alone = all(Origin.parse(one.origin).weak for one in row.described)
+        weak = f" ({symbols.warning} weak: of its card alone)" if row.described and alone else ""
+        return f"{number(row.similarity, symbols)} cosine to the target's text{weak}"
+    if row.described:
+        return f"{symbols.missing} no cosine: the target is not described by {row.described[0].embedder}"
+    return f"{symbols.nothing} not described yet: `sam-hub describe` it"
 
 
 def found_facts(

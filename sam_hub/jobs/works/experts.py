@@ -1,20 +1,25 @@
-"""Works on experts: add them to the catalog, fetch them, remove one."""
+"""Works on experts: add them to the catalog, describe one's text, fetch them, remove one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam_hub.jobs.work import Say, Watch, Work
 
 if TYPE_CHECKING:
+    from sam_hub.catalog import Descriptor, Expert
     from sam_hub.jobs.place import Place
     from sam_hub.settings import Settings
 
 
 @dataclass(frozen=True)
 class AddExperts(Work):
-    """Inspect experts on the Hub and add them, pinned to their commit; what they don't say can be given."""
+    """Inspect experts on the Hub and add them, pinned to their commit; what they don't say can be given.
+
+    One whose repository has no descriptor is described by its data set, or else by its card.
+    """
 
     KIND: ClassVar[str] = "add"
     ROOM: ClassVar[str] = "network"
@@ -32,7 +37,7 @@ class AddExperts(Work):
         return f"add {', '.join(self.repos)}"
 
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
-        """Add them one after another; those before a failure stay."""
+        """Add them one after another; those before a failure stay. Whether one can be described fails nothing."""
         from sam_hub.catalog import ExpertPublic
         from sam_hub.catalog.registration import register
 
@@ -52,8 +57,101 @@ class AddExperts(Work):
             say(f"Added {expert.repo} at {expert.commit[:8]} ({found.verdict})")
             for warning in found.warnings:
                 say(f"  warning: {warning}")
-            added.append(ExpertPublic.model_validate(expert).model_dump(mode="json"))
+            said = ExpertPublic.model_validate(expert).model_dump(mode="json")
+            added.append({**said, "descriptor": self._describe(place, expert, watch, say)})
         return {"experts": added}
+
+    def _describe(self, place: Place, expert: Expert, watch: Watch, say: Say) -> dict[str, Any] | None:
+        """Its descriptor; made, and talked about, only where the repository brought none that can be used."""
+        from sam_hub.catalog.origins import REPO
+        from sam_hub.errors import SamHubError
+        from sam_hub.selection.descriptors import describe_expert
+
+        try:
+            found = describe_expert(place.catalog, place.hub, expert, place.settings, watch)
+        except SamHubError as error:
+            say(f"  not described: {error}")
+            return None
+        for note in found.notes:
+            say(f"  {note}")
+        if found.row is None:
+            say(f"  not described. Give a text of its domain: {by_corpus(expert.repo)}")
+        elif found.row.origin != REPO:
+            say(f"  {_in_words(expert, found.row)}")
+        return descriptor_values(found.row) if found.row else None
+
+
+@dataclass(frozen=True)
+class DescribeExpert(Work):
+    """Describe an expert's text: by a corpus, or, unless that was done, by what its repository and card lead to.
+
+    ``again``: look for its text anew, in place of the descriptor it has.
+    """
+
+    KIND: ClassVar[str] = "describe"
+    ROOM: ClassVar[str] = "network"
+
+    expert: str
+    corpus: str | None = None
+    again: bool = False
+
+    def __post_init__(self) -> None:
+        if self.corpus:  # a job's process may work in another folder than the person
+            object.__setattr__(self, "corpus", str(Path(self.corpus).expanduser().absolute()))
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"describe {self.expert}"
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Describe it.
+
+        Raises:
+            InputError: there is no text to describe it by.
+        """
+        from sam_hub.catalog import get_expert
+        from sam_hub.errors import InputError
+        from sam_hub.ner.readers import read_corpus
+        from sam_hub.selection.descriptors import describe_expert, expert_descriptor, known_descriptor
+
+        catalog, settings = place.catalog, place.settings
+        expert = get_expert(catalog, self.expert)
+        notes: tuple[str, ...] = ()
+        if self.corpus:
+            expert_descriptor(catalog, expert, settings, read_corpus(Path(self.corpus)))
+        row = known_descriptor(catalog, expert, settings)
+        if not self.corpus and (row is None or self.again):
+            found = describe_expert(catalog, place.hub, expert, settings, watch, again=self.again)
+            row, notes = found.row, found.notes
+        for note in notes:
+            say(f"  {note}")
+        if row is None:
+            raise InputError(
+                f"{expert.repo} can't be described: {'; '.join(notes)}", f"Run {by_corpus(expert.repo)}."
+            )
+        say(f"{expert.repo}: {_in_words(expert, row)}")
+        return {"expert": expert.repo, **descriptor_values(row), "notes": list(notes)}
+
+
+def descriptor_values(row: Descriptor) -> dict[str, Any]:
+    """What a descriptor was made of: plain values, without its vector."""
+    from sam_hub.catalog.origins import Origin
+
+    values = {name: getattr(row, name) for name in ("embedder", "revision", "count", "sentences_sha256")}
+    return {"origin": row.origin, "weak": Origin.parse(row.origin).weak, **values}
+
+
+def _in_words(expert: Expert, row: Descriptor) -> str:
+    from sam_hub.catalog.origins import Origin, described_by
+
+    better = f". Better: {by_corpus(expert.repo)}" if Origin.parse(row.origin).weak else ""
+    return f"described by {described_by(row.origin, row.count)}{better}"
+
+
+def by_corpus(repo: str) -> str:
+    """The command that describes an expert by a text of its domain."""
+    return f"`sam-hub describe {repo} --corpus FILE`"
 
 
 @dataclass(frozen=True)

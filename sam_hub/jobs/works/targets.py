@@ -72,8 +72,8 @@ class MakeTarget(Work):
         """Read the corpus, keep it, and describe it."""
         from sam_hub.catalog import list_experts
         from sam_hub.catalog.corpora import define_target
+        from sam_hub.selection.descriptors import target_descriptor
         from sam_hub.selection.ranking import uncovered
-        from sam_hub.selection.selecting import target_descriptor
 
         watch("read the corpus", 0, 2)
         made = define_target(

@@ -1,0 +1,103 @@
+"""The text of a data set on the Hub: of its train split, at one commit, a bounded amount, and no code is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from sam_hub.errors import InputError
+from sam_hub.hub.connection import Hub
+from sam_hub.hub.faults import explained, retried
+from sam_hub.hub.file_rules import RemoteFile, name_problem
+from sam_hub.hub.remote_files import fetch, list_files
+from sam_hub.hub.repo_id import check_repo_id
+from sam_hub.ner.dataset_text import READERS, read_texts
+from sam_hub.ner.text import Sentence
+
+MOST_BYTES = 32 * 1024 * 1024  # of files that are fetched to describe a data set
+MOST_SENTENCES = 20_000  # read of it: ten times what a descriptor is made of
+_NO_DATA = ("readme", "licen", "requirements", "dataset_info", "labels", "config", ".")
+_INSTEAD = "Give a corpus instead."
+
+
+@dataclass(frozen=True)
+class DatasetText:
+    """Sentences of a data set, without labels, and of which files at which commit they are."""
+
+    repo: str
+    commit: str
+    files: tuple[str, ...]
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def ref(self) -> str:
+        """``repo@commit``."""
+        return f"{self.repo}@{self.commit}"
+
+
+def read_dataset(
+    hub: Hub, repo: str, on_progress: Callable[[str, int, int], None] = lambda what, done, total: None
+) -> DatasetText:
+    """The text of a data set's train split, as the Hub has it now.
+
+    Raises:
+        NotFoundOnHub: no such data set, or no access to its files.
+        HubError: the network or the Hub failed, or it is offline.
+        InputError: a name that no repository can have; no split that can be read.
+        UnusableModel: the Hub sends other bytes than it lists.
+    """
+    repo = check_repo_id(repo)
+    with explained(hub, repo):
+        commit = retried(lambda: hub.api().dataset_info(repo)).sha or ""
+        files = train_files(list_files(hub, repo, commit, repo_type="dataset"))
+        size, done, sentences = sum(file.size for file in files), 0, []
+        for file in files:
+            on_progress(f"data set {repo}", done, size)
+            path = fetch(hub, repo, commit, file, repo_type="dataset")
+            sentences += read_texts(path, MOST_SENTENCES - len(sentences))
+            done += file.size
+            if len(sentences) >= MOST_SENTENCES:
+                break
+    return DatasetText(repo, commit, tuple(file.path for file in files), tuple(sentences))
+
+
+def train_files(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
+    """Those of a data set's files that hold its train split, by name; the only data file, where it has one.
+
+    Raises:
+        InputError: there is none, it can't be told which, or it is too large.
+    """
+    data = [file for file in files if _is_data(file.path)]
+    named = [file for file in data if "train" in _last_two(file.path)] or (data if len(data) == 1 else [])
+    if not named:
+        raise InputError(
+            "no file can be read" if not data else "no file is named as its train split", _INSTEAD
+        )
+    folders = sorted({str(PurePosixPath(file.path).parent) for file in named})
+    if len(folders) > 1 and folders[0] != ".":
+        raise InputError(f"it has several train splits ({', '.join(folders[:3])} …)", _INSTEAD)
+    here = [file for file in named if str(PurePosixPath(file.path).parent) == folders[0]]
+    kind = min((_kind(file.path) for file in here), key=list(READERS).index)
+    chosen, size = [], 0
+    for file in here:
+        if _kind(file.path) == kind and size + file.size <= MOST_BYTES:
+            chosen.append(file)
+            size += file.size
+    if not chosen:
+        raise InputError(f"its train split is larger than {MOST_BYTES / 1e6:.0f} MB", _INSTEAD)
+    return tuple(chosen)
+
+
+def _is_data(path: str) -> bool:
+    name = PurePosixPath(path).name.lower()
+    return _kind(path) in READERS and not name_problem(path) and not name.startswith(_NO_DATA)
+
+
+def _kind(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
+def _last_two(path: str) -> str:
+    """The name and its folder: the Hub's own conversions are called ``train/0000.parquet``."""
+    return "/".join(path.lower().split("/")[-2:])

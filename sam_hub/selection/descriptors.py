@@ -1,0 +1,187 @@
+"""Descriptors of targets and experts: of which text each is made, made once, and kept in the catalog.
+
+An expert is described by the descriptor in its repository; else by the data sets that its card names; else by
+its card's own text, which is weak. A corpus that a person gives takes the place of whatever there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog, DescribedOtherwise
+from sam_hub.catalog.origins import CARD, CORPUS, DATASET, Origin
+from sam_hub.errors import InputError, SamHubError
+from sam_hub.hub.card_text import LIMIT, named_datasets, prose
+from sam_hub.hub.connection import Hub
+from sam_hub.hub.datasets import read_dataset
+from sam_hub.hub.inspection import DESCRIPTOR
+from sam_hub.hub.remote_files import list_files, read_card, read_json
+from sam_hub.inference.embedding import Descriptor, describe, embedder_folder, embedder_revision
+from sam_hub.ner.readers import read_corpus
+from sam_hub.ner.text import Sentence
+from sam_hub.settings import Settings
+
+MOST_DATASETS = 5  # of those that a card names
+Watch = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What an expert was described by (None: by nothing), and why the sources before it gave nothing."""
+
+    row: records.Descriptor | None
+    notes: tuple[str, ...] = ()
+
+
+def target_descriptor(catalog: Catalog, target: records.Target, settings: Settings) -> Descriptor:
+    """The descriptor of a target's corpus, computed once."""
+    revision = embedder_revision(embedder_folder(settings.embedder))
+    known = records.get_descriptor(catalog, settings.embedder, revision, target_id=target.id)
+    if known is None:
+        made = describe(read_corpus(Path(target.corpus_path)), settings.embedder)
+        known = records.put_descriptor(catalog, _row(made, Origin(CORPUS), target_id=target.id))
+    return _value(known)
+
+
+def expert_descriptor(
+    catalog: Catalog, expert: records.Expert, settings: Settings, corpus: Sequence[Sentence] | None = None
+) -> Descriptor:
+    """The descriptor of an expert's training text: of a given corpus, else the one that the catalog has.
+
+    Raises:
+        InputError: there is none.
+        CatalogError: there is one by another embedder only; the message names both.
+    """
+    if corpus is not None:
+        made = describe(corpus, settings.embedder)
+        return _value(records.put_descriptor(catalog, _row(made, Origin(CORPUS), expert_id=expert.id)))
+    known = known_descriptor(catalog, expert, settings)
+    if known is not None:
+        return _value(known)
+    revision = embedder_revision(embedder_folder(settings.embedder))
+    if other := _otherwise(catalog, expert):
+        raise other.against(settings.embedder, revision)
+    raise InputError(
+        f"{expert.repo} has no descriptor of its training text by {settings.embedder} at {revision}",
+        f"Run `sam-hub describe {expert.repo}`, or with --corpus FILE, text of its domain.",
+    )
+
+
+def known_descriptor(
+    catalog: Catalog, expert: records.Expert, settings: Settings
+) -> records.Descriptor | None:
+    """What the catalog has of an expert by the settings' embedder.
+
+    Raises:
+        InputError: there is no such embedder.
+    """
+    revision = embedder_revision(embedder_folder(settings.embedder))
+    return records.get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
+
+
+def describe_expert(
+    catalog: Catalog,
+    hub: Hub,
+    expert: records.Expert,
+    settings: Settings,
+    watch: Watch = lambda what, done, total: None,
+    *,
+    again: bool = False,
+) -> Described:
+    """Describe an expert by the best source that can be read, unless that was done; the text is embedded here.
+
+    Args:
+        again: look for its text anew, from its repository on, in place of the descriptor it has.
+
+    Raises:
+        InputError: there is no such embedder.
+    """
+    known = known_descriptor(catalog, expert, settings)
+    if known is not None and not again:
+        return Described(known)
+    notes: list[str] = []
+    if again and (row := _of_repository(hub, expert, settings, notes)):
+        return Described(records.put_descriptor(catalog, row), tuple(notes))
+    if other := _otherwise(catalog, expert):
+        revision = embedder_revision(embedder_folder(settings.embedder))
+        notes.append(other.against(settings.embedder, revision).title)
+    card = _card(hub, expert, notes)
+    origin, sentences = _of_datasets(hub, named_datasets(card), notes, watch)
+    if not sentences:
+        origin, sentences = Origin(CARD), prose(card)
+    if not sentences:
+        return Described(None, (*notes, "its card says too little to describe it"))
+    step = f"describe {expert.repo}"
+    watch(step, 0, len(sentences))
+    made = describe(sentences, settings.embedder, on_progress=lambda done, total: watch(step, done, total))
+    row = records.put_descriptor(catalog, _row(made, origin, expert_id=expert.id))
+    return Described(row, tuple(notes))
+
+
+def _of_repository(
+    hub: Hub, expert: records.Expert, settings: Settings, notes: list[str]
+) -> records.Descriptor | None:
+    """The descriptor in its repository, if it is by the settings' embedder."""
+    try:
+        files = list_files(hub, expert.repo, expert.commit)
+        file = next((file for file in files if file.path == DESCRIPTOR), None)
+        if file is None:
+            return None
+        row = records.read_descriptor(read_json(hub, expert.repo, expert.commit, file))
+    except SamHubError as error:
+        notes.append(f"its {DESCRIPTOR}: {error.title}")
+        return None
+    except ValueError as error:
+        notes.append(f"its {DESCRIPTOR} can't be used: {error}")
+        return None
+    row.expert_id = expert.id
+    ours = (settings.embedder, embedder_revision(embedder_folder(settings.embedder)))
+    return row if (row.embedder, row.revision) == ours else None
+
+
+def _card(hub: Hub, expert: records.Expert, notes: list[str]) -> str:
+    """Its card: of its files on disk, else of the Hub."""
+    local = Path(expert.path or "/nowhere") / "README.md"
+    if local.is_file():
+        with local.open(encoding="utf-8", errors="replace") as file:
+            return file.read(LIMIT)
+    try:
+        return read_card(hub, expert.repo, expert.commit)
+    except SamHubError as error:
+        notes.append(f"its card: {error.title}")
+        return ""
+
+
+def _of_datasets(
+    hub: Hub, names: Sequence[str], notes: list[str], watch: Watch
+) -> tuple[Origin, list[Sentence]]:
+    """The text of those data sets that can be read, and which they are."""
+    if len(names) > MOST_DATASETS:
+        notes.append(f"its card names {len(names)} data sets; {MOST_DATASETS} were looked at")
+    found = []
+    for name in names[:MOST_DATASETS]:
+        try:
+            found.append(read_dataset(hub, name, watch))
+        except SamHubError as error:
+            notes.append(f"data set {name}: {error.title}")
+    refs = tuple(text.ref for text in found)
+    return Origin(DATASET, refs), [sentence for text in found for sentence in text.sentences]
+
+
+def _otherwise(catalog: Catalog, expert: records.Expert) -> DescribedOtherwise | None:
+    rows = records.descriptors_of(catalog, expert.id)
+    return DescribedOtherwise(expert.repo, rows[0].embedder, rows[0].revision) if rows else None
+
+
+def _row(made: Descriptor, origin: Origin, **owner: int | None) -> records.Descriptor:
+    values = {key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")}
+    return records.Descriptor(**values, origin=str(origin), vector=records.pack(made.vector), **owner)
+
+
+def _value(row: records.Descriptor) -> Descriptor:
+    vector = tuple(float(x) for x in records.unpack(row))
+    weak = Origin.parse(row.origin).weak
+    return Descriptor(row.embedder, row.revision, row.count, row.sentences_sha256, vector, weak)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from sam_hub.inference.columns import by_columns
 from sam_hub.inference.memory import Memory, attending
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def decode(
     answers: list[list[int]] = [[] for _ in questions]
     if not waiting:
         return answers
-    with torch.inference_mode(), attending(loaded.model):
+    with torch.inference_mode(), attending(loaded.model), by_columns(loaded.model):
         batch = _Batch(loaded, prefix, min(SLOTS, len(waiting)), len(waiting[-1].question) + ROOM)
         while waiting or batch.rows:
             if waiting and len(batch.rows) < batch.memory.slots:
@@ -168,12 +169,13 @@ class _Batch:
     def _pass(self, first: int, rows: Sequence[_Row], guesses: Sequence[list[int]]) -> None:
         fresh = [row.fresh() for row in rows]
         runs = [[*f, *g] for f, g in zip(fresh, guesses, strict=True)]
-        self.memory.begin(first, [row.known for row in rows], list(map(len, runs)), self._loaded.device)
+        known, counts = [row.known for row in rows], list(map(len, runs))
+        padding = self.memory.begin(first, known, counts, self._loaded.device)
         asked, start = [], 0  # the flat places after which a token is to be chosen
         for f, run in zip(fresh, runs, strict=True):
             asked += range(start + len(f) - 1, start + len(run))
             start += len(run)
-        states = self._run([token for run in runs for token in run], asked)
+        states = self._run([token for run in runs for token in run] + [0] * padding, asked)
         free = [] if rows[0].constraint else self._head(states).argmax(-1).tolist()
         place = 0
         for row, f, guess in zip(rows, fresh, guesses, strict=True):

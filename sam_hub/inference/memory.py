@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import UnusableModel
+from sam_hub.inference.columns import MULTIPLE
 
 if TYPE_CHECKING:
     import torch
@@ -85,19 +86,24 @@ class Memory:
         """P; 0 until the prefix was run."""
         return self._prefix[0][0].shape[1] if self._prefix else 0
 
-    def begin(self, row: int, lengths: Sequence[int], counts: Sequence[int], device: str) -> None:
+    def begin(self, row: int, lengths: Sequence[int], counts: Sequence[int], device: str) -> int:
         """Announce a pass over the rows from number ``row`` on: for each, how many of its tokens are known and how
-        many follow now, one at least."""
+        many follow now, one at least. Returns how many tokens are to be appended to theirs, which nobody looks at."""
         wanted = max(known + more for known, more in zip(lengths, counts, strict=True))
         if wanted > self.width:
             self._widen(max(wanted, self.width * 3 // 2))
-        self.current = Pass(row, tuple(lengths), tuple(counts), device, self.prefix_length)
+        padding = -sum(counts) % MULTIPLE
+        self.current = Pass(row, tuple(lengths), tuple(counts), device, self.prefix_length, padding)
+        return padding
 
     def positions(self, count: int) -> torch.Tensor:
         """Where the tokens of this pass stand in their texts, (count,), prefix included."""
         import torch
 
-        return torch.arange(count) if self.current is None else self.current.places + self.prefix_length
+        if self.current is None:
+            return torch.arange(count)
+        places = self.current.places + self.prefix_length
+        return torch.nn.functional.pad(places, (0, count - len(places)))
 
     def _widen(self, width: int) -> None:
         """More room for every row; rare, since few answers are much longer than expected."""
@@ -141,13 +147,14 @@ def _over_prefix(query, key, value, rules: _Rules) -> torch.Tensor:
 @dataclass
 class Pass:
     """Where the N tokens of a pass belong: R rows from ``row`` on, of which each has T places, padded for
-    attention alone."""
+    attention alone. ``padding`` more tokens follow them, of no row."""
 
     row: int
     lengths: tuple[int, ...]
     counts: tuple[int, ...]
     device: str
     prefix: int
+    padding: int
     _hidden: dict[int | None, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -159,7 +166,7 @@ class Pass:
         on = lambda values: torch.tensor(values, device=self.device)  # noqa: E731
         self.rows = on([self.row + r for r, _ in own])
         self.places = on([self.lengths[r] + t for r, t in own])
-        self.back = on([r * most + t for r, t in own])  # flat token → place in the grid
+        self.back = on([r * most + t for r, t in own] + [0] * self.padding)  # flat token → place in the grid
         last = [count - 1 for count in self.counts]
         self.grid = on([[starts[r] + min(t, last[r]) for t in range(most)] for r in range(rows)])  # and back
         self.width = max(known + more for known, more in zip(self.lengths, self.counts, strict=True))
@@ -183,8 +190,8 @@ class Pass:
 
         heads, _, size = key.shape
         rows, most = self.grid.shape
-        memory[0][self.rows, :, self.places] = key.transpose(0, 1)
-        memory[1][self.rows, :, self.places] = value.transpose(0, 1)
+        memory[0][self.rows, :, self.places] = key[:, : len(self.places)].transpose(0, 1)
+        memory[1][self.rows, :, self.places] = value[:, : len(self.places)].transpose(0, 1)
         keys, values = memory[:, self.row : self.row + rows, :, : self.width]
         # Queries that share a head of keys stand together, so that no key is copied for each of them.
         asked = query[:, self.grid].view(heads, -1, rows, most, size)

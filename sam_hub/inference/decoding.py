@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from sam_hub.inference.columns import by_columns
+from sam_hub.inference.columns import MULTIPLE, by_columns
 from sam_hub.inference.memory import Memory, attending
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SLOTS = 48  # rows side by side
 FRESH = 512  # tokens of new questions in one pass
 TOKENS = 48  # of a step, guesses included: on two cores a token costs least from about there on
-GUESS = 12  # of one row at most
+GUESS = 8  # of one row at most
 ROOM = 64  # tokens of an answer for which memory is laid out; a longer one gets more
 
 
@@ -150,9 +150,14 @@ class _Batch:
 
     def step(self) -> None:
         """Run what every row said since the last pass, and what may follow."""
-        room = TOKENS - sum(len(row.said) + len(row.question) - row.known for row in self.rows)
-        most = min(GUESS, max(0, room) // len(self.rows))
-        self._pass(0, self.rows, [row.guess(most) for row in self.rows])
+        fresh = sum(len(row.fresh()) for row in self.rows)
+        room = max(TOKENS, fresh + -fresh % MULTIPLE) - fresh
+        most = min(GUESS, max(1, room // len(self.rows)))
+        guesses = []
+        for row in self.rows:
+            guesses.append(row.guess(min(most, room)))
+            room -= len(guesses[-1])
+        self._pass(0, self.rows, guesses)
 
     def release(self) -> list[_Row]:
         """Take out the rows that are done; the last ones move to where they were."""

@@ -99,7 +99,11 @@ class SelectExperts(Work):
             "target": target.name,
             "labels": list(target.labels),
             "rankings": {
-                ranking.method: {"ranking": ranking.as_dict(), "chosen": list(chosen[ranking.method])}
+                ranking.method: {
+                    "ranking": ranking.as_dict(),
+                    "chosen": list(chosen[ranking.method]),
+                    "k": len(chosen[ranking.method]) if self.k == AUTO else self.k,
+                }
                 for ranking in rankings
             },
             "chosen": side_by_side(chosen),

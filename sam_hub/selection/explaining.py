@@ -134,7 +134,8 @@ def _by_votes(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any], nu
     ]
     if row.get("agreement") is not None:
         facts.append(("agrees", f"F1 {number(row['agreement'])} with the other experts, on average"))
-    return facts
+    steps = (asked.get("evidence") or {}).get("steps", ())
+    return facts + [("adds", _step(step, number)) for step in steps if step["expert"] == row["expert"]]
 
 
 def _chosen(row: Mapping[str, Any], ranking: Mapping[str, Any]) -> str:
@@ -207,15 +208,15 @@ def evidence_lines(parameters: Mapping[str, Any], number: Number = two_digits) -
     evidence = parameters.get("evidence")
     if not evidence:
         return []
-    lines = []
-    for place, step in enumerate(evidence["steps"], 1):
-        if step["gain"] is None:
-            lines.append(
-                f"{place}. {step['expert']}: F1 {number(step['f1'])} on the first half of the sample"
-            )
-            continue
-        gains = f"{step['gain']:+.3f} there, {step['checked']:+.3f} on the second half"
-        f1 = f"F1 {number(step['before'])} becomes {number(step['f1'])} on the first half"
-        taken = "taken" if step["taken"] else "not taken"
-        lines.append(f"{place}. with {step['expert']}: {f1}, {gains}: {taken}")
+    lines = [
+        f"{place}. {step['expert']}: {_step(step, number)}" for place, step in enumerate(evidence["steps"], 1)
+    ]
     return [*lines, f"Then it ends: {evidence['stopped']}."]
+
+
+def _step(step: Mapping[str, Any], number: Number) -> str:
+    if step["gain"] is None:
+        return f"the first, with F1 {number(step['f1'])} on one half of the sample"
+    f1 = f"with it F1 {number(step['before'])} becomes {number(step['f1'])} on one half"
+    gains = f"{step['gain']:+.3f} there, {step['checked']:+.3f} on the other half"
+    return f"{f1}, {gains}: {'taken' if step['taken'] else 'not taken'}"

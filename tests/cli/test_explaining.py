@@ -99,6 +99,35 @@ def test_of_a_ranking_of_an_earlier_version_only_what_is_known_is_told() -> None
     assert (verdict({}), no_fit({}), evidence_lines({})) == ("", "", [])
 
 
+def test_the_steps_by_which_experts_were_chosen_are_told_each_with_its_gains() -> None:
+    first = {"expert": "a", "before": None, "f1": 0.5, "gain": None, "checked": None, "taken": True}
+    second = {"expert": "b", "before": 0.5, "f1": 0.61, "gain": 0.11, "checked": -0.02, "taken": False}
+    evidence = {
+        "chosen": ["a"],
+        "steps": [first, second],
+        "stopped": "no further expert helps on the second half",
+    }
+    lines = evidence_lines({"evidence": evidence})
+    assert lines == [
+        "1. a: the first, with F1 0.50 on one half of the sample",
+        "2. b: with it F1 0.50 becomes 0.61 on one half, +0.110 there, -0.020 on the other half: not taken",
+        "Then it ends: no further expert helps on the second half.",
+    ]
+    facts = dict(reasons("a", {"sampling": ranking(evidence=evidence)}, ["person"]))
+    assert facts["votes"].endswith("chosen by evidence (k is 1)")
+    assert facts["adds"] == "the first, with F1 0.50 on one half of the sample"
+
+
+def test_a_ranking_by_votes_alone_tells_the_place_by_similarity_and_that_a_card_is_weak() -> None:
+    made = ranking()
+    made["rows"][0] |= {"near": {"cosine": 0.4, "rank": 1, "origin": "card"}, "domain": "law"}
+    facts = reasons("a", {"similarity": None, "sampling": made}, ["person"])
+    assert facts[0] == ("text", "0.40 cosine to the target's text, rank 1 of 1 by similarity")
+    assert facts[1][1].startswith("domain law, described from its card alone, which is weak")
+    made["rows"][0]["near"] = None
+    assert reasons("a", {"sampling": made}, [])[0] == ("text", "no descriptor to compare (domain law)")
+
+
 def test_where_experts_fit_both_scores_are_told() -> None:
     fit = {"fits": True, "why": "", "best": "a", "best_f1": 0.6, "best_low": 0.5, "best_high": 0.7}
     told = verdict({"fit": {**fit, "base": "acme/base", "base_f1": 0.3}})

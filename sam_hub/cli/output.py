@@ -26,8 +26,18 @@ def show_json(values: Any) -> None:
     print(json.dumps(values, indent=2, ensure_ascii=False, default=str), flush=True)
 
 
-def show_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """A table; text from outside is shown as it is, never as markup. Numbers stand to the right."""
+def show_table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    width: int | None = None,
+) -> None:
+    """A table; text from outside is shown as it is, never as markup. Numbers stand to the right.
+
+    Args:
+        width: cells of a line at most; of the terminal, where not given, and 140 without one.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -42,7 +52,7 @@ def show_table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, title:
         column.overflow = "fold"
     for row in rows:
         table.add_row(*(Text(value) for value in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(table)
+    Console(highlight=False, width=width or (None if sys.stdout.isatty() else 140)).print(table)
 
 
 def cell(value: object) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sam_hub.cli.output import AsJson, Free, say, show_json, show_table
 from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.jobs.place import Place
+
+if TYPE_CHECKING:
+    from sam_hub.selection.ranking import Ranking
+
+WIDTH = 100  # cells of a line of explanations
 
 
 class By(StrEnum):
@@ -27,6 +33,13 @@ class Votes(StrEnum):
     plain = "plain"
 
 
+class Weights(StrEnum):
+    """How much a vote weighs."""
+
+    uniform = "uniform"
+    similarity = "similarity"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(epilog="Example: sam-hub select court-2026 --k 3 --sample 60")(select)
@@ -36,9 +49,18 @@ def register(app: typer.Typer) -> None:
 def select(
     target: Annotated[str, typer.Argument(help="The target's name.")],
     by: Annotated[By, typer.Option(help="Which ranking to make.")] = By.both,
-    k: Annotated[int, typer.Option("--k", min=1, help="How many experts to choose.")] = 3,
-    sample: Annotated[int, typer.Option(min=1, help="Sentences that every expert is asked about.")] = 40,
+    k: Annotated[
+        str, typer.Option("--k", help="How many experts to choose; auto: as many as the votes speak for.")
+    ] = "3",
+    sample: Annotated[
+        int,
+        typer.Option(help="Sentences that every expert is asked about, 20 to 500; a smaller corpus whole."),
+    ] = 40,
     votes: Annotated[Votes, typer.Option(help="Whose votes count for an expert.")] = Votes.leave_self_out,
+    weights: Annotated[
+        Weights,
+        typer.Option(help="Votes weigh alike, or by how similar the expert's text is to the target's."),
+    ] = Weights.uniform,
     free: Free = False,
     threshold: Annotated[float, typer.Option(help="The share of voters that must agree.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the sample and the bootstrap.")] = 0,
@@ -46,49 +68,75 @@ def select(
     allow_blind: Annotated[
         bool, typer.Option("--allow-blind", help="Choose experts that know none of the labels, too.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each expert why it stands where it stands.")
+    ] = False,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Rank the experts for a target, by similarity and by votes on a sample, and choose the best k."""
     from sam_hub.jobs.works.selecting import SelectExperts
-    from sam_hub.selection.ranking import Ranking
 
     place = Place()
     work = SelectExperts(
         target=target,
         experts=tuple(expert or ()),
         by=by.value,
-        k=k,
+        k=int(k) if k.removeprefix("-").isdecimal() else k,
         sample=sample,
         votes=votes.value,
         threshold=threshold,
         seed=seed,
         free=free,
         allow_blind=allow_blind,
+        weights=weights.value,
     )
+    work.check()
     if background:
         start_job(place, work, as_json=as_json)
         return
     made = perform(place, work)
     if as_json:
-        show_json(made["rankings"])
-        return
+        show_json({**made["rankings"], "chosen": made["chosen"], "uncovered": made["uncovered"]})
+    else:
+        _show(made, explain)
+
+
+def _show(made: dict[str, Any], explain: bool) -> None:
+    """Both rankings, what they come to, and what to do next."""
+    from sam_hub.cli.explaining import show_reasons
+    from sam_hub.selection.explaining import no_fit
+    from sam_hub.selection.ranking import Ranking
+
+    warnings = []
     for method, values in made["rankings"].items():
         ranking = Ranking.from_dict(values["ranking"])
         print(f"\nBy {method}:")
-        show_ranking(ranking, values["chosen"])
-        if not any(row.score for row in ranking.rows):
-            say("The experts agree on nothing: this ranking says nothing. Take a larger --sample, or merge")
-            say("by the other ranking alone: sam-hub merge TARGET --by similarity.")
-    if gaps := made["uncovered"]:
-        say(f"No expert knows: {', '.join(gaps)}.")
-    say(f"\nNext: sam-hub merge {made['target']}")
+        show_ranking(ranking, values["chosen"], width=WIDTH if explain else None)
+        if warning := no_fit(ranking.parameters):
+            warnings.append(warning)
+        elif not any(row.score for row in ranking.rows):
+            say(
+                "All scores are 0: this ranking says nothing. Take a larger --sample, or merge by the other one."
+            )
+    if explain:
+        show_reasons(made)
+    else:
+        for warning in warnings:
+            print(f"\n{warning}")
+        if gaps := made["uncovered"]:
+            say(f"No expert knows: {', '.join(gaps)}.")
+    say("\nNext: sam-hub search" if warnings else f"\nNext: sam-hub merge {made['target']}")
 
 
-def show_ranking(ranking, chosen) -> None:
-    """A ranking as a table; the chosen are marked."""
+def show_ranking(ranking: Ranking, chosen: Sequence[str], width: int | None = None) -> None:
+    """A ranking as a table; the chosen are marked.
+
+    Args:
+        width: cells of a line, where the notes are told below, and not in the table.
+    """
     interval = ranking.method == "sampling"
-    heads = ("", "expert", "F1 by votes" if interval else "cosine", "95% interval", "knows", "")
+    heads = ["", "expert", "F1 by votes" if interval else "cosine", "95% interval", "knows", ""]
     rows = [
         (
             "*" if row.expert in chosen else "",
@@ -100,8 +148,8 @@ def show_ranking(ranking, chosen) -> None:
         )
         for row in ranking.rows
     ]
-    keep = [i for i in range(len(heads)) if interval or i != 3]
-    show_table([heads[i] for i in keep], [[row[i] for i in keep] for row in rows])
+    keep = [i for i in range(len(heads)) if (interval or i != 3) and (width is None or i != 5)]
+    show_table([heads[i] for i in keep], [[row[i] for i in keep] for row in rows], width=width)
 
 
 def choose(

@@ -37,8 +37,9 @@ from sam_hub.inference.models import load_model
 from sam_hub.inference.prediction import predict
 from sam_hub.merging.merged import METHODS, merge, plan_for
 from sam_hub.ner.text import Entity, Sentence
+from sam_hub.selection.choosing import choose_best
 from sam_hub.selection.ranking import Ranking
-from sam_hub.selection.selecting import choose_best, sampling_ranking, similarity_ranking
+from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.settings import Settings
 
 UNIFIED = "sam-hub/ner-unified"

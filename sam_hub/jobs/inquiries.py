@@ -152,11 +152,12 @@ class PlanRemoval(Inquiry):
 
 @dataclass(frozen=True)
 class Rankings(Inquiry):
-    """A target's latest rankings: ``{"similarity": …, "sampling": …, "both", "uncovered"}``.
+    """A target's latest rankings: ``{"similarity": …, "sampling": …, "both", "similarity_only", "sampling_only",
+    "uncovered"}``.
 
-    Each ranking is None, or ``{"rows": [{"expert", "score", "low", "high", "knows", "note", "precision",
-    "recall", "chosen"}], "parameters", "k", "by_hand", "created_at"}``, the best first; "both" lists the
-    experts that both chose, "uncovered" the target's labels that no expert of the catalog covers.
+    Each ranking is None, or ``{"rows": [fields of `sam_hub.selection.ranking.Ranked`, and "chosen"], "parameters", "k",
+    "by_hand", "created_at"}``, the best first; "both" lists the experts that both chose, "uncovered" the target's
+    labels that no expert of the catalog covers.
     """
 
     target: str

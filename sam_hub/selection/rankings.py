@@ -9,9 +9,9 @@ from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.catalog.registration import resolve_experts
 from sam_hub.errors import CatalogError, InputError
-from sam_hub.selection.ranking import uncovered
+from sam_hub.selection.explaining import METHODS, shown
+from sam_hub.selection.ranking import side_by_side, uncovered
 
-METHODS = ("similarity", "sampling")
 BY_HAND = "by_hand"
 
 
@@ -20,14 +20,19 @@ def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
 
     Returns:
         "similarity" and "sampling": None, or {"rows": the ranking's rows with "chosen" added, "parameters", "k",
-        "by_hand", "created_at"}; "both": experts that both chose; "uncovered": labels that no expert covers.
+        "by_hand", "created_at"}; "both": experts that both chose; "similarity_only" and "sampling_only": those that
+        one alone chose; "uncovered": labels that no expert covers.
     """
     target = records.get_target(catalog, target_name)
     found: dict[str, Any] = {
         method: _plain(records.latest_selection(catalog, target.id, method)) for method in METHODS
     }
-    chosen = [{row["expert"] for row in made["rows"] if row["chosen"]} for made in found.values() if made]
-    found["both"] = sorted(set.intersection(*chosen)) if len(chosen) == 2 else []
+    chosen = {
+        method: [row["expert"] for row in made["rows"] if row["chosen"]]
+        for method, made in found.items()
+        if made
+    }
+    found |= side_by_side(chosen)
     experts = {expert.repo: expert.labels for expert in records.list_experts(catalog)}
     found["uncovered"] = list(uncovered(target.labels, experts))
     return found
@@ -36,14 +41,9 @@ def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
 def _plain(selection: records.Selection | None) -> dict[str, Any] | None:
     if selection is None:
         return None
-    chosen = chosen_repos(selection)
-    return {
-        "rows": [{**row, "chosen": row["expert"] in chosen} for row in selection.ranking],
-        "parameters": {name: v for name, v in selection.parameters.items() if name != BY_HAND},
-        "k": selection.k,
-        "by_hand": is_by_hand(selection),
-        "created_at": selection.created_at.isoformat(),
-    }
+    parameters = {name: v for name, v in selection.parameters.items() if name != BY_HAND}
+    told = shown(selection.ranking, parameters, chosen_repos(selection), selection.k, is_by_hand(selection))
+    return {**told, "created_at": selection.created_at.isoformat()}
 
 
 def chosen_repos(selection: records.Selection) -> set[str]:

@@ -1,29 +1,108 @@
-"""Select experts for a target of the catalog, and keep rankings and what they were made of."""
+"""Rank the catalog's experts for a target, and keep what the rankings were made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
-from sam_hub.errors import InputError
-from sam_hub.inference.asking import ask, expert_model, sample_key
+from sam_hub.catalog.origins import Origin
+from sam_hub.errors import InputError, SamHubError
+from sam_hub.inference.asking import (
+    DEFAULT_FORMAT,
+    Model,
+    ask,
+    base_model,
+    base_of,
+    expert_model,
+    sample_key,
+)
+from sam_hub.inference.embedding import Descriptor
 from sam_hub.ner.readers import read_corpus
-from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
-from sam_hub.selection.ranking import Ranking
-from sam_hub.selection.sampling import Voting, draw_sample, rank_by_sampling
-from sam_hub.selection.similarity import rank_by_similarity
+from sam_hub.selection.descriptors import expert_descriptor, known_descriptor, target_descriptor
+from sam_hub.selection.evidence import choose_by_evidence
+from sam_hub.selection.fit import judge_fit
+from sam_hub.selection.poll import hold_poll
+from sam_hub.selection.ranking import Near, Ranking, known_labels
+from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
+from sam_hub.selection.similarity import nearness, rank_by_similarity
+from sam_hub.selection.votes import BY_SIMILARITY, Voting
 from sam_hub.settings import Settings
+
+UNTUNED = " (untuned)"
 
 
 def similarity_ranking(
     catalog: Catalog, target: records.Target, experts: Sequence[records.Expert], *, settings: Settings
 ) -> Ranking:
-    """Rank by descriptors."""
+    """Rank by descriptors; an expert without one comes last, with a note.
+
+    Raises:
+        InputError: no expert has a descriptor.
+        CatalogError: one has a descriptor by another embedder only.
+    """
     centre = target_descriptor(catalog, target, settings)
-    vectors = {expert.repo: expert_descriptor(catalog, expert, settings) for expert in experts}
-    return rank_by_similarity(centre, vectors, target.labels, {e.repo: e.labels for e in experts})
+    near = _nearness(catalog, centre, experts, settings)
+    ranking = rank_by_similarity(centre, near, target.labels, {e.repo: e.labels for e in experts})
+    return ranking.explained(_bases(catalog, experts), _domains(experts), near)
+
+
+def _nearness(
+    catalog: Catalog, centre: Descriptor, experts: Sequence[records.Expert], settings: Settings
+) -> dict[str, Near]:
+    """How near the experts lie that have a descriptor.
+
+    Raises:
+        CatalogError: an expert has one by another embedder only, which can't be compared.
+    """
+    vectors, origins = {}, {}
+    for expert in experts:
+        if records.descriptors_of(catalog, expert.id):
+            vectors[expert.repo] = expert_descriptor(catalog, expert, settings)
+            row = known_descriptor(catalog, expert, settings)
+            origins[expert.repo] = Origin.parse(row.origin).kind if row else ""
+    return nearness(centre, vectors, origins)
+
+
+def _nearness_if_any(
+    catalog: Catalog,
+    target: records.Target,
+    experts: Sequence[records.Expert],
+    settings: Settings,
+    needed: bool,
+) -> dict[str, Near]:
+    """The same for a ranking by votes, which can do without: then nothing that can't be compared stops it."""
+    if not any(records.descriptors_of(catalog, expert.id) for expert in experts):
+        return {}  # the target's corpus need not be described
+    try:
+        return _nearness(catalog, target_descriptor(catalog, target, settings), experts, settings)
+    except SamHubError:
+        if needed:
+            raise
+        return {}
+
+
+def _bases(catalog: Catalog, experts: Sequence[records.Expert]) -> dict[str, str]:
+    """What each expert was tuned from: ``repo@`` and the first digits of its weights' hash.
+
+    The hash decides; where an expert records none, the base of that name in the catalog is taken for its own.
+    """
+    bases = records.list_bases(catalog)
+    names = {base.weights_sha256: base.repo for base in bases}
+    of_name = {base.repo: base.weights_sha256 for base in bases}
+    found = {}
+    for expert in experts:
+        sha = expert.base_sha256 or of_name.get(expert.base_repo)
+        found[expert.repo] = (
+            f"{names.setdefault(sha, expert.base_repo)}@{sha[:12]}" if sha else expert.base_repo
+        )
+    return found
+
+
+def _domains(experts: Sequence[records.Expert]) -> dict[str, str]:
+    return {expert.repo: expert.domain or "" for expert in experts}
 
 
 def sampling_ranking(
@@ -32,18 +111,26 @@ def sampling_ranking(
     experts: Sequence[records.Expert],
     *,
     settings: Settings,
-    size: int = 40,
+    size: int = USUAL,
     voting: Voting | None = None,
     free: bool = False,
+    by_evidence: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Ranking:
     """Let every expert predict on a sample of the target, and rank by votes.
 
-    Adding an expert later costs its own pass alone: the others' predictions are kept.
+    The untuned base is asked, too, and does not vote (see `sam_hub.selection.fit`; parameter "fit"). Adding an expert
+    later costs its own pass alone: the others' predictions are kept.
+
+    Args:
+        by_evidence: also find how many experts to choose (see `sam_hub.selection.evidence`; parameter "evidence").
     """
     voting = voting or Voting()
+    near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
-    models = [expert_model(catalog, expert) for expert in experts]
+    bases = _bases(catalog, experts)
+    untuned = _untuned(catalog, [e for e in experts if known_labels(target.labels, e.labels)], bases)
+    models = [*(expert_model(catalog, expert) for expert in experts), *untuned.values()]
     answers = ask(
         catalog,
         models,
@@ -54,15 +141,44 @@ def sampling_ranking(
         free=free,
         on_progress=on_progress,
     )
-    ranking = rank_by_sampling(
-        {name: records.entities_of(answer) for name, answer in answers.items()},
+    entities = {name: records.entities_of(answer) for name, answer in answers.items()}
+    poll = hold_poll(
+        sample,
+        {e.repo: entities[e.repo] for e in experts},
         target.labels,
         {e.repo: e.labels for e in experts},
         voting,
-        {name: answer.parse_failures for name, answer in answers.items()},
+        {e.repo: answers[e.repo].parse_failures for e in experts},
+        {name: place.cosine for name, place in near.items()},
     )
+    ranking = rank_by_sampling(poll).explained(bases, _domains(experts), near)
+    fit = ranking.fit()
+    base = untuned.get(bases[fit[0]]) if fit else None
+    found = {"fit": judge_fit(poll, ranking, _plain_name(base), entities[base.name] if base else None)}
+    if by_evidence and fit:
+        found["evidence"] = choose_by_evidence(poll, fit).as_dict()
     _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
-    return ranking
+    return replace(ranking, parameters={**ranking.parameters, **found})
+
+
+def _untuned(
+    catalog: Catalog, experts: Sequence[records.Expert], bases: Mapping[str, str]
+) -> dict[str, Model]:
+    """The bases of these experts that are on disk, by what `_bases` calls them, as models that can be asked."""
+    found = {}
+    for expert in experts:
+        if bases[expert.repo] not in found:
+            try:
+                model = base_model(base_of(catalog, expert), expert.prompt_format or DEFAULT_FORMAT)
+            except InputError:
+                continue  # full models are asked without their base
+            # Its name is told apart from an expert's: a repository can be listed as both.
+            found[bases[expert.repo]] = replace(model, name=f"{model.name}{UNTUNED}")
+    return found
+
+
+def _plain_name(base: Model | None) -> str:
+    return base.name.removesuffix(UNTUNED) if base else ""
 
 
 def _record_probes(
@@ -79,7 +195,7 @@ def _record_probes(
             expert_id=ids[row.expert],
             target_id=target.id,
             sample_key=key,
-            votes=voting.votes,
+            votes=voting.name,
             threshold=voting.threshold,
             precision=row.precision,
             recall=row.recall,
@@ -89,46 +205,3 @@ def _record_probes(
             pseudo_entities=ranking.parameters["pseudo_entities"][row.expert],
         )
         records.record_probe(catalog, probe)
-
-
-def choose_best(
-    catalog: Catalog,
-    target: records.Target,
-    experts: Sequence[records.Expert],
-    rankings: Sequence[Ranking],
-    k: int,
-    *,
-    allow_blind: bool = False,
-) -> dict[str, tuple[str, ...]]:
-    """Choose the best k of each ranking, and record all of it at once; the chosen repos by the ranking's method."""
-    refs = {expert.repo: expert.ref for expert in experts}
-    chosen, selections = {}, []
-    for ranking in rankings:
-        chosen[ranking.method] = ranking.top(k, allow_blind=allow_blind)
-        plain = ranking.as_dict()
-        selections.append(
-            records.Selection(
-                target_id=target.id,
-                method=ranking.method,
-                k=k,
-                parameters=plain["parameters"],
-                ranking=plain["rows"],
-                chosen=[refs[name] for name in chosen[ranking.method]],
-            )
-        )
-    records.record_selections(catalog, *selections)
-    return chosen
-
-
-def candidates(catalog: Catalog) -> list[records.Expert]:
-    """The catalog's experts that are on disk.
-
-    Raises:
-        InputError: there is none.
-    """
-    there = [e for e in records.list_experts(catalog) if e.path and Path(e.path).is_dir()]
-    if not there:
-        raise InputError(
-            "No expert of the catalog is on disk", "Find, add and pull some: `sam-hub search`, `add`, `pull`."
-        )
-    return there

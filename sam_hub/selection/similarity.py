@@ -4,24 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from sam_hub.catalog.origins import CARD
+from sam_hub.errors import InputError
 from sam_hub.inference.embedding import Descriptor, cosine
-from sam_hub.selection.ranking import Ranked, Ranking, known_labels
+from sam_hub.selection.ranking import BLIND, Near, Ranked, Ranking, known_labels, missed_labels
+
+WEAK = "weak: described by its card alone"
+
+
+def nearness(
+    target: Descriptor, experts: Mapping[str, Descriptor], origins: Mapping[str, str] | None = None
+) -> dict[str, Near]:
+    """How near each expert's text lies to the target's, the nearest first; ties by name.
+
+    Args:
+        origins: what each descriptor was made from, where that is known.
+
+    Raises:
+        InputError: a descriptor is of another embedder than the target's.
+    """
+    cosines = {name: cosine(target, descriptor) for name, descriptor in experts.items()}
+    ordered = sorted(cosines, key=lambda name: (-cosines[name], name))
+    return {
+        name: Near(cosines[name], rank, (origins or {}).get(name, "")) for rank, name in enumerate(ordered, 1)
+    }
 
 
 def rank_by_similarity(
     target: Descriptor,
-    experts: Mapping[str, Descriptor],
+    near: Mapping[str, Near],
     labels: Sequence[str],
     expert_labels: Mapping[str, Collection[str] | None],
 ) -> Ranking:
     """Rank experts by the cosine of their training text's descriptor to the target's.
 
+    Args:
+        near: the experts that have a descriptor to compare (see `nearness`).
+        expert_labels: what each expert of all was trained on; those not in ``near`` come last and can't be chosen.
+
     Raises:
-        InputError: a descriptor is of another embedder than the target's.
+        InputError: no expert has a descriptor.
     """
+    if not near:
+        raise InputError(
+            f"No expert has a descriptor by {target.embedder} at {target.revision}",
+            "Run `sam-hub describe EXPERT --corpus FILE` with text of its domain, or rank by votes alone "
+            "(--by sampling).",
+        )
     rows = []
-    for name, descriptor in experts.items():
-        near, knows = cosine(target, descriptor), known_labels(labels, expert_labels.get(name))
-        rows.append(Ranked(name, near, near, near, knows, "" if knows else "knows none of the labels"))
-    rows.sort(key=lambda row: (-row.score, row.expert))
+    for name in [*near, *sorted(set(expert_labels) - set(near))]:
+        knows = known_labels(labels, expert_labels.get(name))
+        score = near[name].cosine if name in near else None
+        unfit = "" if name in near else f"no descriptor: run `sam-hub describe {name}`"
+        weak = WEAK if name in near and near[name].origin == CARD else ""
+        note = "; ".join(filter(None, ("" if knows else BLIND, unfit, weak)))
+        misses = missed_labels(labels, knows)
+        rows.append(
+            Ranked(name, score, score, score, knows, note, misses=misses, unfit=unfit, near=near.get(name))
+        )
     return Ranking("similarity", tuple(rows), {"embedder": target.embedder, "revision": target.revision})

@@ -68,8 +68,8 @@ def test_describe_names_the_nearest_experts(with_target: Call) -> None:
 def test_select_merge_predict_evaluate_push(
     with_target: Call, texts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    selected = with_target("select", "paris", "--k", "2", "--sample", "3")
-    assert set(selected) == {"similarity", "sampling"}
+    selected = with_target("select", "paris", "--k", "2")
+    assert set(selected) == {"similarity", "sampling", "chosen", "uncovered"}
     assert "acme/ner-medicine" not in selected["sampling"]["chosen"]  # it knows none of the labels
 
     merged = with_target("merge", "paris")
@@ -95,10 +95,10 @@ def test_select_merge_predict_evaluate_push(
 
 
 def test_a_second_selection_asks_no_model(with_target: Call, home: Path) -> None:
-    first = with_target("select", "paris", "--by", "sampling", "--k", "1", "--sample", "3")
+    first = with_target("select", "paris", "--by", "sampling", "--k", "1")
     for expert in with_target("list"):
         Path(expert["path"], "adapter_model.safetensors").unlink()
-    assert with_target("select", "paris", "--by", "sampling", "--k", "1", "--sample", "3") == first
+    assert with_target("select", "paris", "--by", "sampling", "--k", "1") == first
 
 
 def test_a_dry_merge_writes_nothing(with_target: Call, home: Path) -> None:

@@ -73,7 +73,7 @@ def make_target(terminal: Tmux, texts: Path, gold: Path, name: str, show: Show) 
 
 
 def rank(terminal: Tmux, show: Show) -> None:
-    """Both rankings: the best two, by votes on eight sentences."""
+    """Both rankings: the best two, by votes on twenty sentences."""
     terminal.press("3")
     terminal.wait_for("press r to rank")
     terminal.press("r")
@@ -81,9 +81,9 @@ def rank(terminal: Tmux, show: Show) -> None:
     terminal.press("Enter")
     terminal.type("2")
     terminal.press("Enter")
-    terminal.type("8")
+    terminal.type("20")
     show("how to rank", terminal.screen())
-    terminal.press("Enter", "Enter", "Enter")
+    terminal.press("Enter", "Enter", "Enter", "Enter")
     show("rankings", terminal.wait_for("By similarity", "By sampling", "chosen: best 2", seconds=JOB_SECONDS))
 
 

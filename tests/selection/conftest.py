@@ -12,6 +12,9 @@ from sam_hub import catalog as records
 from sam_hub.catalog import Catalog, open_catalog
 from sam_hub.catalog.corpora import define_target
 from sam_hub.ner import Entity, Sentence
+from sam_hub.selection.poll import Poll, hold_poll
+from sam_hub.selection.ranking import Ranking
+from sam_hub.selection.sampling import rank_by_sampling
 from sam_hub.settings import Settings
 from tests import tiny_models
 
@@ -27,6 +30,17 @@ def entity(text: str, label: str) -> Entity:
 
 ANN, BOB, ROME = entity("Ann", "person"), entity("Bob", "person"), entity("Rome", "place")
 LAKE, COMO, DAY = entity("Lake Como", "place"), entity("Como", "place"), entity("Monday", "date")
+
+
+def poll_of(rows, labels, knows, voting=None, **more) -> Poll:
+    """A poll on as many sentences as there are rows."""
+    sentences = [Sentence(TEXT)] * len(next(iter(rows.values())))
+    return hold_poll(sentences, rows, labels, knows, voting, **more)
+
+
+def rank(rows, labels, knows, voting=None, **more) -> Ranking:
+    """The ranking by such a poll."""
+    return rank_by_sampling(poll_of(rows, labels, knows, voting, **more))
 
 
 @dataclass(frozen=True)

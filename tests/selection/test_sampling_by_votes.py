@@ -6,15 +6,10 @@ import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner import Sentence
-from sam_hub.selection.sampling import (
-    PLAIN,
-    Voting,
-    bootstrap_f1,
-    draw_sample,
-    pseudo_labels,
-    rank_by_sampling,
-)
-from tests.selection.conftest import ANN, BOB, COMO, DAY, LAKE, ROME
+from sam_hub.selection.sampling import check_size, draw_sample
+from sam_hub.selection.scores import bootstrap_f1
+from sam_hub.selection.votes import BY_SIMILARITY, PLAIN, Voting, collect
+from tests.selection.conftest import ANN, BOB, COMO, DAY, LAKE, ROME, rank
 
 CORPUS = [Sentence(" ".join(["word"] * (n % 40 + 1)) + f" {n}") for n in range(200)]
 PEOPLE = {"person"}
@@ -25,7 +20,7 @@ def votes(*answers, voters=PEOPLE, **options):
     """The pseudo-labels of one sentence on which these experts said these entities."""
     names = [f"expert{i}" for i in range(len(answers))]
     rows = {name: [answer] for name, answer in zip(names, answers, strict=True)}
-    return pseudo_labels(rows, {name: set(voters) for name in names}, Voting(**options))[0]
+    return collect(rows, {name: set(voters) for name in names}).agreed(Voting(**options))[0]
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another():
@@ -49,6 +44,14 @@ def test_a_sample_shows_nobody_the_labels():
     assert draw_sample([Sentence("Ann", ())], 1) == [Sentence("Ann")]
 
 
+@pytest.mark.parametrize(("size", "said"), [(19, "too small"), (501, "too large"), (-1, "too small")])
+def test_a_sample_of_another_size_than_20_to_500_is_refused(size, said):
+    with pytest.raises(UsageError, match=f"{said}.*taken whole"):
+        check_size(size)
+    check_size(20)
+    check_size(500)
+
+
 def test_a_sample_of_nothing_makes_no_sense():
     with pytest.raises(UsageError, match="0 sentences"):
         draw_sample(CORPUS, 0)
@@ -69,7 +72,7 @@ def test_a_share_of_votes_is_met_exactly():
 
 def test_an_expert_votes_only_on_labels_it_knows():
     rows = {"a": [[ANN, ROME]], "b": [[ANN, ROME]], "c": [[]]}
-    found = pseudo_labels(rows, {"a": {"person"}, "b": {"person"}, "c": {"place"}}, Voting())
+    found = collect(rows, {"a": {"person"}, "b": {"person"}, "c": {"place"}}).agreed(Voting())
     assert found == [(ANN,)]
 
 
@@ -87,8 +90,8 @@ def test_leaving_oneself_out_takes_away_the_vote_for_oneself():
     """Of three, one names Ann alone, and two name Bob: with its own vote counted, half is reached sooner."""
     rows = {"a": [[ANN]], "b": [[ANN, BOB]], "c": [[BOB]]}
     knows = dict.fromkeys(rows, ("person",))
-    plain = rank_by_sampling(rows, ["person"], knows, Voting(votes=PLAIN))
-    fair = rank_by_sampling(rows, ["person"], knows)
+    plain = rank(rows, ["person"], knows, Voting(votes=PLAIN))
+    fair = rank(rows, ["person"], knows)
     assert {r.expert: r.score for r in plain.rows} == pytest.approx({"a": 2 / 3, "b": 1.0, "c": 2 / 3})
     assert {r.expert: r.score for r in fair.rows} == {"a": 0.0, "b": 0.0, "c": 0.0}
     assert {r.expert: r.precision for r in fair.rows} == {"a": 0.0, "b": 0.0, "c": 0.0}
@@ -101,38 +104,95 @@ def test_who_agrees_with_the_others_comes_first():
         "fine": [[ANN, ROME], [BOB]],
         "short": [[ANN], []],
     }
-    ranking = rank_by_sampling(rows, BOTH, dict.fromkeys(rows, BOTH), parse_failures={"odd": 2})
+    ranking = rank(rows, BOTH, dict.fromkeys(rows, BOTH), parse_failures={"odd": 1})
     assert [r.expert for r in ranking.rows] == ["fine", "good", "short", "odd"]
-    assert ranking.rows[-1].note == "2 answers broke the format"
+    assert ranking.rows[-1].note == "1 answer broke the format"
     assert ranking.parameters["sentences"] == 2
 
 
 def test_an_expert_that_knows_no_label_is_named_scored_and_passed_over():
     rows = {"a": [[ANN]], "b": [[ANN]], "blind": [[ANN]]}
-    ranking = rank_by_sampling(rows, ["person"], {"a": ["person"], "b": ["person"], "blind": ["gene"]})
+    ranking = rank(rows, ["person"], {"a": ["person"], "b": ["person"], "blind": ["gene"]})
     blind = next(r for r in ranking.rows if r.expert == "blind")
     assert (blind.knows, blind.note, blind.score) == ((), "knows none of the labels", 1.0)
     assert set(ranking.top(3)) == {"a", "b"}
     assert set(ranking.top(3, allow_blind=True)) == {"a", "b", "blind"}
 
 
+def test_an_expert_whose_answers_all_broke_is_said_so_not_chosen_and_has_no_vote():
+    """With its silence as a vote against, two of four is less than .6; without it, two of three is more."""
+    rows = {"a": [[ANN]], "b": [[ANN]], "c": [[]], "d": [[ANN]], "broken": [[]]}
+    knows = dict.fromkeys(rows, ("person",))
+    broken = rank(rows, ["person"], knows, Voting(threshold=0.6), parse_failures={"broken": 1})
+    assert [row.score for row in broken.rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
+    row = broken.rows[3]
+    assert (row.expert, row.unfit, row.note) == ("broken", *["none of its answers could be read"] * 2)
+    assert row.agreement is None
+    assert broken.top(5) == broken.top(5, allow_blind=True) == ("a", "b", "d", "c")
+    silent = rank(rows, ["person"], knows, Voting(threshold=0.6))
+    assert {row.score for row in silent.rows} == {0.0}
+
+
+def test_where_no_answer_but_one_experts_can_be_read_there_is_no_vote():
+    rows = {"a": [[ANN]], "b": [[ANN]], "c": [[ANN]]}
+    with pytest.raises(InputError, match=r"Only 1 of the 3 experts .* gave answers that can be read"):
+        rank(rows, ["person"], dict.fromkeys(rows, ("person",)), parse_failures={"b": 1, "c": 1})
+
+
+def test_votes_weigh_as_much_as_the_experts_text_is_like_the_targets():
+    """Two near experts name Ann and two far ones Bob: by heads that is a tie, by weight it is not."""
+    rows = {"near": [[ANN]], "far": [[BOB]], "farther": [[BOB]], "near too": [[ANN]]}
+    cosines = {"near": 0.5, "near too": 0.4, "far": 0.1, "farther": 0.1}
+    ballots = collect(rows, dict.fromkeys(rows, PEOPLE), cosines)
+    assert ballots.agreed(Voting(threshold=0.6)) == [(ANN,)]
+    assert collect(rows, dict.fromkeys(rows, PEOPLE)).agreed(Voting(threshold=0.6)) == [()]
+
+
+def test_a_vote_of_a_text_that_is_unlike_or_not_known_weighs_nothing_and_that_is_said():
+    rows = {"a": [[ANN]], "b": [[ANN]], "unlike": [[BOB]], "unknown": [[BOB]]}
+    by_similarity = Voting(weights=BY_SIMILARITY)
+    knows = dict.fromkeys(rows, ("person",))
+    ranking = rank(rows, ["person"], knows, by_similarity, cosines={"a": 0.2, "b": 0.2, "unlike": -0.1})
+    notes = {row.expert: row.note for row in ranking.rows}
+    assert notes["a"] == ""
+    assert notes["unlike"] == notes["unknown"] == "its votes weigh nothing: no similar text is known of it"
+    assert [row.score for row in ranking.rows] == [1, 1, 0, 0]
+    with pytest.raises(InputError, match="Only 1 of 4 votes have a weight"):
+        rank(rows, ["person"], knows, by_similarity, cosines={"a": 0.2, "b": 0.0})
+
+
+def test_tenths_that_make_up_a_share_are_enough():
+    """.1 + .1 + .1 of .6 are a half, though not in binary numbers."""
+    rows = {str(i): [[ANN]] if i < 3 else [[]] for i in range(4)}
+    weights = {"0": 0.1, "1": 0.1, "2": 0.1, "3": 0.3}
+    assert collect(rows, dict.fromkeys(rows, PEOPLE), weights).agreed(Voting()) == [(ANN,)]
+
+
+def test_all_settings_of_a_vote_are_one_name():
+    assert Voting().name == "leave-self-out"
+    assert Voting(votes=PLAIN, weights=BY_SIMILARITY).name == "plain, weighted by similarity"
+    assert Voting(minimum=3).name == "leave-self-out, at least 3"
+
+
 def test_an_expert_whose_labels_are_not_recorded_may_vote():
-    ranking = rank_by_sampling({"a": [[ANN]], "b": [[ANN]]}, ["person"], {"a": None, "b": []})
+    ranking = rank({"a": [[ANN]], "b": [[ANN]]}, ["person"], {"a": None, "b": []})
     assert [r.score for r in ranking.rows] == [1.0, 1.0]
 
 
 def test_where_the_others_agree_on_nothing_it_is_said():
     rows = {"a": [[ANN]], "b": [[BOB]], "c": [[]]}
-    ranking = rank_by_sampling(rows, ["person"], dict.fromkeys(rows, ("person",)))
+    ranking = rank(rows, ["person"], dict.fromkeys(rows, ("person",)))
     assert {r.note for r in ranking.rows} == {"the others agree on nothing"}
 
 
 def test_one_voter_is_no_vote():
     with pytest.raises(InputError, match="Only 1 of 2 experts know any of the labels person"):
-        rank_by_sampling({"a": [[ANN]], "b": [[DAY]]}, ["person"], {"a": ["person"], "b": ["date"]})
+        rank({"a": [[ANN]], "b": [[DAY]]}, ["person"], {"a": ["person"], "b": ["date"]})
 
 
-@pytest.mark.parametrize("bad", [{"threshold": 0}, {"threshold": 1.1}, {"votes": "loud"}])
+@pytest.mark.parametrize(
+    "bad", [{"threshold": 0}, {"threshold": 1.1}, {"votes": "loud"}, {"weights": "gold"}]
+)
 def test_votes_that_make_no_sense_are_refused(bad):
     with pytest.raises(UsageError):
         Voting(**bad)
@@ -155,5 +215,5 @@ def test_the_interval_of_agreement_on_nothing_is_nought():
 def test_what_one_expert_alone_can_know_is_not_held_against_it():
     predictions = {"calendar": [[ANN, DAY]], "a": [[ANN]], "b": [[ANN]]}
     known = {"calendar": ["person", "date"], "a": ["person"], "b": ["person"]}
-    ranking = rank_by_sampling(predictions, ["person", "date"], known)
+    ranking = rank(predictions, ["person", "date"], known)
     assert {row.expert: row.score for row in ranking.rows}["calendar"] == 1.0

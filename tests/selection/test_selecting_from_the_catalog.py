@@ -12,14 +12,10 @@ from sam_hub.errors import InputError
 from sam_hub.inference.asking import sample_key
 from sam_hub.ner import Sentence
 from sam_hub.ner.readers import read_corpus
-from sam_hub.selection.sampling import Voting, draw_sample
-from sam_hub.selection.selecting import (
-    candidates,
-    choose_best,
-    expert_descriptor,
-    sampling_ranking,
-    similarity_ranking,
-)
+from sam_hub.selection.choosing import candidates, choose_best
+from sam_hub.selection.sampling import draw_sample
+from sam_hub.selection.selecting import expert_descriptor, sampling_ranking, similarity_ranking
+from sam_hub.selection.votes import Voting
 
 
 def by_sampling(place, experts, k=2, **options):
@@ -111,9 +107,107 @@ def test_a_ranking_that_is_stopped_changes_no_choice(place):
             raise KeyboardInterrupt
 
     with Place(place.settings) as here, pytest.raises(KeyboardInterrupt):
-        SelectExperts(place.target.name, k=3, sample=3).run(here, stop, print)
+        SelectExperts(place.target.name, k=3).run(here, stop, print)
     assert records.latest_selection(place.catalog, place.target.id, "similarity").id == before
     assert records.latest_selection(place.catalog, place.target.id, "sampling") is None
+
+
+def test_the_untuned_base_is_asked_on_the_sample_once_and_does_not_vote(place):
+    ranking, _ = by_sampling(place, place.experts)
+    fit = ranking.parameters["fit"]
+    assert fit["base"] == "owner/base"
+    assert 0 <= fit["base_f1"] <= 1
+    assert {row.expert for row in ranking.rows} == {e.repo for e in place.experts}
+    assert predictions(place) == 4
+    by_sampling(place, place.experts)
+    assert predictions(place) == 4
+
+
+def test_how_many_to_choose_is_found_and_recorded_with_its_steps(place):
+    ranking = sampling_ranking(
+        place.catalog, place.target, place.experts, settings=place.settings, by_evidence=True
+    )
+    evidence = ranking.parameters["evidence"]
+    assert evidence["chosen"] == [
+        evidence["steps"][0]["expert"]
+    ]  # three voters: nobody could judge a second one
+    assert "fewer than two voters" in evidence["stopped"]
+    choose_best(place.catalog, place.target, place.experts, [ranking], "auto")
+    kept = records.latest_selection(place.catalog, place.target.id, "sampling")
+    assert kept.k == len(kept.chosen) == 1
+    assert kept.parameters["evidence"] == evidence
+
+
+def test_a_ranking_by_votes_tells_how_near_those_are_that_have_a_descriptor(place):
+    """Weighted by it, the others have no vote; probes are kept apart from those of other votes."""
+    corpus = read_corpus(Path(place.target.corpus_path))
+    for expert in place.experts[:2]:
+        expert_descriptor(place.catalog, expert, place.settings, corpus)
+    ranking, _ = by_sampling(place, place.experts, voting=Voting(weights="similarity"))
+    rows = {row.expert: row for row in ranking.rows}
+    assert rows["owner/one"].near.cosine == pytest.approx(1, abs=1e-5)
+    assert rows["owner/one"].near.origin == "corpus"
+    assert rows["owner/three"].near is None
+    assert "weigh nothing" in rows["owner/three"].note
+    key = sample_key(draw_sample(corpus, 3, 0), place.target.labels)
+    name = "leave-self-out, weighted by similarity"
+    assert len(records.list_probes(place.catalog, place.target.id, key, name, 0.5)) == 3
+    assert records.list_probes(place.catalog, place.target.id, key, "leave-self-out", 0.5) == []
+
+
+def test_an_expert_without_a_descriptor_does_not_stop_the_ranking_by_similarity(place):
+    corpus = read_corpus(Path(place.target.corpus_path))
+    with pytest.raises(InputError, match="No expert has a descriptor by all-MiniLM"):
+        by_similarity(place)
+    expert_descriptor(place.catalog, place.experts[2], place.settings, corpus)
+    ranking, chosen = by_similarity(place)
+    assert [row.expert for row in ranking.rows] == ["owner/three", "owner/one", "owner/two"]
+    assert chosen == ("owner/three",)
+
+
+def test_votes_cross_bases_and_the_choice_does_not(place):
+    """The third expert is, as far as is recorded, of another base: it is a full model of its own."""
+    folder = Path(place.experts[0].path).parent / "base"
+    other = records.add_expert(
+        place.catalog,
+        records.ExpertCreate(
+            repo="other/full",
+            commit="f" * 40,
+            kind="full",
+            base_repo="other/base",
+            base_sha256="f" * 64,
+            labels=list(place.target.labels),
+            path=str(folder),
+        ),
+    )
+    ranking, chosen = by_sampling(place, [*place.experts, other], k=4)
+    bases = {row.expert: row.base for row in ranking.rows}
+    assert bases["other/full"] == f"other/base@{'f' * 12}"
+    assert bases["owner/one"].startswith("owner/base@")
+    assert len({bases[name] for name in chosen}) == 1
+    passed = {row.expert for row in ranking.rows if row.note.endswith("of another base")}
+    assert passed == set(bases) - set(chosen)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"sample": 19}, {"sample": 501}, {"k": 0}, {"k": "auto", "by": "similarity"}, {"weights": "loud"}],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_read(place, wrong):
+    from sam_hub.errors import UsageError
+    from sam_hub.jobs.works.selecting import SelectExperts
+
+    with pytest.raises(UsageError):
+        SelectExperts("no such target", **wrong).run(place, print, print)
+
+
+def test_a_job_of_an_earlier_catalog_still_reads():
+    from sam_hub.jobs.work import work_of
+
+    names = ("target", "experts", "by", "k", "sample", "votes", "threshold", "seed", "free", "allow_blind")
+    values = ("town", [], "both", 3, 8, "plain", 0.5, 0, False, False)
+    work = work_of("select", dict(zip(names, values, strict=True)))
+    assert (work.sample, work.weights) == (8, "uniform")
 
 
 def test_only_experts_on_disk_are_candidates(place, tmp_path):

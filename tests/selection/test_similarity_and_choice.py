@@ -8,14 +8,19 @@ import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.inference.embedding import Descriptor
-from sam_hub.selection.ranking import Ranked, Ranking, known_labels, uncovered
-from sam_hub.selection.similarity import rank_by_similarity
+from sam_hub.selection.ranking import Near, Ranked, Ranking, known_labels, side_by_side, uncovered
+from sam_hub.selection.similarity import nearness
+from sam_hub.selection.similarity import rank_by_similarity as rank
 
 LABELS = ("person", "place")
 
 
 def descriptor(*vector: float, embedder: str = "mini") -> Descriptor:
     return Descriptor(embedder, "aaa", 10, "0" * 64, vector)
+
+
+def rank_by_similarity(target, experts, labels, known):
+    return rank(target, nearness(target, experts), labels, known)
 
 
 def test_the_nearest_comes_first_and_ties_go_by_name():
@@ -62,3 +67,69 @@ def test_a_ranking_survives_json():
     experts = {"near": descriptor(1, 0), "far": descriptor(0, 1)}
     ranking = rank_by_similarity(descriptor(1, 0), experts, LABELS, {"near": ["place"], "far": None})
     assert Ranking.from_dict(json.loads(json.dumps(ranking.as_dict()))) == ranking
+
+
+def test_an_expert_without_a_descriptor_comes_last_with_a_note_and_is_not_chosen():
+    near = {"far": descriptor(0, 1), "z": descriptor(1, 0)}
+    known = dict.fromkeys(("a new one", *near), LABELS)
+    ranking = rank_by_similarity(descriptor(1, 0), near, LABELS, known)
+    assert [(r.expert, r.score) for r in ranking.rows] == [("z", 1.0), ("far", 0.0), ("a new one", None)]
+    assert ranking.rows[-1].note == "no descriptor: run `sam-hub describe a new one`"
+    assert ranking.top(3) == ranking.top(3, allow_blind=True) == ("z", "far")
+
+
+def test_if_no_expert_has_a_descriptor_that_is_said():
+    with pytest.raises(InputError, match=r"No expert has a descriptor by mini at aaa.*sam-hub describe"):
+        rank_by_similarity(descriptor(1, 0), {}, LABELS, {"a": LABELS})
+
+
+def test_a_place_by_similarity_tells_what_it_rests_on():
+    near = nearness(descriptor(1, 0), {"a": descriptor(0, 1), "b": descriptor(1, 0)}, {"a": "card"})
+    assert near == {"b": Near(1.0, 1, ""), "a": Near(0.0, 2, "card")}
+
+
+def test_only_experts_of_the_bests_base_are_chosen_and_the_others_noted():
+    ranking = Ranking(
+        "sampling",
+        tuple(Ranked(name, s, s, s, LABELS) for name, s in zip("abcd", (0.9, 0.8, 0.7, 0.6), strict=True)),
+        {},
+    ).explained({"a": "x@1", "b": "y@2", "c": "x@1", "d": "y@2"}, {"a": "news"}, {})
+    assert ranking.top(3) == ("a", "c")
+    assert [row.note for row in ranking.rows] == ["", "of another base", "", "of another base"]
+    assert [row.base for row in ranking.rows] == ["x@1", "y@2", "x@1", "y@2"]
+    assert ranking.rows[0].domain == "news"
+
+
+def test_the_base_is_that_of_the_first_that_is_fit():
+    rows = (
+        Ranked("blind", 1, 1, 1, ()),
+        Ranked("fit", 0.5, 0.5, 0.5, LABELS),
+        Ranked("next", 0.4, 0.4, 0.4, LABELS),
+    )
+    ranking = Ranking("sampling", rows, {}).explained({"blind": "x", "fit": "y", "next": "y"}, {}, {})
+    assert ranking.top(2) == ("fit", "next")
+
+
+def test_both_choices_side_by_side():
+    assert side_by_side({"similarity": ["a", "b"], "sampling": ["c", "b"]}) == {
+        "both": ["b"],
+        "similarity_only": ["a"],
+        "sampling_only": ["c"],
+    }
+    assert side_by_side({"sampling": ["c"]})["both"] == []
+
+
+def test_a_ranking_of_an_earlier_version_still_reads():
+    """Its rows have none of the fields that were added since."""
+    row = {
+        "expert": "a",
+        "score": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "knows": ["person"],
+        "note": "",
+        "precision": 0.5,
+    }
+    ranking = Ranking.from_dict({"method": "sampling", "rows": [{**row, "recall": 0.5}], "parameters": {}})
+    assert ranking.top(1) == ("a",)
+    assert (ranking.rows[0].misses, ranking.rows[0].near, ranking.rows[0].disagreements) == ((), None, ())

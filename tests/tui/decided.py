@@ -22,6 +22,19 @@ PREDICTED = (
     (Entity(4, 18, "court of Paris", "court"), Entity(25, 36, "Marie Curie", "person")),
     (Entity(0, 5, "Judge", "court"),),
 )
+ORIGINS = ("repo", "corpus", "dataset", "card")
+DISAGREEMENTS = [
+    {
+        "text": "The court of Paris heard Marie Curie.",
+        "says": [{"start": 4, "end": 18, "text": "court of Paris", "label": "court"}],
+        "others": [{"start": 4, "end": 9, "text": "court", "label": "court"}],
+    },
+    {
+        "text": "After a long day in court, and much to the surprise of all, " * 4 + "Judge Ada Byron spoke.",
+        "says": [],
+        "others": [{"start": 246, "end": 255, "text": "Ada Byron", "label": "person"}],
+    },
+]
 SCORES = {"sam-hub/base (untuned)": 0.11, "acme/ner-000000-legal": 0.42, "SaM (union)": 0.58}
 
 
@@ -51,6 +64,11 @@ def _rank(
         note = "" if knows else "knows none of the labels"
         values = {"expert": expert.repo, "score": score, "low": score - spread, "high": score + spread}
         rows.append({**values, "knows": knows, "note": note, "precision": score, "recall": score})
+        at = place if method == "similarity" else len(experts) - 1 - place
+        near = {"cosine": 0.62 - 0.17 * at, "rank": 1 + at, "origin": ORIGINS[at]}
+        rows[-1] |= {"near": near, "domain": expert.domain}
+        if method == "sampling":
+            rows[-1] |= {"agreement": 0.7 - 0.1 * place, "disagreements": DISAGREEMENTS}
     parameters = {"votes": "leave-self-out", "threshold": 0.5, "minimum": 2, "seed": 0, "sentences": 40}
     pseudo = {"pseudo_entities": {row["expert"]: 20 + place for place, row in enumerate(rows)}}
     records.record_selections(

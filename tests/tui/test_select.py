@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from textual.widgets import Input
 from sam_hub.catalog import Selection, get_target, latest_selection, open_catalog, record_selections
 from sam_hub.settings import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
+from tests.tui.decided import decide
 from tests.tui.filled import fill
 from tui.app import SamHubApp
 from tui.stages.select import SelectStage
@@ -154,9 +156,13 @@ async def test_ranking_again_shows_the_plan_refuses_nonsense_and_then_runs(worke
         assert "only new experts are asked" in " ".join(text_of(app).replace("│", " ").split())
         assert "Back (Esc)" in text_of(app)  # the whole form has room
         app.screen.query_one("#field-k", Input).value = "none"
-        await pilot.press(*["enter"] * 5)
-        await until(pilot, lambda: "give a number from 1 on" in text_of(app))
+        await pilot.press(*["enter"] * 6)
+        await until(pilot, lambda: "give 1 or more" in text_of(app))
         app.screen.query_one("#field-k", Input).value = "1"
+        app.screen.query_one("#field-sample", Input).value = "19"
+        await pilot.press(*["enter"] * 5)
+        await until(pilot, lambda: "give 20 to 500" in text_of(app))
+        app.screen.query_one("#field-sample", Input).value = "20"
         await pilot.press(*["enter"] * 4)
         await until(pilot, lambda: app.jobs and app.jobs[0].job.kind == "select")
         await until(pilot, lambda: "best 1" in text_of(app), 90)
@@ -200,7 +206,61 @@ async def test_a_ranking_that_says_nothing_is_called_so(filled: Settings) -> Non
         await at_select(pilot, "By sampling all scores are 0")
 
 
-async def test_what_no_expert_covers_is_told_under_the_rankings(settings: Settings, tmp_path) -> None:
+async def test_as_many_as_the_votes_speak_for_are_chosen(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=NARROW) as pilot:
+        await at_select(pilot, "In both")
+        await pilot.press("r")
+        await until(pilot, lambda: "or auto" in text_of(app))
+        app.screen.query_one("#field-by", Input).value = "similarity"
+        app.screen.query_one("#field-k", Input).value = "auto"
+        await pilot.press(*["enter"] * 6)
+        await until(pilot, lambda: app.failure is not None)
+        assert "found by votes" in app.failure.title  # type: ignore[union-attr]
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await pilot.press("r")
+        await until(pilot, lambda: "or auto" in text_of(app))
+        app.screen.query_one("#field-by", Input).value = "both"
+        await pilot.press(*["enter"] * 6)
+        await until(pilot, lambda: "1 by evidence" in text_of(app), 90)
+
+
+FIT = {
+    "fits": False,
+    "why": "No expert fits: the untuned base does as well (acme/base: F1 0.400)",
+    "base": "acme/base",
+}
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_where_no_expert_fits_that_is_the_answer(filled: Settings, size: tuple[int, int]) -> None:
+    parameters = {"sentences": 40, "votes": "plain", "threshold": 0.5, "fit": FIT}
+    rank(filled, "similarity", {"expert": "acme/a"})
+    rank(filled, "sampling", {"expert": "acme/a"}, parameters=parameters)
+    app = SamHubApp(filled)
+    async with app.run_test(size=size) as pilot:
+        await at_select(pilot, "In both")
+        await until(pilot, lambda: "No expert fits: the untuned base does as well" in text_of(app))
+        assert "A merge is not advised" in " ".join(text_of(app).split())
+        assert app.stage.can("merge")  # not forbidden
+
+
+async def test_the_reasons_name_the_sentences_on_which_an_expert_is_alone(
+    settings: Settings, tmp_path: Path
+) -> None:
+    decide(settings, tmp_path)
+    app = SamHubApp(settings)
+    async with app.run_test(size=WIDE) as pilot:
+        await at_select(pilot, "In both")
+        await until(pilot, lambda: "Why acme/" in text_of(app))
+        await pilot.press("enter", "end")  # into the reasons, and to their end
+        await until(pilot, lambda: "the votes alone: Ada Byron [person]" in text_of(app))
+        shown = text_of(app)
+        assert "it alone: court of Paris [court]" in shown
+        assert "Judge Ada Byron" in shown  # of a long sentence the place in question
+
+
+async def test_what_no_expert_covers_is_told_under_the_rankings(settings: Settings, tmp_path: Path) -> None:
     from tests.tui.filled import add_target
 
     fill(settings.catalog_url, 0, {"repo": "acme/a", "labels": ["person"], "path": "/somewhere"})

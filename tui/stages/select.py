@@ -22,6 +22,7 @@ from tui.widgets.why import METHODS, agreement_text, why_text
 if TYPE_CHECKING:
     from sam_hub.catalog.browsing import ExpertRow
 
+TABLE_FRAME = 3  # rows of a table beside those it shows: its head and its border
 SHOWN = 6  # experts named in a plan; more are counted
 
 
@@ -42,12 +43,13 @@ class SelectStage(Stage):
     SCOPED_CSS = False  # the size of the terminal is told by classes of the screen
     DEFAULT_CSS = """
     #select-body { height: 1fr; display: none; }
-    #rankings { height: 1fr; layout: horizontal; }
+    #rankings { height: 1fr; max-height: 60%; layout: horizontal; }
     #ranking-similarity { width: 5fr; }
     #ranking-sampling { width: 7fr; }
     .-narrow #rankings { layout: vertical; }
     .-narrow #ranking-similarity, .-narrow #ranking-sampling { width: 1fr; }
     .-short #why { display: none; }
+    .-short #rankings { max-height: 100%; }
     """
 
     def __init__(self) -> None:
@@ -152,6 +154,21 @@ class SelectStage(Stage):
         table = focused or next(self._table(m) for m in METHODS if self.rankings[m])
         self._look(table.method, table.expert)
 
+        self._give_room()
+
+    def _give_room(self) -> None:
+        """Rows that the tables do not need are the reasons'."""
+        if self.rankings is None:
+            return
+        heights = [len(self._table(m).rows_shown) + TABLE_FRAME for m in METHODS]
+        stacked, alone = self.screen.has_class("-narrow"), self.screen.has_class("-short")
+        needed = sum(heights) if stacked else max(heights)
+        self.query_one("#rankings").styles.height = "1fr" if alone else needed
+
+    def on_resize(self) -> None:
+        """The tables stand side by side, or not."""
+        self.call_after_refresh(self._give_room)
+
     def _draw_tables(self) -> None:
         for method in METHODS:
             self._table(method).draw()
@@ -239,17 +256,22 @@ class SelectStage(Stage):
         if values is None:
             return
         self._asked = values
-        await self.submit(
-            SelectExperts(
-                target.name,
-                tuple(asked),
-                by=values["by"],
-                k=int(values["k"]),
-                sample=int(values["sample"]),
-                votes=values["votes"],
-                threshold=float(values["threshold"]),
-            )
+        ranking = SelectExperts(
+            target.name,
+            tuple(asked),
+            by=values["by"],
+            k=int(values["k"]) if values["k"].isdigit() else values["k"],
+            sample=int(values["sample"]),
+            votes=values["votes"],
+            threshold=float(values["threshold"]),
+            weights=values["weights"],
         )
+
+        async def checked_and_submitted() -> None:
+            await self.source.read(ranking.check)
+            await self.submit(ranking)
+
+        await self.guarded(checked_and_submitted())
 
     @work(exclusive=True, group="choose")
     async def do_choose(self) -> None:

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
 WAYS = ("both", "similarity", "sampling")
 VOTES = ("leave-self-out", "plain")
+WEIGHTS = ("uniform", "similarity")
+AUTO = "auto"
 SHOWN = 4  # experts named
 
 
 def ranking_form(target: TargetRow, selected: Sequence[str], on_disk: int, before: Mapping[str, str]) -> Form:
-    """A form with the fields by, k, sample, votes and threshold.
+    """A form with the fields by, k, sample, votes, weights and threshold.
 
     Args:
         selected: the repos to be ranked; none: all that are on disk.
@@ -28,14 +30,21 @@ def ranking_form(target: TargetRow, selected: Sequence[str], on_disk: int, befor
         "k": "3",
         "sample": "40",
         "votes": VOTES[0],
+        "weights": WEIGHTS[0],
         "threshold": "0.5",
         **before,
     }
     fields = [
         Field("by", "Rankings: both, similarity or sampling", values["by"], check=lambda v: _one_of(v, WAYS)),
-        Field("k", "How many experts each ranking chooses", values["k"], check=_count),
-        Field("sample", "Sentences that each expert is asked about", values["sample"], check=_count),
+        Field("k", "Experts that each ranking chooses, or auto", values["k"], check=_count),
+        Field("sample", "Sentences that each is asked about, 20 to 500", values["sample"], check=_size),
         Field("votes", "Votes: leave-self-out, or plain", values["votes"], check=lambda v: _one_of(v, VOTES)),
+        Field(
+            "weights",
+            "Votes weigh: uniform, or similarity",
+            values["weights"],
+            check=lambda v: _one_of(v, WEIGHTS),
+        ),
         Field("threshold", "Share of the voters that must agree", values["threshold"], check=_share),
     ]
     return Form(f"Rank experts for {target.name}", _plan(target, selected, on_disk), fields, "Rank")
@@ -61,9 +70,19 @@ def _one_of(value: str, known: Sequence[str]) -> str:
 
 
 def _count(value: str) -> str:
-    return (
-        "" if value.isascii() and value.isdigit() and 0 < int(value) < 10**6 else "give a number from 1 on."
-    )
+    known = value == AUTO or (_is_number(value) and 0 < int(value) < 10**6)
+    return "" if known else "give 1 or more."
+
+
+def _size(value: str) -> str:
+    from sam_hub.selection.sampling import LARGEST, SMALLEST
+
+    fits = _is_number(value) and SMALLEST <= int(value) <= LARGEST
+    return "" if fits else f"give {SMALLEST} to {LARGEST}."
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) < 10
 
 
 def _share(value: str) -> str:

@@ -136,11 +136,9 @@ class RankingTable(Table):
             key = self.app.keys_of("probe")
             self.border_title = Text(f"By {self.method}: not made yet, press {key}")
             return
-        how = (
-            "chosen by hand"
-            if made["by_hand"]
-            else f"chosen: best {sum(row['chosen'] for row in made['rows'])}"
-        )
+        count = sum(row["chosen"] for row in made["rows"])
+        how = f"chosen: {count} by evidence" if "evidence" in made["parameters"] else f"chosen: best {count}"
+        how = "chosen by hand" if made["by_hand"] else how
         self.border_title = Text(f"By {self.method} {symbols.dot} {symbols.done} {how}")
 
     def on_resize(self) -> None:

@@ -60,7 +60,7 @@ class EvaluateTarget(Work):
         from sam_hub.catalog import get_target
         from sam_hub.errors import UsageError
         from sam_hub.evaluation.evaluating import read_gold, sam_systems, single_systems
-        from sam_hub.selection.selecting import candidates
+        from sam_hub.selection.choosing import candidates
 
         target = get_target(place.catalog, self.target)
         path = self.gold or target.gold_path

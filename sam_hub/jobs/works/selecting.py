@@ -9,13 +9,15 @@ from sam_hub.jobs.work import Say, Watch, Work
 
 if TYPE_CHECKING:
     from sam_hub.jobs.place import Place
+    from sam_hub.selection.votes import Voting
 
 
 @dataclass(frozen=True)
 class SelectExperts(Work):
     """Rank experts for a target by similarity, by sampling, or by both, and choose the best k of each ranking.
 
-    ``experts`` are names; empty: all that are on disk. The other fields are those of `sam-hub select`.
+    ``experts`` are names; empty: all that are on disk. ``k`` is a number, or "auto": as many as there is evidence
+    for. The other fields are those of `sam-hub select`.
     """
 
     KIND: ClassVar[str] = "select"
@@ -23,32 +25,49 @@ class SelectExperts(Work):
     target: str
     experts: tuple[str, ...] = ()
     by: str = "both"
-    k: int = 3
+    k: int | str = 3
     sample: int = 40
     votes: str = "leave-self-out"
     threshold: float = 0.5
     seed: int = 0
     free: bool = False
     allow_blind: bool = False
+    weights: str = "uniform"
 
     @property
     def title(self) -> str:
         """A few words for lists."""
         return f"rank experts for {self.target}"
 
+    @property
+    def voting(self) -> Voting:
+        """How votes are counted. Raises UsageError where that makes no sense."""
+        from sam_hub.selection.votes import Voting
+
+        return Voting(threshold=self.threshold, votes=self.votes, seed=self.seed, weights=self.weights)
+
+    def check(self) -> None:
+        """Refuse what can't be done, before a job is made of it or a model is asked.
+
+        Raises:
+            UsageError: the sample is too small or too large, or k or the votes make no sense.
+        """
+        from sam_hub.selection.choosing import check_count
+        from sam_hub.selection.sampling import check_size
+
+        check_count(self.k, self.by)
+        check_size(self.sample)
+        _ = self.voting
+
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Make the rankings; what an expert has predicted stays, whatever happens to the next one."""
         from sam_hub.catalog import get_target
         from sam_hub.catalog.registration import resolve_experts
-        from sam_hub.selection.ranking import uncovered
-        from sam_hub.selection.sampling import Voting
-        from sam_hub.selection.selecting import (
-            candidates,
-            choose_best,
-            sampling_ranking,
-            similarity_ranking,
-        )
+        from sam_hub.selection.choosing import AUTO, candidates, choose_best
+        from sam_hub.selection.ranking import side_by_side, uncovered
+        from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 
+        self.check()
         catalog, settings = place.catalog, place.settings
         target = get_target(catalog, self.target)
         experts = resolve_experts(catalog, self.experts) if self.experts else candidates(catalog)
@@ -63,8 +82,9 @@ class SelectExperts(Work):
                 experts,
                 settings=settings,
                 size=self.sample,
-                voting=Voting(threshold=self.threshold, votes=self.votes, seed=self.seed),
+                voting=self.voting,
                 free=self.free,
+                by_evidence=self.k == AUTO,
                 on_progress=watch,
             )
             rankings.append(voted)
@@ -72,11 +92,20 @@ class SelectExperts(Work):
         chosen = choose_best(catalog, target, experts, rankings, self.k, allow_blind=self.allow_blind)
         for method, names in chosen.items():
             say(f"By {method}: {', '.join(names)}")
+        for ranking in rankings:
+            if why := ranking.parameters.get("fit", {}).get("why"):
+                say(f"{why}.")
         return {
             "target": target.name,
+            "labels": list(target.labels),
             "rankings": {
-                ranking.method: {"ranking": ranking.as_dict(), "chosen": list(chosen[ranking.method])}
+                ranking.method: {
+                    "ranking": ranking.as_dict(),
+                    "chosen": list(chosen[ranking.method]),
+                    "k": len(chosen[ranking.method]) if self.k == AUTO else self.k,
+                }
                 for ranking in rankings
             },
+            "chosen": side_by_side(chosen),
             "uncovered": list(uncovered(target.labels, {e.repo: e.labels for e in experts})),
         }

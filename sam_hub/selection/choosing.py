@@ -1,0 +1,104 @@
+"""Choose the best experts of each ranking, and record rankings and choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.errors import InputError, UsageError
+from sam_hub.selection.ranking import Ranking
+
+AUTO = "auto"
+
+
+def check_count(k: int | str, by: str) -> None:
+    """Refuse a k by which nobody can be chosen.
+
+    Args:
+        k: how many, or "auto".
+        by: which rankings are made: "similarity", "sampling" or "both".
+
+    Raises:
+        UsageError: k is neither a number from 1 on nor "auto", or there are no votes to find it by.
+    """
+    if k == AUTO and by == "similarity":
+        raise UsageError(
+            "How many experts to choose is found by votes, and the similarity has none",
+            "Give a number for k, or rank by sampling, too.",
+        )
+    if k != AUTO and (not isinstance(k, int) or k < 1):
+        raise UsageError(f"{k} experts can't be chosen", f"Give 1 or more, or {AUTO}.")
+
+
+def best_of(
+    rankings: Sequence[Ranking], k: int | str, *, allow_blind: bool = False
+) -> dict[str, tuple[str, ...]]:
+    """The best k of each ranking, by method.
+
+    With "auto", the sampling ranking chooses the set for which there is evidence (`sam_hub.selection.evidence`), in
+    the order of the choice, and the other ranking its best ones, as many.
+
+    Raises:
+        InputError: a ranking has no expert that can be chosen.
+        UsageError: k is not positive, or "auto" without such evidence.
+    """
+    by_evidence: dict[str, tuple[str, ...]] = {}
+    if k == AUTO:
+        for ranking in rankings:
+            if found := ranking.parameters.get("evidence"):
+                by_evidence[ranking.method] = tuple(found["chosen"])
+        if not by_evidence:
+            for ranking in rankings:
+                ranking.top(1)  # tells why nobody can be chosen, if that is so
+            check_count(k, "similarity")
+        k = len(next(iter(by_evidence.values())))
+    assert isinstance(k, int)
+    return {
+        ranking.method: by_evidence.get(ranking.method) or ranking.top(k, allow_blind=allow_blind)
+        for ranking in rankings
+    }
+
+
+def choose_best(
+    catalog: Catalog,
+    target: records.Target,
+    experts: Sequence[records.Expert],
+    rankings: Sequence[Ranking],
+    k: int | str,
+    *,
+    allow_blind: bool = False,
+) -> dict[str, tuple[str, ...]]:
+    """Choose the best k of each ranking, and record all of it at once; the chosen repos by the ranking's method."""
+    refs = {expert.repo: expert.ref for expert in experts}
+    chosen = best_of(rankings, k, allow_blind=allow_blind)
+    selections = []
+    for ranking in rankings:
+        plain, names = ranking.as_dict(), chosen[ranking.method]
+        selections.append(
+            records.Selection(
+                target_id=target.id,
+                method=ranking.method,
+                k=len(names) if k == AUTO else k,
+                parameters=plain["parameters"],
+                ranking=plain["rows"],
+                chosen=[refs[name] for name in names],
+            )
+        )
+    records.record_selections(catalog, *selections)
+    return chosen
+
+
+def candidates(catalog: Catalog) -> list[records.Expert]:
+    """The catalog's experts that are on disk.
+
+    Raises:
+        InputError: there is none.
+    """
+    there = [e for e in records.list_experts(catalog) if e.path and Path(e.path).is_dir()]
+    if not there:
+        raise InputError(
+            "No expert of the catalog is on disk", "Find, add and pull some: `sam-hub search`, `add`, `pull`."
+        )
+    return there

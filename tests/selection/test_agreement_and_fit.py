@@ -1,0 +1,131 @@
+"""A ranking explains itself: who agrees with whom, where one is alone, and whether anyone beats the untuned base."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sam_hub.ner import Sentence
+from sam_hub.selection.agreement import pairwise_f1
+from sam_hub.selection.fit import judge_fit
+from sam_hub.selection.ranking import Ranking
+from sam_hub.selection.sampling import rank_by_sampling
+from sam_hub.selection.votes import PLAIN, Voting
+from tests.selection.conftest import ANN, BOB, COMO, ROME, TEXT, poll_of, rank
+
+BOTH = ("person", "place")
+
+
+def test_agreement_is_on_the_labels_that_both_know_and_the_same_both_ways():
+    """On people alone: Ann is one of two that "a" names and the one that "b" names."""
+    rows = {"a": [[ANN, BOB]], "b": [[ANN, ROME]], "places": [[COMO]]}
+    knows = {"a": ["person"], "b": BOTH, "places": ["place"]}
+    found = pairwise_f1(poll_of(rows, BOTH, knows))
+    assert found["a"] == {"b": pytest.approx(2 / 3)}
+    assert found["b"] == {"a": pytest.approx(2 / 3), "places": 0.0}
+
+
+def test_who_says_nothing_agrees_with_those_who_say_nothing_on_nothing():
+    rows = {"a": [[ANN]], "silent": [[]], "mute": [[]]}
+    ranking = rank(rows, ["person"], dict.fromkeys(rows, ("person",)))
+    assert ranking.parameters["agreement"] == {
+        "a": {"silent": 0.0, "mute": 0.0},
+        "silent": {"a": 0.0},
+        "mute": {"a": 0.0},
+    }
+    assert {row.expert: row.agreement for row in ranking.rows} == {"a": 0.0, "silent": 0.0, "mute": 0.0}
+
+
+def test_an_expert_is_shown_where_it_stands_alone_the_worst_sentence_first():
+    rows = {"odd": [[BOB], [], [BOB], [ROME]], "a": [[ANN], [], [BOB], []], "b": [[ANN], [], [BOB], []]}
+    row = next(r for r in rank(rows, BOTH, dict.fromkeys(rows, BOTH)).rows if r.expert == "odd")
+    assert [(d.says, d.others) for d in row.disagreements] == [((BOB,), (ANN,)), ((ROME,), ())]
+    assert {d.text for d in row.disagreements} == {TEXT}
+
+
+def test_at_most_three_sentences_are_shown():
+    rows = {"odd": [[BOB]] * 5, "a": [[ANN]] * 5, "b": [[ANN]] * 5}
+    assert {len(row.disagreements) for row in rank(rows, BOTH, dict.fromkeys(rows, BOTH)).rows} == {3}
+
+
+def test_what_a_ranking_explains_survives_json():
+    ranking = rank({"a": [[BOB]], "b": [[ANN]], "c": [[ANN]]}, BOTH, dict.fromkeys("abc", ("person",)))
+    assert ranking.rows[0].disagreements
+    assert ranking.rows[0].misses == ("place",)
+    assert Ranking.from_dict(json.loads(json.dumps(ranking.as_dict()))) == ranking
+
+
+GOOD = {
+    "a": [[ANN], [BOB], [ROME]] * 8,
+    "b": [[ANN], [BOB], [ROME]] * 8,
+    "c": [[ANN], [BOB], []] * 8,
+    "d": [[ANN], [], [ROME]] * 8,
+}
+
+
+def judged(rows, answer, voting=None):
+    poll = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), voting)
+    return judge_fit(poll, rank_by_sampling(poll), "acme/base", answer)
+
+
+def test_experts_that_do_better_than_the_untuned_base_fit():
+    fit = judged(GOOD, [[ANN], [COMO], [COMO]] * 8)
+    assert fit["fits"]
+    assert fit["why"] == ""
+    assert fit["base_f1"] < fit["best_low"] <= fit["best_f1"]
+
+
+def test_where_the_untuned_base_does_as_well_no_expert_fits_and_both_scores_are_told():
+    fit = judged(GOOD, GOOD["a"])
+    assert not fit["fits"]
+    assert (fit["best"], fit["base_f1"], fit["best_f1"]) == ("a", 1.0, 1.0)
+    assert fit["why"] == (
+        "No expert fits: the untuned base does as well (acme/base: F1 1.000; the best expert, a: 1.000, "
+        "95% 1.000 to 1.000)"
+    )
+
+
+def test_base_and_best_expert_face_the_same_votes_in_which_neither_has_one():
+    """By plain votes "b" marks its own work and has 1.0; before the vote of "a" alone less, and the base more."""
+    rows = {"a": [[ANN, BOB]] * 8, "b": [[ANN]] * 8}
+    poll = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
+    ranking = rank_by_sampling(poll)
+    assert (ranking.rows[0].expert, ranking.rows[0].score) == ("b", 1.0)
+    fit = judge_fit(poll, ranking, "acme/base", rows["a"])
+    assert (fit["base_f1"], fit["best_f1"]) == (1.0, pytest.approx(2 / 3))
+    assert not fit["fits"]
+
+
+def test_the_base_is_told_against_the_votes_of_all_too():
+    fit = judged(GOOD, [[ANN], [], []] * 8)
+    assert fit["base_f1_plain"] == pytest.approx(0.5)
+
+
+def test_where_nobody_finds_what_others_agree_on_no_expert_fits():
+    fit = judged({"a": [[ANN]], "b": [[BOB]], "c": [[]]}, None)
+    assert not fit["fits"]
+    assert fit["base"] is None
+    assert "none that can be chosen finds what others agree on" in fit["why"]
+
+
+def test_without_the_base_a_good_expert_is_taken_for_fitting():
+    assert judged(GOOD, None)["fits"]
+
+
+def test_a_large_ranking_takes_seconds():
+    """50 experts, 500 sentences, three entities each: votes, intervals, agreement, and how many to choose."""
+    import random
+    import time
+
+    from sam_hub.selection.evidence import choose_by_evidence
+    from sam_hub.selection.poll import hold_poll
+
+    sentence = Sentence(" ".join(f"w{i}" for i in range(30)))
+    everything = [sentence.entity(*sentence.words[i], label) for i in range(0, 30, 5) for label in BOTH]
+    chance = random.Random(0)
+    rows = {f"e{n}": [chance.sample(everything, 3) for _ in range(500)] for n in range(50)}
+    began = time.monotonic()
+    poll = hold_poll([sentence] * 500, rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
+    choose_by_evidence(poll, rank_by_sampling(poll).fit())
+    assert time.monotonic() - began < 30  # about 3 s; a loaded machine takes longer

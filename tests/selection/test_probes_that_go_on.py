@@ -59,7 +59,7 @@ def test_the_seventh_expert_of_a_probed_target_runs_alone(place, seven, models):
         return passes
 
     first = probe(seven[:6])
-    assert set(first.made) == {expert.repo for expert in seven[:6]}
+    assert set(first.made) == {"base", *(expert.repo for expert in seven[:6])}
     second = probe(seven)
     assert second.made.pop("owner/seven") > 0
     assert second.made.total() == 0
@@ -85,8 +85,9 @@ def test_a_larger_sample_asks_for_its_new_sentences_alone(place, county, models)
     corpus = read_corpus(Path(county.corpus_path))
     small, large = ({s.text for s in draw_sample(corpus, size)} for size in (20, 30))
     assert 0 < len(small & large) < 20
-    assert probe(20) == dict.fromkeys(adapters(place.experts), 20)
-    assert probe(30) == dict.fromkeys(adapters(place.experts), len(large - small))
+    models_asked = ("base", *adapters(place.experts))
+    assert probe(20) == dict.fromkeys(models_asked, 20)
+    assert probe(30) == dict.fromkeys(models_asked, len(large - small))
     assert probe(20).total() == probe(30).total() == 0
 
 
@@ -99,7 +100,7 @@ def kept_rows(file: Path) -> dict[int, dict]:
 
 def test_a_killed_probe_loses_nothing_and_repeats_nothing(place, county, models):
     """``sam-hub select``, killed with SIGKILL when the first answers are there, and run again to the end."""
-    file, total = place.catalog.path, SAMPLE * len(place.experts)
+    file, total = place.catalog.path, SAMPLE * (1 + len(place.experts))  # the untuned base is asked, too
     command = ("select", county.name, "--by", "sampling", "--sample", str(SAMPLE))
     process = subprocess.Popen(
         [sys.executable, "-m", "sam_hub", *command],
@@ -117,7 +118,7 @@ def test_a_killed_probe_loses_nothing_and_repeats_nothing(place, county, models)
 
     before = kept_rows(file)
     assert 0 < len(before) < total
-    assert len(before) % SAMPLE  # one expert was half through
+    assert len(before) % SAMPLE  # one model was half through
 
     told = []
     with counting(models / "base", adapters(place.experts)) as passes, Works(place.settings) as here:
@@ -130,5 +131,5 @@ def test_a_killed_probe_loses_nothing_and_repeats_nothing(place, county, models)
     assert passes.questions.total() == total - len(before)
     assert told[0][1] > len(before)
     assert told[-1][1:] == (total, total)
-    asked = {(row["expert_id"], row["prompt_sha256"]) for row in after.values()}
+    asked = {(row["base_id"], row["expert_id"], row["prompt_sha256"]) for row in after.values()}
     assert len(asked) == total

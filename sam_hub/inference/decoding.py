@@ -8,7 +8,7 @@ far as the model says the same, so that the answer is that of decoding token by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sam_hub.inference.columns import MULTIPLE, by_columns
@@ -23,6 +23,7 @@ SLOTS = 48  # rows side by side
 FRESH = 512  # tokens of new questions in one pass
 TOKENS = 48  # of a step, guesses included: on two cores a token costs least from about there on
 GUESS = 8  # of one row at most
+MATCH = 3  # tokens of the longest run that a guess is looked up by
 ROOM = 64  # tokens of an answer for which memory is laid out; a longer one gets more
 
 
@@ -47,6 +48,9 @@ class _Row:
         self.ended = False
         self.known = 0  # tokens of question and answer whose keys and values are in memory
         self._end = end
+        self._text: list[int] = []
+        self._after: dict[tuple[int, ...], int] = {}  # the last tokens, up to three → where they ended before
+        self._read(question)
 
     def take(self, token: int) -> None:
         """Say a token, and after it all that the grammar forces."""
@@ -60,20 +64,26 @@ class _Row:
         self.ended = token == self._end or bool(self.constraint and self.constraint.finished)
         if not self.ended:
             self.said.append(token)
+            self._read([token])
             self.ended = len(self.said) >= self.limit
+
+    def _read(self, tokens: Iterable[int]) -> None:
+        """Append to the text, and note where each run of one to three tokens ends that is followed by another."""
+        for token in tokens:
+            for size in range(1, min(MATCH, len(self._text)) + 1):
+                self._after[tuple(self._text[-size:])] = len(self._text)
+            self._text.append(token)
 
     def fresh(self) -> list[int]:
         """What the memory does not know yet."""
-        return [*self.question, *self.said][self.known :]
+        return self._text[self.known :]
 
     def guess(self, most: int) -> list[int]:
-        """What followed when the last tokens stood in question or answer before; the longest match counts."""
-        text = [*self.question, *self.said]
-        for size in (3, 2, 1) if most else ():
-            tail = text[-size:]
-            for start in range(len(text) - size - 1, -1, -1):
-                if text[start : start + size] == tail:
-                    return text[start + size : start + size + most]
+        """What followed when the last tokens stood in question or answer before; the longest match counts, and of
+        those the latest."""
+        for size in range(min(MATCH, len(self._text)), 0, -1):
+            if (place := self._after.get(tuple(self._text[-size:]))) is not None:
+                return self._text[place : place + most]
         return []
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sam_hub.inference.columns import MULTIPLE, by_columns
-from sam_hub.inference.memory import Memory, attending
+from sam_hub.inference.memory import ROOM, Memory, attending
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,6 @@ FRESH = 512  # tokens of new questions in one pass
 TOKENS = 48  # of a step, guesses included: on two cores a token costs least from about there on
 GUESS = 8  # of one row at most
 MATCH = 3  # tokens of the longest run that a guess is looked up by
-ROOM = 64  # tokens of an answer for which memory is laid out; a longer one gets more
 
 
 class Constraint(Protocol):
@@ -126,6 +125,8 @@ def decode(
             if waiting and len(batch.rows) < batch.memory.slots:
                 batch.admit(_some(waiting, batch.memory.slots - len(batch.rows)))
             else:
+                if not waiting:
+                    batch.memory.slots = len(batch.rows)  # no other row will come
                 batch.step()
             for row in batch.release():
                 answers[row.number] = row.said

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 NAME = "sam_hub_rows"
+ROOM = 64  # tokens of an answer for which memory is laid out; a longer one gets as many more
 
 
 @contextmanager
@@ -73,7 +74,10 @@ class _Rules:
 
 
 class Memory:
-    """The keys and values of one shared prefix (P tokens) and of at most ``slots`` rows of ``width`` tokens."""
+    """The keys and values of one shared prefix (P tokens) and of at most ``slots`` rows of ``width`` tokens.
+
+    ``slots`` may be lowered when fewer rows will do from now on.
+    """
 
     def __init__(self, slots: int, width: int) -> None:
         self.slots, self.width = slots, width
@@ -91,7 +95,7 @@ class Memory:
         many follow now, one at least. Returns how many tokens are to be appended to theirs, which nobody looks at."""
         wanted = max(known + more for known, more in zip(lengths, counts, strict=True))
         if wanted > self.width:
-            self._widen(max(wanted, self.width * 3 // 2))
+            self._widen(max(wanted, self.width + ROOM))
         padding = -sum(counts) % MULTIPLE
         self.current = Pass(row, tuple(lengths), tuple(counts), device, self.prefix_length, padding)
         return padding
@@ -106,11 +110,12 @@ class Memory:
         return torch.nn.functional.pad(places, (0, count - len(places)))
 
     def _widen(self, width: int) -> None:
-        """More room for every row; rare, since few answers are much longer than expected."""
+        """More room for the rows that are left; rare, since few answers are much longer than expected."""
         import torch
 
         if self._rows is not None:
-            self._rows = torch.nn.functional.pad(self._rows, (0, 0, 0, width - self.width))
+            left = self._rows[:, :, : self.slots]
+            self._rows = torch.nn.functional.pad(left, (0, 0, 0, width - self.width))
         self.width = width
 
     def move(self, source: int, destination: int, length: int) -> None:

@@ -6,6 +6,7 @@ import textwrap
 from typing import Any
 
 WIDTH, INDENT = 100, 12
+SENTENCE = 2 * (WIDTH - INDENT) - 10  # characters: two lines, less what their breaks take
 
 
 def show_reasons(made: dict[str, Any]) -> None:
@@ -26,7 +27,7 @@ def show_reasons(made: dict[str, Any]) -> None:
     main = rankings[next(method for method in reversed(METHODS) if method in rankings)]
     for row in main["rows"]:
         print(f"\n{row['expert']}{' *' if row['chosen'] else ''}")
-        for head, words in reasons(row["expert"], rankings, made["labels"], room=WIDTH - INDENT):
+        for head, words in reasons(row["expert"], rankings, made["labels"], room=SENTENCE):
             _show(head, words)
     print()
     if len(rankings) == 2:

@@ -17,6 +17,8 @@ ORIGINS = {
 }
 ADVICE = "A merge is not advised: look for experts that are nearer to the target (`sam-hub search`)."
 
+MENTIONS = 4  # told of a sentence; more are counted
+
 Facts = list[tuple[str, str]]
 Number = Callable[[float | None], str]
 
@@ -154,15 +156,17 @@ def _differences(row: Mapping[str, Any], room: int, ellipsis: str) -> Facts:
         first = min(entity["start"] for entity in (*differ["says"], *differ["others"]))
         facts.append(("differs", f'"{excerpt(differ["text"], first, room - 2, ellipsis)}"'))
         facts += [
-            ("", f"{who}: {', '.join(_mention(entity, ellipsis) for entity in entities)}")
+            ("", f"{who}: {_mentions(entities, ellipsis)}")
             for who, entities in (("it alone", differ["says"]), ("the votes alone", differ["others"]))
             if entities
         ]
     return facts
 
 
-def _mention(entity: Mapping[str, Any], ellipsis: str) -> str:
-    return f"{excerpt(entity['text'], 0, 60, ellipsis)} [{entity['label']}]"
+def _mentions(entities: Sequence[Mapping[str, Any]], ellipsis: str) -> str:
+    named = [f"{excerpt(each['text'], 0, 60, ellipsis)} [{each['label']}]" for each in entities[:MENTIONS]]
+    more = len(entities) - len(named)
+    return f"{', '.join(named)}{f' and {more} more' if more else ''}"
 
 
 def excerpt(text: str, at: int, room: int, ellipsis: str = "…") -> str:

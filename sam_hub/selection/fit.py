@@ -50,10 +50,10 @@ def judge_fit(poll: Poll, ranking: Ranking, base: str = "", answer: Rows | None 
             "why": "No expert fits: none that can be chosen finds what others agree on",
         }
     if answer is not None and told["base_f1"] >= told["best_low"]:
-        best_words = f"{told['best_f1']:.3f}, 95% {told['best_low']:.3f} to {told['best_high']:.3f}"
+        interval = f"95% {told['best_low']:.3f} to {told['best_high']:.3f}"
         why = (
-            f"No expert fits: the untuned base does as well ({base}: F1 {told['base_f1']:.3f}; the best expert, "
-            f"{best}: {best_words})"
+            f"No expert fits: the untuned base does as well (against the votes of the others {base} has F1 "
+            f"{told['base_f1']:.3f}, and the best expert, {best}, {told['best_f1']:.3f}, {interval})"
         )
         return {**told, "fits": False, "why": why}
     return told

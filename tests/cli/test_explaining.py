@@ -128,6 +128,14 @@ def test_a_ranking_by_votes_alone_tells_the_place_by_similarity_and_that_a_card_
     assert reasons("a", {"sampling": made}, [])[0] == ("text", "no descriptor to compare (domain law)")
 
 
+def test_of_many_entities_on_which_an_expert_is_alone_four_are_named() -> None:
+    made = ranking()
+    says = [{"start": at, "end": at + 1, "text": word, "label": "x"} for at, word in enumerate("abcdef")]
+    made["rows"][0]["disagreements"] = [{"text": "abcdef", "says": says, "others": []}]
+    facts = reasons("a", {"sampling": made}, [])
+    assert facts[-2:] == [("differs", '"abcdef"'), ("", "it alone: a [x], b [x], c [x], d [x] and 2 more")]
+
+
 def test_where_experts_fit_both_scores_are_told() -> None:
     fit = {"fits": True, "why": "", "best": "a", "best_f1": 0.6, "best_low": 0.5, "best_high": 0.7}
     told = verdict({"fit": {**fit, "base": "acme/base", "base_f1": 0.3}})

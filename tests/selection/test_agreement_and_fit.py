@@ -81,8 +81,8 @@ def test_where_the_untuned_base_does_as_well_no_expert_fits_and_both_scores_are_
     assert not fit["fits"]
     assert (fit["best"], fit["base_f1"], fit["best_f1"]) == ("a", 1.0, 1.0)
     assert fit["why"] == (
-        "No expert fits: the untuned base does as well (acme/base: F1 1.000; the best expert, a: 1.000, "
-        "95% 1.000 to 1.000)"
+        "No expert fits: the untuned base does as well (against the votes of the others acme/base has F1 1.000, and "
+        "the best expert, a, 1.000, 95% 1.000 to 1.000)"
     )
 
 

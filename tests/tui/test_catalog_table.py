@@ -167,7 +167,9 @@ async def test_the_first_rows_and_a_key_cost_little_however_large_the_catalog(
             first_paints.append(time.thread_time() - started)
             await ready(pilot)
             keys.append(await cost_of_down(pilot))
-    assert min(first_paints) < 1  # a tenth of what drawing the catalog whole would take; benchmarks/tui.py measures
+    assert (
+        min(first_paints) < 1
+    )  # a tenth of what drawing the catalog whole would take; benchmarks/tui.py measures
     assert min(keys) < 0.05
 
 

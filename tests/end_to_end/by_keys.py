@@ -37,9 +37,10 @@ def walk(
 def pull(terminal: Tmux, show: Show) -> None:
     """Fetch the experts whose text is nearest to the target's."""
     terminal.press("2")
-    terminal.wait_for("Experts 7")
-    while "by similarity" not in terminal.screen():
-        terminal.press("o")
+    title = _title(terminal.wait_for("Experts 7"))
+    while "by similarity" not in title:
+        terminal.press("o")  # and no second time before the first has come
+        title = _title(terminal.wait_until(lambda screen, before=title: _title(screen) not in ("", before)))
     terminal.press("g")
     for _ in range(EXPERTS):
         terminal.press("Space", "Down")
@@ -51,6 +52,11 @@ def pull(terminal: Tmux, show: Show) -> None:
         terminal.press("p")
     terminal.wait_until(lambda screen: screen.count("✓ local") >= EXPERTS, seconds=JOB_SECONDS)
     show("pulled", terminal.screen())
+
+
+def _title(screen: str) -> str:
+    """The line that says by what the experts are sorted."""
+    return next((line for line in screen.splitlines() if "Experts 7" in line), "")
 
 
 def make_target(terminal: Tmux, texts: Path, gold: Path, name: str, show: Show) -> None:

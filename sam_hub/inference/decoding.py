@@ -226,13 +226,17 @@ def _accept(
     Returns:
         How many of the guesses were right.
     """
+    import torch
+
     before, right = len(row.said), 0
     while True:
         if row.constraint is None:
             row.take(free[right])
         else:  # the head's rows of the allowed tokens are a thousandth of it
             allowed = row.constraint.allowed()
-            row.take(allowed[int((head.weight[allowed] @ states[right]).argmax())])
+            bias = None if head.bias is None else head.bias[allowed]
+            logits = torch.nn.functional.linear(states[right], head.weight[allowed], bias)
+            row.take(allowed[int(logits.argmax())])
         said = row.said[before:]
         while right < min(len(guess), len(said)) and guess[right] == said[right]:
             right += 1

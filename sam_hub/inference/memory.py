@@ -126,7 +126,6 @@ class Memory:
     def attend(self, number: int, query, key, value, rules: _Rules) -> torch.Tensor:
         """Attention of layer ``number``: query (heads, N, size), key and value (fewer heads, N, size) →
         (N, heads, size). Without a pass announced, the tokens are the prefix."""
-
         if self.current is None:
             self._prefix.append((key, value))
             return _over_prefix(query, key, value, rules)

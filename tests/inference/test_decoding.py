@@ -8,7 +8,7 @@ import torch
 from sam_hub.inference import columns, decoding, memory
 from sam_hub.inference.columns import by_columns
 from sam_hub.inference.decoding import decode
-from sam_hub.inference.models import LoadedModel
+from sam_hub.inference.models import LoadedModel, load_model
 from tests import tiny_models
 
 PREFIX = list(range(40, 60))
@@ -74,6 +74,31 @@ def test_guesses_save_passes(loaded, monkeypatch):
     without = passes()
     monkeypatch.undo()
     assert passes() < without * 2 / 3
+
+
+class OneOfTwo:
+    """A grammar that lets the answer be one of two tokens."""
+
+    finished = False
+
+    def allowed(self) -> list[int]:
+        return [100, 200]
+
+    def advance(self, token: int) -> None:
+        self.finished = True
+        self.chosen = token
+
+
+def test_of_the_allowed_tokens_the_likeliest_is_said_a_bias_of_the_head_counted(base):
+    """Under a grammar the head is computed for the allowed tokens alone."""
+    model = load_model(base, device="cpu", dtype="float32")
+    for favoured in (100, 200):
+        bias = torch.zeros(320)
+        bias[favoured] = 1000.0
+        model.model.lm_head.bias = torch.nn.Parameter(bias)
+        choice = OneOfTwo()
+        decode(model, PREFIX, QUESTIONS[:1], [choice], [LONGEST])
+        assert choice.chosen == favoured
 
 
 @pytest.mark.parametrize("tokens", [1, 5, 16, 33, 400])

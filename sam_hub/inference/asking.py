@@ -15,7 +15,7 @@ from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError
 from sam_hub.inference.models import choose_device, choose_dtype, load_model, with_adapter
-from sam_hub.inference.prediction import SentenceAnswer, predict
+from sam_hub.inference.prediction import MISALIGNED, SentenceAnswer, predict
 from sam_hub.ner.formats import get_format
 from sam_hub.ner.text import Sentence, corpus_hash
 from sam_hub.settings import Settings
@@ -24,7 +24,6 @@ DEFAULT_FORMAT = "b2ner"
 # Parts of the key under which answers are kept: how they are decoded, to be raised when that comes to answer
 # otherwise, and by what.
 DECODER, ENGINE = "greedy-2", "local"
-MISALIGNED = ("out_of_order", "repeated", "invented", "unknown_label")
 # Answers are written so often, or when there are so many: what is not written yet is lost if the process is killed.
 SECONDS_BETWEEN, ANSWERS_AT_ONCE = 1.0, 100
 

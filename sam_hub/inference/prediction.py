@@ -14,6 +14,13 @@ from sam_hub.ner.alignment import align
 from sam_hub.ner.formats import PromptFormat, get_format
 from sam_hub.ner.text import Entity, Sentence
 
+MISALIGNED = (
+    "out_of_order",
+    "repeated",
+    "invented",
+    "unknown_label",
+)  # mentions, by what was wrong with them
+
 
 @dataclass(frozen=True)
 class SentenceAnswer:
@@ -56,7 +63,7 @@ class Prediction:
     @classmethod
     def of(cls, answers: Sequence[SentenceAnswer]) -> Prediction:
         """Put the answers together, in the sentences' order."""
-        counts = ("out_of_order", "repeated", "invented", "unknown_label", "seconds")
+        counts = (*MISALIGNED, "seconds")
         return cls(
             entities=tuple(answer.entities for answer in answers),
             parse_failures=sum(answer.parse_failed for answer in answers),

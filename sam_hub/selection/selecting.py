@@ -21,7 +21,7 @@ from sam_hub.inference.asking import (
 )
 from sam_hub.inference.embedding import Descriptor
 from sam_hub.ner.readers import read_corpus
-from sam_hub.selection.descriptors import expert_descriptor, known_descriptor, target_descriptor
+from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.evidence import choose_by_evidence
 from sam_hub.selection.fit import judge_fit
 from sam_hub.selection.poll import hold_poll
@@ -59,10 +59,11 @@ def _nearness(
     """
     vectors, origins = {}, {}
     for expert in experts:
-        if records.descriptors_of(catalog, expert.id):
+        if described := records.descriptors_of(catalog, expert.id):
             vectors[expert.repo] = expert_descriptor(catalog, expert, settings)
-            row = known_descriptor(catalog, expert, settings)
-            origins[expert.repo] = Origin.parse(row.origin).kind if row else ""
+            ours = (centre.embedder, centre.revision)
+            row = next(row for row in described if (row.embedder, row.revision) == ours)
+            origins[expert.repo] = Origin.parse(row.origin).kind
     return nearness(centre, vectors, origins)
 
 

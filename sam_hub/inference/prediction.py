@@ -14,12 +14,8 @@ from sam_hub.ner.alignment import align
 from sam_hub.ner.formats import PromptFormat, get_format
 from sam_hub.ner.text import Entity, Sentence
 
-MISALIGNED = (
-    "out_of_order",
-    "repeated",
-    "invented",
-    "unknown_label",
-)  # mentions, by what was wrong with them
+# What can be wrong with a mention, as `sam_hub.ner.alignment` defines it.
+MISALIGNED = ("out_of_order", "repeated", "invented", "unknown_label")
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from sam_hub.errors import UsageError
-from sam_hub.settings import PUBLIC_HUB, load_settings
+from sam_hub.settings import PUBLIC_HUB, load_settings, share_processors
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +58,15 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "")
     settings = load_settings()
     assert (settings.offline, settings.token, settings.threads) == (False, None, 0)
+
+
+def test_waiting_threads_leave_the_processors_to_others_unless_said_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "0")  # to be put back afterwards
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    share_processors()
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    share_processors()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"

@@ -60,7 +60,7 @@ class LoraPair:
             file: the adapter's safetensors file, opened.
         """
         a, b = (file.get_tensor(name).float() for name in (self.a, self.b))
-        return (b @ a) * self.scale
+        return (b @ a).mul_(self.scale)
 
 
 @dataclass(frozen=True)

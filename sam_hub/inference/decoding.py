@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SLOTS = 48  # rows side by side
 FRESH = 512  # tokens of new questions in one pass
 TOKENS = 48  # of a step, guesses included: on two cores a token costs least from about there on
-GUESS = 8  # of one row at most
+GUESS = 15  # of one row at most: with the token before them they fill a pass
 MATCH = 3  # tokens of the longest run that a guess is looked up by
 
 
@@ -79,10 +79,11 @@ class _Row:
 
     def guess(self, most: int) -> list[int]:
         """What followed when the last tokens stood in question or answer before; the longest match counts, and of
-        those the latest."""
+        those the latest. Where that runs into the end of the text, it is thought to go round again."""
         for size in range(min(MATCH, len(self._text)), 0, -1):
             if (place := self._after.get(tuple(self._text[-size:]))) is not None:
-                return self._text[place : place + most]
+                again = self._text[place : place + most]
+                return [again[i % len(again)] for i in range(most)]
         return []
 
 

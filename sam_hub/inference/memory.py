@@ -7,6 +7,7 @@ own row's tokens up to itself. The model stays transformers' own; it meets this 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -131,9 +132,26 @@ class Memory:
             return _over_prefix(query, key, value, rules)
         if self._rows is None:
             heads, _, size = key.shape
-            # Zeros, not what lay in memory: a weight of nought times NaN would be NaN.
-            self._rows = key.new_zeros((len(self._prefix), 2, self.slots, heads, self.width, size))
+            self._rows = _zeros((len(self._prefix), 2, self.slots, heads, self.width, size), key)
         return self.current.attend(self._rows[number], self._prefix[number], query, key, value, rules)
+
+
+def _zeros(shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
+    """Zeros, not what lay in memory: a weight of nought times NaN would be NaN.
+
+    On a processor they are numpy's, which come from the system as they are: what no row reaches is never touched, and
+    takes no memory (torch would write each).
+    """
+    import numpy
+    import torch
+
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    return (
+        torch.from_numpy(numpy.zeros(math.prod(shape) * like.itemsize, numpy.uint8))
+        .view(like.dtype)
+        .view(*shape)
+    )
 
 
 def _over_prefix(query, key, value, rules: _Rules) -> torch.Tensor:

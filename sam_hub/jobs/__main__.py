@@ -17,6 +17,7 @@ from sam_hub.jobs.following import Reporter
 from sam_hub.jobs.place import Place
 from sam_hub.jobs.queue import dispatch
 from sam_hub.jobs.work import work_of
+from sam_hub.settings import share_processors
 
 
 def _asked_to_end(number: int, frame: object) -> None:
@@ -32,6 +33,7 @@ def _say(line: str) -> None:
 
 def main(job_id: int) -> int:
     """Run a job; returns the exit code."""
+    share_processors()
     signal.signal(signal.SIGTERM, _asked_to_end)
     warnings.filterwarnings("ignore", category=FutureWarning)  # notes of libraries to one another
     place = Place()

@@ -7,7 +7,8 @@ The demo's base and its experts are asked about 40 sentences of a CrossNER targe
 (c) sam-hub; and, beside it, sam-hub with answers held to the grammar, which is how it probes by default.
 
 Each runs in a process of its own, in the same run, with the same limit of answer tokens; answers are compared token for
-token. The machine's own matrix-product rate is measured in between. The base (98 MB from PyPI) is made in FOLDER once.
+token. In each round all have their turn, and the machine's own matrix-product rate is measured: its clock changes, so
+ratios are those within a round, and the median of the rounds counts. The base (98 MB from PyPI) is made in FOLDER once.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--experts", type=int, default=6, help="how many of the demo's")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
-    parser.add_argument("--repeat", type=int, default=3, help="runs of sam-hub, of which the median counts")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
     parser.add_argument("--child", nargs=2, metavar=("WAY", "DTYPE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     base = options.home / "base"
@@ -55,29 +56,42 @@ def main() -> None:
 
 
 def compare(options: argparse.Namespace, dtype: str) -> dict[str, Any]:
-    """All ways in one number type."""
-    rows, answers = {}, {}
-    for way in options.ways:
-        runs = [child(options, way, dtype) for _ in range(options.repeat if way in OURS else 1)]
-        answers[way] = runs[0].pop("answers")
-        rows[way] = {**runs[0], "seconds": statistics.median(run["seconds"] for run in runs)}
-        rows[way]["sentences_per_second"] = rows[way]["sentences"] / rows[way]["seconds"]
-        rows[way]["tokens_per_second"] = rows[way]["tokens"] / rows[way]["seconds"]
-    rate = matrix_rate()
-    for way, row in rows.items():
-        row["ratio"] = {
-            other: row["sentences_per_second"] / rows[other]["sentences_per_second"]
-            for other in ANCHOR
-            if other in rows and other != way
-        }
-        row["other_answers_than"] = {
-            other: differing(answers[way], answers[other])
-            for other in ANCHOR
-            if other in rows and other != way and way != "grammar"
-        }
-        row["share_of_matrix_rate"] = row["flop"] / row["seconds"] / (1e9 * rate[dtype])
-        row["share_of_bfloat16_matrix_rate"] = row["flop"] / row["seconds"] / (1e9 * rate["bfloat16"])
+    """All ways in one number type, round by round."""
+    rounds, rates = [], []
+    for number in range(options.rounds):
+        print(f"{dtype}, round {number + 1} of {options.rounds}", file=sys.stderr)
+        rounds.append({way: child(options, way, dtype) for way in options.ways})
+        rates.append(matrix_rate())
+    rows = {way: in_all(rounds, rates, way, dtype) for way in options.ways}
+    rate = {kind: statistics.median(each[kind] for each in rates) for kind in rates[0]}
     return {"dtype": dtype, "gflop_per_second_of_a_matrix_product": rate, "ways": rows}
+
+
+def in_all(rounds: list[dict], rates: list[dict[str, float]], way: str, dtype: str) -> dict[str, Any]:
+    """What the rounds say of one way: their medians."""
+    first = {key: value for key, value in rounds[0][way].items() if key != "answers"}
+    others = [other for other in ANCHOR if other in rounds[0] and other != way]
+    speeds = [first["flop"] / each[way]["seconds"] / 1e9 for each in rounds]
+    seconds = statistics.median(each[way]["seconds"] for each in rounds)
+    return {
+        **first,
+        "seconds": seconds,
+        "sentences_per_second": first["sentences"] / seconds,
+        "tokens_per_second": first["tokens"] / seconds,
+        "ratio": {
+            other: statistics.median(each[other]["seconds"] / each[way]["seconds"] for each in rounds)
+            for other in others
+        },
+        "other_answers_than": {
+            other: differing(rounds[0][way]["answers"], rounds[0][other]["answers"])
+            for other in others
+            if way != "grammar"
+        },
+        "share_of_matrix_rate": statistics.median(map(lambda x, r: x / r[dtype], speeds, rates)),
+        "share_of_bfloat16_matrix_rate": statistics.median(
+            map(lambda x, r: x / r["bfloat16"], speeds, rates)
+        ),
+    }
 
 
 def child(options: argparse.Namespace, way: str, dtype: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
 from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.cli.select import By
+from sam_hub.errors import UsageError
 from sam_hub.jobs.place import Place
 from sam_hub.merging.parameters import parameters
 
@@ -31,7 +32,22 @@ def merge(
     weight: Annotated[
         list[float] | None, typer.Option(help="A weight for each expert, in their order.")
     ] = None,
+    by_score: Annotated[
+        bool, typer.Option("--by-score", help="Weigh each expert by its score in the ranking that chose it.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="For methods that draw at random.")] = 0,
+    as_adapter: Annotated[
+        bool, typer.Option("--as-adapter", help="Write each merge as one LoRA adapter, too.")
+    ] = False,
+    rank: Annotated[
+        int, typer.Option(min=0, help="The adapter's rank at most; 0: the sum of the experts'.")
+    ] = 0,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="Merge without each expert, too: what does each add?")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Give a merge up after so many seconds; 0: never.")
+    ] = 0,
     dry_run: DryRun = False,
     background: Background = False,
     as_json: AsJson = False,
@@ -39,6 +55,8 @@ def merge(
     """Merge the selected experts with mergekit, in a process of its own."""
     from sam_hub.jobs.works.merging import MergeExperts, merge_values
 
+    if by_score and (weight or expert):
+        raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
     place = Place()
     work = MergeExperts(
         target=target,
@@ -48,6 +66,11 @@ def merge(
         parameters=parameters(set_ or []),
         weights=tuple(weight or ()),
         seed=seed,
+        as_adapter=as_adapter or rank > 0,
+        rank=rank,
+        timeout=timeout,
+        leave_one_out=leave_one_out,
+        by_score=by_score,
     )
     if background and not dry_run:
         start_job(place, work, as_json=as_json)
@@ -56,13 +79,22 @@ def merge(
     if not as_json:
         for plan in made:
             _show_plan(plan, dry_run)
+    contributions = {}
     if not dry_run:
-        made = perform(place, work)["merges"]
+        done = perform(place, work)
+        made, contributions = done["merges"], done["contributions"]
+        made = [{**plan, "contributions": contributions.get(plan["name"])} for plan in made]
     if as_json:
-        show_json([{"path": None, "weights_sha256": None, **plan} for plan in made])
+        show_json([{"path": None, "weights_sha256": None, "problems": [], **plan} for plan in made])
     elif not dry_run:
         for plan in made:
             print(f"Merged {plan['name']}: {plan['path']}")
+            for problem in plan["problems"]:
+                print(f"  failed the check: {problem}")
+            if "adapter" in plan:
+                _show_adapter(plan["adapter"])
+        for name, found in contributions.items():
+            _show_contributions(name, found)
         if target:
             say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
 
@@ -80,3 +112,30 @@ def _show_plan(plan: dict[str, Any], dry_run: bool) -> None:
         print(f"  writes {size}, takes about {plan['seconds']:.0f} s and {memory} of memory")
     if dry_run:
         print(plan["configuration"])
+
+
+def _show_adapter(made: dict[str, Any]) -> None:
+    print(f"  as one adapter of rank {made['rank']}: {made['path']}")
+    if made["exact"]:
+        print("  It is the merge itself: the experts' changes, added up.")
+        return
+    worst, values = max(made["modules"].items(), key=lambda item: item[1]["error"])
+    print(
+        f"  It lacks {made['error']:.0%} of the merge's changes (Frobenius norm); most in {worst}, "
+        f"{values['error']:.0%}."
+    )
+    print("  A larger --rank lacks less; --json lists every module.")
+
+
+def _show_contributions(name: str, found: dict[str, Any]) -> None:
+    print(
+        f"\nWhat each expert adds to the merge {name}: strict F1 with the {found['pseudo_entities']} entities on which "
+        f"{len(found['voters'])} experts agree in {found['sentences']} sentences"
+        + (", and with the labels" if found["rows"][0]["f1"] is not None else "")
+    )
+    print(f"{'without':32} {'votes':>7} {'change':>7} {'labels':>7} {'change':>7}")
+    for row in found["rows"]:
+        first = "(nothing)" if row["change"] is None else row["without"]
+        cells = (row["agreement"], row["change"], row["f1"], row["f1_change"])
+        shown = ["" if v is None else f"{v:+.3f}" if n % 2 else f"{v:.3f}" for n, v in enumerate(cells)]
+        print(f"{first:32} " + " ".join(f"{cell:>7}" for cell in shown))

@@ -31,6 +31,7 @@ def push(
     public: Annotated[
         bool, typer.Option("--public", help="Create a public repository, not a private one.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Push a merge that failed the check, too.")] = False,
     dry_run: DryRun = False,
     background: Background = False,
     as_json: AsJson = False,
@@ -38,7 +39,7 @@ def push(
     """Push a merged model to the Hub, with its card, in one commit."""
     from sam_hub.jobs.works.pushing import PushMerge, push_values
 
-    place, work = Place(), PushMerge(target, repo, by.value, public)
+    place, work = Place(), PushMerge(target, repo, by.value, public, force)
     if background and not dry_run:
         start_job(place, work, as_json=as_json)
         return

@@ -20,13 +20,14 @@ from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.asking import format_of
 from sam_hub.merging.configuration import FILE_NAME
+from sam_hub.merging.gate import require_passed
 from sam_hub.merging.merged import merges_for
 from sam_hub.scratch import scratch_prefix
 from sam_hub.selection.rankings import chosen_repos, is_by_hand
 
 CARD = "README.md"
 SCRATCH = "push"
-OWN_FILES = ("merge.json", "job.json")  # they hold local paths, and stay here
+OWN_FILES = ("merge.json", "job.json", "gate.json")  # they are about this machine, and stay here
 
 
 @dataclass(frozen=True)
@@ -162,13 +163,20 @@ def publish(
     *,
     private: bool = True,
     dry_run: bool = False,
+    force: bool = False,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[PushPlan, Pushed | None]:
     """Push a merged model in one commit, and record it; with ``dry_run``, only say what would be done.
 
+    Args:
+        force: also one that failed the check after the merge.
+
     Raises:
+        UnusableModel: it failed that check.
         HubError, NotFoundOnHub: the Hub failed, or does not let this token write.
     """
+    if not force:
+        require_passed(Path(merge.path), f"The merge for {about.target.name}")
     with staged(catalog, merge, repo, about) as folder:
         plan = plan_push(hub, folder, repo, private=private)
         if dry_run:

@@ -1,7 +1,8 @@
-"""LoRA adapters as they lie on disk: which base tensors they change, by what scale, what is unsupported.
+"""LoRA adapters as they lie on disk: which base tensors they change, how, and what is unsupported.
 
 Scales and patterns follow peft (``LoraLayer.update_layer``): ``alpha / r``, or ``alpha / sqrt(r)`` for rsLoRA
-(arXiv 2312.03732), with ``rank_pattern`` and ``alpha_pattern`` matched as suffixes of the module's name.
+(arXiv 2312.03732), with ``rank_pattern`` and ``alpha_pattern`` matched as suffixes of the module's name. DoRA
+(arXiv 2402.09353) gives each row of the sum a length of its own.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     import torch
 
 CONFIG = "adapter_config.json"
-LORA_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+LORA_KEY = re.compile(
+    r"base_model\.model\.(?P<module>.+)\.(?P<part>lora_A\.weight|lora_B\.weight|lora_magnitude_vector)"
+)
 
-# Options of peft.LoraConfig that make an adapter something else than base + scale * B @ A.
+# Options of peft.LoraConfig that make an adapter something else than base + scale * B @ A, or DoRA of it.
 UNSUPPORTED = {
-    "use_dora": "DoRA",
     "modules_to_save": "modules_to_save (whole modules stored in the adapter)",
     "lora_bias": "a LoRA bias",
     "fan_in_fan_out": "fan_in_fan_out (transposed weights)",
@@ -45,13 +47,17 @@ PLAIN_INITS = (True, False, "gaussian", "orthogonal", None)  # others change the
 
 @dataclass(frozen=True)
 class LoraPair:
-    """The two tensors that change one base tensor by ``scale * B @ A``; A is (rank, in), B is (out, rank)."""
+    """The two tensors that change one base tensor by ``scale * B @ A``; A is (rank, in), B is (out, rank).
+
+    ``magnitude`` is a third one with DoRA, (out,): the lengths of the sum's rows.
+    """
 
     a: str
     b: str
     shape: tuple[int, int]
     rank: int
     scale: float
+    magnitude: str | None = None
 
     def change(self, file: Any) -> torch.Tensor:
         """What is added to the base's tensor, (out, in): ``B @ A`` in float32, times the scale, as peft does it.
@@ -61,6 +67,22 @@ class LoraPair:
         """
         a, b = (file.get_tensor(name).float() for name in (self.a, self.b))
         return (b @ a).mul_(self.scale)
+
+    def fold_into(self, weight: torch.Tensor, file: Any) -> None:
+        """Change the base's tensor in place, summed in float32 and rounded once to its dtype.
+
+        That is peft's ``merge_and_unload``, bit for bit.
+        """
+        import torch
+
+        change = self.change(file)
+        if self.magnitude is None:
+            weight.add_(change)
+            return
+        turned = weight + change
+        lengths = torch.linalg.norm(turned, dim=1)
+        scale = file.get_tensor(self.magnitude).to(lengths.dtype) / lengths
+        weight.copy_(scale[:, None] * turned)
 
 
 @dataclass(frozen=True)
@@ -124,20 +146,21 @@ def _scale(config: Mapping[str, Any], module: str, rank: int) -> float:
 
 
 def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, LoraPair]:
-    sides: dict[str, dict[str, str]] = {}
+    parts: dict[str, dict[str, str]] = {}
+    dora = bool(config.get("use_dora"))
     for key in tensors:
         match = LORA_KEY.fullmatch(key)
-        if match is None:
+        if match is None or ("magnitude" in match["part"] and not dora):
             raise UnusableModel(
                 f"The adapter {folder} holds '{key}', which is not a plain LoRA weight",
                 "Train the expert with plain LoRA on linear layers, or publish it as a full model.",
             )
-        sides.setdefault(match["module"], {})[match["side"]] = key
+        parts.setdefault(match["module"], {})[match["part"].removeprefix("lora_")[0]] = key
     pairs = {}
-    for module, keys in sides.items():
-        if set(keys) != {"A", "B"}:
+    for module, keys in parts.items():
+        if set(keys) != ({"A", "B", "m"} if dora else {"A", "B"}):
             raise UnusableModel(
-                f"The adapter {folder} has half of '{module}' only", "Pull the adapter again."
+                f"The adapter {folder} has a part of '{module}' only", "Pull the adapter again."
             )
         a, b = tensors[keys["A"]].shape, tensors[keys["B"]].shape
         rank = _pattern(config.get("rank_pattern"), module, config.get("r", 8))
@@ -146,8 +169,13 @@ def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
                 f"The adapter {folder} says rank {rank} for '{module}', but holds {list(a)} and {list(b)}",
                 "Pull the adapter again: its weights and its adapter_config.json do not belong together.",
             )
-        shape = (b[0], a[1])
-        pairs[f"{module}.weight"] = LoraPair(keys["A"], keys["B"], shape, rank, _scale(config, module, rank))
+        if dora and tuple(tensors[keys["m"]].shape) != (b[0],):
+            raise UnusableModel(
+                f"The adapter {folder} has {list(tensors[keys['m']].shape)} lengths for the {b[0]} rows of '{module}'",
+                "Pull the adapter again; it is damaged.",
+            )
+        scale = _scale(config, module, rank)
+        pairs[f"{module}.weight"] = LoraPair(keys["A"], keys["B"], (b[0], a[1]), rank, scale, keys.get("m"))
     return pairs
 
 

@@ -133,14 +133,13 @@ def _fold(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> 
     own = dict(loaded.model.named_parameters())
     with torch.no_grad(), safe_open(adapter / ADAPTER_WEIGHTS, "pt", device=loaded.device) as file:
         for name, pair in pairs.items():
-            change = pair.change(file)
-            # The sum tells at once, and only where it is not finite is a look at each number needed.
-            if not change.sum().isfinite() and not change.isfinite().all():
+            pair.fold_into(own[name], file)
+            # The sum tells at once; only where it is not finite, a look at each number is needed.
+            if not own[name].sum().isfinite() and not own[name].isfinite().all():
                 raise UnusableModel(
                     f"The adapter {adapter.name} holds numbers that are not finite, in {pair.a} or {pair.b}",
                     "Pull it again; if that does not help, remove it.",
                 )
-            own[name].add_(change)  # summed in float32, rounded once
 
 
 def _stored(folder: Path) -> dict[str, Path]:

@@ -1,7 +1,8 @@
 """``python -m sam_hub.merging JOB.json``: one merge in its own process; progress as JSON lines on stdout.
 
-The job is ``{"recipe": …, "folder": …}``; the folder exists and is empty but for the job. Lines are
-``{"tensor", "done", "total"}``; the last is ``{"finished": …}`` or ``{"error": {"kind", "title", …}}``.
+The job is ``{"recipe": …, "folder": …}``, for a merge as one adapter with ``"as_adapter"``, its rank; the folder exists
+and is empty but for the job. Lines are ``{"tensor", "done", "total"}``; the last is ``{"finished": …}`` or
+``{"error": {"kind", "title", …}}``.
 The process ends when its standard input does, that is, when the one who started it is gone.
 """
 
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sam_hub.errors import DiskFull, SamHubError
-from sam_hub.hub.weights import WEIGHTS, file_sha256, read_header
+from sam_hub.hub.weights import read_headers, weights_sha256
+from sam_hub.merging.as_adapter import write_adapter
 from sam_hub.merging.configuration import FILE_NAME, write_config
 from sam_hub.merging.recipe import CARRIED, Recipe, from_json, recipe_hash, to_json
-from sam_hub.merging.streaming import merge_to, save_config
+from sam_hub.merging.streaming import OnTensor, merge_to, save_config
 
 RECORD = "merge.json"
 
@@ -45,14 +47,12 @@ def _without_paths(recipe: Recipe) -> dict[str, Any]:
     return content
 
 
-def merge_into(recipe: Recipe, folder: Path, emit: Any) -> dict[str, Any]:
+def merge_into(recipe: Recipe, folder: Path, on_tensor: OnTensor) -> dict[str, Any]:
     """Fill ``folder`` with the merged model and its record, and return the record."""
     started = time.monotonic()
     write_config(recipe, folder / FILE_NAME)
-    counts = merge_to(
-        recipe, folder / WEIGHTS, lambda name, done, total: emit(tensor=name, done=done, total=total)
-    )
-    read_header(folder / WEIGHTS)
+    counts = merge_to(recipe, folder, on_tensor)
+    read_headers(folder)
     save_config(recipe, folder)
     for name in CARRIED:
         if (recipe.base.path / name).is_file():
@@ -60,7 +60,7 @@ def merge_into(recipe: Recipe, folder: Path, emit: Any) -> dict[str, Any]:
     record = {
         "recipe": _without_paths(recipe),
         "recipe_hash": recipe_hash(recipe),
-        "weights_sha256": file_sha256(folder / WEIGHTS),
+        "weights_sha256": weights_sha256(folder),
         **counts,
         "versions": {name: version(name) for name in ("mergekit", "torch", "transformers")},
         "seconds": round(time.monotonic() - started, 2),
@@ -79,9 +79,16 @@ def main(job_file: str) -> int:
 
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     folder = Path(job["folder"])
+    recipe, on_tensor = (
+        from_json(job["recipe"]),
+        lambda name, done, total: emit(tensor=name, done=done, total=total),
+    )
     _end_with_parent(folder)
     try:
-        emit(finished=merge_into(from_json(job["recipe"]), folder, emit))
+        if "as_adapter" in job:
+            emit(finished=write_adapter(recipe, folder, job["as_adapter"], on_tensor))
+        else:
+            emit(finished=merge_into(recipe, folder, on_tensor))
     except SamHubError as error:
         emit(error={"kind": type(error).__name__, "title": error.title, "action": error.action})
         return error.exit_code

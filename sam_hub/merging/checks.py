@@ -11,6 +11,7 @@ from typing import Any
 from sam_hub.errors import DiskFull, SamHubError, UnusableModel
 from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo, read_headers, weights_sha256
 from sam_hub.inference.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
+from sam_hub.merging.licences import conflicts
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
 from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256, validate
 from sam_hub.merging.tensor_file import total_bytes
@@ -106,6 +107,7 @@ def check(recipe: Recipe, output: Path | None = None) -> Report:
     if not errors:
         inputs = read_inputs(recipe)
         warnings += _differing_formats(recipe)
+        warnings += [Finding(what, action) for what, action in conflicts(_licences(recipe))]
         notes += _notes(recipe, inputs)
         errors += _check_disk(recipe, inputs, output)
         warnings += _check_memory(recipe, inputs)
@@ -150,7 +152,34 @@ def _check_expert(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorI
         yield from _check_adapter(recipe, expert, base)
     else:
         yield from _check_full(recipe, expert, base)
+    yield from _check_tokenizer(recipe, expert)
     yield from _check_pin(expert, "expert")
+
+
+def _check_tokenizer(recipe: Recipe, expert: ModelInput) -> Iterator[Finding]:
+    """A tokenizer that lies beside an expert must number its tokens as the base's does."""
+    files = [model.path / "tokenizer.json" for model in (recipe.base, expert)]
+    if not all(file.is_file() for file in files):
+        return
+    base, own = map(_numbering, files)
+    if odd := sorted(token for token, number in own.items() if base.get(token, number) != number):
+        what = f"numbers '{odd[0]}' {own[odd[0]]}, the base {base[odd[0]]}"
+    elif len(base) != len(own):
+        what = f"has {len(own)} tokens, the base {len(base)}"
+    else:
+        return
+    yield Finding(
+        f"The expert {expert.repo} has another tokenizer: it {what}",
+        "Leave it out, or merge experts of its own base.",
+    )
+
+
+def _numbering(file: Path) -> dict[str, int]:
+    content = read_json(file)
+    vocabulary = (content.get("model") or {}).get("vocab") or {}
+    if not isinstance(vocabulary, dict):  # a unigram model's list of (token, score)
+        vocabulary = {token: number for number, (token, *_) in enumerate(vocabulary)}
+    return {**vocabulary, **{row["content"]: row["id"] for row in content.get("added_tokens") or ()}}
 
 
 def _check_adapter(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
@@ -212,10 +241,16 @@ def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
         )
 
 
+def _licences(recipe: Recipe) -> dict[str, str | None]:
+    return {expert.repo: about(expert.path).get("licence") for expert in recipe.experts}
+
+
 def _notes(recipe: Recipe, inputs: Inputs) -> Iterator[str]:
     ranks = sorted({pair.rank for adapter in inputs.adapters.values() for pair in adapter.pairs.values()})
     if len(ranks) > 1:
         yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}); that is fine."
+    if unknown := [repo for repo, licence in _licences(recipe).items() if not licence]:
+        yield f"No licence is recorded for {', '.join(unknown)}; their cards may name one."
     if any(adapter.config.get("use_rslora") for adapter in inputs.adapters.values()):
         yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."
     if recipe.method in KEEPS_UNTOUCHED and not inputs.full:

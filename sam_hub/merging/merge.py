@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import sam_hub
-from sam_hub import errors
-from sam_hub.errors import SamHubError, UnusableModel, UsageError
-from sam_hub.hub.weights import WEIGHTS, file_sha256
+from sam_hub.errors import UnusableModel, UsageError
+from sam_hub.hub.weights import weights_sha256
 from sam_hub.merging.checks import Report, bytes_to_write, check, memory_needed, read_inputs
 from sam_hub.merging.configuration import FILE_NAME, config_text
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
+from sam_hub.merging.process import Progress, make
 from sam_hub.merging.recipe import Recipe, recipe_hash, to_json
-from sam_hub.scratch import has_ended
 
 RECORD = "merge.json"
 START_SECONDS = 5.0  # imports of torch, transformers, mergekit
 ELEMENTS_PER_SECOND = 15e6  # per model and worker: reading, folding and sorting
 BYTES_PER_SECOND = 500e6  # copying and hashing
-
-
-@dataclass(frozen=True)
-class Progress:
-    """So many of so many tensors are written; ``tensor`` is the last one."""
-
-    done: int
-    total: int
-    tensor: str
 
 
 @dataclass(frozen=True)
@@ -82,8 +64,12 @@ def is_merged(recipe: Recipe, folder: Path) -> bool:
         return False
     if record.get("versions", {}).get("mergekit") != version("mergekit"):
         return False
-    files = [folder / name for name in (WEIGHTS, FILE_NAME, "config.json")]
-    return all(file.is_file() for file in files) and file_sha256(files[0]) == record.get("weights_sha256")
+    if not all((folder / name).is_file() for name in (FILE_NAME, "config.json")):
+        return False
+    try:
+        return weights_sha256(folder) == record.get("weights_sha256")
+    except (UnusableModel, OSError):  # a file is gone
+        return False
 
 
 def plan_merge(recipe: Recipe, output: Path) -> MergePlan:
@@ -110,127 +96,16 @@ def plan_merge(recipe: Recipe, output: Path) -> MergePlan:
     return MergePlan(recipe, output, text, report, size, memory, round(seconds, 1), reused=False)
 
 
-def run_merge(plan: MergePlan, on_progress: Callable[[Progress], None] | None = None) -> Path:
-    """Carry out a plan, and return the folder of the merged model.
-
-    A merge that is already there is returned at once. Otherwise nothing is left unless all goes well, not
-    even after Ctrl+C: the process is killed with its children, and its folder deleted.
+def run_merge(
+    plan: MergePlan, on_progress: Callable[[Progress], None] | None = None, timeout: float | None = None
+) -> Path:
+    """Carry out a plan, and return the folder of the merged model; one that is there already is returned at once.
 
     Raises:
         UnusableModel, DiskFull: the plan has errors, or the merge failed for such a reason.
-        SamHubError: the merge failed otherwise; the message holds mergekit's own.
+        SamHubError: as `sam_hub.merging.process.make`.
     """
     plan.report.raise_errors()
-    if plan.reused and is_merged(plan.recipe, plan.output):
-        return plan.output
-    plan.output.parent.mkdir(parents=True, exist_ok=True)
-    sweep_merges(plan.output.parent, plan.output.name)
-    with _staging(plan.output) as folder:
-        job = folder / "job.json"
-        job.write_text(json.dumps({"recipe": to_json(plan.recipe), "folder": str(folder)}), encoding="utf-8")
-        _run_process(job, on_progress)
-        job.unlink()
-        _put_in_place(folder, plan.output)
+    if not (plan.reused and is_merged(plan.recipe, plan.output)):
+        make(plan.output, {"recipe": to_json(plan.recipe)}, on_progress, timeout)
     return plan.output
-
-
-@contextmanager
-def _staging(output: Path) -> Iterator[Path]:
-    folder = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep_merges(merges: Path, name: str = "*") -> None:
-    """Delete what killed processes left below ``merges`` (of the merge of this folder's name, or of all)."""
-    for left in merges.glob(f".{name}.*"):
-        _, _, owner = left.name.removesuffix(left.suffix).rpartition(".")
-        if left.suffix in (".partial", ".old") and owner.isdigit() and has_ended(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _put_in_place(folder: Path, output: Path) -> None:
-    """Rename the finished folder; an outdated merge gives way only at the last moment."""
-    old = output.with_name(f".{output.name}.{os.getpid()}.old")
-    if output.exists():
-        output.rename(old)
-    try:
-        folder.rename(output)
-    except OSError:
-        if old.exists():
-            old.rename(output)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _environment() -> dict[str, str]:
-    paths = [str(Path(sam_hub.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
-        "HF_HUB_OFFLINE": "1",  # a merge reads local folders only
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-
-
-def _run_process(job: Path, on_progress: Callable[[Progress], None] | None) -> None:
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sam_hub.merging", str(job)],
-            stdin=subprocess.PIPE,  # held open: its end tells the process that this one is gone
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env=_environment(),
-            cwd=job.parent,
-            start_new_session=True,
-        )
-        try:
-            failure = _follow(process, on_progress)
-            code = process.wait()
-        finally:
-            _kill_group(process)
-        if failure is not None:
-            raise failure
-        if code != 0:
-            raise _unexpected(code, log)
-
-
-def _follow(
-    process: subprocess.Popen[str], on_progress: Callable[[Progress], None] | None
-) -> SamHubError | None:
-    """Read the process's lines to their end; returns the error that it told, if any."""
-    failure = None
-    assert process.stdout is not None
-    for line in process.stdout:
-        message = json.loads(line)
-        if error := message.get("error"):
-            failure = getattr(errors, error["kind"], UnusableModel)(error["title"], error["action"])
-        elif on_progress is not None and "done" in message:
-            on_progress(Progress(message["done"], message["total"], message["tensor"]))
-    return failure
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()
-
-
-def _unexpected(code: int, log: IO[str]) -> SamHubError:
-    if code == -signal.SIGKILL:
-        return SamHubError(
-            "The merge was killed, most likely for want of memory", "Free memory, and merge again."
-        )
-    log.seek(0)
-    lines = [line.strip() for line in log.read().splitlines() if line.strip()]
-    reason = lines[-1] if lines else f"exit code {code}"
-    return SamHubError(
-        f"The merge failed: {reason}", "Run stock mergekit-yaml on the configuration to see more."
-    )

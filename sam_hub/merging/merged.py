@@ -56,14 +56,17 @@ def plan_for(
 
 
 def merge(
-    catalog: Catalog, plan: MergePlan, on_progress: Callable[[Progress], None] | None = None
+    catalog: Catalog,
+    plan: MergePlan,
+    on_progress: Callable[[Progress], None] | None = None,
+    timeout: float | None = None,
 ) -> records.Merge:
     """Run a plan and record the merged model; one that is there already is not made again.
 
     Raises:
-        UnusableModel, DiskFull: as `run_merge`.
+        UnusableModel, DiskFull, SamHubError: as `run_merge`.
     """
-    folder = run_merge(plan, on_progress)
+    folder = run_merge(plan, on_progress, timeout)
     made = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     recipe = to_json(plan.recipe)
     row = records.Merge(
@@ -103,6 +106,35 @@ def chosen_experts(
             f"Run `sam-hub select {goal.name}` first.",
         )
     return {f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in found.items()}
+
+
+def weights_by_score(
+    catalog: Catalog, target: str | None, name: str, experts: Sequence[records.Expert]
+) -> tuple[float, ...]:
+    """A weight for each of a selection's experts: its score in that ranking over the mean of theirs.
+
+    Args:
+        name: as `chosen_experts` names the merge.
+
+    Raises:
+        UsageError: they were named or chosen by hand, or a score is not positive.
+    """
+    method = name.removeprefix("by ")
+    found = (
+        records.latest_selection(catalog, records.get_target(catalog, target).id, method) if target else None
+    )
+    scores = {row["expert"]: row["score"] for row in (found.ranking if found else [])}
+    if method not in METHODS or any(scores.get(expert.repo) is None for expert in experts):
+        raise UsageError(
+            "Experts that no ranking chose have no scores to weigh them by", "Give each a weight, or none."
+        )
+    if low := [expert.repo for expert in experts if scores[expert.repo] <= 0]:
+        raise UsageError(
+            f"{low[0]} has a score of {scores[low[0]]:.2f} by {method}, which is no weight",
+            "Choose fewer experts, or give each a weight.",
+        )
+    mean = sum(scores[expert.repo] for expert in experts) / len(experts)
+    return tuple(round(scores[expert.repo] / mean, 4) for expert in experts)
 
 
 def merges_for(

@@ -122,6 +122,10 @@ def check_parameters(method: str, parameters: Mapping[str, Any], weights: Sequen
             raise UsageError(
                 f"'{method}' can't take {name}={value!r}: {reason}", "Correct the value."
             ) from error
+        if name == "density" and not all(0 < single <= 1 for single in values):
+            raise UsageError(
+                f"A density of {value} makes no sense", "Give the share that is kept: above 0, at most 1."
+            )
         if not values:
             raise UsageError(f"'{method}' got an empty list for '{name}'", "Give at least one value.")
     if not has_weights(method) and any(weight != 1 for weight in weights):

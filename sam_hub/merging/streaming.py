@@ -14,8 +14,9 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,9 @@ from sam_hub.hub.weights import TensorInfo, weight_files
 from sam_hub.inference.adapters import Adapter
 from sam_hub.merging.checks import FLOATS, Inputs, read_inputs
 from sam_hub.merging.configuration import to_mergekit
-from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
+from sam_hub.merging.methods import KEEPS_UNTOUCHED, RANDOM, tensors_at_a_time
 from sam_hub.merging.recipe import Recipe
-from sam_hub.merging.tensor_file import DTYPE_CODES, TensorFileWriter
+from sam_hub.merging.tensor_file import DTYPE_CODES, SHARD_BYTES, ModelWriter
 
 if TYPE_CHECKING:
     import torch
@@ -38,10 +39,8 @@ BUFFERS = (".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias")  # constan
 
 
 class FoldedModel:
-    """A base with one LoRA adapter added, read as mergekit reads a full model (see ``LazyTensorLoader``).
-
-    The sum is peft's: ``B @ A`` in float32, times the scale, added in float32 and rounded once to ``dtype``.
-    """
+    """A base in ``dtype`` with one LoRA adapter folded in, read as mergekit reads a full model (see
+    ``LazyTensorLoader``)."""
 
     def __init__(self, base: Any, adapter: Adapter, dtype: torch.dtype) -> None:
         from safetensors import safe_open
@@ -58,7 +57,8 @@ class FoldedModel:
         if weight.is_floating_point():
             weight = weight.to(self._dtype)
         if (pair := self._pairs.get(key)) is not None:
-            weight = (weight + pair.change(self._file)).to(weight.dtype)
+            weight = weight.clone()  # the base's own may be asked for again
+            pair.fold_into(weight, self._file)
         return weight.to(device)
 
     def flush(self) -> None:
@@ -75,15 +75,14 @@ def _fold_dtype(base: Path) -> str:
         return next((code for code in codes if code in FLOATS), "F32")
 
 
-def _offer_inputs(recipe: Recipe, inputs: Inputs, config: Any) -> None:
-    """Put the folded models where mergekit looks for loaded ones."""
+def _offer_inputs(recipe: Recipe, inputs: Inputs, config: Any, fold: str) -> None:
+    """Put the models, folded in the dtype ``fold``, where mergekit looks for loaded ones."""
     from mergekit.common import ModelReference, dtype_from_name
     from mergekit.io.tasks import LoaderCache
 
     cache = LoaderCache()
     base = ModelReference.model_validate({"model": {"path": str(recipe.base.path.absolute())}})
-    code = _fold_dtype(recipe.base.path)
-    dtype = dtype_from_name(next(name for name, known in DTYPE_CODES.items() if known == code))
+    dtype = dtype_from_name(next(name for name, known in DTYPE_CODES.items() if known == fold))
     for reference in config.referenced_models():
         if reference.lora is None:
             cache.get(reference)  # now, since a worker's own cache would not know the options
@@ -92,7 +91,7 @@ def _offer_inputs(recipe: Recipe, inputs: Inputs, config: Any) -> None:
             cache.loaders[reference] = FoldedModel(cache.get(base), adapter, dtype)
 
 
-def _plan(recipe: Recipe, inputs: Inputs) -> list[ExecuteMergeMethodTask]:
+def _plan(recipe: Recipe, inputs: Inputs, fold: str) -> list[ExecuteMergeMethodTask]:
     """mergekit's tasks, one an output tensor, in the order in which stock mergekit executes them."""
     from mergekit.architecture import get_architecture_info
     from mergekit.config import MergeConfiguration
@@ -103,7 +102,7 @@ def _plan(recipe: Recipe, inputs: Inputs) -> list[ExecuteMergeMethodTask]:
     options = MergeOptions(trust_remote_code=False, allow_crimes=False, write_model_card=False, quiet=True)
     LoaderCache().setup(options)
     config = MergeConfiguration.model_validate(to_mergekit(recipe))
-    _offer_inputs(recipe, inputs, config)
+    _offer_inputs(recipe, inputs, config, fold)
     alone = {"merge_method": "passthrough", "models": [{"model": {"model": {"path": str(recipe.base.path)}}}]}
     architecture = get_architecture_info(MergeConfiguration.model_validate(alone), options)
     planner = MergePlanner(config, architecture, options=options, out_model_config=_config(recipe))
@@ -193,8 +192,13 @@ def _computed(recipe: Recipe, inputs: Inputs) -> frozenset[str]:
     return inputs.touched | {name for name, info in inputs.base.items() if info.dtype != fold}
 
 
-def merge_to(recipe: Recipe, file: Path, on_tensor: OnTensor) -> dict[str, int]:
-    """Merge ``recipe`` into one safetensors file; a worker holds one tensor of every model at a time.
+def merge_to(
+    recipe: Recipe, folder: Path, on_tensor: OnTensor, shard_bytes: int = SHARD_BYTES
+) -> dict[str, int]:
+    """Merge ``recipe`` into safetensors files in ``folder``; a worker holds one tensor of every model at a time.
+
+    Args:
+        shard_bytes: a larger result is written in several files.
 
     Returns:
         How many tensors were written (``tensors``), and how many of them were copied (``copied``).
@@ -206,7 +210,7 @@ def merge_to(recipe: Recipe, file: Path, on_tensor: OnTensor) -> dict[str, int]:
     from transformers import set_seed
 
     inputs = read_inputs(recipe)
-    tasks = _plan(recipe, inputs)
+    tasks = _plan(recipe, inputs, _fold_dtype(recipe.base.path))
     sources = _outputs(recipe, tasks, inputs)
     announced = {}
     for weight in (task.output_weight for task in tasks):
@@ -214,7 +218,7 @@ def merge_to(recipe: Recipe, file: Path, on_tensor: OnTensor) -> dict[str, int]:
         announced[weight.name] = (dtype, inputs.base[sources[weight.name]].shape)
     computed = _computed(recipe, inputs)
     set_seed(recipe.seed)
-    writer = TensorFileWriter(file, announced)
+    writer = ModelWriter(folder, announced, shard_bytes)
     lock = threading.Lock()
     done = itertools.count(1)
 
@@ -234,6 +238,32 @@ def merge_to(recipe: Recipe, file: Path, on_tensor: OnTensor) -> dict[str, int]:
         raise
     writer.close()
     return {"tensors": len(tasks), "copied": sum(source not in computed for source in sources.values())}
+
+
+def each_change(recipe: Recipe, inputs: Inputs) -> Iterator[tuple[str, torch.Tensor]]:
+    """What the merge adds to each tensor that an adapter changes, in float32, one after the other.
+
+    Neither experts nor result are rounded to the recipe's dtype, but for random methods, which draw otherwise in
+    another one.
+    """
+    from mergekit.common import ModelReference
+    from mergekit.io.tasks import LoaderCache
+    from transformers import set_seed
+
+    drawn = recipe.method in RANDOM
+    exact = recipe if drawn else replace(recipe, dtype="float32")
+    tasks = _plan(exact, inputs, _fold_dtype(recipe.base.path) if drawn else "F32")
+    sources = _outputs(recipe, tasks, inputs)
+    base = LoaderCache().get(
+        ModelReference.model_validate({"model": {"path": str(recipe.base.path.absolute())}})
+    )
+    set_seed(recipe.seed)
+    for task in tasks:
+        source = sources[task.output_weight.name]
+        if source in inputs.touched:
+            yield source, _compute(task, touched=True).float() - base.get_tensor(source).float()
+        elif drawn:
+            _compute(task, touched=True)  # for its draws
 
 
 def _each(work: Callable[[Any], None], items: list[Any], workers: int) -> None:

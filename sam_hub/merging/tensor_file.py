@@ -1,4 +1,4 @@
-"""Write safetensors files tensor by tensor.
+"""Write a model's safetensors files tensor by tensor.
 
 Format: https://huggingface.co/docs/safetensors (8 bytes of header length, a JSON header, the data).
 """
@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_hub.errors import UnusableModel
-from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo
+from sam_hub.hub.weights import DTYPE_BYTES, INDEX, WEIGHTS, TensorInfo
 
 if TYPE_CHECKING:
     import torch
 
+SHARD_BYTES = 5_000_000_000  # of one file at most, as mergekit writes them
 DTYPE_CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
 
 
@@ -34,7 +35,7 @@ def layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[bytes, d
     begin = 0
     for name in order:
         dtype, shape = tensors[name]
-        end = begin + math.prod(shape) * DTYPE_BYTES[dtype]
+        end = begin + _bytes(dtype, shape)
         entries[name] = TensorInfo(dtype, tuple(shape), begin, end)
         begin = end
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
@@ -91,6 +92,65 @@ class TensorFileWriter:
     def abandon(self) -> None:
         """Close the file as it is, after a failure."""
         self._stream.close()
+
+
+class ModelWriter:
+    """Writes a model's weights into a folder: one file, or several with their index where one would be larger than
+    ``shard_bytes``. Tensors may arrive in any order; they are placed in that of ``tensors``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tensors: Mapping[str, tuple[str, tuple[int, ...]]],
+        shard_bytes: int = SHARD_BYTES,
+    ) -> None:
+        self._folder = folder
+        shards = _shards(tensors, shard_bytes)
+        self._file_of: dict[str, str] = {}
+        self._writers: dict[str, TensorFileWriter] = {}
+        for number, names in enumerate(shards, 1):
+            one = WEIGHTS if len(shards) == 1 else f"model-{number:05}-of-{len(shards):05}.safetensors"
+            self._file_of |= dict.fromkeys(names, one)
+            self._writers[one] = TensorFileWriter(folder / one, {name: tensors[name] for name in names})
+        self._total = sum(_bytes(*tensor) for tensor in tensors.values())
+
+    def write(self, name: str, tensor: torch.Tensor) -> None:
+        """Write one tensor; raises as `TensorFileWriter.write`."""
+        self._writers[self._file_of[name]].write(name, tensor)
+
+    def close(self) -> None:
+        """Close the files, and write their index; all announced tensors must have been written."""
+        for writer in self._writers.values():
+            writer.close()
+        if len(self._writers) > 1:
+            index = {
+                "metadata": {"total_size": self._total},
+                "weight_map": dict(sorted(self._file_of.items())),
+            }
+            (self._folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+    def abandon(self) -> None:
+        """Close the files as they are, after a failure."""
+        for writer in self._writers.values():
+            writer.abandon()
+
+
+def _shards(tensors: Mapping[str, tuple[str, tuple[int, ...]]], most: int) -> list[list[str]]:
+    """Names by shard: each takes what follows as long as it stays within ``most`` bytes, one tensor at least."""
+    shards: list[list[str]] = [[]]
+    held = 0
+    for name, tensor in tensors.items():
+        size = _bytes(*tensor)
+        if shards[-1] and held + size > most:
+            shards.append([])
+            held = 0
+        shards[-1].append(name)
+        held += size
+    return shards
+
+
+def _bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    return math.prod(shape) * DTYPE_BYTES[dtype]
 
 
 def total_bytes(tensors: Iterable[TensorInfo], dtype: str) -> int:

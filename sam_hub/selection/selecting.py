@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
@@ -21,10 +22,11 @@ from sam_hub.inference.asking import (
 )
 from sam_hub.inference.embedding import Descriptor
 from sam_hub.ner.readers import read_corpus
+from sam_hub.ner.text import Sentence
 from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.evidence import choose_by_evidence
 from sam_hub.selection.fit import judge_fit
-from sam_hub.selection.poll import hold_poll
+from sam_hub.selection.poll import Poll, hold_poll
 from sam_hub.selection.ranking import Near, Ranking, known_labels
 from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
 from sam_hub.selection.similarity import nearness, rank_by_similarity
@@ -142,24 +144,66 @@ def sampling_ranking(
         free=free,
         on_progress=on_progress,
     )
-    entities = {name: records.entities_of(answer) for name, answer in answers.items()}
-    poll = hold_poll(
+    poll = _hold(target, experts, sample, answers, voting, near)
+    ranking = rank_by_sampling(poll).explained(bases, _domains(experts), near)
+    fit = ranking.fit()
+    base = untuned.get(bases[fit[0]]) if fit else None
+    untuned_answer = records.entities_of(answers[base.name]) if base else None
+    found: dict[str, Any] = {"fit": judge_fit(poll, ranking, _plain_name(base), untuned_answer)}
+    if by_evidence and fit:
+        found["evidence"] = choose_by_evidence(poll, fit).as_dict()
+    _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
+    return replace(ranking, parameters={**ranking.parameters, **found})
+
+
+def _hold(
+    target: records.Target,
+    experts: Sequence[records.Expert],
+    sample: Sequence[Sentence],
+    answers: Mapping[str, records.Prediction],
+    voting: Voting,
+    near: Mapping[str, Near],
+) -> Poll:
+    return hold_poll(
         sample,
-        {e.repo: entities[e.repo] for e in experts},
+        {e.repo: records.entities_of(answers[e.repo]) for e in experts},
         target.labels,
         {e.repo: e.labels for e in experts},
         voting,
         {e.repo: answers[e.repo].parse_failures for e in experts},
         {name: place.cosine for name, place in near.items()},
     )
-    ranking = rank_by_sampling(poll).explained(bases, _domains(experts), near)
-    fit = ranking.fit()
-    base = untuned.get(bases[fit[0]]) if fit else None
-    found = {"fit": judge_fit(poll, ranking, _plain_name(base), entities[base.name] if base else None)}
-    if by_evidence and fit:
-        found["evidence"] = choose_by_evidence(poll, fit).as_dict()
-    _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
-    return replace(ranking, parameters={**ranking.parameters, **found})
+
+
+def repeat_poll(
+    catalog: Catalog,
+    target: records.Target,
+    selection: records.Selection,
+    *,
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> Poll:
+    """The poll behind a ranking by sampling, of its experts that are still in the catalog.
+
+    Their answers are kept, so that nobody is asked again unless something was changed since.
+    """
+    there = {expert.repo: expert for expert in records.list_experts(catalog)}
+    experts = [there[row["expert"]] for row in selection.ranking if row["expert"] in there]
+    voting = Voting(**{part.name: selection.parameters[part.name] for part in fields(Voting)})
+    near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
+    sample = draw_sample(
+        read_corpus(Path(target.corpus_path)), selection.parameters["sentences"], voting.seed
+    )
+    answers = ask(
+        catalog,
+        [expert_model(catalog, expert) for expert in experts],
+        sample,
+        target.labels,
+        settings=settings,
+        target_id=target.id,
+        on_progress=on_progress,
+    )
+    return _hold(target, experts, sample, answers, voting, near)
 
 
 def _untuned(

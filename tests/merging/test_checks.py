@@ -62,7 +62,7 @@ def test_an_adapter_that_records_no_base_gives_a_warning(tiny_base: Path, tiny_a
 @pytest.mark.parametrize(
     ("option", "named"),
     [
-        ({"use_dora": True}, "DoRA"),
+        ({"use_qalora": True}, "QALoRA"),
         ({"bias": "lora_only"}, "trained biases"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
         ({"init_lora_weights": "pissa"}, "pissa"),
@@ -78,9 +78,12 @@ def test_an_unsupported_kind_of_adapter_is_named(
     assert named in message
 
 
-def test_a_real_dora_adapter_is_refused_even_if_its_configuration_hides_it(
-    tiny_base: Path, tmp_path: Path
-) -> None:
+def test_an_adapter_that_says_dora_and_holds_none_is_refused(tiny_base: Path, tiny_adapter: Path) -> None:
+    edit(tiny_adapter / "adapter_config.json", use_dora=True)
+    assert "has a part of" in only_error(tiny_base, tiny_adapter)
+
+
+def test_a_dora_adapter_is_refused_if_its_configuration_hides_it(tiny_base: Path, tmp_path: Path) -> None:
     expert = tiny_models.tiny_adapter(tiny_base, tmp_path / "dora", use_dora=True)
     edit(expert / "adapter_config.json", use_dora=False)
     assert "lora_magnitude_vector" in only_error(tiny_base, expert)
@@ -148,3 +151,40 @@ def test_a_full_disk_is_told_before_the_work(
     with pytest.raises(DiskFull, match="0 MB free"):
         run_merge(plan)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_expert_with_another_tokenizer_is_refused(tiny_base: Path, tiny_adapter: Path) -> None:
+    shutil.copyfile(tiny_base / "tokenizer.json", tiny_adapter / "tokenizer.json")
+    assert not report(tiny_base, tiny_adapter).errors
+    content = json.loads((tiny_adapter / "tokenizer.json").read_text())
+    vocabulary = content["model"]["vocab"]
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+    (tiny_adapter / "tokenizer.json").write_text(json.dumps(content))
+    assert "has another tokenizer: it numbers 'a'" in only_error(tiny_base, tiny_adapter)
+
+
+@pytest.mark.parametrize(
+    ("licences", "said"),
+    [
+        (("apache-2.0", "mit"), None),
+        (("apache-2.0", "cc-by-nc-4.0"), "may not be used commercially"),
+        (("cc-by-nd-4.0", "mit"), "allows no derived works"),
+        (("cc-by-sa-4.0", "gpl-3.0"), "wants the merge under its own terms"),
+        (("cc-by-sa-4.0", "cc-by-sa-4.0"), None),
+    ],
+)
+def test_licences_that_do_not_go_together_give_a_warning(
+    tiny_base: Path, tmp_path: Path, licences: tuple[str, str], said: str | None
+) -> None:
+    experts = [tiny_models.tiny_adapter(tiny_base, tmp_path / f"expert{n}", seed=n) for n in (1, 2)]
+    for expert, licence in zip(experts, licences, strict=True):
+        edit(expert / "sam_hub.json", licence=licence)
+    warnings = report(tiny_base, *experts).warnings
+    assert [said in str(warning) for warning in warnings] == ([True] if said else [])
+
+
+def test_an_expert_without_a_licence_is_noted(tiny_base: Path, tiny_adapter: Path) -> None:
+    edit(tiny_adapter / "sam_hub.json", licence=None)
+    assert any(
+        "No licence is recorded for acme/expert" in note for note in report(tiny_base, tiny_adapter).notes
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def in_this_process(recipe: Recipe, folder: Path, cache: Path) -> tuple[bytes, b
 
     LoaderCache.loaders.clear()
     folder.mkdir()
-    merge_to(recipe, folder / "model.safetensors", lambda name, done, total: None)
+    merge_to(recipe, folder, lambda name, done, total: None)
     options = MergeOptions(
         lora_merge_cache=str(cache), random_seed=recipe.seed, write_model_card=False, quiet=True
     )
@@ -105,12 +106,15 @@ def test_every_method_of_mergekit_gives_its_own_result(
     assert ours == stock, base_role(method, count)
 
 
-@pytest.mark.parametrize("how", ["float32", "float16", "untied", "mixed", "sharded", "full models"])
+@pytest.mark.parametrize("how", ["float32", "float16", "untied", "mixed", "sharded", "full models", "dora"])
 def test_other_kinds_of_base_and_experts_give_the_same_result_too(how: str, tmp_path: Path) -> None:
     base = tiny_models.tiny_base(
         tmp_path / "base", dtype=how if how.startswith("float") else "bfloat16", tied=how != "untied"
     )
-    experts = [tiny_models.tiny_adapter(base, tmp_path / f"expert{n}", seed=n) for n in (1, 2)]
+    experts = [
+        tiny_models.tiny_adapter(base, tmp_path / f"expert{n}", seed=n, use_dora=how == "dora")
+        for n in (1, 2)
+    ]
     if how == "mixed":
         _widen_norms(base)
     if how == "sharded":
@@ -124,6 +128,61 @@ def test_other_kinds_of_base_and_experts_give_the_same_result_too(how: str, tmp_
     )
     ours, stock = in_this_process(recipe, tmp_path / "merged", tmp_path / "folds")
     assert ours == stock
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_any_combination_gives_the_same_result(seed: int, tmp_path: Path) -> None:
+    """Methods, weights, ranks, alphas, rsLoRA, DoRA, patterns, number types and shards, drawn at random."""
+    draw = random.Random(seed)
+    base = tiny_models.tiny_base(
+        tmp_path / "base",
+        dtype=draw.choice(["bfloat16", "bfloat16", "float16", "float32"]),
+        tied=draw.random() < 0.5,
+    )
+    method = draw.choice([m for m in known_methods() if m not in FOR_TWO and m != "passthrough"])
+    experts = []
+    for number in range(draw.randint(2, 4)):
+        targets = draw.sample(tiny_models.LINEAR, draw.randint(1, len(tiny_models.LINEAR)))
+        path = tiny_models.tiny_adapter(
+            base,
+            tmp_path / f"expert{number}",
+            rank=draw.randint(1, 8),
+            seed=number,
+            targets=tuple(targets),
+            lora_alpha=draw.choice([1, 8, 13]),
+            use_rslora=draw.random() < 0.3,
+            use_dora=draw.random() < 0.3,
+            rank_pattern={targets[0]: draw.randint(1, 8)} if draw.random() < 0.3 else {},
+            alpha_pattern={f"layers.1.*{targets[-1]}": 3} if draw.random() < 0.3 else {},
+        )
+        (path / "sam_hub.json").unlink()  # the base may be stored anew: its hash is another
+        weight = draw.choice([0.3, 0.7, 1.0, 1.4]) if has_weights(method) else 1.0
+        experts.append(pin(path, weight=weight))
+    if draw.random() < 0.5:
+        base = _saved_again(base, None, tmp_path / "sharded", max_shard_size="20KB")
+    ours, stock = in_this_process(
+        make_recipe(pin(base), experts, method=method, seed=seed), tmp_path / "merged", tmp_path / "folds"
+    )
+    assert ours == stock, method
+
+
+def test_a_large_result_is_written_in_shards_that_load_as_one_model(
+    tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from sam_hub.merging.streaming import merge_to, save_config
+
+    recipe = make_recipe(pin(tiny_base), [pin(path) for path in tiny_experts])
+    whole, shards = tmp_path / "whole", tmp_path / "shards"
+    for folder, most in ((whole, 10**9), (shards, 20_000)):
+        folder.mkdir()
+        merge_to(recipe, folder, lambda name, done, total: None, most)
+        save_config(recipe, folder)
+    assert len(list(shards.glob("model-*-of-*.safetensors"))) > 2
+    assert all(file.stat().st_size < 25_000 for file in list(shards.glob("model-*.safetensors"))[1:])
+    ours, one = (AutoModelForCausalLM.from_pretrained(folder).state_dict() for folder in (shards, whole))
+    assert all(one[name].equal(tensor) for name, tensor in ours.items())
 
 
 def _widen_norms(base: Path) -> None:

@@ -83,6 +83,7 @@ def test_a_recipe_survives_json(recipe) -> None:
     [
         ({"method": "tiez"}, "Use one of: arcee_fusion, breadcrumbs"),
         ({"parameters": {"densitty": 0.5}}, "It takes: density, int8_mask, lambda, normalize, rescale"),
+        ({"parameters": {"density": 9}}, "A density of 9 makes no sense"),
         ({"parameters": {"density": "much"}}, "density='much'"),
         ({"method": "slerp", "parameters": {}}, "needs the parameter 't'"),
         ({"method": "model_stock", "parameters": {}}, "has no weights"),

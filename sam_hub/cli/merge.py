@@ -9,7 +9,6 @@ import typer
 from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
 from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.cli.select import By
-from sam_hub.errors import UsageError
 from sam_hub.jobs.place import Place
 from sam_hub.merging.parameters import parameters
 
@@ -55,8 +54,6 @@ def merge(
     """Merge the selected experts with mergekit, in a process of its own."""
     from sam_hub.jobs.works.merging import MergeExperts, merge_values
 
-    if by_score and (weight or expert):
-        raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
     place = Place()
     work = MergeExperts(
         target=target,
@@ -72,6 +69,7 @@ def merge(
         leave_one_out=leave_one_out,
         by_score=by_score,
     )
+    work.check()
     if background and not dry_run:
         start_job(place, work, as_json=as_json)
         return

@@ -44,6 +44,21 @@ class MergeExperts(Work):
         """A few words for lists."""
         return f"merge for {self.target}" if self.target else f"merge {', '.join(self.experts)}"
 
+    def check(self) -> None:
+        """Refuse what does not go together, before anything is merged or a job is made of it.
+
+        Raises:
+            UsageError: weights are given twice, or what each adds is asked of experts that were named or weighted.
+        """
+        if self.by_score and (self.weights or self.experts):
+            raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
+        own = self.target is not None and not (self.experts or self.weights or self.by_score)
+        if self.leave_one_out and not own:
+            raise UsageError(
+                "What each expert adds is found for a target's own choices, weighted alike",
+                "Name a target, and leave experts and weights out.",
+            )
+
     def plans(self, place: Place) -> Iterator[tuple[str, MergePlan]]:
         """Each merge's name and plan, one at a time: a later plan sees what an earlier merge has written."""
         from sam_hub.merging.merged import chosen_experts, plan_for, weights_by_score
@@ -73,6 +88,7 @@ class MergeExperts(Work):
         from sam_hub.merging.gate import inspect
         from sam_hub.merging.merged import merge
 
+        self.check()
         made = []
         for name, plan in self.plans(place):
             say(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
@@ -99,17 +115,12 @@ class MergeExperts(Work):
 
     def _contributions(self, place: Place, watch: Watch) -> dict[str, Any]:
         """What each expert adds, by the name of the merge."""
-        if not self.leave_one_out:
+        if not self.leave_one_out or self.target is None:
             return {}
         from sam_hub.catalog import get_target
         from sam_hub.evaluation.leaving_out import leave_one_out
         from sam_hub.merging.merged import METHODS
 
-        if self.target is None or self.experts or self.weights or self.by_score:
-            raise UsageError(
-                "What each expert adds is found for a target's own choices, weighted alike",
-                "Name a target, and leave experts and weights out.",
-            )
         return {
             f"by {by}": leave_one_out(
                 place.catalog,

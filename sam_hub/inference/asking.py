@@ -144,25 +144,47 @@ def ask(
     at_work = [task for question, task in distinct.items() if missing[question]]
     at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
     for folder, group in groupby(at_work, key=lambda task: task.model.folder):
-        loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-        for task in group:
-            numbers = missing[task.question]
-            with with_adapter(loaded, task.model.adapter) as ready, _Keeper(catalog, task, numbers) as keep:
-                predict(
-                    ready,
-                    [sentences[number] for number in numbers],
-                    labels,
-                    prompt_format=task.model.prompt_format,
-                    free=free,
-                    on_answer=keep,
-                    on_progress=lambda now, _, name=task.model.name, before=done: on_progress(
-                        name, before + now, total
-                    ),
-                )
-            done += len(numbers)
-        del loaded
+        numbered = [(task, missing[task.question]) for task in group]
+        _ask_on(
+            folder,
+            catalog,
+            numbered,
+            sentences,
+            labels,
+            settings,
+            free,
+            lambda name, now, before=done: on_progress(name, before + now, total),
+        )
+        done += sum(len(numbers) for _, numbers in numbered)
     whole = {q: found[q] or _put_together(catalog, task, target_id) for q, task in distinct.items()}
     return {name: whole[task.question] for name, task in tasks.items()}
+
+
+def _ask_on(
+    folder: Path,
+    catalog: Catalog,
+    tasks: Sequence[tuple[Task, Sequence[int]]],
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    settings: Settings,
+    free: bool,
+    on_progress: Callable[[str, int], None],
+) -> None:
+    """Ask models that share a folder the sentences of these numbers. When this returns, the model has left memory."""
+    loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+    done = 0
+    for task, numbers in tasks:
+        with with_adapter(loaded, task.model.adapter) as ready, _Keeper(catalog, task, numbers) as keep:
+            predict(
+                ready,
+                [sentences[number] for number in numbers],
+                labels,
+                prompt_format=task.model.prompt_format,
+                free=free,
+                on_answer=keep,
+                on_progress=lambda now, _, name=task.model.name, before=done: on_progress(name, before + now),
+            )
+        done += len(numbers)
 
 
 @dataclass(frozen=True)

@@ -70,25 +70,34 @@ def inspect(
     if (kept := verdict_of(folder)) is not None:
         return kept
     options = {"device": device, "dtype": dtype, "threads": threads}
-    total = len(recipe.experts) + 1
-    rates: dict[str, float] = {}
-    labels = _labels(recipe)
-    base = load_model(recipe.base.path, **options)
-    for number, expert in enumerate(recipe.experts, 1):
-        form = about(expert.path).get("prompt_format") or "b2ner"
-        if is_adapter(expert.path):
-            with with_adapter(base, expert.path) as ready:
-                rates[expert.repo] = parse_rate(ready, labels, form)
-        else:
-            rates[expert.repo] = parse_rate(load_model(expert.path, **options), labels, form)
-        on_progress(number, total)
-    known = [_ids(base.tokenizer, text) for text in SENTENCES]
-    del base  # no two models lie in memory
+    labels, total = _labels(recipe), len(recipe.experts) + 1
+    form = about(recipe.experts[0].path).get("prompt_format") or "b2ner"
+    rates, known = _of_inputs(recipe, labels, form, options, lambda done: on_progress(done, total))
     problems, rate = _problems(folder, options, known, labels, rates, form)
     on_progress(total, total)
     verdict = Verdict(tuple(problems), rate, rates)
     _write(folder, verdict)
     return verdict
+
+
+def _of_inputs(
+    recipe: Recipe,
+    labels: Sequence[str],
+    form: str,
+    options: dict[str, Any],
+    on_progress: Callable[[int], None],
+) -> tuple[dict[str, float], list[list[int]]]:
+    """The experts' parse rates, and how the base's tokenizer reads :data:`SENTENCES`. No model stays in memory."""
+    rates: dict[str, float] = {}
+    base = load_model(recipe.base.path, **options)
+    for number, expert in enumerate(recipe.experts, 1):
+        if is_adapter(expert.path):
+            with with_adapter(base, expert.path) as ready:
+                rates[expert.repo] = parse_rate(ready, labels, form)
+        else:
+            rates[expert.repo] = parse_rate(load_model(expert.path, **options), labels, form)
+        on_progress(number)
+    return rates, [_ids(base.tokenizer, text) for text in SENTENCES]
 
 
 def _problems(

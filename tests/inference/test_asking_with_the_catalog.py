@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -299,3 +301,37 @@ def test_an_expert_that_is_not_on_disk_says_how_to_get_it(catalog, add):
 def test_a_sample_is_known_by_its_sentences_and_the_labels_in_order():
     assert sample_key(SENTENCES, LABELS) == sample_key(list(SENTENCES), list(LABELS))
     assert sample_key(SENTENCES, LABELS) != sample_key(SENTENCES, LABELS[::-1])
+
+
+def test_a_model_has_left_memory_when_the_next_is_loaded(
+    catalog, base, add, folder, settings, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sam_hub.inference import asking
+    from sam_hub.inference.models import load_model
+
+    second = {"repo": "owner/other", "weights_sha256": "c" * 64, "path": str(tmp_path / "other")}
+    shutil.copytree(folder, tmp_path / "other")
+    other = base_model(
+        records.add_base(catalog, records.Base(**{**base.model_dump(exclude={"id"}), **second}))
+    )
+    loaded: list[weakref.ref] = []
+
+    def load(*given, **options):
+        assert [model() for model in loaded] == [None] * len(loaded)
+        found = load_model(*given, **options)
+        loaded.append(weakref.ref(found.model))
+        return found
+
+    monkeypatch.setattr(asking, "load_model", load)
+    gc.disable()  # nothing may wait for it
+    try:
+        ask(
+            catalog,
+            [base_model(base), expert_model(catalog, add("one", 1)), other],
+            SENTENCES,
+            LABELS,
+            settings=settings,
+        )
+    finally:
+        gc.enable()
+    assert len(loaded) == 2

@@ -21,7 +21,6 @@ import statistics
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,18 @@ from sam_hub.merging.merge import plan_merge, run_merge
 from sam_hub.merging.recipe import make_recipe, pin
 base, out, *experts = map(Path, sys.argv[1:])
 run_merge(plan_merge(make_recipe(pin(base), [pin(expert) for expert in experts]), out))
+"""
+# What is measured is started by a small process: the system's peak of a process counts that of the one it was forked
+# from, too.
+LAUNCH = """
+import os, subprocess, sys, time
+log, *command = sys.argv[1:]
+with open(log, "w") as stream:
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=stream, stderr=stream)
+    _, status, used = os.wait4(process.pid, 0)
+print(time.perf_counter() - began, used.ru_maxrss * 1024)
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
@@ -154,20 +165,20 @@ def measure(way: str, base: Path, experts: Sequence[Path], folder: Path) -> dict
         written = configuration(base, experts, folder)
         command = [stock, written, out, "--lora-merge-cache", folder / "folds", "--no-write-model-card"]
     watch = _Watch(folder)
-    with (folder / "log").open("w+", encoding="utf-8") as log, watch:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(scratch)}
+    with watch:
+        done = subprocess.run(
+            [sys.executable, "-c", LAUNCH, folder / "log", *command],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(scratch)},
+            check=False,
         )
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            log.seek(0)
-            raise SystemExit(f"{way} failed:\n{log.read()}")
+    if done.returncode:
+        raise SystemExit(f"{way} failed:\n{(folder / 'log').read_text(encoding='utf-8')}")
+    seconds, peak = map(float, done.stdout.split())
     return {
         "seconds": seconds,
-        "peak_bytes": used.ru_maxrss * 1024,
+        "peak_bytes": peak,
         "most_bytes": watch.most,
         "output_bytes": _size(out),
     }

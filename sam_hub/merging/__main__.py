@@ -79,10 +79,8 @@ def main(job_file: str) -> int:
 
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     folder = Path(job["folder"])
-    recipe, on_tensor = (
-        from_json(job["recipe"]),
-        lambda name, done, total: emit(tensor=name, done=done, total=total),
-    )
+    recipe = from_json(job["recipe"])
+    on_tensor = lambda name, done, total: emit(tensor=name, done=done, total=total)  # noqa: E731
     _end_with_parent(folder)
     try:
         if "as_adapter" in job:

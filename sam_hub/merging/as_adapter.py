@@ -128,9 +128,8 @@ def shares_of(recipe: Recipe, inputs: Inputs) -> list[float] | None:
     return None
 
 
-Factored = tuple[
-    str, "torch.Tensor", "torch.Tensor", float, float
-]  # name, B, A, norm of what is missing, of all
+# Name, B, A, the norm of what is missing, that of all.
+Factored = tuple[str, "torch.Tensor", "torch.Tensor", float, float]
 
 
 def _stacked(recipe: Recipe, inputs: Inputs, shares: list[float], rank: int) -> Iterator[Factored]:

@@ -106,7 +106,16 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 
 def remove(
-    name: Name,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="An expert: a repository (owner/name), the end of its name, or an id."),
+    ] = None,
+    merge: Annotated[
+        str | None,
+        typer.Option(
+            help="Delete a merged model's files instead: its id, or 'unused' for all no selection needs."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -115,10 +124,15 @@ def remove(
     from sam_hub.catalog import execute_removal, plan_removal
     from sam_hub.errors import UsageError
 
-    place = Place()
-    plan = plan_removal(place.catalog, name, place.settings.models)
+    if (name is None) == (merge is None):
+        raise UsageError("Nothing says what to remove", "Name an expert, or a merged model with --merge.")
     if as_json and not (yes or dry_run):
         raise UsageError("`remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
+    place = Place()
+    if merge is not None:
+        _free(place, merge, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    plan = plan_removal(place.catalog, name, place.settings.models)
     if not as_json:
         files = (
             f"{len(plan.files)} files ({megabytes(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
@@ -132,6 +146,30 @@ def remove(
             print("Removed.")
     if as_json:
         show_json({**asdict(plan), "removed": not dry_run})
+
+
+def _free(place: Place, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Delete the files of merged models."""
+    from sam_hub.merging.freeing import execute_freeing, plan_freeing
+
+    plan = plan_freeing(place.catalog, name)
+    if not as_json:
+        for number, experts, _, size in plan.merges:
+            print(f"merge {number}, of {', '.join(experts)}: {megabytes(size)}")
+        if not plan.merges:
+            print("No such merged model is on disk.")
+    if plan.merges and not dry_run:
+        if not yes:
+            confirm("Delete their files? The catalog keeps how they are made.", refused="Not deleted")
+        execute_freeing(place.catalog, plan)
+        if not as_json:
+            print(f"Deleted, {megabytes(plan.bytes)} are free again.")
+    if as_json:
+        rows = [
+            {"id": number, "experts": experts, "path": str(folder), "bytes": size}
+            for number, experts, folder, size in plan.merges
+        ]
+        show_json({"merges": rows, "bytes": plan.bytes, "removed": not dry_run})
 
 
 def describe(

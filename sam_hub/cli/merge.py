@@ -35,6 +35,13 @@ def merge(
         bool, typer.Option("--by-score", help="Weigh each expert by its score in the ranking that chose it.")
     ] = False,
     seed: Annotated[int, typer.Option(help="For methods that draw at random.")] = 0,
+    stable: Annotated[
+        bool,
+        typer.Option(
+            "--stable",
+            help="Of changes equally large trim the last: quicker, but not mergekit-yaml's very bits.",
+        ),
+    ] = False,
     as_adapter: Annotated[
         bool, typer.Option("--as-adapter", help="Write each merge as one LoRA adapter, too.")
     ] = False,
@@ -52,7 +59,8 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge the selected experts with mergekit, in a process of its own."""
-    from sam_hub.jobs.works.merging import MergeExperts, merge_values
+    from sam_hub.jobs.works.merging import MergeExperts, adapter_lines, contribution_lines, merge_values
+    from sam_hub.merging.process import spare_worker
 
     place = Place()
     work = MergeExperts(
@@ -63,6 +71,7 @@ def merge(
         parameters=parameters(set_ or []),
         weights=tuple(weight or ()),
         seed=seed,
+        stable=stable,
         as_adapter=as_adapter or rank > 0,
         rank=rank,
         timeout=timeout,
@@ -73,26 +82,27 @@ def merge(
     if background and not dry_run:
         start_job(place, work, as_json=as_json)
         return
-    made = [merge_values(name, plan) for name, plan in work.plans(place)]
-    if not as_json:
-        for plan in made:
-            _show_plan(plan, dry_run)
     contributions = {}
-    if not dry_run:
-        done = perform(place, work)
+    with spare_worker(wanted=not dry_run):
+        made = [merge_values(name, plan) for name, plan in work.plans(place)]
+        if not as_json:
+            for plan in made:
+                _show_plan(plan, dry_run)
+        done = None if dry_run else perform(place, work)
+    if done is not None:
         made, contributions = done["merges"], done["contributions"]
         made = [{**plan, "contributions": contributions.get(plan["name"])} for plan in made]
     if as_json:
-        show_json([{"path": None, "weights_sha256": None, "problems": [], **plan} for plan in made])
+        show_json([{"path": None, "weights_sha256": None, **plan} for plan in made])
     elif not dry_run:
         for plan in made:
             print(f"Merged {plan['name']}: {plan['path']}")
             for problem in plan["problems"]:
                 print(f"  failed the check: {problem}")
             if "adapter" in plan:
-                _show_adapter(plan["adapter"])
+                print("\n".join(f"  {line}" for line in adapter_lines(plan["adapter"])))
         for name, found in contributions.items():
-            _show_contributions(name, found)
+            print("\n" + "\n".join(contribution_lines(name, found)))
         if target:
             say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
 
@@ -105,35 +115,10 @@ def _show_plan(plan: dict[str, Any], dry_run: bool) -> None:
             print(f"  {kind[:-1]}: {finding}")
     if plan["reused"]:
         print("  this very merge is there already")
+        for problem in plan["problems"] or ():
+            print(f"  failed the check: {problem}")
     elif not plan["errors"]:
         size, memory = megabytes(plan["bytes"]), megabytes(plan["memory"])
         print(f"  writes {size}, takes about {plan['seconds']:.0f} s and {memory} of memory")
     if dry_run:
         print(plan["configuration"])
-
-
-def _show_adapter(made: dict[str, Any]) -> None:
-    print(f"  as one adapter of rank {made['rank']}: {made['path']}")
-    if made["exact"]:
-        print("  It is the merge itself: the experts' changes, added up.")
-        return
-    worst, values = max(made["modules"].items(), key=lambda item: item[1]["error"])
-    print(
-        f"  It lacks {made['error']:.0%} of the merge's changes (Frobenius norm); most in {worst}, "
-        f"{values['error']:.0%}."
-    )
-    print("  A larger --rank lacks less; --json lists every module.")
-
-
-def _show_contributions(name: str, found: dict[str, Any]) -> None:
-    print(
-        f"\nWhat each expert adds to the merge {name}: strict F1 with the {found['pseudo_entities']} entities on which "
-        f"{len(found['voters'])} experts agree in {found['sentences']} sentences"
-        + (", and with the labels" if found["rows"][0]["f1"] is not None else "")
-    )
-    print(f"{'without':32} {'votes':>7} {'change':>7} {'labels':>7} {'change':>7}")
-    for row in found["rows"]:
-        first = "(nothing)" if row["change"] is None else row["without"]
-        cells = (row["agreement"], row["change"], row["f1"], row["f1_change"])
-        shown = ["" if v is None else f"{v:+.3f}" if n % 2 else f"{v:.3f}" for n, v in enumerate(cells)]
-        print(f"{first:32} " + " ".join(f"{cell:>7}" for cell in shown))

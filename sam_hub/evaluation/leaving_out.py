@@ -65,6 +65,7 @@ def leave_one_out(
     method: str,
     parameters: Mapping[str, Any] | None = None,
     seed: int = 0,
+    stable: bool = False,
     timeout: float | None = None,
     on_progress: Watch = lambda what, done, total: None,
 ) -> Contributions:
@@ -90,7 +91,9 @@ def leave_one_out(
     sets = {WHOLE: experts} | {e.repo: [other for other in experts if other is not e] for e in experts}
     models = {}
     for name, members in sets.items():
-        plan = plan_for(catalog, members, settings.merges, method=method, parameters=parameters, seed=seed)
+        plan = plan_for(
+            catalog, members, settings.merges, method=method, parameters=parameters, seed=seed, stable=stable
+        )
         step = f"merge {name}" if name == WHOLE else f"merge without {name}"
         row = merge(catalog, plan, lambda p, step=step: on_progress(step, p.done, p.total), timeout)
         models[name] = merged_model(row, step, format_of(catalog, row))

@@ -20,7 +20,7 @@ from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.asking import format_of
 from sam_hub.merging.configuration import FILE_NAME
-from sam_hub.merging.gate import require_passed
+from sam_hub.merging.gate import require_passed, verdict_of
 from sam_hub.merging.merged import merges_for
 from sam_hub.scratch import scratch_prefix
 from sam_hub.selection.rankings import chosen_repos, is_by_hand
@@ -59,6 +59,7 @@ def write_card(catalog: Catalog, merge: records.Merge, repo: str, about: Publica
         for row in (about.selection.ranking if about.selection else [])
     )
     base = recipe["base"]
+    verdict = verdict_of(Path(merge.path))
     card = MergeCard(
         repo=repo,
         base=base["repo"],
@@ -75,6 +76,7 @@ def write_card(catalog: Catalog, merge: records.Merge, repo: str, about: Publica
         configuration=_portable(merge),
         evaluations=_scores(about),
         by_hand=about.selection is not None and is_by_hand(about.selection),
+        check=verdict.in_words() if verdict else "",
     )
     return merge_card(card)
 

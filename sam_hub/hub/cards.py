@@ -76,7 +76,8 @@ class SelectionRow:
 class MergeCard:
     """A merged model. ``selected_by`` names the ranking, ``configuration`` is mergekit's YAML.
 
-    ``by_hand``: a person chose the inputs, in the place of the ranking's best.
+    ``by_hand``: a person chose the inputs, in the place of the ranking's best. ``check``: what a look at the merged
+    model showed, in words; empty if none was taken.
     """
 
     repo: str
@@ -96,6 +97,7 @@ class MergeCard:
     evaluations: tuple[Evaluation, ...] = ()
     limits: tuple[str, ...] = ()
     by_hand: bool = False
+    check: str = ""
 
 
 def expert_card(card: ExpertCard) -> str:
@@ -155,6 +157,7 @@ def merge_card(card: MergeCard) -> str:
         "## Inputs\n\n" + inputs,
         _selection(card),
         _scores(card.evaluations),
+        f"## Check\n\n{card.check}" if card.check else "",
         _limits(card.limits),
         _reproduction(card),
         "## Use\n\n" + code("python", load_snippet(card.repo, adapter=False)),

@@ -5,11 +5,12 @@ Each is a frozen dataclass of plain values; ``answer`` gives plain values for JS
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import SamHubError
+from sam_hub.jobs.works.merging import MergeChoice, merge_values
 
 if TYPE_CHECKING:
     from sam_hub.jobs.place import Place
@@ -171,8 +172,8 @@ class Rankings(Inquiry):
 
 @dataclass(frozen=True)
 class MergeMethods(Inquiry):
-    """mergekit's methods: ``{"methods": [{"name", "parameters": {name: default or None}, "weighted"}],
-    "default"}``."""
+    """mergekit's methods: ``{"methods": [{"name", "parameters": {name: default or None}, "weighted",
+    "trims"}], "default"}``."""
 
     def answer(self, place: Place) -> dict[str, Any]:
         """Ask mergekit's registry."""
@@ -182,17 +183,9 @@ class MergeMethods(Inquiry):
 
 
 @dataclass(frozen=True)
-class PlanMerge(Inquiry):
+class PlanMerge(MergeChoice, Inquiry):
     """What merging would do: ``{"merges": […], "free_disk", "free_memory"}``; a merge has the keys of
     `sam_hub.jobs.works.merging.merge_values`."""
-
-    target: str | None = None
-    by: str = "both"
-    experts: tuple[str, ...] = ()
-    method: str = "ties"
-    parameters: dict[str, Any] = field(default_factory=dict)
-    weights: tuple[float, ...] = ()
-    seed: int = 0
 
     def answer(self, place: Place) -> dict[str, Any]:
         """Check and estimate; nothing is written."""
@@ -200,11 +193,8 @@ class PlanMerge(Inquiry):
 
         import psutil
 
-        from sam_hub.jobs.works.merging import MergeExperts, merge_values
-
-        work = MergeExperts(**asdict(self))
         return {
-            "merges": [merge_values(name, plan) for name, plan in work.plans(place)],
+            "merges": [merge_values(name, plan) for name, plan in self.plans(place)],
             "free_disk": shutil.disk_usage(place.catalog.path.parent).free,
             "free_memory": psutil.virtual_memory().available,
         }
@@ -272,7 +262,8 @@ class Compare(Inquiry):
 @dataclass(frozen=True)
 class PlanPush(Inquiry):
     """What a push would do: ``{"repo", "creates", "private", "bytes", "files": [{"path", "size"}], "card",
-    "page"}``. Raises, as the push would, where there is no merge, no login or no such owner."""
+    "page", "problems"}``; the last are what the check after the merge has found. Raises, as the push would, where there
+    is no merge, no login or no such owner."""
 
     target: str
     repo: str
@@ -284,8 +275,12 @@ class PlanPush(Inquiry):
         from sam_hub.catalog import get_target
         from sam_hub.evaluation.publication import publication_of, write_card
         from sam_hub.jobs.works.pushing import PushMerge, push_values
+        from sam_hub.merging.gate import verdict_of
 
-        plan, _ = PushMerge(**asdict(self)).publish(place, lambda *_: None, dry_run=True)
+        plan, _ = PushMerge(**asdict(self), force=True).publish(place, lambda *_: None, dry_run=True)
         merge, about = publication_of(place.catalog, get_target(place.catalog, self.target), self.by)
         card = write_card(place.catalog, merge, self.repo, about)
-        return {**push_values(plan), "card": card, "page": place.hub.page(self.repo)}
+        verdict = verdict_of(Path(merge.path))
+        problems = list(verdict.problems) if verdict else []
+        page = place.hub.page(self.repo)
+        return {**push_values(plan), "card": card, "page": page, "problems": problems}

@@ -1,14 +1,15 @@
-"""``python -m sam_hub.merging JOB.json``: one merge in its own process; progress as JSON lines on stdout.
+"""``python -m sam_hub.merging``: one merge in its own process; progress as JSON lines on stdout.
 
-The job is ``{"recipe": …, "folder": …}``, for a merge as one adapter with ``"as_adapter"``, its rank; the folder exists
-and is empty but for the job. Lines are ``{"tensor", "done", "total"}``; the last is ``{"finished": …}`` or
-``{"error": {"kind", "title", …}}``.
+mergekit is loaded first; then the first line of standard input tells the job, ``{"recipe": …, "folder": …}``, for a
+merge as one adapter with ``"as_adapter"``, its rank; the folder exists and is empty. Lines are ``{"tensor", "done",
+"total"}``; the last is ``{"finished": …}`` or ``{"error": {"kind", "title", …}}``.
 The process ends when its standard input does, that is, when the one who started it is gone.
 """
 
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -29,14 +30,31 @@ from sam_hub.merging.streaming import OnTensor, merge_to, save_config
 RECORD = "merge.json"
 
 
-def _end_with_parent(folder: Path) -> None:
+def _next_job() -> dict[str, Any]:
+    """Wait for the job; from then on, the process ends with the one who gave it."""
+    line = sys.stdin.readline()
+    if not line:
+        os._exit(130)
+    job: dict[str, Any] = json.loads(line)
+
     def wait() -> None:
-        while os.read(sys.stdin.fileno(), 1):
+        while sys.stdin.read(1):
             pass
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(job["folder"], ignore_errors=True)
         os._exit(130)
 
     threading.Thread(target=wait, daemon=True).start()
+    return job
+
+
+def _load() -> None:
+    """mergekit and all that it brings: for so many modules the garbage collector takes a third of the time."""
+    gc.disable()
+    import mergekit.merge_methods
+    import mergekit.plan  # noqa: F401
+
+    gc.freeze()
+    gc.enable()
 
 
 def _without_paths(recipe: Recipe) -> dict[str, Any]:
@@ -69,7 +87,7 @@ def merge_into(recipe: Recipe, folder: Path, on_tensor: OnTensor) -> dict[str, A
     return record
 
 
-def main(job_file: str) -> int:
+def main() -> int:
     """Run one job; returns the exit code."""
     stream: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no progress
@@ -77,11 +95,11 @@ def main(job_file: str) -> int:
     def emit(**line: Any) -> None:
         print(json.dumps(line), file=stream, flush=True)
 
-    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    _load()
+    job = _next_job()
     folder = Path(job["folder"])
     recipe = from_json(job["recipe"])
     on_tensor = lambda name, done, total: emit(tensor=name, done=done, total=total)  # noqa: E731
-    _end_with_parent(folder)
     try:
         if "as_adapter" in job:
             emit(finished=write_adapter(recipe, folder, job["as_adapter"], on_tensor))
@@ -100,4 +118,6 @@ def main(job_file: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # all is written; to take all modules down again would take half a second

@@ -20,6 +20,7 @@ from sam_hub.merging.checks import Inputs, read_inputs
 from sam_hub.merging.process import Progress, make
 from sam_hub.merging.recipe import Recipe, recipe_hash, to_json
 from sam_hub.merging.streaming import OnTensor, each_change
+from sam_hub.merging.trimming import stable_trimming
 
 if TYPE_CHECKING:
     import torch
@@ -82,14 +83,15 @@ def write_adapter(recipe: Recipe, folder: Path, rank: int, on_tensor: OnTensor) 
     found = _stacked(recipe, inputs, shares, rank) if shares else _nearest_of_each(recipe, inputs, rank)
     tensors, modules, ranks = {}, {}, {}
     missing = whole = 0.0
-    for number, (name, b, a, lost, size) in enumerate(found, 1):
-        module = name.removesuffix(".weight")
-        tensors[f"base_model.model.{module}.lora_A.weight"] = a.contiguous()
-        tensors[f"base_model.model.{module}.lora_B.weight"] = b.contiguous()
-        ranks[module] = a.shape[0]
-        modules[module] = {"rank": a.shape[0], "error": lost / size if size else 0.0}
-        missing, whole = missing + lost**2, whole + size**2
-        on_tensor(name, number, len(inputs.touched))
+    with stable_trimming(recipe.stable):
+        for number, (name, b, a, lost, size) in enumerate(found, 1):
+            module = name.removesuffix(".weight")
+            tensors[f"base_model.model.{module}.lora_A.weight"] = a.contiguous()
+            tensors[f"base_model.model.{module}.lora_B.weight"] = b.contiguous()
+            ranks[module] = a.shape[0]
+            modules[module] = {"rank": a.shape[0], "error": lost / size if size else 0.0}
+            missing, whole = missing + lost**2, whole + size**2
+            on_tensor(name, number, len(inputs.touched))
     save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     _save_config(recipe, inputs, ranks, folder)
     record = {

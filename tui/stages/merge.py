@@ -208,7 +208,13 @@ class MergeStage(Stage):
         await self._ask_plan()
         target, choice = self.app.target, self._planned
         if target is not None and choice is not None and self.can("merge"):
-            job = await self.submit(MergeExperts(target=target.name, **choice))
+            wanted = MergeExperts(target=target.name, **choice, **self.form.extras())
+            try:
+                wanted.check()
+            except UsageError as error:
+                self.form.show_problem(f"{self.symbols.missing} {error}")
+                return
+            job = await self.submit(wanted)
             if job is not None:
                 self._set_underway(JobView(job, None))
 

@@ -199,9 +199,9 @@ class PushStage(Stage):
         elif await self._confirmed():
             from sam_hub.jobs.works.pushing import PushMerge
 
-            values = self._planned
+            values, failed = self._planned, bool(self.plan["problems"])
             await self._forget_plan()
-            await self.submit(PushMerge(target=target.name, **values))
+            await self.submit(PushMerge(target=target.name, **values, force=failed))  # the question said so
 
     async def _make_plan(self, target: str) -> None:
         from sam_hub.jobs.inquiries import PlanPush

@@ -1,4 +1,4 @@
-"""The fields of a merge: method, whose choice, parameters and weights; and what is wrong with them."""
+"""The fields of a merge: method, whose choice, parameters, weights, what else is made; and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from tui.actions import LEAVE_FIELDS
 if TYPE_CHECKING:
     from tui.app import SamHubApp
 
+SCORES = "scores"  # instead of weights
+TRIMMING = {"mergekit": "as mergekit-yaml does", "stable": "stable: the first of equal ones, quicker"}
+ADAPTERS = {"none": "none", "0": "one, of the experts' ranks in all"} | {
+    str(rank): f"one, of rank {rank} at most" for rank in (8, 16, 32, 64)
+}
+LEAVE_OUT = {"no": "not measured", "yes": "measured by leaving it out"}
 BY = {"both": "both rankings, a merge each", "similarity": "similarity alone", "sampling": "sampling alone"}
 
 
@@ -55,7 +61,18 @@ class MergeForm(VerticalScroll):
             yield Input(compact=True, id="merge-parameters")
         with Horizontal(classes="field"):
             yield Label("Weights")
-            yield Input(compact=True, placeholder="best first; empty: 1 each", id="merge-weights")
+            yield Input(
+                compact=True, placeholder=f"best first; empty: 1 each; or: {SCORES}", id="merge-weights"
+            )
+        for label, field, offered in (
+            ("Trimming", "trimming", TRIMMING),
+            ("Adapter", "adapter", ADAPTERS),
+            ("Each adds", "leave-out", LEAVE_OUT),
+        ):
+            options = [(text, value) for value, text in offered.items()]
+            with Horizontal(classes="field"):
+                yield Label(label)
+                yield Select(options, allow_blank=False, compact=True, id=f"merge-{field}")
         yield Static(id="merge-problem", classes="field-error", markup=False)
         yield Static(id="merge-hint", markup=False)
         yield Button("Merge", id="merge-button", variant="primary", compact=True, disabled=True)
@@ -103,24 +120,43 @@ class MergeForm(VerticalScroll):
         weighted = "" if method["weighted"] else "; it has no weights"
         self.query_one("#merge-hint", Static).update(Text(f"{method['name']} takes {takes}{weighted}."))
         self.query_one("#merge-weights", Input).disabled = not method["weighted"]
+        self.query_one("#merge-trimming", Select).disabled = not method["trims"]
 
     # --- what was chosen -------------------------------------------------------------------------------
 
     def choice(self) -> dict[str, Any]:
-        """The fields of `PlanMerge` and `MergeExperts`.
+        """The fields of `PlanMerge`, which are of `MergeExperts`, too.
 
         Raises:
             UsageError: parameters or weights can't be read.
         """
         from sam_hub.merging.parameters import pairs, parameters, weights
 
-        weighted = self.query_one("#merge-weights", Input)
+        weighted, trimming = (
+            self.query_one("#merge-weights", Input),
+            self.query_one("#merge-trimming", Select),
+        )
+        given = "" if weighted.disabled else weighted.value.strip()
         return {
-            "method": str(self.query_one("#merge-method", Select).value),
-            "by": str(self.query_one("#merge-by", Select).value),
+            "method": self._chosen("method"),
+            "by": self._chosen("by"),
             "parameters": parameters(pairs(self.query_one("#merge-parameters", Input).value)),
-            "weights": () if weighted.disabled else weights(weighted.value),
+            "weights": () if given == SCORES else weights(given),
+            "by_score": given == SCORES,
+            "stable": not trimming.disabled and trimming.value == "stable",
         }
+
+    def extras(self) -> dict[str, Any]:
+        """The other fields of `MergeExperts`: what is made or measured beside the merge."""
+        adapter = self._chosen("adapter")
+        return {
+            "as_adapter": adapter != "none",
+            "rank": 0 if adapter == "none" else int(adapter),
+            "leave_one_out": self._chosen("leave-out") == "yes",
+        }
+
+    def _chosen(self, field: str) -> str:
+        return str(self.query_one(f"#merge-{field}", Select).value)
 
     def show_problem(self, text: str) -> None:
         """Say what is wrong with a field; empty: nothing is."""

@@ -71,7 +71,14 @@ def _checks(merge: Mapping[str, Any], symbols: Symbols) -> Text:
 
 def _cost(merge: Mapping[str, Any], plan: Mapping[str, Any], symbols: Symbols) -> Text:
     if merge["reused"]:
-        return Text(f"{symbols.done} this very merge is there already\n", style="bold")
+        text = Text(f"{symbols.done} this very merge is there already\n", style="bold")
+        for problem in merge["problems"] or ():
+            text.append(f"{symbols.missing} it failed the check: {problem}\n")
+        if merge["problems"] == []:
+            text.append(
+                f"{symbols.done} it passed the check: it loads, and answers no worse than its experts\n"
+            )
+        return text
     if merge["errors"]:
         return Text()
     return Text(

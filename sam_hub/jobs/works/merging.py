@@ -16,15 +16,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MergeExperts(Work):
-    """Merge a target's chosen experts (``by`` similarity, sampling or both), or those that are named.
+class MergeChoice:
+    """What is merged, and how: a target's chosen experts (``by`` similarity, sampling or both), or those named.
 
-    ``weights``: one for each expert; ``by_score``: what each has in the ranking that chose it, instead.
-    ``leave_one_out`` finds what each expert adds (for a target's choices alone). ``as_adapter`` writes each merge as
-    one adapter, too, of ``rank`` at most (0: the experts' sum). ``timeout`` is in seconds for each merge (0: none).
+    Args:
+        weights: one for each expert.
+        by_score: each weighs what it has in the ranking that chose it.
+        stable: see `sam_hub.merging.trimming`.
     """
-
-    KIND: ClassVar[str] = "merge"
 
     target: str | None = None
     by: str = "both"
@@ -32,12 +31,57 @@ class MergeExperts(Work):
     method: str = "ties"
     parameters: dict[str, Any] = field(default_factory=dict)
     weights: tuple[float, ...] = ()
+    by_score: bool = False
     seed: int = 0
+    stable: bool = False
+
+    def check(self) -> None:
+        """Refuse what does not go together, before anything is merged or a job is made of it.
+
+        Raises:
+            UsageError: weights are given twice.
+        """
+        if self.by_score and (self.weights or self.experts):
+            raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
+
+    def plans(self, place: Place) -> Iterator[tuple[str, MergePlan]]:
+        """Each merge's name and plan, one at a time: a later plan sees what an earlier merge has written."""
+        from sam_hub.merging.merged import chosen_experts, plan_for, weights_by_score
+
+        self.check()
+        for name, experts in chosen_experts(place.catalog, self.target, self.by, self.experts).items():
+            weights = self.weights
+            if self.by_score:
+                weights = weights_by_score(place.catalog, self.target, name, experts)
+            plan = plan_for(
+                place.catalog,
+                experts,
+                place.settings.merges,
+                method=self.method,
+                parameters=self.parameters,
+                weights=weights,
+                seed=self.seed,
+                stable=self.stable,
+            )
+            yield name, plan
+
+
+@dataclass(frozen=True)
+class MergeExperts(MergeChoice, Work):
+    """Merge, look at what came of it, and measure what else is wanted.
+
+    Args:
+        as_adapter: write each merge as one adapter, too, of ``rank`` at most (0: the experts' sum).
+        timeout: seconds for each merge; 0: none.
+        leave_one_out: find what each expert adds (for a target's choices alone).
+    """
+
+    KIND: ClassVar[str] = "merge"
+
     as_adapter: bool = False
     rank: int = 0
     timeout: float = 0.0
     leave_one_out: bool = False
-    by_score: bool = False
 
     @property
     def title(self) -> str:
@@ -45,39 +89,17 @@ class MergeExperts(Work):
         return f"merge for {self.target}" if self.target else f"merge {', '.join(self.experts)}"
 
     def check(self) -> None:
-        """Refuse what does not go together, before anything is merged or a job is made of it.
+        """As that of a choice.
 
         Raises:
-            UsageError: weights are given twice, or what each adds is asked of experts that were named or weighted.
+            UsageError: what each adds is asked of experts that were named or weighted, too.
         """
-        if self.by_score and (self.weights or self.experts):
-            raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
+        super().check()
         own = self.target is not None and not (self.experts or self.weights or self.by_score)
         if self.leave_one_out and not own:
             raise UsageError(
                 "What each expert adds is found for a target's own choices, weighted alike",
                 "Name a target, and leave experts and weights out.",
-            )
-
-    def plans(self, place: Place) -> Iterator[tuple[str, MergePlan]]:
-        """Each merge's name and plan, one at a time: a later plan sees what an earlier merge has written."""
-        from sam_hub.merging.merged import chosen_experts, plan_for, weights_by_score
-
-        for name, experts in chosen_experts(place.catalog, self.target, self.by, self.experts).items():
-            weights = self.weights
-            if self.by_score:
-                weights = weights_by_score(place.catalog, self.target, name, experts)
-            yield (
-                name,
-                plan_for(
-                    place.catalog,
-                    experts,
-                    place.settings.merges,
-                    method=self.method,
-                    parameters=self.parameters,
-                    weights=weights,
-                    seed=self.seed,
-                ),
             )
 
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
@@ -88,7 +110,6 @@ class MergeExperts(Work):
         from sam_hub.merging.gate import inspect
         from sam_hub.merging.merged import merge
 
-        self.check()
         made = []
         for name, plan in self.plans(place):
             say(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
@@ -110,8 +131,13 @@ class MergeExperts(Work):
             if self.as_adapter:
                 step = lambda p, name=name: watch(f"adapter of the merge {name}", p.done, p.total)  # noqa: E731
                 made[-1]["adapter"] = as_adapter(plan.recipe, Path(row.path), self.rank, step, self.timeout)
-                say(f"As one adapter: {made[-1]['adapter']['path']}")
-        return {"merges": made, "contributions": self._contributions(place, watch)}
+                for line in adapter_lines(made[-1]["adapter"]):
+                    say(line)
+        contributions = self._contributions(place, watch)
+        for name, found in contributions.items():
+            for line in contribution_lines(name, found):
+                say(line)
+        return {"merges": made, "contributions": contributions}
 
     def _contributions(self, place: Place, watch: Watch) -> dict[str, Any]:
         """What each expert adds, by the name of the merge."""
@@ -130,6 +156,7 @@ class MergeExperts(Work):
                 method=self.method,
                 parameters=self.parameters,
                 seed=self.seed,
+                stable=self.stable,
                 timeout=self.timeout,
                 on_progress=watch,
             ).as_dict()
@@ -144,8 +171,15 @@ class MergeExperts(Work):
 
 
 def merge_values(name: str, plan: MergePlan) -> dict[str, Any]:
-    """A plan as plain values, for JSON and the UI."""
+    """A plan as plain values, for JSON and the UI.
+
+    "problems" are what the check after the merge has found, None before it; "seconds" counts that check, too.
+    """
+    from sam_hub.merging.gate import seconds_needed, verdict_of
+
     report = plan.report
+    seen = verdict_of(plan.output) if plan.reused else None
+    look = seconds_needed(plan.recipe) if seen is None and not report.errors else 0
     return {
         "name": name,
         "method": plan.recipe.method,
@@ -157,6 +191,37 @@ def merge_values(name: str, plan: MergePlan) -> dict[str, Any]:
         "notes": [str(finding) for finding in report.notes],
         "bytes": plan.bytes_to_write,
         "memory": plan.memory,
-        "seconds": plan.seconds,
+        "seconds": round(plan.seconds + look, 1),
         "reused": plan.reused,
+        "problems": None if seen is None else list(seen.problems),
     }
+
+
+def adapter_lines(made: dict[str, Any]) -> list[str]:
+    """What `sam_hub.merging.as_adapter` has made, in words."""
+    lines = [f"As one adapter of rank {made['rank']}: {made['path']}"]
+    if made["exact"]:
+        return [*lines, "It is the merge itself: the experts' changes, added up."]
+    worst, values = max(made["modules"].items(), key=lambda item: item[1]["error"])
+    return [
+        *lines,
+        f"It lacks {made['error']:.0%} of the merge's changes (Frobenius norm); most in {worst}, "
+        f"{values['error']:.0%}.",
+        "A larger rank lacks less.",
+    ]
+
+
+def contribution_lines(name: str, found: dict[str, Any]) -> list[str]:
+    """A table of what each expert adds to the merge ``name`` (`sam_hub.evaluation.leaving_out`)."""
+    lines = [
+        f"What each expert adds to the merge {name}: strict F1 with the {found['pseudo_entities']} entities on which "
+        f"{len(found['voters'])} experts agree in {found['sentences']} sentences"
+        + (", and with the labels" if found["rows"][0]["f1"] is not None else ""),
+        f"{'without':32} {'votes':>7} {'change':>7} {'labels':>7} {'change':>7}",
+    ]
+    for row in found["rows"]:
+        first = "(nothing)" if row["change"] is None else row["without"]
+        cells = (row["agreement"], row["change"], row["f1"], row["f1_change"])
+        shown = ["" if v is None else f"{v:+.3f}" if n % 2 else f"{v:.3f}" for n, v in enumerate(cells)]
+        lines.append(f"{first:32} " + " ".join(f"{cell:>7}" for cell in shown))
+    return lines

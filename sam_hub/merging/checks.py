@@ -249,10 +249,19 @@ def _notes(recipe: Recipe, inputs: Inputs) -> Iterator[str]:
     ranks = sorted({pair.rank for adapter in inputs.adapters.values() for pair in adapter.pairs.values()})
     if len(ranks) > 1:
         yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}); that is fine."
+    leaves = [
+        sorted({name.removesuffix(".weight").rpartition(".")[2] for name in adapter.pairs})
+        for adapter in inputs.adapters.values()
+    ]
+    if any(one != leaves[0] for one in leaves):
+        listed = "; ".join(sorted({", ".join(one) for one in leaves}))
+        yield f"The adapters change different modules ({listed}); where one has none, its change counts as 0."
     if unknown := [repo for repo, licence in _licences(recipe).items() if not licence]:
         yield f"No licence is recorded for {', '.join(unknown)}; their cards may name one."
     if any(adapter.config.get("use_rslora") for adapter in inputs.adapters.values()):
         yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."
+    if any(adapter.config.get("use_dora") for adapter in inputs.adapters.values()):
+        yield "Some adapters use DoRA: they change the length of each row of a weight, too."
     if recipe.method in KEEPS_UNTOUCHED and not inputs.full:
         copied = len(inputs.base) - len(inputs.touched)
         yield f"{copied} of {len(inputs.base)} tensors are changed by no expert and are copied."

@@ -34,7 +34,7 @@ def test_a_merge_is_written_as_one_adapter_too(selected: Call) -> None:
 def test_what_an_adapter_lacks_is_said(selected: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["merge", "paris", "--by", "sampling", "--rank", "2"]) == 0
     said = capsys.readouterr().out
-    assert "as one adapter of rank 2:" in said
+    assert "As one adapter of rank 2:" in said
     assert "of the merge's changes (Frobenius norm); most in model.layers." in said
 
 

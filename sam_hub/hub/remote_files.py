@@ -17,6 +17,16 @@ _CHUNK = 1024 * 1024
 RepoType = Literal["model", "dataset"]
 
 
+def head_of(hub: Hub, repo: str, revision: str = "main") -> str:
+    """The commit that a branch or tag of a model means now.
+
+    Raises:
+        NotFoundOnHub, HubError: as the Hub's.
+    """
+    with explained(hub, repo):
+        return retried(lambda: hub.api().model_info(repo, revision=revision)).sha or ""
+
+
 def list_files(hub: Hub, repo: str, commit: str, *, repo_type: RepoType = "model") -> tuple[RemoteFile, ...]:
     """Every file of a repository at a commit, by path."""
     from huggingface_hub.hf_api import RepoFile

@@ -8,13 +8,15 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from sam_hub.errors import UsageError
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.faults import explained, retried
-from sam_hub.hub.tags import base_of, base_tag, label_tag, labels_of, licence_of
+from sam_hub.hub.tags import base_of, base_tag, label_tag, labels_of, licence_of, licence_tag
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
 
+SORTS = ("last_modified", "downloads", "likes", "created_at")
 _EXPAND = ("author", "downloads", "lastModified", "library_name", "sha", "tags")
 
 
@@ -41,7 +43,10 @@ def search(
     base: str | None = None,
     author: str | None = None,
     labels: Iterable[str] = (),
-    limit: int = 50,
+    library: str | None = None,
+    licence: str | None = None,
+    sort: str = "last_modified",
+    limit: int | None = 50,
 ) -> list[FoundModel]:
     """Models that fit all that is given, the most recently changed first.
 
@@ -50,14 +55,21 @@ def search(
         base: the base model it was made from, in any way.
         author: its owner on the Hub.
         labels: entity types that it must be tagged with, all of them.
-        limit: at most so many.
+        library: by what it is loaded, such as "peft" or "transformers".
+        licence: as on the Hub, such as "apache-2.0".
+        sort: by one of :data:`SORTS`, the largest or latest first.
+        limit: at most so many; None: all, page after page.
 
     Raises:
         HubError: the network or the Hub failed.
+        UsageError: there is no such order.
     """
+    if sort not in SORTS:
+        raise UsageError(f"Models can't be sorted by '{sort}'", f"Use one of: {', '.join(SORTS)}.")
     filters = [label_tag(label) for label in labels]
-    if base:
-        filters.append(base_tag(base))
+    filters += [base_tag(base)] if base else []
+    filters += [library] if library else []
+    filters += [licence_tag(licence)] if licence else []
     with explained(hub):
         api = hub.api()
         retried(lambda: _reach(hub))
@@ -65,7 +77,7 @@ def search(
             search=text,
             author=author,
             filter=filters or None,
-            sort="last_modified",
+            sort=sort,  # type: ignore[arg-type]
             limit=limit,
             expand=list(_EXPAND),  # type: ignore[arg-type]
         )

@@ -24,6 +24,11 @@ def base_tag(base: str) -> str:
     return _BASE + base
 
 
+def licence_tag(licence: str) -> str:
+    """The tag of a licence, such as ``apache-2.0``."""
+    return _LICENCE + licence
+
+
 def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
     """The entity types that tags name, as in the tags."""
     return tuple(tag.removeprefix(_LABEL) for tag in tags if tag.startswith(_LABEL))

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from sam_hub.errors import UnusableModel
@@ -132,7 +133,16 @@ def read_headers(folder: Path) -> dict[str, TensorInfo]:
 
 
 def file_sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal; computed once by this process for a file that was not touched since.
+
+    Any write changes what the system notes of a file, its ctime at least, which no program can set back.
+    """
+    noted = file.stat()
+    return _sha256(file, noted.st_dev, noted.st_ino, noted.st_size, noted.st_mtime_ns, noted.st_ctime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _sha256(file: Path, *_noted: int) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

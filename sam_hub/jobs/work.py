@@ -25,6 +25,7 @@ ROOMS: Mapping[str, int] = {"compute": 1, "network": 2, "local": 4}
 # By name, not by class: a list of jobs shall not import what they do.
 WORKS: Mapping[str, str] = {
     "add": "sam_hub.jobs.works.experts:AddExperts",
+    "update": "sam_hub.jobs.works.experts:UpdateExperts",
     "describe": "sam_hub.jobs.works.experts:DescribeExpert",
     "pull": "sam_hub.jobs.works.experts:PullExpert",
     "remove": "sam_hub.jobs.works.experts:RemoveExpert",

@@ -8,8 +8,8 @@ start of its process to its end:
 (b) a Llama of 1.1 billion parameters with random weights in several shards, and random adapters of rank 16 for its
     attention; (b-all) the same for all linear layers.
 
-Wall time, peak memory (of the process, or of the largest that it starts), the most bytes that lay on disk beyond the
-output while it ran, and equality of every output tensor. Beside them, as the floor, a plain copy of the base. The
+Wall time, peak memory of all processes together, the most bytes that lay on disk beyond the output while it ran, and
+equality of every output tensor. Beside them, as the floor, a plain copy of the base. The
 models are made in FOLDER once (98 MB from PyPI; (b) takes 2.3 GB, and stock mergekit another 9).
 
 sam-hub is measured in both its ways of trimming. The quicker one, ``--stable``, keeps other ones of equally large
@@ -26,9 +26,12 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 EXPERTS = ("ner-assistant", "ner-fiction", "ner-social")
 LLAMA = {  # that of TinyLlama
@@ -67,18 +70,6 @@ import functools, torch
 torch.argsort = functools.partial(torch.argsort, stable=True)
 from mergekit.scripts.run_yaml import main
 main()
-"""
-# What is measured is started by a small process: the system's peak of a process counts that of the one it was forked
-# from, too.
-LAUNCH = """
-import os, subprocess, sys, time
-log, *command = sys.argv[1:]
-with open(log, "w") as stream:
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=stream, stderr=stream)
-    _, status, used = os.wait4(process.pid, 0)
-print(time.perf_counter() - began, used.ru_maxrss * 1024)
-sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
@@ -209,22 +200,20 @@ def measure(way: str, base: Path, experts: Sequence[Path], folder: Path) -> dict
             stock = [sys.executable, "-c", STABLE_STOCK]
         written = configuration(base, experts, folder)
         command = [*stock, written, out, "--lora-merge-cache", folder / "folds", "--no-write-model-card"]
-    watch = _Watch(folder)
-    with watch:
-        done = subprocess.run(
-            [sys.executable, "-c", LAUNCH, folder / "log", *command],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TMPDIR": str(scratch)},
-            check=False,
+    began = time.perf_counter()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=log, stderr=log, env={**os.environ, "TMPDIR": str(scratch)}
         )
-    if done.returncode:
+        with _Watch(folder, process.pid) as watch:
+            code = process.wait()
+            seconds = time.perf_counter() - began
+    if code:
         raise SystemExit(f"{way} failed:\n{(folder / 'log').read_text(encoding='utf-8')}")
-    seconds, peak = map(float, done.stdout.split())
     return {
         "seconds": seconds,
-        "peak_bytes": peak,
-        "most_bytes": watch.most,
+        "peak_bytes": watch.most_memory,
+        "most_bytes": watch.most_disk,
         "output_bytes": _size(out),
     }
 
@@ -239,23 +228,43 @@ def configuration(base: Path, experts: Sequence[Path], folder: Path) -> Path:
 
 
 class _Watch:
-    """Looks ten times a second how much lies in a folder."""
+    """Looks ten times a second how much lies in a folder, and how much memory a process and its children hold."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self.most, self._end = folder, 0, threading.Event()
+    def __init__(self, folder: Path, pid: int) -> None:
+        self._folder, self._pid, self._end = folder, pid, threading.Event()
+        self.most_disk = self.most_memory = 0
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def _look(self) -> None:
         while not self._end.wait(0.1):
-            self.most = max(self.most, _size(self._folder))
+            self.most_disk = max(self.most_disk, _size(self._folder))
+            self.most_memory = max(self.most_memory, _memory(self._pid))
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _Watch:
         self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
-        self.most = max(self.most, _size(self._folder))
+        self.most_disk = max(self.most_disk, _size(self._folder))
+
+
+def _memory(pid: int) -> int:
+    """Bytes that a process and its children hold; what they share counts once, where the system tells."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            rollup = Path(f"/proc/{one.pid}/smaps_rollup")
+            if rollup.exists():
+                lines = dict(line.split(":", 1) for line in rollup.read_text().splitlines()[1:])
+                total += int(lines["Pss"].split()[0]) * 1024
+            else:
+                total += one.memory_info().rss
+    except (psutil.Error, OSError, KeyError):  # one has just ended
+        return 0
+    return total
 
 
 def _size(folder: Path) -> int:

@@ -102,8 +102,23 @@ class Access:
         if not hmac.compare_digest(ours.encode(), signature.encode("utf-8")) or expires < time.time():
             raise Refusal(403, "This upload address is not valid, or has expired")
 
-    def _signature(self, sha256: str, size: int, expires: int) -> str:
-        return hmac.new(self._key, f"{sha256} {size} {expires}".encode(), hashlib.sha256).hexdigest()
+    def xet_token(self, session: str) -> tuple[str, int]:
+        """A token for one Xet session alone, and when it expires (seconds since 1970)."""
+        expires = int(time.time()) + UPLOAD_SECONDS
+        return f"{expires}-{self._signature(session, 0, expires)}", expires
+
+    def check_xet(self, request: Request, session: str) -> None:
+        """Raises: Refusal 401, the request does not carry the session's token, or that has expired."""
+        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        expires, _, signature = sent.partition("-")
+        number = int(expires) if expires.isdecimal() and len(expires) < 20 else 0
+        ours = self._signature(session, 0, number)
+        if number < time.time() or not hmac.compare_digest(ours.encode(), signature.encode("utf-8")):
+            raise Refusal(401, "This upload token is not valid, or has expired")
+
+    def _signature(self, subject: str, size: int, expires: int) -> str:
+        """``subject``: the SHA-256 of an object, or a Xet session."""
+        return hmac.new(self._key, f"{subject} {size} {expires}".encode(), hashlib.sha256).hexdigest()
 
 
 def check_host(request: Request) -> None:

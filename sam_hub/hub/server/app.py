@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sam_hub.hub.server import file_routes, repo_routes, upload_routes
+from sam_hub.hub.server import file_routes, repo_routes, upload_routes, xet_routes
 from sam_hub.hub.server.access import Access, check_host, load_token
 from sam_hub.hub.server.answers import Refusal
 from sam_hub.hub.server.call import Call, Router
@@ -34,9 +34,8 @@ class App:
         self._storage = Storage(root)
         self._storage.sweep()
         self._access = Access(self.token)
-        self._router = Router(
-            [*repo_routes.router.routes, *file_routes.router.routes, *upload_routes.router.routes]
-        )
+        rooms = (repo_routes, file_routes, upload_routes, xet_routes)
+        self._router = Router([route for room in rooms for route in room.router.routes])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -16,6 +16,7 @@ from anyio import to_thread
 from sam_hub.hub.server.answers import Refusal
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+SESSION = re.compile(r"[0-9a-f]{32}")
 
 
 @contextmanager
@@ -102,6 +103,21 @@ class BlobStore:
             write_durable(path, data)
         return sha256
 
+    def put_pieces(self, sha256: str, size: int, pieces: Iterator[bytes]) -> None:
+        """Keep what the pieces give together; they never lie in memory all at once.
+
+        Raises:
+            Refusal: 400, the bytes are not those that were announced; nothing is kept.
+        """
+        digest, received = hashlib.sha256(), 0
+        with durable(self.path(sha256)) as file:
+            for piece in pieces:
+                received += len(piece)
+                digest.update(piece)
+                file.write(piece)
+            if received != size or digest.hexdigest() != sha256:
+                raise Refusal(400, f"The bytes received are not those of {sha256}")
+
     async def receive(self, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
         """Keep a stream of bytes, which never lies in memory as a whole.
 
@@ -127,3 +143,42 @@ class BlobStore:
         if received != size or digest.hexdigest() != sha256:
             raise Refusal(400, f"The bytes received are not those of {sha256}")
         await to_thread.run_sync(_sync_file, file)  # the slow part of `durable`, off the event loop
+
+
+class XorbStore:
+    """What Xet clients send before it is put together as files: a folder for each session, swept a day later."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, session: str, name: str) -> Path:
+        if not SESSION.fullmatch(session) or not SHA256.fullmatch(name):
+            raise Refusal(400, "A xorb is named by 64 hexadecimal digits")
+        return self.folder / session / name
+
+    async def receive(self, session: str, name: str, chunks: AsyncIterator[bytes], limit: int) -> bool:
+        """Keep a stream of bytes; returns whether it was not here before.
+
+        Raises:
+            Refusal: 413, there are more than ``limit`` bytes; nothing is kept.
+        """
+        path, received = self._path(session, name), 0
+        fresh = not path.exists()
+        with durable(path) as file:
+            async for chunk in chunks:
+                received += len(chunk)
+                if received > limit:
+                    raise Refusal(413, f"A xorb has at most {limit} bytes")
+                await to_thread.run_sync(file.write, chunk)
+        return fresh
+
+    def open(self, session: str, name: str) -> BinaryIO:
+        """Read one.
+
+        Raises:
+            Refusal: 400, it was not sent.
+        """
+        try:
+            return self._path(session, name).open("rb")
+        except FileNotFoundError as error:
+            raise Refusal(400, f"The xorb {name} was not sent") from error

@@ -10,7 +10,7 @@ from sam_hub.hub.server.answers import Refusal, page
 from sam_hub.hub.server.call import Call, Router
 from sam_hub.hub.server.card import front_matter
 from sam_hub.hub.server.describing import describe, shown_in_list
-from sam_hub.hub.server.repository import Repository
+from sam_hub.hub.server.repository import PR, Repository
 
 router = Router()
 _SORTS = {
@@ -183,12 +183,21 @@ def validate_card(call: Call) -> Response:
 
 @router.on("GET", "/api/{kind}/{owner}/{name}/refs")
 def refs(call: Call) -> Response:
-    shown: dict[str, list] = {"branches": [], "converts": [], "tags": []}
-    for group, kind in (("heads", "branches"), ("tags", "tags")):
-        for name, sha in sorted(call.seen().refs[group].items()):
-            shown[kind].append({"name": name, "ref": f"refs/{group}/{name}", "targetCommit": sha})
+    refs = call.seen().refs
+
+    def listed(group: str, prefix: str) -> list[dict[str, str]]:
+        return [
+            {"name": name, "ref": prefix + name, "targetCommit": sha}
+            for name, sha in sorted(refs[group].items())
+        ]
+
+    shown = {
+        "branches": listed("heads", "refs/heads/"),
+        "converts": [],
+        "tags": listed("tags", "refs/tags/"),
+    }
     if call.flag("include_prs"):
-        shown["pullRequests"] = []
+        shown["pullRequests"] = listed("prs", PR)
     return JSONResponse(shown)
 
 

@@ -17,6 +17,8 @@ from filelock import FileLock
 from sam_hub.hub.server.answers import Refusal, entry_not_found, revision_not_found
 from sam_hub.hub.server.blobs import write_durable
 
+PR = "refs/pr/"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -96,11 +98,11 @@ class Repository:
 
     @property
     def refs(self) -> dict[str, dict[str, str]]:
-        """``{"heads": {name: commit}, "tags": {name: commit}}``."""
-        return json.loads((self.folder / "refs.json").read_bytes())
+        """``{"heads": {name: commit}, "tags": {name: commit}, "prs": {number: commit}}``."""
+        return {"prs": {}, **json.loads((self.folder / "refs.json").read_bytes())}
 
     def commit_of(self, revision: str) -> Commit:
-        """The commit that a branch, a tag, a full ref or a SHA names.
+        """The commit that a branch, a tag, a full ref (that of a pull request, too) or a SHA names.
 
         Raises:
             Refusal: 404, nothing has this name.
@@ -108,6 +110,8 @@ class Repository:
         refs = self.refs
         short = revision.removeprefix("refs/heads/").removeprefix("refs/tags/")
         sha = refs["heads"].get(short) or refs["tags"].get(short)
+        if revision.startswith(PR):
+            sha = refs["prs"].get(revision.removeprefix(PR))
         if sha is None and len(revision) == 40 and revision.isalnum():
             sha = revision
         path = self.folder / "commits" / f"{sha}.json"
@@ -133,29 +137,40 @@ class Repository:
         message: str = "",
         author: str = "system",
         parent: str | None = None,
-    ) -> Commit:
+        as_pull_request: bool = False,
+    ) -> tuple[Commit, str | None]:
         """Move ``branch`` to a new commit; ``change`` edits a copy of the files at its head.
 
         A change that changes nothing gives the present head, so that a repeated request is harmless.
+
+        Args:
+            branch: its name, or the full ref of a pull request.
+            as_pull_request: leave the branch, and make a pull request of the commit.
+
+        Returns:
+            The commit, and the number of the pull request that was made.
 
         Raises:
             Refusal: 404, no such branch; 412, the head is not ``parent``.
         """
         with self._alone():
             refs = self.refs
-            if branch not in refs["heads"]:
+            group, name = ("prs", branch.removeprefix(PR)) if branch.startswith(PR) else ("heads", branch)
+            if name not in refs[group]:
                 raise revision_not_found(branch)
-            head = self.commit_of(refs["heads"][branch])
+            head = self.commit_of(refs[group][name])
             if parent is not None and parent != head.id:
                 raise Refusal(412, f"The branch '{branch}' has moved to {head.id} in the meantime")
             files = dict(head.files)
             change(files)
-            if files == dict(head.files):
-                return head
+            if as_pull_request:
+                group, name = "prs", str(1 + max(map(int, refs["prs"]), default=0))
+            elif files == dict(head.files):
+                return head, None
             commit = self._write_commit(head.id, title, message, author, files)
-            refs["heads"][branch] = commit.id
+            refs[group][name] = commit.id
             self._write("refs.json", refs)  # last: a kill before it leaves the old head in place
-            return commit
+            return commit, name if as_pull_request else None
 
     def set_ref(self, group: str, name: str, revision: str) -> None:
         """Make a branch (``heads``) or a tag (``tags``).

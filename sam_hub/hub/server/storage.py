@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sam_hub.hub.server import names
 from sam_hub.hub.server.answers import Refusal, repo_not_found
-from sam_hub.hub.server.blobs import BlobStore, git_oid, lfs_pointer
+from sam_hub.hub.server.blobs import BlobStore, XorbStore, git_oid, lfs_pointer
 from sam_hub.hub.server.repository import Entry, Repository, now
 
 LFS_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".npy",
@@ -31,6 +31,7 @@ class Storage:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.blobs = BlobStore(root / "blobs")
+        self.xorbs = XorbStore(root / "xorbs")
         (root / "blobs").mkdir(parents=True, exist_ok=True)
         (root / "repos").mkdir(exist_ok=True)
 
@@ -106,6 +107,7 @@ class Storage:
     def sweep(self) -> None:
         """Remove what a kill left half-written more than a day ago."""
         stale = [*self.root.glob(".new-*"), *self.root.glob(".gone-*"), *self.root.rglob(".tmp-*")]
+        stale += self.root.glob("xorbs/*")
         for path in stale:
             with contextlib.suppress(OSError):  # another process may be faster
                 if time.time() - path.stat().st_mtime < _DAY:

@@ -95,13 +95,11 @@ def verify(call: Call) -> Response:
 @router.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
 async def commit(call: Call) -> Response:
     repository = await to_thread.run_sync(call.written)
-    if call.flag("create_pr"):
-        raise Refusal(501, "This Hub has no pull requests: commit to a branch instead")
     change = _Change(call)
     async for line in _lines(call.request.stream()):
         await to_thread.run_sync(change.read, line)
 
-    def finish() -> Commit:
+    def finish() -> tuple[Commit, str | None]:
         return repository.commit(
             call.names["revision"].removeprefix("refs/heads/"),
             change.apply,
@@ -109,11 +107,20 @@ async def commit(call: Call) -> Response:
             message=str(change.header.get("description") or ""),
             author=USER,
             parent=change.header.get("parentCommit"),
+            as_pull_request=call.flag("create_pr"),
         )
 
-    made = await to_thread.run_sync(finish)
-    url = f"{call.base}/{'' if repository.kind == 'models' else 'datasets/'}{repository.id}/commit/{made.id}"
-    return JSONResponse({"success": True, "commitUrl": url, "commitOid": made.id, "hookOutput": ""})
+    made, number = await to_thread.run_sync(finish)
+    page = f"{call.base}/{'' if repository.kind == 'models' else 'datasets/'}{repository.id}"
+    answer = {
+        "success": True,
+        "commitUrl": f"{page}/commit/{made.id}",
+        "commitOid": made.id,
+        "hookOutput": "",
+    }
+    if number is not None:
+        answer |= {"pullRequestUrl": f"{page}/discussions/{number}"}
+    return JSONResponse(answer)
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from sam_hub.jobs.work import Say, Watch, Work
 
 if TYPE_CHECKING:
     from sam_hub.catalog import Descriptor, Expert
+    from sam_hub.catalog.outdated import Moved
     from sam_hub.jobs.place import Place
     from sam_hub.settings import Settings
 
@@ -58,27 +59,77 @@ class AddExperts(Work):
             for warning in found.warnings:
                 say(f"  warning: {warning}")
             said = ExpertPublic.model_validate(expert).model_dump(mode="json")
-            added.append({**said, "descriptor": self._describe(place, expert, watch, say)})
+            added.append({**said, "descriptor": _describe(place, expert, watch, say)})
         return {"experts": added}
 
-    def _describe(self, place: Place, expert: Expert, watch: Watch, say: Say) -> dict[str, Any] | None:
-        """Its descriptor; made, and talked about, only where the repository brought none that can be used."""
-        from sam_hub.catalog.origins import REPO
-        from sam_hub.errors import SamHubError
-        from sam_hub.selection.descriptors import describe_expert
 
-        try:
-            found = describe_expert(place.catalog, place.hub, expert, place.settings, watch)
-        except SamHubError as error:
-            say(f"  not described: {error}")
-            return None
-        for note in found.notes:
-            say(f"  {note}")
-        if found.row is None:
-            say(f"  not described. Give a text of its domain: {by_corpus(expert.repo)}")
-        elif found.row.origin != REPO:
-            say(f"  {_in_words(expert, found.row)}")
-        return descriptor_values(found.row) if found.row else None
+def _describe(place: Place, expert: Expert, watch: Watch, say: Say) -> dict[str, Any] | None:
+    """Its descriptor; made, and talked about, only where the repository brought none that can be used."""
+    from sam_hub.catalog.origins import REPO
+    from sam_hub.errors import SamHubError
+    from sam_hub.selection.descriptors import describe_expert
+
+    try:
+        found = describe_expert(place.catalog, place.hub, expert, place.settings, watch)
+    except SamHubError as error:
+        say(f"  not described: {error}")
+        return None
+    for note in found.notes:
+        say(f"  {note}")
+    if found.row is None:
+        say(f"  not described. Give a text of its domain: {by_corpus(expert.repo)}")
+    elif found.row.origin != REPO:
+        say(f"  {_in_words(expert, found.row)}")
+    return descriptor_values(found.row) if found.row else None
+
+
+@dataclass(frozen=True)
+class UpdateExperts(Work):
+    """Move experts (all, where none are named) whose repository changed to its head, and tell what is stale by it."""
+
+    KIND: ClassVar[str] = "update"
+    ROOM: ClassVar[str] = "network"
+
+    experts: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"update {', '.join(self.experts) or 'all experts'}"
+
+    def outdated(self, place: Place, watch: Watch) -> list[Moved]:
+        """Those that the Hub has at another commit, or has no more."""
+        from sam_hub.catalog.outdated import outdated
+        from sam_hub.catalog.registration import resolve_experts
+
+        named = resolve_experts(place.catalog, self.experts) if self.experts else ()
+        return outdated(
+            place.catalog, place.hub, named, lambda done, total: watch("ask the Hub", done, total)
+        )
+
+    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+        """Move them one after another; those before a failure stay. One that can't serve any more stays as it is."""
+        from sam_hub.catalog import get_expert
+        from sam_hub.catalog.outdated import move, stale_selections
+        from sam_hub.errors import UnusableModel
+
+        moved, kept = [], []
+        for found in self.outdated(place, watch):
+            if found.head is None:
+                say(f"{found.repo} is not on the Hub any more; it stays at {found.commit[:8]}")
+                kept.append({**found.as_dict(), "reason": "gone from the Hub"})
+                continue
+            try:
+                expert, inspection = move(place.catalog, place.hub, get_expert(place.catalog, found.repo))
+            except UnusableModel as error:
+                say(f"{found.repo} stays at {found.commit[:8]}: {error}")
+                kept.append({**found.as_dict(), "reason": str(error)})
+                continue
+            say(f"{expert.repo}: {found.commit[:8]} -> {expert.commit[:8]} ({inspection.verdict})")
+            _describe(place, expert, watch, say)
+            moved.append(found.as_dict())
+        stale = [choice.as_dict() for choice in stale_selections(place.catalog)]
+        return {"moved": moved, "kept": kept, "stale": stale}
 
 
 @dataclass(frozen=True)

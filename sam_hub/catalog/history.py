@@ -50,7 +50,7 @@ def latest_selection(catalog: Catalog, target_id: int, method: str) -> Selection
 
 
 def record_merge(catalog: Catalog, merge: Merge) -> Merge:
-    """Record a merged model. One made again from the same recipe keeps its id.
+    """Record a merged model. One made again from the same recipe keeps its id, and stays one to be used.
 
     Should its weights differ from the earlier ones', what those answered goes: no model gives it now.
     """
@@ -62,7 +62,9 @@ def record_merge(catalog: Catalog, merge: Merge) -> Merge:
         if known.weights_sha256 != merge.weights_sha256:
             for table in (Answer, Prediction):
                 session.exec(delete(table).where(col(table.merge_id) == known.id))
-        for field in ("path", "weights_sha256", "seconds", "inputs", "created_at"):
+        merge.aside = merge.aside and known.aside
+        fields = ("path", "weights_sha256", "seconds", "inputs", "recipe", "aside")
+        for field in (*fields, *(() if merge.aside else ("created_at",))):
             setattr(known, field, getattr(merge, field))
         return known
 

@@ -96,15 +96,25 @@ def _keep_descriptor(catalog: Catalog, expert: Expert, said: Mapping[str, Any]) 
 
 
 def pull_expert(
-    catalog: Catalog, hub: Hub, name: str | int, models: Path, on_progress: Progress | None = None
+    catalog: Catalog,
+    hub: Hub,
+    name: str | int,
+    models: Path,
+    on_progress: Progress | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Expert:
     """Fetch an expert of the catalog at its commit, and its base if that is not there yet.
+
+    Args:
+        tell: is told why what lies on disk serves without the Hub's word, if it does.
 
     Raises:
         UnusableModel: it was made from a base with other weights than the one of that name on the Hub.
     """
     expert = get_expert(catalog, name)
     plan = plan_pull(hub, expert.repo, expert.commit, models)
+    if plan.because:
+        tell(f"{expert.repo} is served from disk: {plan.because}")
     folder = pull(hub, plan, on_progress)
     if expert.kind == "adapter":
         _pull_its_base(catalog, hub, expert, models, on_progress)

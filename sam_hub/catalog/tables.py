@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
-from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint, false, text
 from sqlmodel import AutoString, Field, SQLModel
 
 # Named constraints: SQLite can change a constraint in a later migration only by its name.
@@ -271,7 +271,10 @@ class Selection(SQLModel, table=True):
 
 
 class Merge(SQLModel, table=True):
-    """A merged model on disk, with the recipe that makes it again. ``inputs`` are pinned and hashed."""
+    """A merged model on disk, with the recipe that makes it again. ``inputs`` are pinned and hashed.
+
+    ``aside``: it was made to compare with, and stands for no selection, even of the same experts.
+    """
 
     id: int | None = _id()
     recipe_hash: str = Field(unique=True)
@@ -281,6 +284,7 @@ class Merge(SQLModel, table=True):
     path: str
     weights_sha256: str
     seconds: float
+    aside: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = Field(default_factory=_now)
 
 

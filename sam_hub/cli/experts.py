@@ -43,11 +43,18 @@ def list_(
             heads = ("base", "commit", "parameters", "licence")
             show_table(heads, [(b.repo, b.commit[:8], f"{b.parameter_count:,}", b.licence) for b in rows])
         else:
-            heads = ("id", "method", "experts", "made", "path")
+            heads = ("id", "method", "experts", "made", "on disk", "path")
             show_table(
                 heads,
                 [
-                    (m.id, m.method, [i["repo"] for i in m.inputs], str(m.created_at)[:16], m.path)
+                    (
+                        m.id,
+                        m.method,
+                        [i["repo"] for i in m.inputs],
+                        str(m.created_at)[:16],
+                        "yes" if Path(m.path).is_dir() else "no",
+                        m.path,
+                    )
                     for m in rows
                 ],
             )
@@ -152,7 +159,7 @@ def _free(place: Place, name: str, *, dry_run: bool, yes: bool, as_json: bool) -
     """Delete the files of merged models."""
     from sam_hub.merging.freeing import execute_freeing, plan_freeing
 
-    plan = plan_freeing(place.catalog, name)
+    plan = plan_freeing(place.catalog, name, place.settings.merges)
     if not as_json:
         for number, experts, _, size in plan.merges:
             print(f"merge {number}, of {', '.join(experts)}: {megabytes(size)}")

@@ -39,7 +39,7 @@ def merge(
         bool,
         typer.Option(
             "--stable",
-            help="Of changes equally large trim the last: quicker, but not mergekit-yaml's very bits.",
+            help="Keep equally large changes by their order: quicker, but not mergekit-yaml's very bits.",
         ),
     ] = False,
     as_adapter: Annotated[
@@ -59,7 +59,13 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge the selected experts with mergekit, in a process of its own."""
-    from sam_hub.jobs.works.merging import MergeExperts, adapter_lines, contribution_lines, merge_values
+    from sam_hub.jobs.works.merging import (
+        MergeExperts,
+        adapter_lines,
+        bytes_of,
+        contribution_lines,
+        merge_values,
+    )
     from sam_hub.merging.process import spare_worker
 
     place = Place()
@@ -85,9 +91,12 @@ def merge(
     contributions = {}
     with spare_worker(wanted=not dry_run):
         made = [merge_values(name, plan) for name, plan in work.plans(place)]
+        without = work.plans_without_each(place)
         if not as_json:
             for plan in made:
                 _show_plan(plan, dry_run)
+            if without:
+                print(f"\nThe merges without each expert write up to {megabytes(bytes_of(without))} more")
         done = None if dry_run else perform(place, work)
     if done is not None:
         made, contributions = done["merges"], done["contributions"]

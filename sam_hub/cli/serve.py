@@ -33,8 +33,7 @@ def hub_serve(
         if as_json:
             show_json({"endpoint": endpoint, "token": token})
             return
-        # The embedded Hub has no Xet storage, which a stock client would use for uploads without asking.
-        print(f"export HF_ENDPOINT={endpoint} HF_TOKEN={token} HF_HUB_DISABLE_XET=1", flush=True)
+        print(f"export HF_ENDPOINT={endpoint} HF_TOKEN={token}", flush=True)
         say("Type this line in another terminal. Ctrl+C ends the Hub.")
 
     serve_here(root or Place().settings.home / "hub", host, port, ready)

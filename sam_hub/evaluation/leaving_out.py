@@ -13,6 +13,7 @@ from sam_hub.catalog.registration import resolve_experts
 from sam_hub.errors import CatalogError, UsageError
 from sam_hub.evaluation.evaluating import read_gold
 from sam_hub.inference.asking import Model, ask, format_of, merged_model
+from sam_hub.merging.merge import MergePlan
 from sam_hub.merging.merged import merge, plan_for
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
@@ -56,48 +57,56 @@ class Contributions:
         return asdict(self)
 
 
+def plans_without_each(
+    catalog: Catalog, target: records.Target, by: str, merges: Path, **how: Any
+) -> dict[str, MergePlan]:
+    """The whole merge of a target's chosen experts, and the merges without each, by what they are without.
+
+    Args:
+        by: whose choice, "similarity" or "sampling".
+        merges: where they lie.
+        how: method, parameters, seed and so on, as `plan_for` takes them.
+
+    Raises:
+        CatalogError: there is no such selection, or no ranking by sampling, whose votes are needed.
+        UsageError: a single expert was chosen, or the method can't merge one fewer.
+    """
+    selection, _ = (_latest(catalog, target, name) for name in (by, "sampling"))
+    experts = resolve_experts(catalog, selection.chosen)
+    if len(experts) < 2:
+        raise UsageError(
+            f"{experts[0].repo} is the only expert that {by} chose", "Choose more: `sam-hub select --k 2`."
+        )
+    sets = {WHOLE: experts} | {e.repo: [other for other in experts if other is not e] for e in experts}
+    return {name: plan_for(catalog, members, merges, **how) for name, members in sets.items()}
+
+
 def leave_one_out(
     catalog: Catalog,
     target: records.Target,
-    by: str,
+    plans: Mapping[str, MergePlan],
     *,
     settings: Settings,
-    method: str,
-    parameters: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    stable: bool = False,
     timeout: float | None = None,
     on_progress: Watch = lambda what, done, total: None,
 ) -> Contributions:
     """Merge a target's chosen experts without each in turn, and compare.
 
     The votes are those of the experts outside of the merge, so that none is judged by those that it is made of; where
-    fewer than two are outside, those of all. Merges and answers are kept as any other.
+    fewer than two are outside, those of all. Answers are kept as any other; the merges are made aside.
 
     Args:
-        by: whose choice, "similarity" or "sampling".
-
-    Raises:
-        CatalogError: there is no such selection, or no ranking by sampling, whose votes are needed.
-        UsageError: a single expert was chosen.
+        plans: those of `plans_without_each`.
     """
-    selection, voted = (_latest(catalog, target, name) for name in (by, "sampling"))
-    experts = resolve_experts(catalog, selection.chosen)
-    if len(experts) < 2:
-        raise UsageError(
-            f"{experts[0].repo} is the only expert that {by} chose", "Choose more: `sam-hub select --k 2`."
-        )
+    voted = _latest(catalog, target, "sampling")
     poll = repeat_poll(catalog, target, voted, settings=settings, on_progress=on_progress)
-    sets = {WHOLE: experts} | {e.repo: [other for other in experts if other is not e] for e in experts}
     models = {}
-    for name, members in sets.items():
-        plan = plan_for(
-            catalog, members, settings.merges, method=method, parameters=parameters, seed=seed, stable=stable
-        )
+    for name, plan in plans.items():
         step = f"merge {name}" if name == WHOLE else f"merge without {name}"
-        row = merge(catalog, plan, lambda p, step=step: on_progress(step, p.done, p.total), timeout)
+        told = lambda p, step=step: on_progress(step, p.done, p.total)  # noqa: E731
+        row = merge(catalog, plan, told, timeout, aside=name != WHOLE)
         models[name] = merged_model(row, step, format_of(catalog, row))
-    inside = {expert.repo for expert in experts}
+    inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
     outside = set(poll.ballots.voters) - inside
     without = inside if len(outside) >= FEWEST else frozenset()
     answered = _answers(catalog, models, poll.sentences, target, settings, on_progress)
@@ -107,7 +116,7 @@ def leave_one_out(
     return Contributions(
         tuple(
             Row(name, agreement[name], _change(agreement, name), f1.get(name), _change(f1, name))
-            for name in sets
+            for name in plans
         ),
         tuple(sorted(outside if without else poll.ballots.voters)),
         sum(map(len, votes)),

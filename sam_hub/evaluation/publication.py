@@ -17,6 +17,7 @@ from sam_hub.errors import CatalogError, UsageError
 from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, merge_card
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.inspection import METADATA
+from sam_hub.hub.markdown import public_text
 from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.asking import format_of
 from sam_hub.merging.configuration import FILE_NAME
@@ -27,7 +28,7 @@ from sam_hub.selection.rankings import chosen_repos, is_by_hand
 
 CARD = "README.md"
 SCRATCH = "push"
-OWN_FILES = ("merge.json", "job.json", "gate.json")  # they are about this machine, and stay here
+OWN_FILES = ("merge.json", "gate.json")  # they are about this machine, and stay here
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ def _licence(inputs: Sequence[MergeInput]) -> str | None:
 def _portable(merge: records.Merge) -> str:
     """The mergekit configuration with repositories in the place of local paths."""
     text = (Path(merge.path) / FILE_NAME).read_text(encoding="utf-8")
-    for item in (merge.recipe["base"], *merge.recipe["experts"]):
+    models = (merge.recipe["base"], *merge.recipe["experts"])
+    for item in sorted(models, key=lambda model: -len(str(model["path"]))):  # one may lie in another's folder
         text = text.replace(str(item["path"]), item["repo"])
-    return text
+    return public_text([text.rstrip()])
 
 
 def _scores(about: Publication) -> tuple[Evaluation, ...]:

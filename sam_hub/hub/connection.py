@@ -57,7 +57,7 @@ class Hub:
         _prepare_client()
         from huggingface_hub import HfApi, constants
 
-        # The embedded Hub has no Xet storage; the client would use it for every upload without asking.
+        # What Xet saves on the way is nothing on this machine, and costs time on both ends.
         constants.HF_HUB_DISABLE_XET = self.is_local or _xet_switched_off()
         return HfApi(
             endpoint=self.endpoint,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_hub.errors import DiskFull, UnusableModel
+from sam_hub.errors import DiskFull, HubError, NotFoundOnHub, UnusableModel
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.faults import explained, retried
 from sam_hub.hub.file_rules import RemoteFile, is_wanted, tree_problems
@@ -24,14 +24,15 @@ Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all, and the file at hand; what it raises ends the work."""
 
 SCRATCH = "pull"
-_STALE_SECONDS = 24 * 3600
+_STALE_SECONDS = 900  # far longer than a download waits for bytes, and none goes on with an old partial
 
 
 @dataclass(frozen=True)
 class PullPlan:
     """What a pull would do; all sizes in bytes.
 
-    ``skipped`` are files that are left on the Hub: code, pickles, optimizer states.
+    ``skipped`` are files that are left on the Hub: code, pickles, optimizer states. ``because`` says why the Hub's
+    word was done without, where what lies on disk serves all the same.
     """
 
     repo: str
@@ -44,6 +45,7 @@ class PullPlan:
     needed: int
     free: int
     complete: bool
+    because: str = ""
 
     @property
     def to_fetch(self) -> int:
@@ -59,7 +61,7 @@ class PullPlan:
 def plan_pull(hub: Hub, repo: str, revision: str, dest: Path) -> PullPlan:
     """Plan to fetch ``repo`` into ``dest/owner--name/COMMIT``.
 
-    A commit that lies there already needs no network.
+    A commit that lies there already needs no network, and serves when the Hub fails or has it no more.
 
     Raises:
         UnusableModel: names, sizes or kinds of its files are refused.
@@ -68,11 +70,14 @@ def plan_pull(hub: Hub, repo: str, revision: str, dest: Path) -> PullPlan:
     """
     repo = check_repo_id(repo)
     place = dest / folder_name(repo)
-    if is_commit(revision) and (place / revision).is_dir() and hub.offline:
-        return _plan_of_folder(repo, revision, place / revision)
-    with explained(hub, repo):
-        commit = retried(lambda: hub.api().model_info(repo, revision=revision)).sha or ""
-        files = list_files(hub, repo, commit)
+    try:
+        with explained(hub, repo):
+            commit = retried(lambda: hub.api().model_info(repo, revision=revision)).sha or ""
+            files = list_files(hub, repo, commit)
+    except (HubError, NotFoundOnHub) as error:
+        if is_commit(revision) and (place / revision).is_dir():
+            return _plan_of_folder(repo, revision, place / revision, error.title)
+        raise
     if problems := tree_problems(files):
         raise UnusableModel(f"'{repo}' can't be used: {'; '.join(problems)}", "Choose another model.")
     wanted = tuple(file for file in files if is_wanted(file.path))
@@ -143,14 +148,14 @@ def _settle(building: Path, plan: PullPlan) -> None:
         building.rename(plan.folder)
 
 
-def _plan_of_folder(repo: str, commit: str, folder: Path) -> PullPlan:
+def _plan_of_folder(repo: str, commit: str, folder: Path, because: str) -> PullPlan:
     """The plan of what lies on disk already, made without asking the Hub."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = tuple(
         RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, None, "") for path in paths
     )
     size = sum(file.size for file in files)
-    return PullPlan(repo, commit, folder, files, (), size, size, 0, 0, complete=True)
+    return PullPlan(repo, commit, folder, files, (), size, size, 0, 0, complete=True, because=because)
 
 
 def _is_complete(folder: Path, files: Iterable[RemoteFile]) -> bool:
@@ -210,7 +215,7 @@ def _meter(on_progress: Progress | None, before: int, total: int, path: str) -> 
 
 
 def _sweep(folder: Path, cache_dir: Path | None) -> None:
-    """Remove what killed pulls left; partials, which a pull goes on with, a day later: nobody else does."""
+    """Remove what killed pulls left; partials a while later, since another process may be at them."""
     sweep_scratch(folder, SCRATCH)
     for path in cache_dir.glob("models--*/blobs/*.incomplete") if cache_dir else ():
         with contextlib.suppress(OSError):  # another pull may be faster

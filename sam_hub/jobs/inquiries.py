@@ -262,8 +262,8 @@ class Compare(Inquiry):
 @dataclass(frozen=True)
 class PlanPush(Inquiry):
     """What a push would do: ``{"repo", "creates", "private", "bytes", "files": [{"path", "size"}], "card",
-    "page", "problems"}``; the last are what the check after the merge has found. Raises, as the push would, where there
-    is no merge, no login or no such owner."""
+    "page", "problems"}``; the last are what speaks against the merge, by the check after it. Raises, as the push
+    would, where there is no merge, no login or no such owner."""
 
     target: str
     repo: str
@@ -275,12 +275,12 @@ class PlanPush(Inquiry):
         from sam_hub.catalog import get_target
         from sam_hub.evaluation.publication import publication_of, write_card
         from sam_hub.jobs.works.pushing import PushMerge, push_values
-        from sam_hub.merging.gate import verdict_of
+        from sam_hub.merging.gate import UNSEEN, verdict_of
 
         plan, _ = PushMerge(**asdict(self), force=True).publish(place, lambda *_: None, dry_run=True)
         merge, about = publication_of(place.catalog, get_target(place.catalog, self.target), self.by)
         card = write_card(place.catalog, merge, self.repo, about)
         verdict = verdict_of(Path(merge.path))
-        problems = list(verdict.problems) if verdict else []
+        problems = list(verdict.problems) if verdict else [f"It {UNSEEN}"]
         page = place.hub.page(self.repo)
         return {**push_values(plan), "card": card, "page": page, "problems": problems}

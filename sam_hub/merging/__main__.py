@@ -2,13 +2,12 @@
 
 mergekit is loaded first; then the first line of standard input tells the job, ``{"recipe": …, "folder": …}``, for a
 merge as one adapter with ``"as_adapter"``, its rank; the folder exists and is empty. Lines are ``{"tensor", "done",
-"total"}``; the last is ``{"finished": …}`` or ``{"error": {"kind", "title", …}}``.
+"total"}``; the last is ``{"finished": true}`` or ``{"error": {"kind", "title", …}}``.
 The process ends when its standard input does, that is, when the one who started it is gone.
 """
 
 from __future__ import annotations
 
-import errno
 import gc
 import json
 import os
@@ -20,14 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
-from sam_hub.errors import DiskFull, SamHubError
+from sam_hub.errors import SamHubError, of_the_system
 from sam_hub.hub.weights import read_headers, weights_sha256
 from sam_hub.merging.as_adapter import write_adapter
 from sam_hub.merging.configuration import FILE_NAME, write_config
+from sam_hub.merging.merge import RECORD
 from sam_hub.merging.recipe import CARRIED, Recipe, from_json, recipe_hash, to_json
 from sam_hub.merging.streaming import OnTensor, merge_to, save_config
-
-RECORD = "merge.json"
 
 
 def _next_job() -> dict[str, Any]:
@@ -102,18 +100,14 @@ def main() -> int:
     on_tensor = lambda name, done, total: emit(tensor=name, done=done, total=total)  # noqa: E731
     try:
         if "as_adapter" in job:
-            emit(finished=write_adapter(recipe, folder, job["as_adapter"], on_tensor))
+            write_adapter(recipe, folder, job["as_adapter"], on_tensor)
         else:
-            emit(finished=merge_into(recipe, folder, on_tensor))
-    except SamHubError as error:
-        emit(error={"kind": type(error).__name__, "title": error.title, "action": error.action})
-        return error.exit_code
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        full = DiskFull("The disk became full during the merge", "Free some space, and merge again.")
-        emit(error={"kind": "DiskFull", "title": full.title, "action": full.action})
-        return full.exit_code
+            merge_into(recipe, folder, on_tensor)
+    except (SamHubError, OSError) as error:
+        told = of_the_system(error) if isinstance(error, OSError) else error
+        emit(error={"kind": type(told).__name__, "title": told.title, "action": told.action})
+        return told.exit_code
+    emit(finished=True)
     return 0
 
 

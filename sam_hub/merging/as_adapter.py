@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam_hub.errors import UnusableModel, UsageError
+from sam_hub.errors import DiskFull, UnusableModel, UsageError
 from sam_hub.hub.weights import ADAPTER_WEIGHTS, file_sha256
 from sam_hub.merging.checks import Inputs, read_inputs
 from sam_hub.merging.process import Progress, make
@@ -76,6 +76,7 @@ def _kept(recipe: Recipe, folder: Path, rank: int) -> dict[str, Any] | None:
 
 def write_adapter(recipe: Recipe, folder: Path, rank: int, on_tensor: OnTensor) -> dict[str, Any]:
     """Fill ``folder`` with the adapter and its record, which is returned; see `as_adapter`."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     inputs = read_inputs(recipe)
@@ -92,7 +93,12 @@ def write_adapter(recipe: Recipe, folder: Path, rank: int, on_tensor: OnTensor) 
             modules[module] = {"rank": a.shape[0], "error": lost / size if size else 0.0}
             missing, whole = missing + lost**2, whole + size**2
             on_tensor(name, number, len(inputs.touched))
-    save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    try:
+        save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    except SafetensorError as error:  # it hides what the system said
+        raise DiskFull(
+            f"The adapter can't be written: {error}", "Free some space, and merge again."
+        ) from error
     _save_config(recipe, inputs, ranks, folder)
     record = {
         "recipe_hash": recipe_hash(recipe),

@@ -80,8 +80,13 @@ def read_inputs(recipe: Recipe) -> Inputs:
     return Inputs(read_headers(recipe.base.path), adapters, full)
 
 
-def check(recipe: Recipe, output: Path | None = None) -> Report:
+def check(
+    recipe: Recipe, output: Path | None = None, licences: Mapping[str, str | None] | None = None
+) -> Report:
     """Check a recipe's inputs and, for ``output``, the disk; nothing is loaded or written.
+
+    Args:
+        licences: what is known of them, by repository; else what the experts themselves say.
 
     Raises:
         UsageError: the recipe itself is wrong (method, parameters).
@@ -107,8 +112,9 @@ def check(recipe: Recipe, output: Path | None = None) -> Report:
     if not errors:
         inputs = read_inputs(recipe)
         warnings += _differing_formats(recipe)
-        warnings += [Finding(what, action) for what, action in conflicts(_licences(recipe))]
-        notes += _notes(recipe, inputs)
+        known = _licences(recipe) | {repo: said for repo, said in (licences or {}).items() if said}
+        warnings += [Finding(what, action) for what, action in conflicts(known)]
+        notes += _notes(recipe, inputs, known)
         errors += _check_disk(recipe, inputs, output)
         warnings += _check_memory(recipe, inputs)
     return Report(tuple(errors), tuple(warnings), tuple(notes))
@@ -245,7 +251,7 @@ def _licences(recipe: Recipe) -> dict[str, str | None]:
     return {expert.repo: about(expert.path).get("licence") for expert in recipe.experts}
 
 
-def _notes(recipe: Recipe, inputs: Inputs) -> Iterator[str]:
+def _notes(recipe: Recipe, inputs: Inputs, licences: Mapping[str, str | None]) -> Iterator[str]:
     ranks = sorted({pair.rank for adapter in inputs.adapters.values() for pair in adapter.pairs.values()})
     if len(ranks) > 1:
         yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}); that is fine."
@@ -256,7 +262,7 @@ def _notes(recipe: Recipe, inputs: Inputs) -> Iterator[str]:
     if any(one != leaves[0] for one in leaves):
         listed = "; ".join(sorted({", ".join(one) for one in leaves}))
         yield f"The adapters change different modules ({listed}); where one has none, its change counts as 0."
-    if unknown := [repo for repo, licence in _licences(recipe).items() if not licence]:
+    if unknown := [repo for repo, licence in licences.items() if not licence]:
         yield f"No licence is recorded for {', '.join(unknown)}; their cards may name one."
     if any(adapter.config.get("use_rslora") for adapter in inputs.adapters.values()):
         yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."

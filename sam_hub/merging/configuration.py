@@ -64,7 +64,7 @@ def config_text(recipe: Recipe) -> str:
     lines.append(f"# mergekit-yaml {FILE_NAME} OUT --lora-merge-cache CACHE{seed}")
     if recipe.stable:
         lines.append(
-            "# Made with --stable: of changes equally large it keeps the first; mergekit-yaml, others."
+            "# Made with --stable: equally large changes go by their order; mergekit-yaml keeps others."
         )
     return "\n".join(lines) + "\n" + _yaml(to_mergekit(recipe))
 

@@ -28,12 +28,13 @@ class FreeingPlan:
         return sum(size for *_, size in self.merges)
 
 
-def plan_freeing(catalog: Catalog, name: str) -> FreeingPlan:
+def plan_freeing(catalog: Catalog, name: str, merges: Path) -> FreeingPlan:
     """Find the merges on disk that are meant. Nothing is touched.
 
     Args:
         name: a merge's id or the beginning of its recipe's hash; or :data:`UNUSED`, all that no target's latest
             selection stands for (what leaving experts out has made, above all).
+        merges: the home's folder of merged models; what lies elsewhere belongs to others and stays.
 
     Raises:
         CatalogError: there is no such merge.
@@ -43,7 +44,7 @@ def plan_freeing(catalog: Catalog, name: str) -> FreeingPlan:
         found = [merge for merge in records.list_merges(catalog) if merge.id not in used]
     else:
         found = [records.get_merge(catalog, name)]
-    there = [merge for merge in found if Path(merge.path).is_dir()]
+    there = [m for m in found if Path(m.path).is_dir() and Path(m.path).resolve().parent == merges.resolve()]
     return FreeingPlan(
         tuple((m.id, tuple(i["repo"] for i in m.inputs), Path(m.path), _bytes(Path(m.path))) for m in there)
     )
@@ -80,6 +81,8 @@ def execute_freeing(catalog: Catalog, plan: FreeingPlan) -> None:
         try:
             folder.rename(going)
             shutil.rmtree(going)
+        except FileNotFoundError:  # another process was faster
+            continue
         except OSError as error:
             raise CatalogError(
                 f"The folder {folder} can't be deleted: {error.strerror}", "Allow writing there."

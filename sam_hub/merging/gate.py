@@ -23,6 +23,7 @@ from sam_hub.ner.formats import get_format
 from sam_hub.ner.text import Sentence
 
 FILE = "gate.json"
+UNSEEN = "was not checked after the merge"
 SECONDS_PER_PARAMETER = 2e-8  # of a model that answers SENTENCES, in float32 on two cores
 LABELS = ("person", "organization", "location")  # where no expert says what it was taught
 SENTENCES = (
@@ -197,13 +198,15 @@ def verdict_of(folder: Path) -> Verdict | None:
 
 
 def require_passed(folder: Path, name: str) -> None:
-    """Refuse a merged model that failed.
+    """Refuse a merged model that failed, or that nobody has looked at since its weights were made.
 
     Raises:
         UnusableModel: it did.
     """
     verdict = verdict_of(folder)
-    if verdict is not None and not verdict.passed:
+    if verdict is None:
+        raise UnusableModel(f"{name} {UNSEEN}", "Merge once more, which checks it, or push it with --force.")
+    if not verdict.passed:
         more = len(verdict.problems) - 1
         raise UnusableModel(
             f"{name} failed the check after the merge: {verdict.problems[0]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -72,8 +72,11 @@ def is_merged(recipe: Recipe, folder: Path) -> bool:
         return False
 
 
-def plan_merge(recipe: Recipe, output: Path) -> MergePlan:
+def plan_merge(recipe: Recipe, output: Path, licences: Mapping[str, str | None] | None = None) -> MergePlan:
     """Check a recipe and estimate the work; nothing is written.
+
+    Args:
+        licences: what is known of them, by repository; else what the experts themselves say.
 
     Raises:
         UsageError: the recipe is wrong, or ``output`` holds something that is not a merge.
@@ -81,13 +84,14 @@ def plan_merge(recipe: Recipe, output: Path) -> MergePlan:
     output = output.absolute()
     if output.exists() and not (output / RECORD).is_file() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} holds something that is not a merge", "Name another folder.")
-    report = check(recipe, output)
+    reused = is_merged(recipe, output)
+    report = check(recipe, None if reused else output, licences)  # what is there takes no more disk
     text = config_text(recipe)
     if report.errors:
         return MergePlan(recipe, output, text, report, 0, 0, 0.0, reused=False)
     inputs = read_inputs(recipe)
     memory, size = memory_needed(recipe, inputs), bytes_to_write(recipe, inputs)
-    if is_merged(recipe, output):
+    if reused:
         return MergePlan(recipe, output, text, report, 0, memory, 0.0, reused=True)
     computed = inputs.touched if recipe.method in KEEPS_UNTOUCHED else inputs.base
     elements = sum(inputs.base[name].size for name in computed) * len(recipe.experts)
@@ -106,6 +110,12 @@ def run_merge(
         SamHubError: as `sam_hub.merging.process.make`.
     """
     plan.report.raise_errors()
-    if not (plan.reused and is_merged(plan.recipe, plan.output)):
-        make(plan.output, {"recipe": to_json(plan.recipe)}, on_progress, timeout)
+    if not is_merged(plan.recipe, plan.output):
+        make(
+            plan.output,
+            {"recipe": to_json(plan.recipe)},
+            on_progress,
+            timeout,
+            is_made=lambda: is_merged(plan.recipe, plan.output),
+        )
     return plan.output

@@ -51,9 +51,15 @@ def plan_for(
         if not expert.path or not Path(expert.path).is_dir():
             raise InputError(f"{expert.repo} is not on disk", f"Run `sam-hub pull {expert.repo}` first.")
         inputs.append(pin(Path(expert.path), expert.repo, expert.commit, shares[expert.repo]))
-    pinned = pin(Path(base.path or ""), base.repo, base.commit)
+    if not base.path or not Path(base.path).is_dir():
+        raise InputError(
+            f"The base {base.repo} is not on disk",
+            f"Run `sam-hub pull {experts[0].repo}`, which fetches it, too.",
+        )
+    pinned = pin(Path(base.path), base.repo, base.commit)
     recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
-    return plan_merge(recipe, merge_folder(recipe, merges))
+    licences = {model.repo: model.licence for model in (*experts, base)}
+    return plan_merge(recipe, merge_folder(recipe, merges), licences)
 
 
 def merge(
@@ -61,8 +67,13 @@ def merge(
     plan: MergePlan,
     on_progress: Callable[[Progress], None] | None = None,
     timeout: float | None = None,
+    *,
+    aside: bool = False,
 ) -> records.Merge:
     """Run a plan and record the merged model; one that is there already is not made again.
+
+    Args:
+        aside: it is made to compare with, and stands for no selection.
 
     Raises:
         UnusableModel, DiskFull, SamHubError: as `run_merge`.
@@ -78,6 +89,7 @@ def merge(
         path=str(folder),
         weights_sha256=made["weights_sha256"],
         seconds=made["seconds"],
+        aside=aside,
     )
     return records.record_merge(catalog, row)
 
@@ -149,7 +161,7 @@ def merges_for(
     Raises:
         CatalogError: there is no selection, or one that is needed was not merged yet.
     """
-    made = records.list_merges(catalog)
+    made = [merge for merge in records.list_merges(catalog) if not merge.aside]
     found = {}
     for method in METHODS:
         selection = records.latest_selection(catalog, target.id, method)

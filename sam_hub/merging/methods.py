@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -130,12 +131,16 @@ def check_parameters(method: str, parameters: Mapping[str, Any], weights: Sequen
             raise UsageError(
                 f"'{method}' can't take {name}={value!r}: {reason}", "Correct the value."
             ) from error
+        if not all(math.isfinite(single) for single in values if isinstance(single, float)):
+            raise UsageError(f"'{name}' can't be {value}", "Give a finite number.")
         if name == "density" and not all(0 < single <= 1 for single in values):
             raise UsageError(
                 f"A density of {value} makes no sense", "Give the share that is kept: above 0, at most 1."
             )
         if not values:
             raise UsageError(f"'{method}' got an empty list for '{name}'", "Give at least one value.")
+    if not all(map(math.isfinite, weights)):
+        raise UsageError(f"A weight can't be {', '.join(map(str, weights))}", "Give finite numbers.")
     if not has_weights(method) and any(weight != 1 for weight in weights):
         raise UsageError(
             f"'{method}' has no weights", "Leave the weights out, or use ties, linear, task_arithmetic."

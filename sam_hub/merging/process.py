@@ -36,6 +36,7 @@ def make(
     job: Mapping[str, Any],
     on_progress: Callable[[Progress], None] | None = None,
     timeout: float | None = None,
+    is_made: Callable[[], bool] = lambda: False,
 ) -> None:
     """Have the folder ``output`` filled by a process of its own, ``python -m sam_hub.merging``: whole, or not at all.
 
@@ -45,17 +46,19 @@ def make(
     Args:
         job: what is to be made; see there.
         timeout: seconds after which it is given up.
+        is_made: whether another process has made the same meanwhile, in which case that one stays.
 
     Raises:
         UnusableModel, DiskFull: it failed for such a reason.
         SamHubError: it failed otherwise, or took too long; the message holds mergekit's own.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
-    sweep_merges(output.parent, output.name)
+    sweep_merges(output.parent)
     with _staging(output) as folder:
         with _worker() as worker:
             worker.do({**job, "folder": str(folder)}, on_progress, timeout)
-        _put_in_place(folder, output)
+        if not is_made():
+            _put_in_place(folder, output)
 
 
 @contextmanager
@@ -76,16 +79,16 @@ def _put_in_place(folder: Path, output: Path) -> None:
         output.rename(old)
     try:
         folder.rename(output)
-    except OSError:
-        if old.exists():
+    except BaseException:
+        if old.exists() and not output.exists():
             old.rename(output)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
 
-def sweep_merges(merges: Path, name: str = "*") -> None:
-    """Delete what killed processes left below ``merges`` (of the merge of this folder's name, or of all)."""
-    for left in merges.glob(f".{name}.*"):
+def sweep_merges(merges: Path) -> None:
+    """Delete what killed processes left in ``merges`` and in the folders there."""
+    for left in [*merges.glob(".*.*"), *merges.glob("*/.*.*")]:
         _, _, owner = left.name.removesuffix(left.suffix).rpartition(".")
         if left.suffix in (".partial", ".old") and owner.isdigit() and has_ended(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
@@ -137,9 +140,10 @@ class Worker:
         """Have a job done; raises as `make`."""
         late = threading.Event()
         clock = threading.Timer(timeout or 0, lambda: (late.set(), _kill(self._process)))
-        if timeout:
-            clock.start()
+        clock.daemon = True
         try:
+            if timeout:
+                clock.start()
             assert self._process.stdin is not None
             with suppress(BrokenPipeError):  # it died at its start: its log says why
                 self._process.stdin.write(json.dumps(job) + "\n")
@@ -185,6 +189,8 @@ def _follow(
     failure = None
     assert process.stdout is not None
     for line in process.stdout:
+        if not line.endswith("\n"):  # it was killed while it wrote
+            break
         message = json.loads(line)
         if error := message.get("error"):
             failure = getattr(errors, error["kind"], UnusableModel)(error["title"], error["action"])
@@ -196,7 +202,7 @@ def _follow(
 def _kill(process: subprocess.Popen[str]) -> None:
     """With its children; it may have ended just now."""
     if process.poll() is None:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # macOS says so of one that has just ended
             os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -207,7 +213,10 @@ def _unexpected(code: int, log: IO[str]) -> SamHubError:
         )
     log.seek(0)
     lines = [line.strip() for line in log.read().splitlines() if line.strip()]
-    reason = lines[-1] if lines else f"exit code {code}"
+    reason = lines[-1] if lines and code > 0 else f"exit code {code}"
+    if code < 0:
+        reason = f"its process was ended by {signal.Signals(-code).name}"
     return SamHubError(
-        f"The merge failed: {reason}", "Run stock mergekit-yaml on the configuration to see more."
+        f"The merge failed: {reason}",
+        "Leave the experts out one by one, or try stock mergekit-yaml on what `sam-hub merge --dry-run` prints.",
     )

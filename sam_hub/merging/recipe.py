@@ -49,7 +49,7 @@ class ModelInput:
         repo: the Hub repository, ``owner/name``.
         commit: the commit at which it was pulled; empty for a folder that is on no Hub.
         path: the local folder.
-        weights_sha256: see :func:`~sam_hub.merging.tensor_file.weights_sha256`.
+        weights_sha256: see :func:`~sam_hub.hub.weights.weights_sha256`.
         weight: its weight in the merge; meaningless for the base.
         config_sha256: hash of what else shapes the result (an adapter's rank and alpha, a base's
             configuration and tokenizer); see :func:`config_sha256`.

@@ -181,9 +181,7 @@ def _require_finite(name: str, tensor: torch.Tensor, recipe: Recipe) -> None:
     ):  # NaN is either's, and it takes a tenth of isfinite
         raise UnusableModel(
             f"The merge gives '{name}' values that are no numbers (NaN or infinity)",
-            "Check the experts one by one, smaller weights, or a merge in float32."
-            if recipe.dtype == "float16"
-            else "Leave the experts out one by one to find the damaged one, or use smaller weights.",
+            "Leave the experts out one by one to find a damaged one, or use smaller weights.",
         )
 
 

@@ -2,7 +2,7 @@
 
 mergekit sorts every delta whole, with a sort that is not stable. In bfloat16 many elements are equally large, and which
 of those it keeps follows from the inside of that sort: another processor family or another torch keeps others. Here
-the first ones are kept, as by a stable sort: the same everywhere, and many times as quick.
+they are taken by their order, as by a stable sort: the same everywhere, and many times as quick.
 """
 
 from __future__ import annotations

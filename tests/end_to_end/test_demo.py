@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -48,6 +49,21 @@ def test_it_tells_what_it_chose_scored_and_pushed(outcome: Outcome) -> None:
     merged = {"merged by similarity", "merged by sampling", "SaM (union)"}
     assert set(outcome["scores"]) == names | merged | {"base", "unified"}
     assert len(outcome["pushed"]) == 2
+
+
+def test_no_file_tells_the_token_and_no_published_one_a_path(outcome: Outcome, demo_home: Path) -> None:
+    home = demo_home / "demo"
+    token = (home / "hub" / "token").read_bytes().strip()
+    files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
+    telling = {path.relative_to(home).as_posix() for path in files if token in path.read_bytes()}
+    assert telling <= {"hub/token", "hub/server.json"}  # the embedded Hub's own, readable by the owner alone
+    cards = [path for path in home.rglob("README.md") if "sam-hub" in path.read_text()]
+    assert len(cards) >= len(outcome["experts"]) + len(outcome["pushed"])
+    configurations = list((home / "models").rglob("mergekit_config.yml"))
+    assert len(configurations) >= len(outcome["pushed"])
+    for file in [*cards, *configurations]:
+        assert str(demo_home) not in file.read_text(), file
+        assert not re.search(r"(?m)(^|[\s\"'(])/(home|root|tmp|Users|var)/", file.read_text()), file
 
 
 def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog: records.Catalog) -> None:

@@ -25,6 +25,7 @@ class Fault:
     status: int | None = None
     lose: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    retry_after: str = "0"
 
 
 @dataclass
@@ -60,7 +61,7 @@ def faulty_line(target: str) -> Iterator[FaultyLine]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = line.next_fault(request)
             if fault and fault.status:
-                self.answer(fault.status, {"Retry-After": "0", "Content-Length": "0"}, b"")
+                self.answer(fault.status, {"Retry-After": fault.retry_after, "Content-Length": "0"}, b"")
                 return
             connection = http.client.HTTPConnection(host)
             connection.request(self.command, self.path, body or None, dict(self.headers))

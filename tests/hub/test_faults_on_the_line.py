@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,19 @@ def test_a_busy_hub_is_asked_again(hub: Hub, far: Hub, line: FaultyLine, adapter
     line.faults = [Fault("GET /api/models/acme/news/revision", times=1, status=429)]
     line.faults += [Fault("GET /api/models/acme/news/revision", times=1, status=503)]
     assert inspect(far, "acme/news").verdict == "usable"
+
+
+def test_a_hub_that_says_when_to_come_again_is_obeyed(
+    hub: Hub, far: Hub, line: FaultyLine, adapter: Path
+) -> None:
+    publish(hub, adapter, "acme/news")
+    line.faults = [Fault("GET /api/models/acme/news/revision", status=429, retry_after="2")]
+    began = time.monotonic()
+    assert inspect(far, "acme/news").verdict == "usable"
+    assert time.monotonic() - began >= 2
+    line.faults = [Fault("GET /api/models/acme/news/revision", status=429, retry_after="3600")]
+    with pytest.raises(HubError, match=r"asks to slow down\. Try again in 3600 seconds"):
+        inspect(far, "acme/news")
 
 
 def test_a_hub_that_stays_down_is_named(far: Hub, line: FaultyLine) -> None:

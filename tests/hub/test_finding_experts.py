@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.errors import InputError, NotFoundOnHub, UnusableModel
+from sam_hub.errors import InputError, NotFoundOnHub, UnusableModel, UsageError
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.inspection import inspect
 from sam_hub.hub.search import search
@@ -24,6 +24,24 @@ def test_experts_are_found_by_base_and_labels(hub: Hub, adapter: Path) -> None:
     assert found.labels == ("person", "location")
     assert [model.repo for model in search(hub, "elsewhere")] == ["acme/elsewhere"]
     assert search(hub, labels=["chemical"]) == []
+
+
+def test_experts_are_found_by_library_and_licence_and_sorted(hub: Hub, adapter: Path) -> None:
+    publish(hub, adapter, "acme/first")
+    publish(hub, adapter, "acme/second")
+    hub.api().hf_hub_download("acme/first", "adapter_config.json", cache_dir=hub.cache_dir)
+    found = lambda **filters: [model.repo for model in search(hub, **filters)]  # noqa: E731
+    assert found(library="peft", licence="mit") == ["acme/second", "acme/first"]
+    assert found(library="transformers") == found(licence="apache-2.0") == []
+    assert found(sort="downloads") == ["acme/first", "acme/second"]
+    with pytest.raises(UsageError, match="can't be sorted by 'beauty'"):
+        search(hub, sort="beauty")
+
+
+def test_all_are_found_page_after_page(hub: Hub) -> None:
+    for number in range(5):
+        hub.api().create_repo(f"acme/model-{number}")
+    assert len(search(hub, "model", limit=None)) == 5
 
 
 def test_a_limit_holds(hub: Hub) -> None:

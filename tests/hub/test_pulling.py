@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +56,46 @@ def test_what_was_pulled_needs_no_network(hub: Hub, adapter: Path, models: Path)
     assert pull(offline, plan_pull(offline, "acme/news", commit, models)) == folder
     with pytest.raises(HubError, match="Offline"):
         plan_pull(offline, "acme/news", "main", models)
+
+
+def test_what_was_pulled_serves_when_the_hub_has_it_no_more_and_says_so(
+    hub: Hub, adapter: Path, models: Path
+) -> None:
+    commit = publish(hub, adapter, "acme/news")
+    folder = pull(hub, plan_pull(hub, "acme/news", "main", models))
+    hub.api().delete_repo("acme/news")
+    plan = plan_pull(hub, "acme/news", commit, models)
+    assert (plan.complete, pull(hub, plan)) == (True, folder)
+    assert "There is no repository 'acme/news'" in plan.because
+    with pytest.raises(NotFoundOnHub):
+        plan_pull(hub, "acme/news", "main", models)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sam_hub.hub.connection import Hub
+from sam_hub.hub.pulling import plan_pull, pull
+endpoint, token, cache, models = sys.argv[1:]
+hub = Hub(endpoint, token, Path(cache))
+pull(hub, plan_pull(hub, "acme/news", "main", Path(models)), lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_after_a_kill_the_next_pull_succeeds_and_nothing_of_the_first_stays(
+    hub: Hub, adapter: Path, models: Path
+) -> None:
+    commit = publish(hub, adapter, "acme/news")
+    program = [sys.executable, "-c", KILLED, hub.endpoint, str(hub.token), str(hub.cache_dir), str(models)]
+    assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+    assert not (models / "acme--news" / commit).exists()
+    partials = list(hub.cache_dir.rglob("*.incomplete"))  # which huggingface_hub would leave for ever
+    assert partials
+    for partial in partials:
+        os.utime(partial, (time.time() - 1000,) * 2)
+    folder = pull(hub, plan_pull(hub, "acme/news", "main", models))
+    assert [path.name for path in (models / "acme--news").iterdir()] == [folder.name]
+    assert not list(hub.cache_dir.rglob("*.incomplete"))
 
 
 def test_a_cached_model_is_not_fetched_twice(hub: Hub, adapter: Path, models: Path, tmp_path: Path) -> None:

@@ -151,6 +151,8 @@ class MergeStage(Stage):
         try:
             choice = self.form.choice()
             if choice == self._planned:
+                pane.border_title = "Plan"
+                self.form.show_problem("")
                 return
             pane.border_title = "Plan: asking ..."
             plan = await self.source.ask(PlanMerge(target=target.name, **choice), timeout=PLANNING)
@@ -205,9 +207,10 @@ class MergeStage(Stage):
         """Merge as the plan says; fields that were changed a moment ago are planned first."""
         from sam_hub.jobs.works.merging import MergeExperts
 
+        target = self.app.target
         await self._ask_plan()
-        target, choice = self.app.target, self._planned
-        if target is not None and choice is not None and self.can("merge"):
+        choice = self._planned
+        if target is not None and target == self.app.target and choice is not None and self.can("merge"):
             wanted = MergeExperts(target=target.name, **choice, **self.form.extras())
             try:
                 wanted.check()

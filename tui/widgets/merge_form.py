@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tui.app import SamHubApp
 
 SCORES = "scores"  # instead of weights
-TRIMMING = {"mergekit": "as mergekit-yaml does", "stable": "stable: the first of equal ones, quicker"}
+TRIMMING = {"mergekit": "as mergekit-yaml does", "stable": "stable: equal ones by their order; quicker"}
 ADAPTERS = {"none": "none", "0": "one, of the experts' ranks in all"} | {
     str(rank): f"one, of rank {rank} at most" for rank in (8, 16, 32, 64)
 }

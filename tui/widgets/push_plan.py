@@ -25,7 +25,7 @@ def plan_lines(plan: Mapping[str, Any], public: bool, symbols: Symbols) -> list[
         lines.append(
             f"{symbols.warning} It exists, and stays {visibility}; its page on the Hub can change that."
         )
-    lines += [f"{symbols.warning} It failed the check after the merge: {found}" for found in plan["problems"]]
+    lines += [f"{symbols.warning} The check after the merge: {found}" for found in plan["problems"]]
     lines.append(f"Page: {cut(plan['page'], 200, symbols)}")
     lines.append(f"{count} {'file' if count == 1 else 'files'}, {megabytes(plan['bytes'])}, in one commit")
     return lines

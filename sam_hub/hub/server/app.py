@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sam_hub.hub.server import file_routes, repo_routes, upload_routes, xet_routes
+from sam_hub.hub.server import file_routes, page_routes, repo_routes, upload_routes, xet_routes
 from sam_hub.hub.server.access import Access, check_host, load_token
 from sam_hub.hub.server.answers import Refusal
 from sam_hub.hub.server.call import Call, Router
@@ -33,8 +34,9 @@ class App:
         self.open_requests = 0
         self._storage = Storage(root)
         self._storage.sweep()
+        threading.Thread(target=self._storage.collect, daemon=True).start()  # it reads all commits
         self._access = Access(self.token)
-        rooms = (repo_routes, file_routes, upload_routes, xet_routes)
+        rooms = (repo_routes, file_routes, upload_routes, xet_routes, page_routes)
         self._router = Router([route for room in rooms for route in room.router.routes])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

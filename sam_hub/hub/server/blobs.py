@@ -6,8 +6,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Container, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,6 +87,26 @@ class BlobStore:
         """Whether the content is here."""
         return self.path(sha256).is_file()
 
+    def claim(self, sha256: str) -> bool:
+        """As `has`; what is here is not collected as garbage within a day, by when a commit will name it."""
+        try:
+            os.utime(self.path(sha256))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def collect(self, named: Container[str], before: float) -> int:
+        """Delete contents that no commit names and that nobody claimed since ``before``; returns the bytes freed."""
+        freed = 0
+        for path in self.folder.glob("??/*"):
+            if SHA256.fullmatch(path.name) and path.name not in named:
+                with suppress(OSError):  # another process may be faster
+                    state = path.stat()
+                    if state.st_mtime < before:
+                        path.unlink()
+                        freed += state.st_size
+        return freed
+
     def size(self, sha256: str) -> int:
         """Bytes of a content that is here."""
         return self.path(sha256).stat().st_size
@@ -99,7 +119,7 @@ class BlobStore:
         """Keep ``data``; returns its SHA-256."""
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
-        if not path.exists():
+        if not self.claim(sha256):
             write_durable(path, data)
         return sha256
 

@@ -70,6 +70,18 @@ def card_data(blobs: BlobStore, commit: Commit) -> dict[str, Any]:
     return _card_of(blobs, readme.sha256, readme.size) if readme else {}
 
 
+def body(blobs: BlobStore, commit: Commit) -> str:
+    """The text of the commit's ``README.md`` below its metadata; empty if there is none, or it is above 1 MB."""
+    readme = commit.files.get("README.md")
+    if readme is None or readme.size > _SMALL:
+        return ""
+    text = blobs.read(readme.sha256).decode("utf-8", "replace").lstrip("\ufeff")
+    if not text.startswith("---"):
+        return text
+    _, closed, rest = text[3:].partition("\n---")
+    return rest.partition("\n")[2] if closed else text
+
+
 def small_json(blobs: BlobStore, commit: Commit, path: str) -> dict[str, Any]:
     """A JSON object of the commit; empty if it is absent, invalid or above 1 MB."""
     entry = commit.files.get(path)

@@ -205,6 +205,11 @@ class Repository:
         self._write("refs.json", {"heads": {"main": commit.id}, "tags": {}})
         self._write("repo.json", settings)
 
+    def entries(self) -> Iterator[Entry]:
+        """The files of all commits, those that no branch leads to included."""
+        for path in (self.folder / "commits").glob("*.json"):
+            yield from _read_commit(path).files.values()
+
     @property
     def downloads(self) -> int:
         """How often a model's configuration was fetched, as the real Hub counts."""

@@ -99,10 +99,16 @@ class Storage:
         Raises:
             Refusal: 400, it was not.
         """
-        if not self.blobs.has(sha256):
+        if not self.blobs.claim(sha256):
             raise Refusal(400, f"The content of '{path}' was not uploaded")
         size = self.blobs.size(sha256)
         return Entry(path, size, sha256, git_oid(lfs_pointer(sha256, size)), lfs=True)
+
+    def collect(self) -> int:
+        """Delete contents that no commit of any repository names, a day old at least; returns the bytes freed."""
+        before = time.time() - _DAY
+        named = {entry.sha256 for kind in names.KINDS for one in self.all(kind) for entry in one.entries()}
+        return self.blobs.collect(named, before)
 
     def sweep(self) -> None:
         """Remove what a kill left half-written more than a day ago."""

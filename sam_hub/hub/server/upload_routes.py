@@ -60,7 +60,7 @@ def batch(call: Call) -> Response:
         raise Refusal(422, "Large files are downloaded from their resolve address")
     for oid, size in map(_object, call.json().get("objects", [])):
         answer: dict[str, Any] = {"oid": oid, "size": size}
-        if not call.storage.blobs.has(oid):
+        if not call.storage.blobs.claim(oid):
             upload = f"{call.base}/uploads/{oid}?{call.access.upload_query(oid, size)}"
             verify = f"{call.base}/{call.names.get('kind', '')}{repository.id}.git/info/lfs/verify"
             answer["actions"] = {

@@ -56,7 +56,7 @@ async def shard(call: Call) -> Response:
 
 
 def _put_together(call: Call, file: XetFile) -> None:
-    if not call.storage.blobs.has(file.sha256):
+    if not call.storage.blobs.claim(file.sha256):
         call.storage.blobs.put_pieces(file.sha256, file.size, _pieces(call, file))
 
 

@@ -229,6 +229,7 @@ class PullExpert(Work):
             self.expert,
             place.settings.models,
             lambda got, size, file: watch(f"{got / 1e6:,.1f} of {size / 1e6:,.1f} MB", got, size),
+            say,
         )
         say(f"Pulled {done.repo} at {done.commit[:8]}")
         return {"repo": done.repo, "commit": done.commit, "path": done.path, "bytes": done.size_bytes}

@@ -44,6 +44,12 @@ class MergeChoice:
         if self.by_score and (self.weights or self.experts):
             raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """What `plan_for` is told beside the experts and their weights."""
+        names = ("method", "parameters", "seed", "stable")
+        return {name: getattr(self, name) for name in names}
+
     def plans(self, place: Place) -> Iterator[tuple[str, MergePlan]]:
         """Each merge's name and plan, one at a time: a later plan sees what an earlier merge has written."""
         from sam_hub.merging.merged import chosen_experts, plan_for, weights_by_score
@@ -53,16 +59,7 @@ class MergeChoice:
             weights = self.weights
             if self.by_score:
                 weights = weights_by_score(place.catalog, self.target, name, experts)
-            plan = plan_for(
-                place.catalog,
-                experts,
-                place.settings.merges,
-                method=self.method,
-                parameters=self.parameters,
-                weights=weights,
-                seed=self.seed,
-                stable=self.stable,
-            )
+            plan = plan_for(place.catalog, experts, place.settings.merges, weights=weights, **self.how)
             yield name, plan
 
 
@@ -111,6 +108,7 @@ class MergeExperts(MergeChoice, Work):
         from sam_hub.merging.merged import merge
 
         made = []
+        without = self.plans_without_each(place)  # first: what can't be had is said before anything is merged
         for name, plan in self.plans(place):
             say(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
             step = lambda p, name=name: watch(f"merge {name}", p.done, p.total)  # noqa: E731
@@ -133,34 +131,58 @@ class MergeExperts(MergeChoice, Work):
                 made[-1]["adapter"] = as_adapter(plan.recipe, Path(row.path), self.rank, step, self.timeout)
                 for line in adapter_lines(made[-1]["adapter"]):
                     say(line)
-        contributions = self._contributions(place, watch)
+        contributions = self._contributions(place, watch, without)
         for name, found in contributions.items():
             for line in contribution_lines(name, found):
                 say(line)
         return {"merges": made, "contributions": contributions}
 
-    def _contributions(self, place: Place, watch: Watch) -> dict[str, Any]:
-        """What each expert adds, by the name of the merge."""
+    def plans_without_each(self, place: Place) -> dict[str, dict[str, MergePlan]]:
+        """The merges that tell what each expert adds, by the name of the merge and what they are without.
+
+        Raises:
+            DiskFull: they need more disk than there is.
+            CatalogError, UsageError: as `sam_hub.evaluation.leaving_out.plans_without_each`.
+        """
         if not self.leave_one_out or self.target is None:
             return {}
+        import shutil
+
         from sam_hub.catalog import get_target
-        from sam_hub.evaluation.leaving_out import leave_one_out
+        from sam_hub.errors import DiskFull
+        from sam_hub.evaluation.leaving_out import plans_without_each
         from sam_hub.merging.merged import METHODS
 
+        target, merges = get_target(place.catalog, self.target), place.settings.merges
+        found = {
+            f"by {by}": plans_without_each(place.catalog, target, by, merges, **self.how)
+            for by in (METHODS if self.by == "both" else (self.by,))
+        }
+        needed, free = bytes_of(found), shutil.disk_usage(place.catalog.path.parent).free
+        if free < needed:
+            raise DiskFull(
+                f"The merges without each expert need {needed / 1e6:.0f} MB; {free / 1e6:.0f} MB are free",
+                "Free some space (`sam-hub remove --merge unused`), or leave --leave-one-out out.",
+            )
+        return found
+
+    def _contributions(
+        self, place: Place, watch: Watch, without: dict[str, dict[str, MergePlan]]
+    ) -> dict[str, Any]:
+        """What each expert adds, by the name of the merge."""
+        from sam_hub.catalog import get_target
+        from sam_hub.evaluation.leaving_out import leave_one_out
+
         return {
-            f"by {by}": leave_one_out(
+            name: leave_one_out(
                 place.catalog,
-                get_target(place.catalog, self.target),
-                by,
+                get_target(place.catalog, str(self.target)),
+                plans,
                 settings=place.settings,
-                method=self.method,
-                parameters=self.parameters,
-                seed=self.seed,
-                stable=self.stable,
                 timeout=self.timeout,
                 on_progress=watch,
             ).as_dict()
-            for by in (METHODS if self.by == "both" else (self.by,))
+            for name, plans in without.items()
         }
 
     def sweep(self, settings: Settings) -> None:
@@ -195,6 +217,12 @@ def merge_values(name: str, plan: MergePlan) -> dict[str, Any]:
         "reused": plan.reused,
         "problems": None if seen is None else list(seen.problems),
     }
+
+
+def bytes_of(without: dict[str, dict[str, MergePlan]]) -> int:
+    """What the merges of `MergeExperts.plans_without_each` write, each once."""
+    sizes = {plan.output: plan.bytes_to_write for plans in without.values() for plan in plans.values()}
+    return sum(sizes.values())
 
 
 def adapter_lines(made: dict[str, Any]) -> list[str]:

@@ -284,8 +284,8 @@ class Merge(SQLModel, table=True):
     path: str
     weights_sha256: str
     seconds: float
-    aside: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = Field(default_factory=_now)
+    aside: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class Evaluation(SQLModel, table=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -30,11 +31,12 @@ def path_of(url: str) -> Path:
 
 
 def schema_of(engine) -> dict[str, list[str]]:
-    """Each table's and index's DDL, its lines in order of the alphabet."""
+    """Each table's and index's DDL, its parts in alphabetical order: SQLite writes an added column behind another."""
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all()
     ours = [(name, sql) for name, sql in rows if not name.startswith(("alembic", "sqlite"))]
-    return {name: sorted(line.strip(" ,\t") for line in sql.splitlines()) for name, sql in ours}
+    parts = {name: re.split(r"\n|, (?=\w+ [A-Z])", sql) for name, sql in ours}
+    return {name: sorted(part.strip(" ,\t") for part in found) for name, found in parts.items()}
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen:

@@ -32,6 +32,12 @@ def push(
         bool, typer.Option("--public", help="Create a public repository, not a private one.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Push a merge that failed the check, too.")] = False,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Push the merge as the one adapter that --as-adapter wrote.")
+    ] = False,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Propose it to the repository's owner, as a pull request.")
+    ] = False,
     dry_run: DryRun = False,
     background: Background = False,
     as_json: AsJson = False,
@@ -39,7 +45,7 @@ def push(
     """Push a merged model to the Hub, with its card, in one commit."""
     from sam_hub.jobs.works.pushing import PushMerge, push_values
 
-    place, work = Place(), PushMerge(target, repo, by.value, public, force)
+    place, work = Place(), PushMerge(target, repo, by.value, public, force, adapter, create_pr)
     if background and not dry_run:
         start_job(place, work, as_json=as_json)
         return
@@ -52,6 +58,7 @@ def push(
         show_json(made)
     elif dry_run:
         doing = "Would create" if made["creates"] else "Would update"
+        doing = "Would make a pull request to" if create_pr else doing
         visibility = "private" if made["private"] else "public"
         print(f"{doing} {repo} ({visibility}), {megabytes(made['bytes'])}:")
         for file in made["files"]:

@@ -20,6 +20,7 @@ from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.markdown import public_text
 from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.asking import format_of
+from sam_hub.merging.as_adapter import FOLDER, RECORD
 from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.gate import require_passed, verdict_of
 from sam_hub.merging.merged import merges_for
@@ -28,7 +29,7 @@ from sam_hub.selection.rankings import chosen_repos, is_by_hand
 
 CARD = "README.md"
 SCRATCH = "push"
-OWN_FILES = ("merge.json", "gate.json")  # they are about this machine, and stay here
+OWN_FILES = ("merge.json", "gate.json", RECORD)  # they are about this machine, and stay here
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Publication:
     prompt_format: str = "b2ner"
 
 
-def write_card(catalog: Catalog, merge: records.Merge, repo: str, about: Publication) -> str:
-    """The ``README.md`` of a merged model."""
+def write_card(
+    catalog: Catalog, merge: records.Merge, repo: str, about: Publication, *, adapter: bool = False
+) -> str:
+    """The ``README.md`` of a merged model, or of the adapter that was written of it."""
     recipe, experts = merge.recipe, {e.ref: e for e in records.list_experts(catalog)}
     inputs = tuple(
         MergeInput(
@@ -78,8 +81,33 @@ def write_card(catalog: Catalog, merge: records.Merge, repo: str, about: Publica
         evaluations=_scores(about),
         by_hand=about.selection is not None and is_by_hand(about.selection),
         check=verdict.in_words() if verdict else "",
+        adapter=_nearness(merge) if adapter else "",
     )
     return merge_card(card)
+
+
+def adapter_folder(merge: records.Merge) -> Path:
+    """Where the merge lies as one adapter.
+
+    Raises:
+        CatalogError: it was not written as one.
+    """
+    folder = Path(merge.path) / FOLDER
+    if not (folder / RECORD).is_file():
+        raise CatalogError(
+            "This merge was not written as an adapter", "Run `sam-hub merge TARGET --as-adapter`."
+        )
+    return folder
+
+
+def _nearness(merge: records.Merge) -> str:
+    made = json.loads((adapter_folder(merge) / RECORD).read_text(encoding="utf-8"))
+    if made["exact"]:
+        return f"The merge as one LoRA adapter of rank {made['rank']}: exactly the sum of the experts."
+    return (
+        f"The merge as one LoRA adapter of rank {made['rank']}, the nearest of its rank: it lacks {made['error']:.0%} of "
+        "the merge's changes (Frobenius norm). Scores and check below are those of the merge itself."
+    )
 
 
 def _licence(inputs: Sequence[MergeInput]) -> str | None:
@@ -135,10 +163,12 @@ def metadata(merge: records.Merge, about: Publication) -> dict:
 
 
 @contextmanager
-def staged(catalog: Catalog, merge: records.Merge, repo: str, about: Publication) -> Iterator[Path]:
+def staged(
+    catalog: Catalog, merge: records.Merge, repo: str, about: Publication, *, adapter: bool = False
+) -> Iterator[Path]:
     """A folder as it shall be pushed: the weights linked, the card and metadata written; gone afterwards."""
-    source = Path(merge.path)
-    with tempfile.TemporaryDirectory(dir=source.parent, prefix=scratch_prefix(SCRATCH)) as scratch:
+    source = adapter_folder(merge) if adapter else Path(merge.path)
+    with tempfile.TemporaryDirectory(dir=Path(merge.path).parent, prefix=scratch_prefix(SCRATCH)) as scratch:
         folder = Path(scratch)
         for file in sorted(f for f in source.iterdir() if f.is_file() and f.name not in OWN_FILES):
             if file.suffix == ".safetensors":
@@ -147,7 +177,8 @@ def staged(catalog: Catalog, merge: records.Merge, repo: str, about: Publication
                 shutil.copyfile(file, folder / file.name)
         (folder / FILE_NAME).write_text(_portable(merge), encoding="utf-8")
         (folder / METADATA).write_text(json.dumps(metadata(merge, about), indent=2), encoding="utf-8")
-        (folder / CARD).write_text(write_card(catalog, merge, repo, about), encoding="utf-8")
+        card = write_card(catalog, merge, repo, about, adapter=adapter)
+        (folder / CARD).write_text(card, encoding="utf-8")
         yield folder
 
 
@@ -168,12 +199,16 @@ def publish(
     private: bool = True,
     dry_run: bool = False,
     force: bool = False,
+    adapter: bool = False,
+    pull_request: bool = False,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[PushPlan, Pushed | None]:
     """Push a merged model in one commit, and record it; with ``dry_run``, only say what would be done.
 
     Args:
         force: also one that failed the check after the merge.
+        adapter: the one adapter that was written of it, instead of the whole model.
+        pull_request: propose it to the owner of the repository.
 
     Raises:
         UnusableModel: it failed that check.
@@ -181,8 +216,8 @@ def publish(
     """
     if not force:
         require_passed(Path(merge.path), f"The merge for {about.target.name}")
-    with staged(catalog, merge, repo, about) as folder:
-        plan = plan_push(hub, folder, repo, private=private)
+    with staged(catalog, merge, repo, about, adapter=adapter) as folder:
+        plan = plan_push(hub, folder, repo, private=private, pull_request=pull_request)
         if dry_run:
             return plan, None
         done = push(hub, plan, f"Merge for {about.target.name} by {merge.method}", on_progress)

@@ -77,7 +77,8 @@ class MergeCard:
     """A merged model. ``selected_by`` names the ranking, ``configuration`` is mergekit's YAML.
 
     ``by_hand``: a person chose the inputs, in the place of the ranking's best. ``check``: what a look at the merged
-    model showed, in words; empty if none was taken.
+    model showed, in words; empty if none was taken. ``adapter``: where the merge is told as one LoRA adapter,
+    how near that is to it, in words.
     """
 
     repo: str
@@ -98,6 +99,7 @@ class MergeCard:
     limits: tuple[str, ...] = ()
     by_hand: bool = False
     check: str = ""
+    adapter: str = ""
 
 
 def expert_card(card: ExpertCard) -> str:
@@ -149,10 +151,15 @@ def merge_card(card: MergeCard) -> str:
             for item in card.inputs
         ],
     )
+    if card.adapter:
+        head = _head(card, base_model=card.base, relation="adapter", library="peft")
+    else:
+        head = _head(card, base_model=[card.base, *experts], relation="merge", library="transformers")
     parts = [
-        _head(card, base_model=[card.base, *experts], relation="merge", library="transformers"),
+        head,
         f"# {_title(card.repo)}\n\nExperts for named entities, selected for **{card.target}** without labels"
         " of it, and merged with mergekit (SaM: Select and Merge, arXiv 2506.22813).",
+        card.adapter,
         bullets(facts),
         "## Inputs\n\n" + inputs,
         _selection(card),
@@ -160,7 +167,7 @@ def merge_card(card: MergeCard) -> str:
         f"## Check\n\n{card.check}" if card.check else "",
         _limits(card.limits),
         _reproduction(card),
-        "## Use\n\n" + code("python", load_snippet(card.repo, adapter=False)),
+        "## Use\n\n" + code("python", load_snippet(card.repo, adapter=bool(card.adapter))),
     ]
     return public_text(parts)
 

@@ -18,7 +18,7 @@ from sam_hub.hub.remote_files import list_files
 from sam_hub.hub.repo_id import check_repo_id
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub import CommitInfo, CommitOperationAdd
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all, and the file at hand; what it raises ends the work."""
@@ -34,7 +34,10 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class PushPlan:
-    """What a push would do. ``removes`` are weights on the Hub that the folder no longer has."""
+    """What a push would do. ``removes`` are weights on the Hub that the folder no longer has.
+
+    ``pull_request``: the commit is proposed to the owner, and ``main`` left as it is.
+    """
 
     repo: str
     folder: Path
@@ -44,26 +47,30 @@ class PushPlan:
     private: bool
     removes: tuple[str, ...]
     head: str | None
+    pull_request: bool = False
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What came of a push; ``url`` is the repository's page."""
+    """What came of a push; ``url`` is the page of the repository, or of the pull request."""
 
     repo: str
     commit: str
     url: str
 
 
-def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True) -> PushPlan:
+def plan_push(
+    hub: Hub, folder: Path, repo: str, *, private: bool = True, pull_request: bool = False
+) -> PushPlan:
     """Plan to put ``folder`` on the Hub as ``repo``.
 
     Args:
         private: for a repository that is created; an existing one keeps what it is.
+        pull_request: propose it to the owner of a repository that is there.
 
     Raises:
         InputError: the folder can't be pushed: missing, empty, with pickles or names that are refused.
-        NotFoundOnHub: not logged in.
+        NotFoundOnHub: not logged in, or there is no repository to propose to.
         HubError: the network or the Hub failed.
     """
     from huggingface_hub.errors import RepositoryNotFoundError
@@ -78,6 +85,10 @@ def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True) -> Pus
         except RepositoryNotFoundError:
             info = None
         remote = list_files(hub, repo, info.sha) if info and info.sha else ()
+    if pull_request and info is None:
+        raise NotFoundOnHub(
+            f"There is no '{repo}' to which a pull request could be made", "Push without --create-pr."
+        )
     ours = {file.path for file in files}
     stale = tuple(file.path for file in remote if _is_weight(file.path) and file.path not in ours)
     return PushPlan(
@@ -89,6 +100,7 @@ def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True) -> Pus
         private=private if info is None else bool(info.private),
         removes=stale,
         head=info.sha if info else None,
+        pull_request=pull_request,
     )
 
 
@@ -117,13 +129,14 @@ def push(hub: Hub, plan: PushPlan, message: str, on_progress: Progress | None = 
             retried(lambda: api.create_repo(plan.repo, private=plan.private, exist_ok=True))
         head = plan.head or retried(lambda: api.model_info(plan.repo)).sha or ""
         _upload(hub, plan, additions, on_progress)
-        commit = _commit(hub, plan, [*removals, *additions], additions, message, head)
+        make = _propose if plan.pull_request else _commit
+        commit, url = make(hub, plan, [*removals, *additions], additions, message, head)
         if wrong := _differences(hub, plan, additions, commit):
             raise HubError(
                 f"'{plan.repo}' at {commit[:8]} differs from what was sent: {', '.join(wrong[:5])}",
                 "Push it again.",
             )
-    return Pushed(plan.repo, commit, hub.page(plan.repo))
+    return Pushed(plan.repo, commit, url)
 
 
 def _upload(
@@ -135,7 +148,9 @@ def _upload(
         if on_progress:
             on_progress(done, plan.size, file.path)
         retried(
-            lambda addition=addition: hub.api().preupload_lfs_files(plan.repo, [addition], free_memory=False)
+            lambda addition=addition: hub.api().preupload_lfs_files(
+                plan.repo, [addition], free_memory=False, create_pr=plan.pull_request
+            )
         )
         done += file.size
         if on_progress:
@@ -149,14 +164,14 @@ def _commit(
     additions: list[CommitOperationAdd],
     message: str,
     parent: str,
-) -> str:
-    """Make the commit, or find it made; returns its SHA.
+) -> tuple[str, str]:
+    """Make the commit, or find it made; returns its SHA and the repository's page.
 
     ``parent`` guards against a second commit: after one that arrived, the Hub refuses it (412).
     """
     for attempt in range(ATTEMPTS):
         try:
-            return _create_commit(hub, plan.repo, operations, message, parent)
+            return _create_commit(hub, plan, operations, message, parent).oid, hub.page(plan.repo)
         except Exception as error:
             wait = seconds_to_wait(error, attempt)
             if wait is None and _status(error) != 412:
@@ -165,23 +180,59 @@ def _commit(
             if head != parent:
                 if _differences(hub, plan, additions, head):
                     raise  # someone else's commit
-                return head
+                return head, hub.page(plan.repo)
             if wait is None or attempt == ATTEMPTS - 1:
                 raise
             time.sleep(wait)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _create_commit(hub: Hub, repo: str, operations: list, message: str, parent: str) -> str:
+def _propose(
+    hub: Hub,
+    plan: PushPlan,
+    operations: list,
+    additions: list[CommitOperationAdd],
+    message: str,
+    parent: str,
+) -> tuple[str, str]:
+    """Make a pull request of the commit, or find it made; returns the commit's SHA and the request's page."""
+    before = _proposals(hub, plan.repo)
+    for attempt in range(ATTEMPTS):
+        try:
+            made = _create_commit(hub, plan, operations, message, parent)
+            return made.oid, made.pr_url or hub.page(plan.repo)
+        except Exception as error:
+            wait = seconds_to_wait(error, attempt)
+            if wait is None or attempt == ATTEMPTS - 1:
+                raise
+            for number, commit in _proposals(hub, plan.repo).items():
+                if number not in before and not _differences(hub, plan, additions, commit):
+                    return commit, f"{hub.page(plan.repo)}/discussions/{number}"
+            time.sleep(wait)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _proposals(hub: Hub, repo: str) -> dict[str, str]:
+    """The commit of each pull request, by its number."""
+    refs = retried(lambda: hub.api().list_repo_refs(repo, include_pull_requests=True))
+    return {ref.ref.rpartition("/")[2]: ref.target_commit for ref in refs.pull_requests or ()}
+
+
+def _create_commit(hub: Hub, plan: PushPlan, operations: list, message: str, parent: str) -> CommitInfo:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks on the card's metadata, meant for its author
         try:
-            made = hub.api().create_commit(repo, operations, commit_message=message, parent_commit=parent)
+            return hub.api().create_commit(
+                plan.repo,
+                operations,
+                commit_message=message,
+                parent_commit=parent,
+                create_pr=plan.pull_request,
+            )
         except ValueError as error:
             if not str(error).startswith("Invalid metadata in README.md"):
                 raise
             raise InputError(" ".join(str(error).split()), "Correct the head of README.md.") from error
-    return made.oid
 
 
 def _status(error: Exception) -> int | None:

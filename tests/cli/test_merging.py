@@ -170,3 +170,28 @@ def test_merges_that_no_selection_needs_are_deleted_and_can_be_made_again(
     code, said = failing("remove", "--yes")
     assert code == 2
     assert "Nothing says what to remove" in said
+
+
+def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
+    selected: Call, failing: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    from peft import PeftConfig
+
+    from sam_hub.jobs.place import Place
+
+    selected("merge", "paris", "--by", "sampling")
+    push = ("push", "paris", "--by", "sampling", "--repo", "me/small", "--adapter")
+    code, said = failing(*push)
+    assert code == 1
+    assert "was not written as an adapter" in said
+    selected("merge", "paris", "--by", "sampling", "--rank", "4")
+    pushed = selected(*push)
+    names = {file["path"] for file in pushed["files"]}
+    assert {"adapter_model.safetensors", "adapter_config.json", "README.md"} <= names
+    assert "model.safetensors" not in names
+    folder = Place().hub.api().snapshot_download("me/small", cache_dir=tmp_path)
+    assert PeftConfig.from_pretrained(folder).r == 4
+    card = Path(folder, "README.md").read_text()
+    assert "base_model_relation: adapter" in card
+    assert "one LoRA adapter of rank 4, the nearest of its rank: it lacks" in card
+    assert "AutoPeftModelForCausalLM" in card

@@ -145,3 +145,14 @@ def test_a_token_goes_to_its_own_hub_only(hub: Hub, monkeypatch: pytest.MonkeyPa
     assert connected.api().whoami()["name"] == "local"
     assert hub.token is not None
     assert hub.token not in repr(connected)
+
+
+def test_a_lost_answer_makes_no_second_pull_request(
+    hub: Hub, far: Hub, line: FaultyLine, adapter: Path
+) -> None:
+    push(hub, plan_push(hub, adapter, "acme/new"), "First version")
+    (adapter / "notes.md").write_text("a proposal")
+    line.faults = [Fault("POST /api/models/acme/new/commit/", lose=True)]
+    pushed = push(far, plan_push(far, adapter, "acme/new", pull_request=True), "A proposal")
+    (made,) = hub.api().list_repo_refs("acme/new", include_pull_requests=True).pull_requests or ()
+    assert (made.target_commit, pushed.url.endswith("/discussions/1")) == (pushed.commit, True)

@@ -78,3 +78,17 @@ def test_folders_that_can_not_be_pushed(hub: Hub, adapter: Path, tmp_path: Path)
     (adapter / "optimizer.pt").write_bytes(b"x")
     with pytest.raises(InputError, match="pickle"):
         plan_push(hub, adapter, "acme/new")
+
+
+def test_a_pull_request_proposes_and_leaves_main_alone(hub: Hub, adapter: Path) -> None:
+    first = push(hub, plan_push(hub, adapter, "acme/new"), "First")
+    (adapter / "notes.md").write_text("a proposal")
+    done = push(hub, plan_push(hub, adapter, "acme/new", pull_request=True), "A proposal")
+    assert done.url == f"{hub.page('acme/new')}/discussions/1"
+    assert hub.api().model_info("acme/new").sha == first.commit
+    assert "notes.md" in hub.api().list_repo_files("acme/new", revision="refs/pr/1")
+
+
+def test_a_pull_request_needs_a_repository(hub: Hub, adapter: Path) -> None:
+    with pytest.raises(NotFoundOnHub, match="no 'acme/none' to which"):
+        plan_push(hub, adapter, "acme/none", pull_request=True)

@@ -25,6 +25,8 @@ class PushMerge(Work):
     by: str = "sampling"
     public: bool = False
     force: bool = False  # also a merge that failed the check
+    adapter: bool = False  # the adapter that was written of it, instead of the whole model
+    pull_request: bool = False
 
     @property
     def title(self) -> str:
@@ -46,6 +48,8 @@ class PushMerge(Work):
             private=not self.public,
             dry_run=dry_run,
             force=self.force,
+            adapter=self.adapter,
+            pull_request=self.pull_request,
             on_progress=lambda sent, size, file: watch(file, sent, size),
         )
 
@@ -60,7 +64,7 @@ class PushMerge(Work):
         values = {"commit": done.commit, "url": done.url}
         endpoint = place.hub.endpoint
         snippet = load_snippet(
-            self.repo, adapter=False, endpoint=None if endpoint == PUBLIC_HUB else endpoint
+            self.repo, adapter=self.adapter, endpoint=None if endpoint == PUBLIC_HUB else endpoint
         )
         return {**push_values(plan), **values, "snippet": snippet}
 

@@ -105,8 +105,9 @@ def _nearness(merge: records.Merge) -> str:
     if made["exact"]:
         return f"The merge as one LoRA adapter of rank {made['rank']}: exactly the sum of the experts."
     return (
-        f"The merge as one LoRA adapter of rank {made['rank']}, the nearest of its rank: it lacks {made['error']:.0%} of "
-        "the merge's changes (Frobenius norm). Scores and check below are those of the merge itself."
+        f"The merge as one LoRA adapter of rank {made['rank']}, the nearest of its rank: it lacks "
+        f"{made['error']:.0%} of the merge's changes (Frobenius norm). Scores and check below are those of the merge "
+        "itself."
     )
 
 

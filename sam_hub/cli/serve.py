@@ -1,4 +1,4 @@
-"""The command that serves the embedded Hub."""
+"""Commands of the embedded Hub: serve it, and say who may log in."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import say, show_json
+from sam_hub.cli.output import AsJson, say, show_json, show_table
 from sam_hub.jobs.place import Place
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command(epilog="Example: sam-hub hub-serve --port 8111")(hub_serve)
+    tokens = typer.Typer(help="Tokens of the embedded Hub's users.", no_args_is_help=True)
+    tokens.command("add", epilog="Example: sam-hub hub-token add laptop --user ann --role read")(add)
+    tokens.command("list")(list_)
+    tokens.command("remove")(remove)
+    app.add_typer(tokens, name="hub-token")
 
 
 def hub_serve(
@@ -34,6 +39,52 @@ def hub_serve(
             show_json({"endpoint": endpoint, "token": token})
             return
         print(f"export HF_ENDPOINT={endpoint} HF_TOKEN={token}", flush=True)
-        say("Type this line in another terminal. Ctrl+C ends the Hub.")
+        say("Type this line in another terminal. Ctrl+C ends the Hub, and this token with it;")
+        say("`sam-hub hub-token add NAME` makes one that stays.")
 
     serve_here(root or Place().settings.home / "hub", host, port, ready)
+
+
+Root = Annotated[Path | None, typer.Option(help="Where the Hub's repositories lie; else hub/ in the home.")]
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it, such as laptop.")],
+    user: Annotated[
+        str, typer.Option(help="Whose it is; `local` is the owner, who may change everything.")
+    ] = "local",
+    role: Annotated[str, typer.Option(help="read or write.")] = "write",
+    root: Root = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token, and show it this once: only its hash is kept."""
+    from sam_hub.hub.embedded import add_token
+
+    token = add_token(root or Place().settings.home / "hub", name, user, role)
+    if as_json:
+        show_json({"name": name, "user": user, "role": role, "token": token})
+    else:
+        print(token)
+
+
+def list_(root: Root = None, as_json: AsJson = False) -> None:
+    """List tokens, without their secrets."""
+    from sam_hub.hub.embedded import list_tokens
+
+    rows = list_tokens(root or Place().settings.home / "hub")
+    if as_json:
+        show_json(rows)
+    elif rows:
+        show_table(
+            ("name", "user", "role", "made"), [(*list(row.values())[:3], row["created"][:16]) for row in rows]
+        )
+    else:
+        say("No tokens. `sam-hub hub-token add NAME` makes one.")
+
+
+def remove(name: Annotated[str, typer.Argument(help="The token's name.")], root: Root = None) -> None:
+    """Let a token log in no more."""
+    from sam_hub.hub.embedded import remove_token
+
+    remove_token(root or Place().settings.home / "hub", name)
+    print(f"Removed {name}.")

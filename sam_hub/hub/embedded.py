@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,9 +37,10 @@ def shared_hub(root: Path) -> tuple[str, str]:
         if facts and _is_up(facts):
             return facts["endpoint"], facts["token"]
         port = urlsplit(facts["endpoint"]).port or 0 if facts else 0
+        token = facts["token"] if facts else None
         for wanted in dict.fromkeys((port, 0)):
             try:
-                return server.start_detached(root, wanted, ready, IDLE_SECONDS)
+                return server.start_detached(root, wanted, ready, IDLE_SECONDS, token)
             except server.ServerFailed as error:
                 failure = error
         raise InputError(failure.title, failure.action)
@@ -102,3 +103,47 @@ def serve_here(root: Path, host: str, port: int, on_ready: Callable[[str, str], 
         server.serve(root, host, port, on_ready=on_ready)
     except server.ServerFailed as error:
         raise InputError(error.title, error.action) from error
+
+
+def list_tokens(root: Path) -> list[dict[str, str]]:
+    """The tokens that log in to the Hub over ``root``: name, user, role and when each was made."""
+    from sam_hub.hub.server.tokens import Tokens
+
+    return [
+        {"name": token.name, "user": token.user, "role": token.role, "created": token.created}
+        for token in Tokens(root).all()
+    ]
+
+
+def add_token(root: Path, name: str, user: str, role: str) -> str:
+    """Make a token for a user of the Hub over ``root``; it can't be had again.
+
+    Raises:
+        InputError: the name is taken, or a name or the role can't be.
+    """
+    from sam_hub.hub.server.tokens import Tokens
+
+    with _refused("Choose another name, or remove that token first."):
+        return Tokens(root).add(name, user, role)
+
+
+def remove_token(root: Path, name: str) -> None:
+    """Let a token log in no more.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    from sam_hub.hub.server.tokens import Tokens
+
+    with _refused("`sam-hub hub-token list` shows what is there."):
+        Tokens(root).remove(name)
+
+
+@contextmanager
+def _refused(action: str) -> Iterator[None]:
+    from sam_hub.hub.server.answers import Refusal
+
+    try:
+        yield
+    except Refusal as refusal:
+        raise InputError(refusal.message, action) from refusal

@@ -30,7 +30,7 @@ def test_the_embedded_hub_is_started_anew_where_it_has_ended(settings: Settings)
     server.terminate()  # in order, as it ends by itself when idle
     server.wait(10)
     assert search(place.hub) == []
-    assert place.hub == first  # the address that was printed holds
+    assert place.hub == first  # the address that was printed holds, and so does the token
 
 
 def test_only_the_owner_reads_where_the_hub_is_and_its_token(settings: Settings):
@@ -39,4 +39,4 @@ def test_only_the_owner_reads_where_the_hub_is_and_its_token(settings: Settings)
         file.name: file.stat().st_mode & 0o777
         for file in settings.hub.rglob("*")
         if file.is_file() and token.encode() in file.read_bytes()
-    } == {"token": 0o600, "server.json": 0o600}
+    } == {"server.json": 0o600}

@@ -26,7 +26,7 @@ def main() -> int:
         if options.ready_file:
             write_ready_file(options.ready_file, options.root, endpoint, token)
         else:
-            print(f"Hub at {endpoint}; its token is in {options.root / 'token'}", flush=True)
+            print(f"Hub at {endpoint}; HF_TOKEN={token} while it runs", flush=True)
 
     try:
         serve(

@@ -1,95 +1,86 @@
-"""Who may do what: the token, the Host header, and upload addresses that expire."""
+"""Who may do what: by tokens, the Host header, and upload addresses that expire."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from sam_hub.hub.server import LOOPBACK
 from sam_hub.hub.server.answers import Refusal, repo_not_found
-from sam_hub.hub.server.blobs import write_durable
 from sam_hub.hub.server.repository import Repository
+from sam_hub.hub.server.tokens import Token, Tokens
 
-USER = "local"
 UPLOAD_SECONDS = 6 * 3600
 
 
-def load_token(root: Path) -> str:
-    """The Hub's token: random, made at the first start, readable by its owner alone."""
-    path = root / "token"
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_text(encoding="ascii").strip()
-    root.mkdir(parents=True, exist_ok=True)
-    token = f"hf_{secrets.token_urlsafe(30).replace('-', 'a').replace('_', 'b')}"
-    fresh = root / f".tmp-token-{os.getpid()}"
-    write_durable(fresh, token.encode("ascii"), mode=0o600)
-    try:
-        os.link(fresh, path)  # unlike a rename, this does not replace what another process made meanwhile
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    finally:
-        fresh.unlink()
-    return token
-
-
 class Access:
-    """Decides by the one token of this Hub.
+    """Decides by the tokens of this Hub; without one, what is public may be read."""
 
-    Args:
-        token: whoever sends it may do everything; all others may read what is public.
-    """
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._key = secrets.token_bytes(32)  # upload addresses are of this process, and end with it
 
-    def __init__(self, token: str) -> None:
-        self._token = token.encode("ascii")
-        self._key = hashlib.sha256(b"upload addresses" + self._token).digest()
-
-    def known(self, request: Request) -> bool:
-        """Whether the request carries the token.
+    def token_of(self, request: Request) -> Token | None:
+        """The token that the request carries.
 
         Raises:
-            Refusal: 401, it carries another one.
+            Refusal: 401, it is not one of this Hub's.
         """
         header = request.headers.get("authorization")
         if header is None:
-            return False
+            return None
         scheme, _, sent = header.partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode("utf-8"), self._token):
+        found = self._tokens.find(sent.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
             raise Refusal(401, "Invalid credentials in Authorization header")
-        return True
+        return found
 
-    def demand(self, request: Request) -> None:
-        """Raises: Refusal 401 without the token."""
-        if not self.known(request):
+    def demand(self, request: Request) -> Token:
+        """Raises: Refusal 401 without a token."""
+        token = self.token_of(request)
+        if token is None:
             raise Refusal(401, "Invalid username or password.")
+        return token
+
+    def may_list(self, request: Request, repository: Repository) -> bool:
+        """Whether it is shown in lists."""
+        token = self.token_of(request)
+        return not repository.settings["private"] or (
+            token is not None and token.may_see_private(repository.id)
+        )
 
     def may_see(self, request: Request, repository: Repository) -> None:
         """Raises: Refusal 404 or 401, there is no such repository that this caller may know of."""
-        known = self.known(request)
+        token = self.token_of(request)
+        hidden = repo_not_found(404 if token else 401)
         if not repository.exists:
-            raise repo_not_found(404 if known else 401)
-        if repository.settings["private"] and not known:
-            raise repo_not_found(401)
+            raise hidden
+        if repository.settings["private"] and not (token and token.may_see_private(repository.id)):
+            raise hidden
 
     def may_read(self, request: Request, repository: Repository) -> None:
-        """Raises: Refusal as `may_see`, and 401 where the files are gated and this is a stranger."""
+        """Raises: Refusal as `may_see`, and 401 or 403 where the files are gated and this is a stranger."""
         self.may_see(request, repository)
-        if repository.settings["gated"] and not self.known(request):
+        token = self.token_of(request)
+        if repository.settings["gated"] and not (token and token.may_see_private(repository.id)):
             message = f"Access to model {repository.id} is restricted: ask for access and log in"
-            raise Refusal(401, message, "GatedRepo")
+            raise Refusal(403 if token else 401, message, "GatedRepo")
+
+    def may_create(self, request: Request, repository: Repository) -> None:
+        """Raises: Refusal 401 without a token, 403 where it may not write to this owner's repositories."""
+        if not self.demand(request).may_write(repository.id):
+            raise Refusal(403, f"You don't have the rights to write to '{repository.id}'")
 
     def may_write(self, request: Request, repository: Repository) -> None:
-        """Raises: Refusal 401 without the token, 404 where the repository does not exist."""
+        """Raises: Refusal as `may_see` and `may_create`."""
         self.demand(request)
-        if not repository.exists:
-            raise repo_not_found()
+        self.may_see(request, repository)
+        self.may_create(request, repository)
 
     def upload_query(self, sha256: str, size: int) -> str:
         """The query of an address to which one object may be uploaded, without the token, for some hours."""

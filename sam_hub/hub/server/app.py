@@ -13,10 +13,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sam_hub.hub.server import file_routes, page_routes, repo_routes, upload_routes, xet_routes
-from sam_hub.hub.server.access import Access, check_host, load_token
+from sam_hub.hub.server.access import Access, check_host
 from sam_hub.hub.server.answers import Refusal
 from sam_hub.hub.server.call import Call, Router
 from sam_hub.hub.server.storage import Storage
+from sam_hub.hub.server.tokens import Tokens
 
 _BODY_LIMIT = 8 * 1024 * 1024
 
@@ -29,13 +30,13 @@ class App:
     """
 
     def __init__(self, root: Path) -> None:
-        self.token = load_token(root)
+        self.tokens = Tokens(root)
         self.asked_at = time.monotonic()
         self.open_requests = 0
         self._storage = Storage(root)
         self._storage.sweep()
         threading.Thread(target=self._storage.collect, daemon=True).start()  # it reads all commits
-        self._access = Access(self.token)
+        self._access = Access(self.tokens)
         rooms = (repo_routes, file_routes, upload_routes, xet_routes, page_routes)
         self._router = Router([route for room in rooms for route in room.router.routes])
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote
 
 from starlette.requests import Request
 
-from sam_hub.hub.server.access import USER, Access
+from sam_hub.hub.server.access import Access
 from sam_hub.hub.server.answers import Refusal
 from sam_hub.hub.server.repository import Commit, Repository
 from sam_hub.hub.server.storage import Storage
@@ -90,7 +90,7 @@ class Call:
         name, owner = fields.get("name"), fields.get("organization")
         if not isinstance(name, str) or not isinstance(owner, str | None):
             raise Refusal(400, "'name' is missing")
-        return self.storage.repository(kind, owner or USER, name)
+        return self.storage.repository(kind, owner or self.access.demand(self.request).user, name)
 
 
 @dataclass(frozen=True)

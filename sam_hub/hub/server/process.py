@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from sam_hub.hub.server import LOOPBACK
+from sam_hub.hub.server import GIVEN, LOOPBACK
 
 
 class ServerFailed(Exception):
@@ -40,7 +40,8 @@ def serve(
 
     Args:
         port: 0 for a free one.
-        on_ready: called with the endpoint and the token once connections are accepted.
+        on_ready: called, once connections are accepted, with the endpoint and a token of the owner that is this
+            process's own, and ends with it.
         until_stdin_closes: end too when standard input ends, as it does when a parent dies.
         idle_seconds: end too when nobody has asked anything for so long.
 
@@ -69,7 +70,7 @@ def serve(
         threading.Thread(target=_end_when_idle, args=(server, app, idle_seconds), daemon=True).start()
     if on_ready:
         shown = f"[{host}]" if ":" in host else host
-        on_ready(f"http://{shown}:{listener.getsockname()[1]}", app.token)
+        on_ready(f"http://{shown}:{listener.getsockname()[1]}", app.tokens.session)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down in order, and raises it once more
         server.run(sockets=[listener])
 
@@ -175,13 +176,14 @@ def start(root: Path, port: int = 0, timeout: float = 20) -> ServerProcess:
 
 
 def start_detached(
-    root: Path, port: int, ready: Path, idle_seconds: float, timeout: float = 20
+    root: Path, port: int, ready: Path, idle_seconds: float, token: str | None = None, timeout: float = 20
 ) -> tuple[str, str]:
     """Start a Hub that outlives this process; returns its endpoint and token.
 
     Args:
         ready: where it says that it listens, for whoever looks for it later.
         idle_seconds: it ends when nobody has asked anything for so long.
+        token: its own, where an earlier Hub of this folder had one that clients may still have.
 
     Raises:
         ServerFailed: it did not start.
@@ -192,7 +194,12 @@ def start_detached(
     log = ready.with_suffix(".log")
     with log.open("wb") as errors:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+            env={**os.environ, **({GIVEN: token} if token else {})},
         )
     try:
         made = _wait_until_ready(child, ready, log, timeout)

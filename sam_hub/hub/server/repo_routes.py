@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.responses import JSONResponse, Response
 
 from sam_hub.hub.server import names
-from sam_hub.hub.server.access import USER
 from sam_hub.hub.server.answers import Refusal, page
 from sam_hub.hub.server.call import Call, Router
 from sam_hub.hub.server.card import front_matter
@@ -38,23 +37,22 @@ def _private(call: Call) -> bool | None:
 
 @router.on("GET", "/api/whoami-v2")
 def whoami(call: Call) -> Response:
-    call.access.demand(call.request)
-    token = {"type": "access_token", "accessToken": {"displayName": USER, "role": "write"}}
+    token = call.access.demand(call.request)
     user = {
         "type": "user",
-        "id": USER,
-        "name": USER,
-        "fullname": "Owner of this Hub",
+        "id": token.user,
+        "name": token.user,
+        "fullname": "Owner of this Hub" if token.is_owners else token.user,
         "orgs": [],
-        "auth": token,
+        "auth": {"type": "access_token", "accessToken": {"displayName": token.name, "role": token.role}},
     }
     return JSONResponse({**user, "isPro": False, "canPay": False})
 
 
 @router.on("POST", "/api/repos/create")
 def create(call: Call) -> Response:
-    call.access.demand(call.request)
     repository = call.of_body()
+    call.access.may_create(call.request, repository)
     url = _address(call, repository)
     taken = {"url": url, "name": repository.id, "id": repository.id}
     if repository.exists:
@@ -76,7 +74,6 @@ def delete(call: Call) -> Response:
 
 @router.on("POST", "/api/repos/move")
 def move(call: Call) -> Response:
-    call.access.demand(call.request)
     fields = call.json()
     kind = f"{fields.get('type') or 'model'}s"
     if kind not in names.KINDS:
@@ -85,6 +82,8 @@ def move(call: Call) -> Response:
     for key in ("fromRepo", "toRepo"):
         owner, _, name = str(fields.get(key, "")).partition("/")
         ends.append(call.storage.repository(kind, owner, name))
+    call.access.may_write(call.request, ends[0])
+    call.access.may_create(call.request, ends[1])
     call.storage.move(*ends)
     return Response(status_code=200)
 
@@ -105,11 +104,10 @@ def settings(call: Call) -> Response:
 @router.on("GET", "/api/{kind}")
 def list_repositories(call: Call) -> Response:
     query = call.request.query_params
-    known = call.access.known(call.request)
     found = [
         describe(repository, call.storage.blobs)
         for repository in call.storage.all(call.names["kind"])
-        if known or not repository.settings["private"]
+        if call.access.may_list(call.request, repository)
     ]
     found = [described for described in found if _wanted(call, described)]
     found.sort(

@@ -12,7 +12,6 @@ from anyio import to_thread
 from starlette.responses import JSONResponse, Response
 
 from sam_hub.hub.server import names
-from sam_hub.hub.server.access import USER
 from sam_hub.hub.server.answers import Refusal, entry_not_found
 from sam_hub.hub.server.blobs import SHA256
 from sam_hub.hub.server.call import Call, Router
@@ -95,6 +94,7 @@ def verify(call: Call) -> Response:
 @router.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
 async def commit(call: Call) -> Response:
     repository = await to_thread.run_sync(call.written)
+    author = call.access.demand(call.request).user
     change = _Change(call)
     async for line in _lines(call.request.stream()):
         await to_thread.run_sync(change.read, line)
@@ -105,7 +105,7 @@ async def commit(call: Call) -> Response:
             change.apply,
             title=str(change.header.get("summary") or "Upload files"),
             message=str(change.header.get("description") or ""),
-            author=USER,
+            author=author,
             parent=change.header.get("parentCommit"),
             as_pull_request=call.flag("create_pr"),
         )

@@ -195,3 +195,44 @@ def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
     assert "base_model_relation: adapter" in card
     assert "one LoRA adapter of rank 4, the nearest of its rank: it lacks" in card
     assert "AutoPeftModelForCausalLM" in card
+
+
+def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
+    selected: Call, failing: Callable[..., tuple[int, str]]
+) -> None:
+    (made,) = selected("merge", "paris", "--by", "sampling")
+    Path(made["path"], "gate.json").unlink()
+    push = ("push", "paris", "--by", "sampling", "--repo", "me/paris")
+    code, said = failing(*push)
+    assert code == 1
+    assert "was not checked after the merge. Merge once more, which checks it" in said
+    assert selected(*push, "--force")["commit"]
+
+
+def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Call) -> None:
+    from sam_hub import catalog as records
+    from sam_hub.jobs.place import Place
+    from sam_hub.merging.merged import merges_for
+
+    with_target("select", "paris", "--k", "2")
+    first, second = (ref.split("@")[0] for ref in with_target("merge", "paris", "--dry-run")[0]["experts"])
+    with_target("choose", "paris", first, "--by", "similarity")
+    (alone,) = with_target("merge", "paris", "--by", "similarity")
+    (both,) = with_target("merge", "paris", "--by", "sampling", "--method", "linear", "--leave-one-out")
+    assert {row["without"] for row in both["contributions"]["rows"][1:]} == {first, second}
+    catalog = Place().catalog
+    found = merges_for(catalog, records.get_target(catalog, "paris"))
+    assert {name: merge.path for name, merge in found.items()} == {
+        "similarity": alone["path"],
+        "sampling": both["path"],
+    }
+
+
+def test_what_each_adds_is_refused_before_anything_is_merged(
+    with_target: Call, failing: Callable[..., tuple[int, str]]
+) -> None:
+    with_target("select", "paris", "--k", "1")
+    code, said = failing("merge", "paris", "--by", "sampling", "--leave-one-out")
+    assert code == 2
+    assert "is the only expert that sampling chose" in said
+    assert with_target("list", "--merges") == []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,16 @@ import pytest
 
 from sam_hub.errors import SamHubError, UnusableModel, UsageError
 from sam_hub.hub.weights import file_sha256, read_header
-from sam_hub.merging.merge import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
+from sam_hub.merging.merge import (
+    RECORD,
+    MergePlan,
+    Progress,
+    is_merged,
+    merge_folder,
+    plan_merge,
+    run_merge,
+)
+from sam_hub.merging.process import spare_worker
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from tests import tiny_models
 
@@ -162,3 +173,70 @@ def test_after_a_kill_the_next_merge_succeeds(recipe: Recipe, tmp_path: Path) ->
     wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
     merged = run_merge(plan(recipe, merges))
     assert [path.name for path in merges.iterdir()] == [merged.name]
+
+
+AT_ONCE = """
+import sys
+from pathlib import Path
+from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.recipe import make_recipe, pin
+out, base, *experts = map(Path, sys.argv[1:])
+plan = plan_merge(make_recipe(pin(base, "acme/base"), [pin(path, f"acme/{path.name}") for path in experts]), out)
+print("planned", flush=True)
+sys.stdin.readline()
+run_merge(plan)
+"""
+
+
+def test_two_programs_that_merge_the_same_at_once_both_have_it(
+    recipe: Recipe, tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path
+) -> None:
+    out = tmp_path / "merges" / "one"
+    command = [sys.executable, "-c", AT_ONCE, *map(str, (out, tiny_base, *tiny_experts))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    programs = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    for program in programs:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "planned\n"
+    for program in programs:
+        assert program.stdin is not None
+        program.stdin.write("now\n")
+        program.stdin.flush()
+    for program in programs:
+        _, said = program.communicate(timeout=120)
+        assert program.returncode == 0, said
+    assert is_merged(recipe, out)
+    assert [path.name for path in out.parent.iterdir()] == ["one"]
+
+
+def test_what_is_there_already_needs_no_disk(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_merge(plan_merge(recipe, tmp_path / "merged"))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 0))
+    assert run_merge(plan_merge(recipe, folder)) == folder
+
+
+def test_a_spare_worker_is_taken_by_the_first_merge_and_ended_if_none_comes(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    mine = psutil.Process()
+    before = {child.pid for child in mine.children()}
+    with spare_worker():
+        (spare,) = (child for child in mine.children() if child.pid not in before)
+        run_merge(plan_merge(recipe, tmp_path / "first"))
+        assert not spare.is_running()
+        run_merge(plan_merge(recipe, tmp_path / "second"))
+    with spare_worker():
+        (spare,) = (child for child in mine.children() if child.pid not in before)
+    assert not spare.is_running()
+
+
+@pytest.mark.parametrize("given", [{"parameters": {"lambda": float("nan")}}, {"weight": float("inf")}])
+def test_numbers_that_are_none_are_refused(
+    given: dict, tiny_base: Path, tiny_experts: tuple[Path, ...]
+) -> None:
+    experts = [pin(path, weight=given.get("weight", 1.0)) for path in tiny_experts]
+    with pytest.raises(UsageError, match="finite number"):
+        make_recipe(pin(tiny_base), experts, parameters=given.get("parameters"))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sam_hub.errors import UsageError
+from sam_hub.merging.registry import Method, methods
 from sam_hub.merging.trimming import TRIMMING
 
 DEFAULT_METHOD = "ties"
@@ -40,18 +41,13 @@ def tensors_at_a_time(method: str, parameters: Mapping[str, Any]) -> int:
 
 def known_methods() -> tuple[str, ...]:
     """The names of all methods that the installed mergekit has, sorted."""
-    from mergekit.merge_methods import registered_methods
-
-    return tuple(sorted(method.spec.name for method in registered_methods()))
+    return tuple(methods())
 
 
-def _spec(method: str) -> Any:
-    from mergekit.merge_methods import get
-
-    known = known_methods()
-    if method not in known:
-        raise UsageError(f"mergekit has no method '{method}'", f"Use one of: {', '.join(known)}.")
-    return get(method).spec
+def _spec(method: str) -> Method:
+    if method not in methods():
+        raise UsageError(f"mergekit has no method '{method}'", f"Use one of: {', '.join(methods())}.")
+    return methods()[method]
 
 
 def has_weights(method: str) -> bool:
@@ -67,11 +63,10 @@ def base_role(method: str, experts: int) -> str:
         with a base: multislerp then fails on every tensor that no expert changes), or ``first expert``
         (methods for exactly two models, given two experts: the first one takes the base's place).
     """
-    contract = _spec(method).contract
-    policy = contract.base.value
-    if policy == "required" and contract.max_inputs == 2 and experts == 2:
+    spec = _spec(method)
+    if spec.base == "required" and spec.inputs[1] == 2 and experts == 2:
         return "first expert"
-    return "base" if policy == "required" else "unused"
+    return "base" if spec.base == "required" else "unused"
 
 
 def default_parameters(method: str) -> dict[str, float]:
@@ -85,7 +80,7 @@ def describe_methods() -> list[dict[str, Any]]:
     described = []
     for name in known_methods():
         specs = [parameter for parameter in _spec(name).parameters if parameter.name != "weight"]
-        own = {spec.name: None if spec.required else spec.default for spec in specs}
+        own = {spec.name: spec.default for spec in specs}
         ours = default_parameters(name)
         described.append(
             {
@@ -149,13 +144,10 @@ def check_parameters(method: str, parameters: Mapping[str, Any], weights: Sequen
 
 
 def _check_count(method: str, experts: int) -> None:
-    contract = _spec(method).contract
-    names = [f"expert {number}" for number in range(1, experts + 1)]
     role = base_role(method, experts)
-    base = {"base": "base", "unused": None, "first expert": "expert 1"}[role]
-    try:
-        contract.validate_ids([*names, "base"] if role == "base" else names, base)
-    except ValueError as error:
-        raise UsageError(
-            f"'{method}' can't merge {experts} experts: {error}", "Change k or the method."
-        ) from error
+    count = experts + 1 if role == "base" else experts
+    if problem := _spec(method).count_problem(count, with_base=role != "unused"):
+        models = (
+            f"{experts} {'expert' if experts == 1 else 'experts'}{' and the base' if role == 'base' else ''}"
+        )
+        raise UsageError(f"'{method}' can't merge {models}: {problem}", "Change k or the method.")

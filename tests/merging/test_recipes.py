@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import pytest
 import yaml
 
 from sam_hub.errors import InputError, UsageError
+from sam_hub.merging import registry
 from sam_hub.merging.configuration import FILE_NAME, from_config, to_mergekit, write_config
+from sam_hub.merging.methods import base_role, known_methods
 from sam_hub.merging.recipe import from_json, make_recipe, pin, recipe_hash, to_json
 
 
@@ -116,3 +120,41 @@ def test_a_configuration_that_is_no_recipe_is_refused(recipe) -> None:
     config = to_mergekit(recipe)
     with pytest.raises(InputError, match="no folder here"):
         from_config(config | {"base_model": "/no/such/base"})
+
+
+def test_the_kept_registry_is_that_of_the_installed_mergekit() -> None:
+    assert dict(registry.methods()) == dict(registry.ask_mergekit())
+
+
+def test_a_merge_is_planned_without_torch(
+    tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path
+) -> None:
+    program = """
+import sys
+from pathlib import Path
+from sam_hub.merging.merge import plan_merge
+from sam_hub.merging.recipe import make_recipe, pin
+out, base, *experts = map(Path, sys.argv[1:])
+plan = plan_merge(make_recipe(pin(base), [pin(path) for path in experts]), out)
+assert not plan.report.errors
+print([name for name in ("torch", "transformers", "mergekit") if name in sys.modules])
+"""
+    command = [sys.executable, "-c", program, *map(str, (tmp_path / "out", tiny_base, *tiny_experts))]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("method", known_methods())
+@pytest.mark.parametrize("experts", [1, 2, 3])
+def test_how_many_experts_a_method_takes_is_what_mergekit_says(method: str, experts: int) -> None:
+    from mergekit.merge_methods import get
+
+    role = base_role(method, experts)
+    names = [f"expert {number}" for number in range(experts)] + (["base"] if role == "base" else [])
+    base = {"base": "base", "unused": None, "first expert": "expert 0"}[role]
+    try:
+        get(method).spec.contract.validate_ids(names, base)
+        refused = False
+    except ValueError:
+        refused = True
+    problem = registry.methods()[method].count_problem(len(names), with_base=base is not None)
+    assert (problem is not None) == refused

@@ -91,9 +91,11 @@ async def test_a_clerk_that_died_idle_is_started_anew(clerk):
 
 async def test_who_asked_a_clerk_that_dies_is_told_and_may_ask_again(clerk):
     await clerk.ask(Card("news"))
+    (process,) = processes()
+    process.suspend()  # so that it dies before it answers
     question = asyncio.create_task(clerk.ask(MergeMethods()))
     await asyncio.sleep(0.05)
-    processes()[0].kill()
+    process.kill()
     with pytest.raises(SamHubError, match="ended"):
         await question
     assert await clerk.ask(Card("news")) == CARD

@@ -132,7 +132,7 @@ def remove(
     from sam_hub.errors import UsageError
 
     if (name is None) == (merge is None):
-        raise UsageError("Nothing says what to remove", "Name an expert, or a merged model with --merge.")
+        raise UsageError("One thing at a time is removed", "Name an expert, or a merged model with --merge.")
     if as_json and not (yes or dry_run):
         raise UsageError("`remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
     place = Place()
@@ -157,14 +157,18 @@ def remove(
 
 def _free(place: Place, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete the files of merged models."""
-    from sam_hub.merging.freeing import execute_freeing, plan_freeing
+    from sam_hub.merging.freeing import UNUSED, execute_freeing, plan_freeing
 
     plan = plan_freeing(place.catalog, name, place.settings.merges)
     if not as_json:
         for number, experts, _, size in plan.merges:
             print(f"merge {number}, of {', '.join(experts)}: {megabytes(size)}")
         if not plan.merges:
-            print("No such merged model is on disk.")
+            print(
+                "Every merge on disk is in use."
+                if name == UNUSED
+                else "This merge's files are not in this home."
+            )
     if plan.merges and not dry_run:
         if not yes:
             confirm("Delete their files? The catalog keeps how they are made.", refused="Not deleted")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
@@ -20,7 +21,7 @@ from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.markdown import public_text
 from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.asking import format_of
-from sam_hub.merging.as_adapter import FOLDER, RECORD
+from sam_hub.merging.as_adapter import FOLDER, RECORD, written
 from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.gate import require_passed, verdict_of
 from sam_hub.merging.merged import merges_for
@@ -90,18 +91,24 @@ def adapter_folder(merge: records.Merge) -> Path:
     """Where the merge lies as one adapter.
 
     Raises:
-        CatalogError: it was not written as one.
+        CatalogError: it was not written as one, or that is damaged.
     """
-    folder = Path(merge.path) / FOLDER
-    if not (folder / RECORD).is_file():
+    _adapter_record(merge)
+    return Path(merge.path) / FOLDER
+
+
+def _adapter_record(merge: records.Merge) -> dict[str, Any]:
+    made = written(Path(merge.path) / FOLDER, merge.recipe_hash)
+    if made is None:
         raise CatalogError(
-            "This merge was not written as an adapter", "Run `sam-hub merge TARGET --as-adapter`."
+            "This merge was not written as an adapter, or that is damaged",
+            "Merge as before, with --as-adapter.",
         )
-    return folder
+    return made
 
 
 def _nearness(merge: records.Merge) -> str:
-    made = json.loads((adapter_folder(merge) / RECORD).read_text(encoding="utf-8"))
+    made = _adapter_record(merge)
     if made["exact"]:
         return f"The merge as one LoRA adapter of rank {made['rank']}: exactly the sum of the experts."
     return (

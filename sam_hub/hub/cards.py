@@ -172,27 +172,31 @@ def merge_card(card: MergeCard) -> str:
     return public_text(parts)
 
 
-def load_snippet(repo: str, *, adapter: bool, endpoint: str | None = None) -> str:
+def load_snippet(
+    repo: str, *, adapter: bool, endpoint: str | None = None, revision: str | None = None
+) -> str:
     """Python that loads a model from the Hub with plain transformers or peft.
 
     Args:
+        revision: of a pull request; else what is on ``main``.
         endpoint: of a Hub that is not the public one. (Never in a card, which may go elsewhere.)
     """
+    named = f'"{repo}", revision="{revision}"' if revision else f'"{repo}"'
     if adapter:
         tokenizer = 'model.peft_config["default"].base_model_name_or_path'
         lines = [
             "from peft import AutoPeftModelForCausalLM",
             "from transformers import AutoTokenizer",
             "",
-            f'model = AutoPeftModelForCausalLM.from_pretrained("{repo}")',
+            f"model = AutoPeftModelForCausalLM.from_pretrained({named})",
             f"tokenizer = AutoTokenizer.from_pretrained({tokenizer})",
         ]
     else:
         lines = [
             "from transformers import AutoModelForCausalLM, AutoTokenizer",
             "",
-            f'model = AutoModelForCausalLM.from_pretrained("{repo}")',
-            f'tokenizer = AutoTokenizer.from_pretrained("{repo}")',
+            f"model = AutoModelForCausalLM.from_pretrained({named})",
+            f"tokenizer = AutoTokenizer.from_pretrained({named})",
         ]
     if endpoint:
         note = "this Hub; a private repository needs HF_TOKEN, too"

@@ -123,7 +123,7 @@ def add_token(root: Path, name: str, user: str, role: str) -> str:
     """
     from sam_hub.hub.server.tokens import Tokens
 
-    with _refused("Choose another name, or remove that token first."):
+    with _refused("Give another name or role, or remove the token of this name first."):
         return Tokens(root).add(name, user, role)
 
 

@@ -65,6 +65,7 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
         UnusableModel: the folder holds no model that transformers can load.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -79,10 +80,10 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=choose_dtype(dtype, device), use_safetensors=True, **options
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UnusableModel(
             f"{folder.name} can't be loaded as a language model: {_first_line(error)}",
-            "Pull it again, or choose another model.",
+            "Pull it (or merge) again, or choose another model.",
         ) from error
     return LoadedModel(model.to(device).eval(), tokenizer, device, folder)
 

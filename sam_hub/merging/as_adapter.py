@@ -66,10 +66,16 @@ def as_adapter(
 
 def _kept(recipe: Recipe, folder: Path, rank: int) -> dict[str, Any] | None:
     """The record of the adapter that is there, if it is this one and whole."""
+    record = written(folder, recipe_hash(recipe))
+    return record if record is not None and record.get("asked_rank") == rank else None
+
+
+def written(folder: Path, of_recipe: str) -> dict[str, Any] | None:
+    """The record of the adapter in ``folder``; None if there is none, or it is damaged or of another recipe (hash)."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        same = (record["recipe_hash"], record["asked_rank"]) == (recipe_hash(recipe), rank)
-        return record if same and file_sha256(folder / ADAPTER_WEIGHTS) == record["weights_sha256"] else None
+        whole = file_sha256(folder / ADAPTER_WEIGHTS) == record["weights_sha256"]
+        return record if whole and record["recipe_hash"] == of_recipe else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -23,7 +23,7 @@ from sam_hub.ner.formats import get_format
 from sam_hub.ner.text import Sentence
 
 FILE = "gate.json"
-UNSEEN = "was not checked after the merge"
+UNSEEN = "was not checked since its weights were written"
 SECONDS_PER_PARAMETER = 2e-8  # of a model that answers SENTENCES, in float32 on two cores
 LABELS = ("person", "organization", "location")  # where no expert says what it was taught
 SENTENCES = (
@@ -205,7 +205,7 @@ def require_passed(folder: Path, name: str) -> None:
     """
     verdict = verdict_of(folder)
     if verdict is None:
-        raise UnusableModel(f"{name} {UNSEEN}", "Merge once more, which checks it, or push it with --force.")
+        raise UnusableModel(f"{name} {UNSEEN}", "Merge as before, which checks it, or push it with --force.")
     if not verdict.passed:
         more = len(verdict.problems) - 1
         raise UnusableModel(

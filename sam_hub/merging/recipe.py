@@ -166,7 +166,7 @@ def validate(recipe: Recipe) -> None:
         raise UsageError(f"A merge can't be stored as '{recipe.dtype}'", f"Use one of: {', '.join(DTYPES)}.")
     if recipe.stable and recipe.method not in TRIMMING:
         raise UsageError(
-            f"'{recipe.method}' does not trim by magnitude, so that stable trimming is no matter",
+            f"'{recipe.method}' does not trim by magnitude, so it has no stable trimming",
             f"Leave it out, or use one of: {', '.join(sorted(TRIMMING))}.",
         )
     check_parameters(recipe.method, recipe.parameters, [expert.weight for expert in recipe.experts])

@@ -169,7 +169,7 @@ def test_merges_that_no_selection_needs_are_deleted_and_can_be_made_again(
     assert "No merge '4711'" in said
     code, said = failing("remove", "--yes")
     assert code == 2
-    assert "Nothing says what to remove" in said
+    assert "One thing at a time is removed" in said
 
 
 def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
@@ -185,6 +185,12 @@ def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
     assert code == 1
     assert "was not written as an adapter" in said
     selected("merge", "paris", "--by", "sampling", "--rank", "4")
+    weights = Path(selected("list", "--merges")[0]["path"], "adapter", "adapter_model.safetensors")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:100])
+    code, said = failing(*push)
+    assert (code, "or that is damaged" in said) == (1, True)
+    weights.write_bytes(whole)
     pushed = selected(*push)
     names = {file["path"] for file in pushed["files"]}
     assert {"adapter_model.safetensors", "adapter_config.json", "README.md"} <= names
@@ -205,7 +211,7 @@ def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
     push = ("push", "paris", "--by", "sampling", "--repo", "me/paris")
     code, said = failing(*push)
     assert code == 1
-    assert "was not checked after the merge. Merge once more, which checks it" in said
+    assert "was not checked since its weights were written. Merge as before, which checks it" in said
     assert selected(*push, "--force")["commit"]
 
 

@@ -143,6 +143,7 @@ class MergeStage(Stage):
     async def _ask_plan(self) -> None:
         """Ask for the plan of the fields as they are, and show it, or why there is none."""
         from sam_hub.jobs.inquiries import PlanMerge
+        from sam_hub.jobs.works.merging import MergeExperts
 
         target = self.app.target
         if target is None or not self.form.knows_methods:
@@ -150,6 +151,7 @@ class MergeStage(Stage):
         pane = self.query_one(ReadingPane)
         try:
             choice = self.form.choice()
+            MergeExperts(target=target.name, **choice, **self.form.extras()).check()
             if choice == self._planned:
                 pane.border_title = "Plan"
                 self.form.show_problem("")
@@ -211,13 +213,7 @@ class MergeStage(Stage):
         await self._ask_plan()
         choice = self._planned
         if target is not None and target == self.app.target and choice is not None and self.can("merge"):
-            wanted = MergeExperts(target=target.name, **choice, **self.form.extras())
-            try:
-                wanted.check()
-            except UsageError as error:
-                self.form.show_problem(f"{self.symbols.missing} {error}")
-                return
-            job = await self.submit(wanted)
+            job = await self.submit(MergeExperts(target=target.name, **choice, **self.form.extras()))
             if job is not None:
                 self._set_underway(JobView(job, None))
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tui.app import SamHubApp
 
 SCORES = "scores"  # instead of weights
-TRIMMING = {"mergekit": "as mergekit-yaml does", "stable": "stable: equal ones by their order; quicker"}
-ADAPTERS = {"none": "none", "0": "one, of the experts' ranks in all"} | {
-    str(rank): f"one, of rank {rank} at most" for rank in (8, 16, 32, 64)
+TRIMMING = {"mergekit": "as mergekit-yaml does", "stable": "stable, and quicker"}
+ADAPTERS = {"none": "none", "0": "of all ranks together"} | {
+    str(rank): f"of rank {rank} at most" for rank in (8, 16, 32, 64)
 }
-LEAVE_OUT = {"no": "not measured", "yes": "measured by leaving it out"}
+LEAVE_OUT = {"no": "not measured", "yes": "measured"}
 BY = {"both": "both rankings, a merge each", "similarity": "similarity alone", "sampling": "sampling alone"}
 
 

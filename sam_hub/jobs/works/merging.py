@@ -235,7 +235,7 @@ def adapter_lines(made: dict[str, Any]) -> list[str]:
         *lines,
         f"It lacks {made['error']:.0%} of the merge's changes (Frobenius norm); most in {worst}, "
         f"{values['error']:.0%}.",
-        "A larger rank lacks less.",
+        *(["A larger rank (--rank) lacks less."] if made["error"] >= 0.005 else []),
     ]
 
 

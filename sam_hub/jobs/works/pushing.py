@@ -64,7 +64,10 @@ class PushMerge(Work):
         values = {"commit": done.commit, "url": done.url}
         endpoint = place.hub.endpoint
         snippet = load_snippet(
-            self.repo, adapter=self.adapter, endpoint=None if endpoint == PUBLIC_HUB else endpoint
+            self.repo,
+            adapter=self.adapter,
+            endpoint=None if endpoint == PUBLIC_HUB else endpoint,
+            revision=f"refs/pr/{done.url.rpartition('/')[2]}" if self.pull_request else None,
         )
         return {**push_values(plan), **values, "snippet": snippet}
 

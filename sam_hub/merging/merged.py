@@ -14,6 +14,7 @@ from sam_hub.errors import CatalogError, InputError, UsageError
 from sam_hub.inference.asking import base_of
 from sam_hub.merging.merge import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
 from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.merging.process import sweep_merges
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
 
 METHODS = ("similarity", "sampling")
@@ -73,11 +74,13 @@ def merge(
     """Run a plan and record the merged model; one that is there already is not made again.
 
     Args:
+        plan: of `plan_for`; what killed merges left in the same home is deleted.
         aside: it is made to compare with, and stands for no selection.
 
     Raises:
         UnusableModel, DiskFull, SamHubError: as `run_merge`.
     """
+    sweep_merges(plan.output.parent)
     folder = run_merge(plan, on_progress, timeout)
     made = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     recipe = to_json(plan.recipe)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ def make(
         SamHubError: it failed otherwise, or took too long; the message holds mergekit's own.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
-    sweep_merges(output.parent)
+    _sweep(output.parent.glob(f".{output.name}.*"))  # nothing of other names: the folder may be anybody's
     with _staging(output) as folder:
         with _worker() as worker:
             worker.do({**job, "folder": str(folder)}, on_progress, timeout)
@@ -87,8 +87,12 @@ def _put_in_place(folder: Path, output: Path) -> None:
 
 
 def sweep_merges(merges: Path) -> None:
-    """Delete what killed processes left in ``merges`` and in the folders there."""
-    for left in [*merges.glob(".*.*"), *merges.glob("*/.*.*")]:
+    """Delete what killed processes left in a home's ``merges`` and in the folders there."""
+    _sweep([*merges.glob(".*.*"), *merges.glob("*/.*.*")])
+
+
+def _sweep(found: Iterable[Path]) -> None:
+    for left in list(found):
         _, _, owner = left.name.removesuffix(left.suffix).rpartition(".")
         if left.suffix in (".partial", ".old") and owner.isdigit() and has_ended(int(owner)):
             shutil.rmtree(left, ignore_errors=True)

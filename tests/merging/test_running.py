@@ -240,3 +240,14 @@ def test_numbers_that_are_none_are_refused(
     experts = [pin(path, weight=given.get("weight", 1.0)) for path in tiny_experts]
     with pytest.raises(UsageError, match="finite number"):
         make_recipe(pin(tiny_base), experts, parameters=given.get("parameters"))
+
+
+def test_a_merge_into_any_folder_leaves_what_others_have_there(recipe: Recipe, tmp_path: Path) -> None:
+    others = [tmp_path / ".settings.999999.old", tmp_path / "project" / ".notes.999999.partial"]
+    for folder in others:
+        folder.mkdir(parents=True)
+    killed = tmp_path / ".merged.999999.partial"
+    killed.mkdir()
+    run_merge(plan_merge(recipe, tmp_path / "merged"))
+    assert [folder.is_dir() for folder in others] == [True, True]
+    assert not killed.exists()

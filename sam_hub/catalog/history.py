@@ -9,6 +9,8 @@ from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import Answer, Evaluation, Expert, Merge, Prediction, Probe, Push, Selection
 from sam_hub.errors import CatalogError
 
+METHODS = ("similarity", "sampling")  # of a selection; the order is that in which they are told
+
 
 def record_probe(catalog: Catalog, probe: Probe) -> Probe:
     """Record an expert's score on a sample, in place of an earlier one by the same votes."""

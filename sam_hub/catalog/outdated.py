@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sam_hub.catalog.experts import list_experts
-from sam_hub.catalog.history import latest_selection
+from sam_hub.catalog.history import METHODS, latest_selection
 from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.registration import register
 from sam_hub.catalog.tables import Expert
@@ -16,8 +16,6 @@ from sam_hub.errors import NotFoundOnHub
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.inspection import Inspection, inspect
 from sam_hub.hub.remote_files import head_of
-
-METHODS = ("similarity", "sampling")
 
 
 @dataclass(frozen=True)

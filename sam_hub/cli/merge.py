@@ -59,13 +59,7 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge the selected experts with mergekit, in a process of its own."""
-    from sam_hub.jobs.works.merging import (
-        MergeExperts,
-        adapter_lines,
-        bytes_of,
-        contribution_lines,
-        merge_values,
-    )
+    from sam_hub.jobs.works.merging import MergeExperts, bytes_of, merge_values
     from sam_hub.merging.process import spare_worker
 
     place = Place()
@@ -104,16 +98,22 @@ def merge(
     if as_json:
         show_json([{"path": None, "weights_sha256": None, **plan} for plan in made])
     elif not dry_run:
-        for plan in made:
-            print(f"Merged {plan['name']}: {plan['path']}")
-            for problem in plan["problems"]:
-                print(f"  failed the check: {problem}")
-            if "adapter" in plan:
-                print("\n".join(f"  {line}" for line in adapter_lines(plan["adapter"])))
-        for name, found in contributions.items():
-            print("\n" + "\n".join(contribution_lines(name, found)))
+        _show_made(made, contributions)
         if target:
             say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
+
+
+def _show_made(made: list[dict[str, Any]], contributions: dict[str, Any]) -> None:
+    from sam_hub.jobs.works.merging import adapter_lines, contribution_lines
+
+    for merge in made:
+        print(f"Merged {merge['name']}: {merge['path']}")
+        for problem in merge["problems"]:
+            print(f"  failed the check: {problem}")
+        if "adapter" in merge:
+            print("\n".join(f"  {line}" for line in adapter_lines(merge["adapter"])))
+    for name, found in contributions.items():
+        print("\n" + "\n".join(contribution_lines(name, found)))
 
 
 def _show_plan(plan: dict[str, Any], dry_run: bool) -> None:

@@ -35,8 +35,7 @@ from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.asking import ask, base_model, expert_model, merged_model
 from sam_hub.inference.models import load_model
 from sam_hub.inference.prediction import predict
-from sam_hub.merging.gate import inspect
-from sam_hub.merging.merged import METHODS, merge, plan_for
+from sam_hub.merging.merged import METHODS, merge_and_check, plan_for
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.selection.choosing import choose_best
 from sam_hub.selection.ranking import Ranking
@@ -176,15 +175,7 @@ class _Story:
     def _merge(self, experts: Sequence[records.Expert], chosen: tuple[str, ...]) -> records.Merge:
         self.say(f"Merging {' + '.join(chosen)} with mergekit")
         plan = plan_for(self.catalog, [e for e in experts if e.repo in chosen], self.settings.merges)
-        row = merge(self.catalog, plan, lambda p: self.watch("merge", p.done, p.total))
-        verdict = inspect(
-            plan.recipe,
-            Path(row.path),
-            device=self.settings.device,
-            dtype=self.settings.dtype,
-            threads=self.settings.threads,
-            on_progress=lambda done, total: self.watch("check of the merge", done, total),
-        )
+        row, verdict = merge_and_check(self.catalog, plan, self.settings, self.watch)
         for problem in verdict.problems:
             self.say(f"It failed the check: {problem}")
         return row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.faults import ATTEMPTS, explained, retried, seconds_to_wait
 from sam_hub.hub.file_rules import PICKLES, name_problem
-from sam_hub.hub.remote_files import list_files
+from sam_hub.hub.remote_files import head_of, list_files
 from sam_hub.hub.repo_id import check_repo_id
 
 if TYPE_CHECKING:
@@ -129,8 +129,7 @@ def push(hub: Hub, plan: PushPlan, message: str, on_progress: Progress | None = 
             retried(lambda: api.create_repo(plan.repo, private=plan.private, exist_ok=True))
         head = plan.head or retried(lambda: api.model_info(plan.repo)).sha or ""
         _upload(hub, plan, additions, on_progress)
-        make = _propose if plan.pull_request else _commit
-        commit, url = make(hub, plan, [*removals, *additions], additions, message, head)
+        commit, url = _commit(hub, plan, [*removals, *additions], additions, message, head)
         if wrong := _differences(hub, plan, additions, commit):
             raise HubError(
                 f"'{plan.repo}' at {commit[:8]} differs from what was sent: {', '.join(wrong[:5])}",
@@ -165,51 +164,39 @@ def _commit(
     message: str,
     parent: str,
 ) -> tuple[str, str]:
-    """Make the commit, or find it made; returns its SHA and the repository's page.
+    """Make the commit, or the pull request of it, or find it made; returns its SHA and the page to look at.
 
     ``parent`` guards against a second commit: after one that arrived, the Hub refuses it (412).
     """
-    for attempt in range(ATTEMPTS):
-        try:
-            return _create_commit(hub, plan, operations, message, parent).oid, hub.page(plan.repo)
-        except Exception as error:
-            wait = seconds_to_wait(error, attempt)
-            if wait is None and _status(error) != 412:
-                raise
-            head = retried(lambda: hub.api().model_info(plan.repo)).sha or ""
-            if head != parent:
-                if _differences(hub, plan, additions, head):
-                    raise  # someone else's commit
-                return head, hub.page(plan.repo)
-            if wait is None or attempt == ATTEMPTS - 1:
-                raise
-            time.sleep(wait)
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _propose(
-    hub: Hub,
-    plan: PushPlan,
-    operations: list,
-    additions: list[CommitOperationAdd],
-    message: str,
-    parent: str,
-) -> tuple[str, str]:
-    """Make a pull request of the commit, or find it made; returns the commit's SHA and the request's page."""
-    before = _proposals(hub, plan.repo)
+    page, before = hub.page(plan.repo), _proposals(hub, plan.repo) if plan.pull_request else {}
     for attempt in range(ATTEMPTS):
         try:
             made = _create_commit(hub, plan, operations, message, parent)
-            return made.oid, made.pr_url or hub.page(plan.repo)
+            return made.oid, made.pr_url or page
         except Exception as error:
             wait = seconds_to_wait(error, attempt)
+            if wait is None and (plan.pull_request or _status(error) != 412):
+                raise
+            for commit, url in _arrived(hub, plan, parent, before):
+                if not _differences(hub, plan, additions, commit):
+                    return commit, url
+                if not plan.pull_request:
+                    raise  # someone else's commit
             if wait is None or attempt == ATTEMPTS - 1:
                 raise
-            for number, commit in _proposals(hub, plan.repo).items():
-                if number not in before and not _differences(hub, plan, additions, commit):
-                    return commit, f"{hub.page(plan.repo)}/discussions/{number}"
             time.sleep(wait)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _arrived(hub: Hub, plan: PushPlan, parent: str, before: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Commits that are on the Hub since, with their pages: one may be ours, of which the answer was lost."""
+    page = hub.page(plan.repo)
+    if plan.pull_request:
+        for number, commit in _proposals(hub, plan.repo).items():
+            if number not in before:
+                yield commit, f"{page}/discussions/{number}"
+    elif (head := head_of(hub, plan.repo)) != parent:
+        yield head, page
 
 
 def _proposals(hub: Hub, repo: str) -> dict[str, str]:

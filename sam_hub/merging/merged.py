@@ -9,15 +9,16 @@ from typing import Any
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
+from sam_hub.catalog.history import METHODS
 from sam_hub.catalog.registration import resolve_experts
 from sam_hub.errors import CatalogError, InputError, UsageError
 from sam_hub.inference.asking import base_of
+from sam_hub.merging.gate import Verdict, inspect
 from sam_hub.merging.merge import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.process import sweep_merges
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
-
-METHODS = ("similarity", "sampling")
+from sam_hub.settings import Settings
 
 
 def plan_for(
@@ -95,6 +96,30 @@ def merge(
         aside=aside,
     )
     return records.record_merge(catalog, row)
+
+
+def merge_and_check(
+    catalog: Catalog,
+    plan: MergePlan,
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None],
+    timeout: float | None = None,
+) -> tuple[records.Merge, Verdict]:
+    """Merge to use it: as `merge`, and look at what came of it.
+
+    Args:
+        on_progress: is told ("merge" or "check of the merge", done, of how many).
+    """
+    row = merge(catalog, plan, lambda p: on_progress("merge", p.done, p.total), timeout)
+    verdict = inspect(
+        plan.recipe,
+        Path(row.path),
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=settings.threads,
+        on_progress=lambda done, total: on_progress("check of the merge", done, total),
+    )
+    return row, verdict
 
 
 def chosen_experts(

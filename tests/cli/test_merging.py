@@ -54,13 +54,14 @@ def test_what_each_expert_adds_is_told_by_votes_and_by_labels(
     assert "What each expert adds to the merge by sampling: strict F1 with the" in capsys.readouterr().out
 
 
-def test_what_each_expert_adds_needs_a_choice_of_several(
+def test_what_each_expert_adds_needs_a_choice_of_several_and_is_refused_before_the_merge(
     with_target: Call, failing: Callable[..., tuple[int, str]]
 ) -> None:
     with_target("select", "paris", "--k", "1")
     code, said = failing("merge", "paris", "--by", "sampling", "--leave-one-out")
     assert code == 2
     assert "is the only expert that sampling chose" in said
+    assert with_target("list", "--merges") == []
     code, said = failing("merge", "--expert", "acme/ner-law", "--leave-one-out")
     assert code == 2
     assert "a target's own choices" in said
@@ -232,13 +233,3 @@ def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Ca
         "similarity": alone["path"],
         "sampling": both["path"],
     }
-
-
-def test_what_each_adds_is_refused_before_anything_is_merged(
-    with_target: Call, failing: Callable[..., tuple[int, str]]
-) -> None:
-    with_target("select", "paris", "--k", "1")
-    code, said = failing("merge", "paris", "--by", "sampling", "--leave-one-out")
-    assert code == 2
-    assert "is the only expert that sampling chose" in said
-    assert with_target("list", "--merges") == []

@@ -26,11 +26,17 @@ class Access:
         self._key = secrets.token_bytes(32)  # upload addresses are of this process, and end with it
 
     def token_of(self, request: Request) -> Token | None:
-        """The token that the request carries.
+        """The token that the request carries; it is looked up once.
 
         Raises:
             Refusal: 401, it is not one of this Hub's.
         """
+        if not hasattr(request.state, "token"):
+            request.state.token = self._look_up(request)
+        found: Token | None = request.state.token
+        return found
+
+    def _look_up(self, request: Request) -> Token | None:
         header = request.headers.get("authorization")
         if header is None:
             return None

@@ -129,40 +129,41 @@ class BlobStore:
         Raises:
             Refusal: 400, the bytes are not those that were announced; nothing is kept.
         """
-        digest, received = hashlib.sha256(), 0
         with durable(self.path(sha256)) as file:
+            announced = _Announced(file, sha256, size)
             for piece in pieces:
-                received += len(piece)
-                digest.update(piece)
-                file.write(piece)
-            if received != size or digest.hexdigest() != sha256:
-                raise Refusal(400, f"The bytes received are not those of {sha256}")
+                announced.take(piece)
+            announced.check()
 
     async def receive(self, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
-        """Keep a stream of bytes, which never lies in memory as a whole.
+        """As `put_pieces`, of a stream of bytes."""
+        with durable(self.path(sha256)) as file:
+            announced = _Announced(file, sha256, size)
+            async for chunk in chunks:
+                await to_thread.run_sync(announced.take, chunk)
+            announced.check()
+            await to_thread.run_sync(_sync_file, file)  # the slow part of `durable`, off the event loop
 
-        Raises:
-            Refusal: 400, the bytes are not those that were announced; nothing is kept.
-        """
-        path = self.path(sha256)
-        with durable(path) as file:
-            await self._copy(file, sha256, size, chunks)
 
-    async def _copy(self, file: BinaryIO, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
-        digest, received = hashlib.sha256(), 0
+class _Announced:
+    """Bytes on their way into a file, held against what was announced of them."""
 
-        def take(chunk: bytes) -> None:
-            digest.update(chunk)
-            file.write(chunk)
+    def __init__(self, file: BinaryIO, sha256: str, size: int) -> None:
+        self._file, self._sha256, self._size = file, sha256, size
+        self._digest, self._received = hashlib.sha256(), 0
 
-        async for chunk in chunks:
-            received += len(chunk)
-            if received > size:
-                raise Refusal(400, f"More than the announced {size} bytes were sent")
-            await to_thread.run_sync(take, chunk)
-        if received != size or digest.hexdigest() != sha256:
-            raise Refusal(400, f"The bytes received are not those of {sha256}")
-        await to_thread.run_sync(_sync_file, file)  # the slow part of `durable`, off the event loop
+    def take(self, data: bytes) -> None:
+        """Raises: Refusal 400, there are more than announced."""
+        self._received += len(data)
+        if self._received > self._size:
+            raise Refusal(400, f"More than the announced {self._size} bytes were sent")
+        self._digest.update(data)
+        self._file.write(data)
+
+    def check(self) -> None:
+        """Raises: Refusal 400, they are others than announced."""
+        if self._received != self._size or self._digest.hexdigest() != self._sha256:
+            raise Refusal(400, f"The bytes received are not those of {self._sha256}")
 
 
 class XorbStore:

@@ -39,7 +39,6 @@ async def xorb(call: Call) -> Response:
 
 
 @router.on("POST", "/xet/{session}/v1/shards", stream=True)
-@router.on("POST", "/xet/{session}/shards", stream=True)
 async def shard(call: Call) -> Response:
     call.access.check_xet(call.request, call.names["session"])
     body = bytearray()

@@ -104,25 +104,16 @@ class MergeExperts(MergeChoice, Work):
         from pathlib import Path
 
         from sam_hub.merging.as_adapter import as_adapter
-        from sam_hub.merging.gate import inspect
-        from sam_hub.merging.merged import merge
+        from sam_hub.merging.merged import merge_and_check
 
         made = []
         without = self.plans_without_each(place)  # first: what can't be had is said before anything is merged
         for name, plan in self.plans(place):
             say(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
-            step = lambda p, name=name: watch(f"merge {name}", p.done, p.total)  # noqa: E731
-            row = merge(place.catalog, plan, step, self.timeout)
+            told = lambda what, done, of, name=name: watch(f"{what} {name}", done, of)  # noqa: E731
+            row, verdict = merge_and_check(place.catalog, plan, place.settings, told, self.timeout)
             say(f"Merged: {row.path}")
             made.append({**merge_values(name, plan), "path": row.path, "weights_sha256": row.weights_sha256})
-            verdict = inspect(
-                plan.recipe,
-                Path(row.path),
-                device=place.settings.device,
-                dtype=place.settings.dtype,
-                threads=place.settings.threads,
-                on_progress=lambda done, of, name=name: watch(f"check of the merge {name}", done, of),
-            )
             made[-1]["problems"] = list(verdict.problems)
             for problem in verdict.problems:
                 say(f"Failed the check: {problem}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Container, Iterator
+from collections.abc import AsyncIterator, Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +18,7 @@ from sam_hub.hub.server.answers import Refusal
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SESSION = re.compile(r"[0-9a-f]{32}")
+_BATCH = 1024 * 1024  # a change of threads costs less than what lies in one
 
 
 @contextmanager
@@ -139,10 +141,39 @@ class BlobStore:
         """As `put_pieces`, of a stream of bytes."""
         with durable(self.path(sha256)) as file:
             announced = _Announced(file, sha256, size)
-            async for chunk in chunks:
-                await to_thread.run_sync(announced.take, chunk)
+            await _fed(announced.take, chunks)
             announced.check()
             await to_thread.run_sync(_sync_file, file)  # the slow part of `durable`, off the event loop
+
+
+async def _fed(take: Callable[[bytes], object], chunks: AsyncIterator[bytes]) -> None:
+    """Give the chunks to ``take``, some at a time, in another thread, while the next ones are on their way."""
+    waiting, size = [], 0
+    busy: asyncio.Future[object] | None = None
+    try:
+        async for chunk in chunks:
+            waiting.append(chunk)
+            size += len(chunk)
+            if size >= _BATCH:
+                if busy:
+                    await busy
+                busy = asyncio.ensure_future(to_thread.run_sync(take, b"".join(waiting)))
+                waiting, size = [], 0
+        if busy:
+            await busy
+        await to_thread.run_sync(take, b"".join(waiting))
+    finally:
+        if busy:
+            await asyncio.wait([busy])  # whoever called closes the file next
+
+
+async def _at_most(limit: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    received = 0
+    async for chunk in chunks:
+        received += len(chunk)
+        if received > limit:
+            raise Refusal(413, f"A xorb has at most {limit} bytes")
+        yield chunk
 
 
 class _Announced:
@@ -183,14 +214,10 @@ class XorbStore:
         Raises:
             Refusal: 413, there are more than ``limit`` bytes; nothing is kept.
         """
-        path, received = self._path(session, name), 0
+        path = self._path(session, name)
         fresh = not path.exists()
         with durable(path) as file:
-            async for chunk in chunks:
-                received += len(chunk)
-                if received > limit:
-                    raise Refusal(413, f"A xorb has at most {limit} bytes")
-                await to_thread.run_sync(file.write, chunk)
+            await _fed(file.write, _at_most(limit, chunks))
         return fresh
 
     def open(self, session: str, name: str) -> BinaryIO:

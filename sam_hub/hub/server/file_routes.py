@@ -61,4 +61,8 @@ def resolve(call: Call) -> Response:
     }
     # Never a type that a browser would run: what is stored here was written by others.
     media_type = "application/octet-stream" if entry.lfs else "text/plain"
-    return FileResponse(path, headers=headers, media_type=media_type)
+    return _File(path, headers=headers, media_type=media_type)
+
+
+class _File(FileResponse):
+    chunk_size = 1024 * 1024  # starlette's 64 KiB cost a change of threads each

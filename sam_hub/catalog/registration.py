@@ -115,6 +115,9 @@ def pull_expert(
     plan = plan_pull(hub, expert.repo, expert.commit, models)
     if plan.because:
         tell(f"{expert.repo} is served from disk: {plan.because}")
+    if plan.partial:
+        cut = f"{plan.partial / 1e6:,.1f} MB of an earlier download that was cut off"
+        tell(f"{expert.repo} is fetched from its beginning; {cut} are removed")
     folder = pull(hub, plan, on_progress)
     if expert.kind == "adapter":
         _pull_its_base(catalog, hub, expert, models, on_progress)

@@ -32,7 +32,8 @@ class PullPlan:
     """What a pull would do; all sizes in bytes.
 
     ``skipped`` are files that are left on the Hub: code, pickles, optimizer states. ``because`` says why the Hub's
-    word was done without, where what lies on disk serves all the same.
+    word was done without, where what lies on disk serves all the same. ``partial`` lie in the cache of downloads that
+    were cut off a while ago: they can't be gone on with, and a pull removes them.
     """
 
     repo: str
@@ -46,6 +47,7 @@ class PullPlan:
     free: int
     complete: bool
     because: str = ""
+    partial: int = 0
 
     @property
     def to_fetch(self) -> int:
@@ -95,6 +97,7 @@ def plan_pull(hub: Hub, repo: str, revision: str, dest: Path) -> PullPlan:
         needed=needed,
         free=free,
         complete=_is_complete(place / commit, wanted),
+        partial=sum(path.stat().st_size for path in _stale_partials(hub, repo)),
     )
 
 
@@ -117,7 +120,9 @@ def pull(hub: Hub, plan: PullPlan, on_progress: Progress | None = None) -> Path:
             f"Free {_mb(plan.short)} more, or set SAM_HUB_HOME to a larger disk.",
         )
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(plan.folder.parent, hub.cache_dir)
+    sweep_scratch(plan.folder.parent, SCRATCH)
+    for path in _stale_partials(hub, plan.repo):
+        path.unlink(missing_ok=True)  # another pull may be faster
     building = Path(tempfile.mkdtemp(prefix=scratch_prefix(SCRATCH), dir=plan.folder.parent))
     try:
         with explained(hub, plan.repo):
@@ -214,13 +219,18 @@ def _meter(on_progress: Progress | None, before: int, total: int, path: str) -> 
     return Meter
 
 
-def _sweep(folder: Path, cache_dir: Path | None) -> None:
-    """Remove what killed pulls left; partials a while later, since another process may be at them."""
-    sweep_scratch(folder, SCRATCH)
-    for path in cache_dir.glob("models--*/blobs/*.incomplete") if cache_dir else ():
-        with contextlib.suppress(OSError):  # another pull may be faster
+def _stale_partials(hub: Hub, repo: str) -> list[Path]:
+    """What downloads that were killed left in the cache; a while later, since another process may be at them."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    if hub.cache_dir is None:
+        return []
+    blobs, stale = hub.cache_dir / repo_folder_name(repo_id=repo, repo_type="model") / "blobs", []
+    for path in blobs.glob("*.incomplete"):
+        with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime >= _STALE_SECONDS:
-                path.unlink()
+                stale.append(path)
+    return stale
 
 
 def _mb(size: int) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,15 +18,18 @@ from urllib.parse import urlsplit
 class Fault:
     """What happens to the next ``times`` requests whose method and path match.
 
-    ``status``: this answer instead of the Hub's. ``lose``: the Hub does its work, its answer is lost.
-    ``headers``: replaced in the Hub's answer.
+    ``status``: this answer instead of the Hub's, with ``headers``. ``lose``: the Hub does its work, its answer is
+    lost. ``cut``: the connection is reset after so many bytes of the answer's body. ``headers``: replaced in the
+    Hub's answer. ``edit``: what becomes of its body.
     """
 
     match: str
     times: int = 1
     status: int | None = None
     lose: bool = False
+    cut: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    edit: Callable[[bytes], bytes] | None = None
     retry_after: str = "0"
 
 
@@ -61,7 +66,8 @@ def faulty_line(target: str) -> Iterator[FaultyLine]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = line.next_fault(request)
             if fault and fault.status:
-                self.answer(fault.status, {"Retry-After": fault.retry_after, "Content-Length": "0"}, b"")
+                told = {"Retry-After": fault.retry_after, "Content-Length": "0", **fault.headers}
+                self.answer(fault.status, told, b"")
                 return
             connection = http.client.HTTPConnection(host)
             connection.request(self.command, self.path, body or None, dict(self.headers))
@@ -71,12 +77,26 @@ def faulty_line(target: str) -> Iterator[FaultyLine]:
             if fault and fault.lose:
                 self.close_connection = True
                 return
+            if fault and fault.cut is not None:
+                self.answer(answer.status, headers, data[: fault.cut])
+                self.reset()
+                return
             if fault:
-                headers = {
-                    name: value for name, value in headers.items() if name.lower() not in fault.headers
-                }
-                headers |= fault.headers
+                changed = fault.headers
+                if fault.edit and self.command != "HEAD":
+                    data = fault.edit(data)
+                    changed = {"content-length": str(len(data)), **changed}
+                headers = {name: value for name, value in headers.items() if name.lower() not in changed}
+                headers |= changed
             self.answer(answer.status, headers, data)
+
+        def reset(self) -> None:
+            """As a network does it: without a word to the other end that this is all."""
+            self.wfile.flush()
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+            self.close_connection = True
 
         def answer(self, status: int, headers: dict[str, str], data: bytes) -> None:
             self.send_response(status)

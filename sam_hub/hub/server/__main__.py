@@ -20,6 +20,7 @@ def main() -> int:
     )
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
     parser.add_argument("--idle-seconds", type=float, help="end when nobody has asked for so long")
+    parser.add_argument("--part-bytes", type=int, help="take larger files in parts of so many bytes")
     options = parser.parse_args()
 
     def ready(endpoint: str, token: str) -> None:
@@ -36,6 +37,7 @@ def main() -> int:
             on_ready=ready,
             until_stdin_closes=options.until_stdin_closes,
             idle_seconds=options.idle_seconds,
+            part_bytes=options.part_bytes,
         )
     except ServerFailed as error:
         print(error, file=sys.stderr)

@@ -16,7 +16,7 @@ from sam_hub.hub.server import file_routes, page_routes, repo_routes, upload_rou
 from sam_hub.hub.server.access import Access, check_host
 from sam_hub.hub.server.answers import Refusal
 from sam_hub.hub.server.call import Call, Router
-from sam_hub.hub.server.storage import Storage
+from sam_hub.hub.server.storage import PART_BYTES, Storage
 from sam_hub.hub.server.tokens import Tokens
 
 _BODY_LIMIT = 8 * 1024 * 1024
@@ -27,13 +27,14 @@ class App:
 
     Args:
         root: where everything is kept; made if it is not there.
+        part_bytes: as `Storage`'s.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, part_bytes: int = PART_BYTES) -> None:
         self.tokens = Tokens(root)
         self.asked_at = time.monotonic()
         self.open_requests = 0
-        self._storage = Storage(root)
+        self._storage = Storage(root, part_bytes)
         self._storage.sweep()
         threading.Thread(target=self._storage.collect, daemon=True).start()  # it reads all commits
         self._access = Access(self.tokens)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Container, Iterator
 from contextlib import contextmanager, suppress
@@ -132,17 +133,17 @@ class BlobStore:
             Refusal: 400, the bytes are not those that were announced; nothing is kept.
         """
         with durable(self.path(sha256)) as file:
-            announced = _Announced(file, sha256, size)
+            received = _Received(file, size)
             for piece in pieces:
-                announced.take(piece)
-            announced.check()
+                received.take(piece)
+            received.check(sha256)
 
     async def receive(self, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
         """As `put_pieces`, of a stream of bytes."""
         with durable(self.path(sha256)) as file:
-            announced = _Announced(file, sha256, size)
-            await _fed(announced.take, chunks)
-            announced.check()
+            received = _Received(file, size)
+            await _fed(received.take, chunks)
+            received.check(sha256)
             await to_thread.run_sync(_sync_file, file)  # the slow part of `durable`, off the event loop
 
 
@@ -176,25 +177,82 @@ async def _at_most(limit: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[by
         yield chunk
 
 
-class _Announced:
-    """Bytes on their way into a file, held against what was announced of them."""
+class _Received:
+    """Bytes on their way into a file: how many, and their SHA-256."""
 
-    def __init__(self, file: BinaryIO, sha256: str, size: int) -> None:
-        self._file, self._sha256, self._size = file, sha256, size
-        self._digest, self._received = hashlib.sha256(), 0
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file, self._limit, self._digest = file, limit, hashlib.sha256()
+        self.size = 0
 
     def take(self, data: bytes) -> None:
-        """Raises: Refusal 400, there are more than announced."""
-        self._received += len(data)
-        if self._received > self._size:
-            raise Refusal(400, f"More than the announced {self._size} bytes were sent")
+        """Raises: Refusal 400, there are more than were announced."""
+        self.size += len(data)
+        if self.size > self._limit:
+            raise Refusal(400, f"More than the announced {self._limit} bytes were sent")
         self._digest.update(data)
         self._file.write(data)
 
-    def check(self) -> None:
+    @property
+    def sha256(self) -> str:
+        """Of all that came so far."""
+        return self._digest.hexdigest()
+
+    def check(self, sha256: str) -> None:
         """Raises: Refusal 400, they are others than announced."""
-        if self._received != self._size or self._digest.hexdigest() != self._sha256:
-            raise Refusal(400, f"The bytes received are not those of {self._sha256}")
+        if self.size != self._limit or self.sha256 != sha256:
+            raise Refusal(400, f"The bytes received are not those of {sha256}")
+
+
+class PartStore:
+    """Large files on their way in, in parts: one that did not arrive is sent again, and not all of them.
+
+    ``bytes``: of each part but a file's last.
+    """
+
+    def __init__(self, folder: Path, bytes: int) -> None:
+        self.folder, self.bytes = folder, bytes
+
+    def count(self, size: int) -> int:
+        """How many parts a file of ``size`` bytes has."""
+        return -(-size // self.bytes)
+
+    def _path(self, sha256: str, number: int) -> Path:
+        return self.folder / sha256 / str(number)
+
+    async def receive(self, sha256: str, size: int, part: str, chunks: AsyncIterator[bytes]) -> str:
+        """Keep part number ``part`` (from 1) of a file of ``size`` bytes; returns the part's own SHA-256.
+
+        Raises:
+            Refusal: 400, the file has no such part, or the part has another length; nothing is kept.
+        """
+        number = int(part) if part.isdecimal() and len(part) < 20 else 0
+        if not 1 <= number <= self.count(size):
+            raise Refusal(400, f"A file of {size} bytes has no part {part}")
+        length = min(self.bytes, size - self.bytes * (number - 1))
+        with durable(self._path(sha256, number)) as file:
+            received = _Received(file, length)
+            await _fed(received.take, chunks)
+            if received.size != length:
+                raise Refusal(400, f"Part {part} has {length} bytes, and {received.size} were sent")
+        return received.sha256
+
+    def pieces(self, sha256: str, size: int) -> Iterator[bytes]:
+        """What the parts of a file hold, in order.
+
+        Raises:
+            Refusal: 400, one of them was not sent.
+        """
+        for number in range(1, self.count(size) + 1):
+            try:
+                with self._path(sha256, number).open("rb") as file:
+                    while piece := file.read(_BATCH):
+                        yield piece
+            except FileNotFoundError as error:
+                raise Refusal(400, f"Part {number} of {sha256} was not sent") from error
+
+    def remove(self, sha256: str) -> None:
+        """Forget the parts of a file."""
+        shutil.rmtree(self.folder / sha256, ignore_errors=True)
 
 
 class XorbStore:

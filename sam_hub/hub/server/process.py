@@ -35,6 +35,7 @@ def serve(
     on_ready: Callable[[str, str], None] | None = None,
     until_stdin_closes: bool = False,
     idle_seconds: float | None = None,
+    part_bytes: int | None = None,
 ) -> None:
     """Serve the Hub kept in ``root`` until SIGINT or SIGTERM.
 
@@ -44,6 +45,7 @@ def serve(
             process's own, and ends with it.
         until_stdin_closes: end too when standard input ends, as it does when a parent dies.
         idle_seconds: end too when nobody has asked anything for so long.
+        part_bytes: larger files are taken in parts of so many bytes; None for what suits most.
 
     Raises:
         ServerFailed: the port is taken, the host is not loopback, or the folder can't be used.
@@ -52,9 +54,10 @@ def serve(
     import uvicorn
 
     from sam_hub.hub.server.app import App
+    from sam_hub.hub.server.storage import PART_BYTES
 
     try:
-        app = App(root)
+        app = App(root, part_bytes or PART_BYTES)
     except OSError as error:
         listener.close()
         raise ServerFailed(
@@ -142,7 +145,7 @@ class ServerProcess:
         self.stop()
 
 
-def start(root: Path, port: int = 0, timeout: float = 20) -> ServerProcess:
+def start(root: Path, port: int = 0, timeout: float = 20, part_bytes: int | None = None) -> ServerProcess:
     """Start a Hub over ``root`` in a child process and wait until it answers.
 
     The child ends when its standard input does: with `ServerProcess.stop`, and with this process,
@@ -150,6 +153,7 @@ def start(root: Path, port: int = 0, timeout: float = 20) -> ServerProcess:
 
     Args:
         timeout: seconds to wait.
+        part_bytes: as `serve`'s.
 
     Raises:
         ServerFailed: it did not start; the child's own message is the reason.
@@ -158,6 +162,7 @@ def start(root: Path, port: int = 0, timeout: float = 20) -> ServerProcess:
         ready, log = Path(folder) / "ready.json", Path(folder) / "log.txt"
         command = [sys.executable, "-m", "sam_hub.hub.server", "--root", str(root), "--port", str(port)]
         command += ["--ready-file", str(ready), "--until-stdin-closes"]
+        command += ["--part-bytes", str(part_bytes)] if part_bytes else []
         with log.open("wb") as errors:
             # In a session of its own: Ctrl+C is for this process, which may have work to finish with the Hub.
             child = subprocess.Popen(

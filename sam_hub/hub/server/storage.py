@@ -11,12 +11,13 @@ from pathlib import Path
 
 from sam_hub.hub.server import names
 from sam_hub.hub.server.answers import Refusal, repo_not_found
-from sam_hub.hub.server.blobs import BlobStore, XorbStore, git_oid, lfs_pointer
+from sam_hub.hub.server.blobs import BlobStore, PartStore, XorbStore, git_oid, lfs_pointer
 from sam_hub.hub.server.repository import Entry, Repository, now
 
 LFS_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".npy",
                 ".parquet", ".arrow", ".npz", ".pickle", ".pkl", ".zip", ".gz", ".tar", ".model")  # fmt: skip
 REGULAR_LIMIT = 10 * 1024 * 1024
+PART_BYTES = 2 * 1024**3  # the whole is put together from its parts: below this, sending it anew is as quick
 _DAY = 24 * 3600
 
 
@@ -26,11 +27,15 @@ def is_large(path: str, size: int, sample: bytes) -> bool:
 
 
 class Storage:
-    """``blobs/`` shared by all repositories, and ``repos/KIND/OWNER/NAME/``."""
+    """``blobs/`` shared by all repositories, and ``repos/KIND/OWNER/NAME/``.
 
-    def __init__(self, root: Path) -> None:
+    ``part_bytes``: larger files are taken in parts of so many bytes, from clients that can.
+    """
+
+    def __init__(self, root: Path, part_bytes: int = PART_BYTES) -> None:
         self.root = root
         self.blobs = BlobStore(root / "blobs")
+        self.parts = PartStore(root / "parts", part_bytes)
         self.xorbs = XorbStore(root / "xorbs")
         (root / "blobs").mkdir(parents=True, exist_ok=True)
         (root / "repos").mkdir(exist_ok=True)
@@ -113,7 +118,7 @@ class Storage:
     def sweep(self) -> None:
         """Remove what a kill left half-written more than a day ago."""
         stale = [*self.root.glob(".new-*"), *self.root.glob(".gone-*"), *self.root.rglob(".tmp-*")]
-        stale += self.root.glob("xorbs/*")
+        stale += [*self.root.glob("xorbs/*"), *self.root.glob("parts/*")]
         for path in stale:
             with contextlib.suppress(OSError):  # another process may be faster
                 if time.time() - path.stat().st_mtime < _DAY:

@@ -55,30 +55,69 @@ def preupload(call: Call) -> Response:
 @router.on("POST", "/{prefix}{owner}/{name}.git/info/lfs/objects/batch")
 def batch(call: Call) -> Response:
     repository, answers = call.written(), []
-    if call.json().get("operation") != "upload":
+    asked = call.json()
+    if asked.get("operation") != "upload":
         raise Refusal(422, "Large files are downloaded from their resolve address")
-    for oid, size in map(_object, call.json().get("objects", [])):
+    in_parts = "multipart" in asked.get("transfers", [])
+    for oid, size in map(_object, asked.get("objects", [])):
         answer: dict[str, Any] = {"oid": oid, "size": size}
         if not call.storage.blobs.claim(oid):
-            upload = f"{call.base}/uploads/{oid}?{call.access.upload_query(oid, size)}"
             verify = f"{call.base}/{call.names.get('kind', '')}{repository.id}.git/info/lfs/verify"
             answer["actions"] = {
-                "upload": {"href": upload, "header": {}},
+                "upload": _upload_action(call, oid, size, in_parts),
                 "verify": {"href": verify, "header": {}},
             }
         answers.append(answer)
-    return JSONResponse({"transfer": "basic", "objects": answers}, media_type=_LFS_TYPE)
+    transfer = "multipart" if in_parts else "basic"
+    return JSONResponse({"transfer": transfer, "objects": answers}, media_type=_LFS_TYPE)
 
 
-@router.on("PUT", "/uploads/{oid}", stream=True)
-async def upload(call: Call) -> Response:
+def _upload_action(call: Call, oid: str, size: int, in_parts: bool) -> dict[str, Any]:
+    """Where a large file is sent; one of several parts names an address for each, and one to say that all were."""
+    address, query = f"{call.base}/uploads/{oid}", call.access.upload_query(oid, size)
+    header = {}
+    if in_parts and (count := call.storage.parts.count(size)) > 1:
+        header = {"chunk_size": str(call.storage.parts.bytes)}
+        header |= {f"{number}": f"{address}/{number}?{query}" for number in range(1, count + 1)}
+    return {"href": f"{address}?{query}", "header": header}
+
+
+def _checked_upload(call: Call) -> tuple[str, int]:
+    """The id and the size of the large file that may be sent to this address.
+
+    Raises:
+        Refusal: 400 or 403, the address is not one that this Hub gave, or has expired.
+    """
     query, oid = call.request.query_params, call.names["oid"]
     numbers = [query.get(name, "") for name in ("size", "expires")]
     if not all(number.isdigit() and len(number) < 20 for number in numbers):
         raise Refusal(400, "This upload address is not whole")
     size, expires = map(int, numbers)
     call.access.check_upload(oid, size, expires, query.get("signature", ""))
+    return oid, size
+
+
+@router.on("PUT", "/uploads/{oid}", stream=True)
+async def upload(call: Call) -> Response:
+    oid, size = _checked_upload(call)
     await call.storage.blobs.receive(oid, size, call.request.stream())
+    return Response(status_code=200)
+
+
+@router.on("PUT", "/uploads/{oid}/{part}", stream=True)
+async def upload_part(call: Call) -> Response:
+    oid, size = _checked_upload(call)
+    sha256 = await call.storage.parts.receive(oid, size, call.names["part"], call.request.stream())
+    return Response(status_code=200, headers={"ETag": f'"{sha256}"'})
+
+
+@router.on("POST", "/uploads/{oid}")
+def upload_complete(call: Call) -> Response:
+    """All parts were sent. (The list of them in the body tells nothing that the SHA-256 of the whole does not.)"""
+    oid, size = _checked_upload(call)
+    if not call.storage.blobs.claim(oid):
+        call.storage.blobs.put_pieces(oid, size, call.storage.parts.pieces(oid, size))
+    call.storage.parts.remove(oid)
     return Response(status_code=200)
 
 

@@ -62,6 +62,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("add", "a", "Add", "Add the expert found on the Hub to the catalog", ("experts",), "sam-hub add"),
     Action("pull", "p", "Pull", "Fetch the selected experts (or the one under the cursor)", ("experts",), "sam-hub pull"),
     Action("remove", "x", "Remove", "Remove the expert from the catalog, after a look at what goes", ("experts",), "sam-hub remove"),
+    Action("update", "U", "Update", "Move the selected experts, or all, to the commits that the Hub has now", ("experts",), "sam-hub update", footer=False),
     Action("sort", "o", "Sort", "Sort the table by the next column", ("experts",), "sam-hub list", footer=False),
     Action("reverse", "O", "Reverse", "Turn the order around", ("experts",), "sam-hub list", footer=False),
     Action("probe", "r", "Rank", "Rank the experts on disk by similarity and by sampling", ("experts", "select"), "sam-hub select"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,9 +90,13 @@ def move(catalog: Catalog, hub: Hub, expert: Expert) -> tuple[Expert, Inspection
     )
 
 
-def stale_selections(catalog: Catalog) -> list[Stale]:
-    """Every target's latest choices that name commits which are not current."""
-    current = {expert.ref for expert in list_experts(catalog)}
+def stale_selections(catalog: Catalog, moved: Collection[str] = ()) -> list[Stale]:
+    """Every target's latest choices that name commits which are not current.
+
+    Args:
+        moved: repositories that are told of as if they had been moved already.
+    """
+    current = {expert.ref for expert in list_experts(catalog) if expert.repo not in moved}
     found = []
     for target in list_targets(catalog):
         for method in METHODS:

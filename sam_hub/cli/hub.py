@@ -58,8 +58,11 @@ def search(
         say("Nothing found. Try fewer words, or another base.")
     else:
         show_table(
-            ("repository", "base", "labels", "licence", "changed"),
-            [(m.repo, m.base, m.labels, m.licence, str(m.last_modified or "")[:10]) for m in found],
+            ("repository", "base", "labels", "licence", "fetched", "changed"),
+            [
+                (m.repo, m.base, m.labels, m.licence, f"{m.downloads:,}", str(m.last_modified or "")[:10])
+                for m in found
+            ],
         )
 
 
@@ -103,11 +106,9 @@ def pull(
     if background:
         start_jobs(place, works, as_json=as_json)
         return
-    rows = [perform(place, work) for work in works]
+    rows = [perform(place, work, tell=(lambda line: None) if as_json else print) for work in works]
     if as_json:
         show_json(rows)
-    for row in rows if not as_json else ():
-        print(f"Pulled {row['repo']} at {row['commit'][:8]} ({megabytes(row['bytes'])})")
 
 
 def _show_pull(plan: dict[str, Any], as_json: bool) -> None:

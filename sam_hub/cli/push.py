@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, show_json
+from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
 from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.jobs.place import Place
 
@@ -56,12 +56,17 @@ def push(
         made = perform(place, work)
     if as_json:
         show_json(made)
-    elif dry_run:
+        return
+    visibility = "private" if made["private"] else "public"
+    if dry_run:
         doing = "Would create" if made["creates"] else "Would update"
         doing = "Would make a pull request to" if create_pr else doing
-        visibility = "private" if made["private"] else "public"
         print(f"{doing} {repo} ({visibility}), {megabytes(made['bytes'])}:")
         for file in made["files"]:
             print(f"  {file['path']} ({megabytes(file['size'])})")
+        for path in made["removes"]:
+            print(f"  {path} would be removed: it is of the model that is there now")
     else:
         print(f"{made['url']} at {made['commit'][:8]}\n\n{made['snippet']}")
+    if not as_json and not made["creates"] and made["private"] == public:
+        say(f"{repo} exists, and stays {visibility}; its page on the Hub can change that.")

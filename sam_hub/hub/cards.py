@@ -173,13 +173,19 @@ def merge_card(card: MergeCard) -> str:
 
 
 def load_snippet(
-    repo: str, *, adapter: bool, endpoint: str | None = None, revision: str | None = None
+    repo: str,
+    *,
+    adapter: bool,
+    endpoint: str | None = None,
+    revision: str | None = None,
+    login: str | None = None,
 ) -> str:
     """Python that loads a model from the Hub with plain transformers or peft.
 
     Args:
         revision: of a pull request; else what is on ``main``.
         endpoint: of a Hub that is not the public one. (Never in a card, which may go elsewhere.)
+        login: what to do first, where the repository is private.
     """
     named = f'"{repo}", revision="{revision}"' if revision else f'"{repo}"'
     if adapter:
@@ -199,8 +205,9 @@ def load_snippet(
             f"tokenizer = AutoTokenizer.from_pretrained({named})",
         ]
     if endpoint:
-        note = "this Hub; a private repository needs HF_TOKEN, too"
-        lines = ["import os", "", f'os.environ["HF_ENDPOINT"] = "{endpoint}"  # {note}', "", *lines]
+        lines = ["import os", "", f'os.environ["HF_ENDPOINT"] = "{endpoint}"', "", *lines]
+    if login:
+        lines = [f"# The repository is private: {login}", *lines]
     return "\n".join(lines)
 
 

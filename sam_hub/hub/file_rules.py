@@ -10,7 +10,16 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 WANTED = (".safetensors", ".json", ".jsonl", ".md", ".txt", ".jinja", ".yml", ".yaml", ".model", ".tiktoken")
 WANTED_NAMES = ("LICENSE", "LICENSE.txt", "NOTICE", "merges.txt", "vocab.txt")
 CONFIGS = ("config.json", "adapter_config.json", "generation_config.json", "sam_hub.json", "descriptor.json")
+_TOKENIZER = (
+    "tokenizer",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.",
+    "merges.txt",
+    "chat_template.",
+)
 CONFIG_LIMIT = 1024 * 1024
+RECORDS = ("training.json", "mergekit_config.yml")  # how a model was made
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPTIMIZER = re.compile(r"(^|/)(optimizer|scheduler|rng_state|training_args|trainer_state|checkpoint-)")
 
@@ -42,6 +51,15 @@ def name_problem(path: str) -> str | None:
     if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
         return "it is longer than 255 bytes"
     return None
+
+
+def is_of_a_model(path: str) -> bool:
+    """Whether a file at the top of a repository is part of its model, and wrong beside another one's weights.
+
+    What people add to it, such as a licence or pictures, is not.
+    """
+    weights = path.endswith((".safetensors", ".safetensors.index.json", *PICKLES))
+    return weights or path in (*CONFIGS, *RECORDS) or path.startswith(_TOKENIZER)
 
 
 def is_wanted(path: str) -> bool:

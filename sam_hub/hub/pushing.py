@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.connection import Hub
 from sam_hub.hub.faults import ATTEMPTS, explained, retried, seconds_to_wait
-from sam_hub.hub.file_rules import PICKLES, name_problem
+from sam_hub.hub.file_rules import PICKLES, is_of_a_model, name_problem
 from sam_hub.hub.remote_files import head_of, list_files
 from sam_hub.hub.repo_id import check_repo_id
 
@@ -34,7 +34,7 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class PushPlan:
-    """What a push would do. ``removes`` are weights on the Hub that the folder no longer has.
+    """What a push would do. ``removes`` are files of another model on the Hub: ones that the folder does not have.
 
     ``pull_request``: the commit is proposed to the owner, and ``main`` left as it is.
     """
@@ -90,7 +90,7 @@ def plan_push(
             f"There is no '{repo}' to which a pull request could be made", "Push without --create-pr."
         )
     ours = {file.path for file in files}
-    stale = tuple(file.path for file in remote if _is_weight(file.path) and file.path not in ours)
+    stale = tuple(file.path for file in remote if is_of_a_model(file.path) and file.path not in ours)
     return PushPlan(
         repo=repo,
         folder=folder,
@@ -245,10 +245,6 @@ def _differences(hub: Hub, plan: PushPlan, additions: list[CommitOperationAdd], 
 def _git_oid(path: Path) -> str:
     data = path.read_bytes()  # small: large ones are known by their SHA-256
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def _is_weight(path: str) -> bool:
-    return path.endswith((".safetensors", ".safetensors.index.json", *PICKLES))
 
 
 def _local_files(folder: Path) -> tuple[LocalFile, ...]:

@@ -37,6 +37,9 @@ class Search(Inquiry):
     author: str | None = None
     base: str | None = None
     labels: tuple[str, ...] = ()
+    library: str | None = None
+    licence: str | None = None
+    sort: str = "last_modified"
     limit: int = 50
 
     def answer(self, place: Place) -> dict[str, Any]:
@@ -49,6 +52,9 @@ class Search(Inquiry):
             author=self.author,
             base=self.base,
             labels=self.labels,
+            library=self.library,
+            licence=self.licence,
+            sort=self.sort,
             limit=self.limit,
         )
         return {"models": [asdict(model) for model in found]}
@@ -130,6 +136,23 @@ class PlanPull(Inquiry):
             "bases": [{"repo": repo, "bytes": size} for repo, size in bases.items() if size],
             "free": free,
         }
+
+
+@dataclass(frozen=True)
+class PlanUpdate(Inquiry):
+    """What moving experts (all, where none are named) to the Hub's heads would do: ``{"outdated": [{"repo", "commit",
+    "head"}], "stale": [{"target", "method", "experts"}]}``; a head is None where the repository is gone."""
+
+    experts: tuple[str, ...] = ()
+
+    def answer(self, place: Place) -> dict[str, Any]:
+        """Ask the Hub for every head."""
+        from sam_hub.catalog.outdated import stale_selections
+        from sam_hub.jobs.works.experts import UpdateExperts
+
+        found = UpdateExperts(self.experts).outdated(place, lambda *_: None)
+        stale = stale_selections(place.catalog, {moved.repo for moved in found if moved.head})
+        return {"outdated": [one.as_dict() for one in found], "stale": [one.as_dict() for one in stale]}
 
 
 @dataclass(frozen=True)
@@ -261,7 +284,7 @@ class Compare(Inquiry):
 
 @dataclass(frozen=True)
 class PlanPush(Inquiry):
-    """What a push would do: ``{"repo", "creates", "private", "bytes", "files": [{"path", "size"}], "card",
+    """What a push would do: ``{"repo", "creates", "private", "bytes", "files": [{"path", "size"}], "removes", "card",
     "page", "problems"}``; the last are what speaks against the merge, by the check after it. Raises, as the push
     would, where there is no merge, no login or no such owner."""
 
@@ -269,6 +292,8 @@ class PlanPush(Inquiry):
     repo: str
     by: str = "sampling"
     public: bool = False
+    adapter: bool = False
+    pull_request: bool = False
 
     def answer(self, place: Place) -> dict[str, Any]:
         """Ask the Hub what is there, and write the card."""
@@ -279,7 +304,7 @@ class PlanPush(Inquiry):
 
         plan, _ = PushMerge(**asdict(self), force=True).publish(place, lambda *_: None, dry_run=True)
         merge, about = publication_of(place.catalog, get_target(place.catalog, self.target), self.by)
-        card = write_card(place.catalog, merge, self.repo, about)
+        card = write_card(place.catalog, merge, self.repo, about, adapter=self.adapter)
         verdict = verdict_of(Path(merge.path))
         problems = list(verdict.problems) if verdict else [f"It {UNSEEN}"]
         page = place.hub.page(self.repo)

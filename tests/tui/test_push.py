@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input, Select, Static
 
 from sam_hub.settings import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
@@ -154,3 +154,24 @@ async def test_who_is_not_logged_in_is_told_how(worked: Settings) -> None:
         await pilot.press("u", *REPO, "enter")
         await until(pilot, lambda: "Not logged in" in text_of(app))
         assert "hf auth login" in " ".join(text_of(app).split())
+
+
+async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
+    from sam_hub.jobs.place import Place
+    from sam_hub.jobs.works.merging import MergeExperts
+    from sam_hub.jobs.works.pushing import PushMerge
+
+    with Place(worked) as place:
+        PushMerge("court", REPO).run(place, lambda *_: None, lambda _: None)
+        MergeExperts("court", as_adapter=True).run(place, lambda *_: None, lambda _: None)
+    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+        app = await opened(pilot)
+        app.query_one("#push-as", Select).value = "adapter"
+        app.query_one("#push-how", Select).value = "pull-request"
+        await pilot.press("u", *REPO, "enter")
+        await until(pilot, lambda: f"Makes a pull request to {REPO}" in text_of(app))
+        assert "adapter_model.safetensors" in text_of(app)
+        assert "Removed there, as of the model" in text_of(app)
+        await pilot.press("u", *REPO, "enter")
+        await until(pilot, lambda: app.stage.copied().endswith("/discussions/1"), seconds=60)
+        assert "refs/pr/1" in text_of(app)

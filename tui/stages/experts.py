@@ -21,6 +21,7 @@ from tui.widgets.first_use import FirstUse
 from tui.widgets.hub_pane import HubPane
 
 CARD_DELAY = 0.25  # seconds that the cursor rests on a row until its card is read
+ASKING = 180  # seconds that it may take to ask the Hub for every expert's head
 FACTS_DELAY = 0.04  # and until its facts are: a key that is held down only moves the cursor
 
 
@@ -32,7 +33,7 @@ class ExpertsStage(Stage):
         "The experts of your catalog. Select those that may fit (or none: then all on disk are asked), fetch them, "
         "and rank them for your target. The Needs line says which of the target's types nobody covers."
     )
-    RELOAD_AFTER: ClassVar = ("add", "pull", "remove", "select", "describe", "target")
+    RELOAD_AFTER: ClassVar = ("add", "update", "pull", "remove", "select", "describe", "target")
     SCOPED_CSS = False  # the size of the terminal is told by classes of the screen
     DEFAULT_CSS = """
     #experts-body { height: 1fr; }
@@ -228,7 +229,7 @@ class ExpertsStage(Stage):
         shown = self.views.current
         if shown == "first-use":
             return True if action in ("hub", "add") else None
-        if action in ("check", "pull", "remove", "sort", "reverse", "filter"):
+        if action in ("check", "pull", "remove", "update", "sort", "reverse", "filter"):
             return None if self.on_hub and action != "filter" else True
         return True
 
@@ -257,18 +258,20 @@ class ExpertsStage(Stage):
         if self.on_hub:
             await self._back_to_catalog()
             return
-        if self.app.settings.offline:
-            self.post_message(
-                Failed(
-                    "The Hub can't be searched: offline is set", "Unset HF_HUB_OFFLINE (or SAM_HUB_OFFLINE)."
-                )
-            )
+        if self._refused_offline("The Hub can't be searched"):
             return
         await self._switch("hub")
         self.query_one(Details).remove_class("-away")
         self.hub.open()
         self._show_details()
         self.app.refresh_bindings()
+
+    def _refused_offline(self, what: str) -> bool:
+        """Say so, where it needs the Hub and offline is set."""
+        if self.app.settings.offline:
+            action = "Unset HF_HUB_OFFLINE (or SAM_HUB_OFFLINE)."
+            self.post_message(Failed(f"{what}: offline is set", action))
+        return self.app.settings.offline
 
     async def _back_to_catalog(self) -> None:
         empty = self.catalog.page.catalog_total == 0
@@ -345,6 +348,37 @@ class ExpertsStage(Stage):
         ):
             for item in wanted:
                 await self.submit(PullExpert(item["expert"]))
+
+    @work
+    async def do_update(self) -> None:
+        """Move experts to the Hub's heads, after a look at which ones changed there and what that makes stale."""
+        from sam_hub.jobs.inquiries import PlanUpdate
+        from sam_hub.jobs.works.experts import UpdateExperts
+        from tui.screens.question import Question
+
+        if self._refused_offline("The Hub can't be asked"):
+            return
+        experts = tuple(self.app.checked.values())
+        self.app.notify(f"Asking {self.app.hub_name} what changed ...", timeout=3)
+        plan = await self.guarded(self.source.ask(PlanUpdate(experts), timeout=ASKING))
+        if plan is None:
+            return
+        moved = [one for one in plan["outdated"] if one["head"]]
+        lines = [f"  {one['repo']}  {one['commit'][:8]} to {one['head'][:8]}" for one in moved]
+        gone = [one["repo"] for one in plan["outdated"] if not one["head"]]
+        lines += [f"  {repo} is not on the Hub any more, and stays as it is" for repo in gone]
+        if not moved:
+            self.app.notify(
+                "\n".join([*lines, "None has a newer commit on the Hub."]), markup=False, timeout=8
+            )
+            return
+        stale = [f"{one['target']}'s choice by {one['method']}" for one in plan["stale"]]
+        if stale:
+            lines += ["", f"Of earlier commits then: {', '.join(stale)}. Rank anew for a choice of these."]
+        title = f"Update {len(moved)} {'expert' if len(moved) == 1 else 'experts'}?"
+        question = Question(title, "\n".join(lines), [("u", "Update", True), ("b", "Back", False)])
+        if await self.app.push_screen_wait(question):
+            await self.submit(UpdateExperts(tuple(one["repo"] for one in moved)))
 
     @work
     async def do_remove(self) -> None:

@@ -138,7 +138,7 @@ class PushStage(Stage):
             repo = cut(str(job.job.arguments.get("repo")), 100, symbols)
             self.pane.show("Pushing", Text(f"Pushing to {repo}; how far it is stands at the bottom."))
         elif self.plan is not None:
-            self.pane.show("Plan", plan_text(self.plan, self._planned["public"], key, symbols))
+            self.pane.show("Plan", plan_text(self.plan, self._planned, key, symbols))
         elif done and job is not None:
             self._show_result(job.job.result or {})
         else:
@@ -238,7 +238,7 @@ class PushStage(Stage):
         from tui.screens.question import Question
 
         assert self.plan is not None
-        lines = plan_lines(self.plan, self._planned["public"], self.symbols)
+        lines = plan_lines(self.plan, self._planned, self.symbols)
         body = "\n".join(
             [*lines, "", f"It goes to {self.app.hub_name}, and is there until it is deleted there."]
         )

@@ -17,22 +17,23 @@ from tui.widgets.table import Table
 if TYPE_CHECKING:
     from tui.app import SamHubApp
 
-LIMIT = 100
+PAGE = 100
 FIRST_SEARCH = "ner"
-HINT = "words in the name; also author:NAME base:REPO label:TYPE; Enter searches"
+FILTERS = ("author", "base", "library", "licence", "sort")
+HINT = "words in the name; also author: base: label: library: licence: sort:downloads; Enter searches"
 
 
 def search_terms(text: str) -> dict[str, Any]:
-    """What a search says: ``author:``, ``base:`` and ``label:`` are filters, all else is text."""
+    """What a search says: ``label:`` and those of `FILTERS` are filters, all else is text."""
     words: list[str] = []
-    terms: dict[str, Any] = {"author": None, "base": None, "labels": []}
+    terms: dict[str, Any] = {"labels": []}
     for word in text.split():
         name, colon, value = word.partition(":")
         if not colon or not value:
             words.append(word)
         elif name == "label":
             terms["labels"].append(value)
-        elif name in terms:
+        elif name in FILTERS:
             terms[name] = value
         else:
             words.append(word)
@@ -60,6 +61,8 @@ class HubPane(Vertical):
         super().__init__(id="hub")
         self.found: list[dict[str, Any]] = []
         self.searched = False
+        self._terms: dict[str, Any] = {}
+        self._more = False  # whether the Hub may have more than were asked for
         self._listed: set[str] = set()
 
     def compose(self) -> ComposeResult:
@@ -87,23 +90,30 @@ class HubPane(Vertical):
 
     def search(self, text: str) -> None:
         """Search the Hub; a later search takes the place of one that still runs."""
-        self.run_worker(self._search(text), exclusive=True, group="hub-search")
+        self._terms = search_terms(text)
+        self.run_worker(self._search(PAGE), exclusive=True, group="hub-search")
 
-    async def _search(self, text: str) -> None:
+    async def _search(self, limit: int) -> None:
         from sam_hub.jobs.inquiries import Search
 
         self._say(f"Searching {self.app.hub_name} ...")
-        answer = await self.app.stage.guarded(self.app.source.ask(Search(limit=LIMIT, **search_terms(text))))
+        answer = await self.app.stage.guarded(self.app.source.ask(Search(limit=limit, **self._terms)))
         if answer is None:
             self._say(f"The search failed; {self.app.keys_of('last_error')} says why. Enter tries again.")
             return
         self.searched = True
         self.found = answer["models"]
+        self._more = len(self.found) == limit
         await self.refresh_listed()
         table = self.query_one(Table)
         if self.found:
-            self._say(f"{len(self.found)} models, the newest first. {self.app.keys_of('add')} adds one.")
-            table.focus()
+            first = {"last_modified": "the newest", "created_at": "the youngest"}.get(
+                self._sort, f"most {self._sort}"
+            )
+            more = "; the last row brings more" if self._more else ""
+            self._say(f"{len(self.found)} models, {first} first{more}. {self.app.keys_of('add')} adds one.")
+            if limit == PAGE:
+                table.focus()
         else:
             self._say(f"Nothing on {self.app.hub_name} fits. Try fewer words.")
         self.post_message(self.RowChanged(self.row))
@@ -149,6 +159,13 @@ class HubPane(Vertical):
     def _row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
         self.post_message(self.RowChanged(self.row))
+        if self._more and event.cursor_row == len(self.found) - 1:
+            self._more = False
+            self.run_worker(self._search(len(self.found) + PAGE), exclusive=True, group="hub-search")
+
+    @property
+    def _sort(self) -> str:
+        return self._terms.get("sort", "last_modified")
 
     def on_resize(self) -> None:
         """The columns follow the width."""

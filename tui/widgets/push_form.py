@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from tui.app import SamHubApp
 
 BY = {"sampling": "merged by sampling", "similarity": "merged by similarity"}
-WHO = {"private": "private: for its owner alone", "public": "public: for everybody"}
+AS = {"model": "the whole model", "adapter": "its one adapter"}
+WHO = {"private": "private", "public": "public"}
+HOW = {"commit": "in a commit", "pull-request": "in a pull request"}
 
 
 class PushForm(Vertical):
@@ -47,13 +49,16 @@ class PushForm(Vertical):
         super().__init__(id="push-form")
 
     def compose(self) -> ComposeResult:
-        by, who = [[(text, name) for name, text in values.items()] for values in (BY, WHO)]
-        with Horizontal(classes="field"):
-            yield Label("Model")
-            yield Select(by, value="sampling", allow_blank=False, compact=True, id="push-by")
-        with Horizontal(classes="field"):
-            yield Label("Visibility")
-            yield Select(who, value="private", allow_blank=False, compact=True, id="push-who")
+        for title, fields in (
+            ("Model", {"by": BY, "as": AS}),
+            ("Sent", {"how": HOW, "who": WHO}),
+        ):
+            with Horizontal(classes="field"):
+                yield Label(title)
+                for name, choices in fields.items():
+                    options = [(text, value) for value, text in choices.items()]
+                    first = next(iter(choices))
+                    yield Select(options, value=first, allow_blank=False, compact=True, id=f"push-{name}")
         with Horizontal(classes="field"):
             yield Label("Repository")
             hint = "owner/name; Enter shows the plan"
@@ -68,9 +73,14 @@ class PushForm(Vertical):
         """What was filled in: the arguments of a push, but for the target."""
         return {
             "repo": self.query_one("#push-repo", Input).value.strip(),
-            "by": str(self.query_one("#push-by", Select).value),
-            "public": self.query_one("#push-who", Select).value == "public",
+            "by": self._chosen("by"),
+            "public": self._chosen("who") == "public",
+            "adapter": self._chosen("as") == "adapter",
+            "pull_request": self._chosen("how") == "pull-request",
         }
+
+    def _chosen(self, name: str) -> str:
+        return str(self.query_one(f"#push-{name}", Select).value)
 
     def offer_models(self, there: Sequence[str]) -> None:
         """Only models of rankings that were made can be chosen."""

@@ -15,25 +15,29 @@ from tui.widgets.reading import ReadingPane
 NAME, SIZE = 44, 10  # cells of a file's name and size
 
 
-def plan_lines(plan: Mapping[str, Any], public: bool, symbols: Symbols) -> list[str]:
-    """A plan in a few lines: what is made or changed, for whom, where, and how much it is."""
+def plan_lines(plan: Mapping[str, Any], wanted: Mapping[str, Any], symbols: Symbols) -> list[str]:
+    """A plan in a few lines: what is made or changed, for whom, where, and how much it is; ``wanted``: the form's."""
     visibility = "private" if plan["private"] else "public"
     count = len(plan["files"])
     doing = "Creates" if plan["creates"] else "Updates"
+    doing = "Makes a pull request to" if wanted["pull_request"] else doing
     lines = [f"{doing} {cut(plan['repo'], 100, symbols)} ({visibility})"]
-    if not plan["creates"] and plan["private"] == public:
+    if not plan["creates"] and plan["private"] == wanted["public"]:
         lines.append(
             f"{symbols.warning} It exists, and stays {visibility}; its page on the Hub can change that."
         )
     lines += [f"{symbols.warning} The check after the merge: {found}" for found in plan["problems"]]
     lines.append(f"Page: {cut(plan['page'], 200, symbols)}")
     lines.append(f"{count} {'file' if count == 1 else 'files'}, {megabytes(plan['bytes'])}, in one commit")
+    if plan["removes"]:
+        gone = cut(", ".join(plan["removes"]), 200, symbols)
+        lines.append(f"{symbols.warning} Removed there, as of the model that it takes the place of: {gone}")
     return lines
 
 
-def plan_text(plan: Mapping[str, Any], public: bool, keys: str, symbols: Symbols) -> Text:
+def plan_text(plan: Mapping[str, Any], wanted: Mapping[str, Any], keys: str, symbols: Symbols) -> Text:
     """The whole plan, with every file."""
-    first, *rest = plan_lines(plan, public, symbols)
+    first, *rest = plan_lines(plan, wanted, symbols)
     text = Text(f"{first}\n", style="bold")
     text.append("".join(f"{line}\n" for line in rest), style="not bold")
     text.append(f"Nothing is sent yet: press {keys} to push.\n", style="not bold")

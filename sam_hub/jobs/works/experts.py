@@ -231,7 +231,7 @@ class PullExpert(Work):
             lambda got, size, file: watch(f"{got / 1e6:,.1f} of {size / 1e6:,.1f} MB", got, size),
             say,
         )
-        say(f"Pulled {done.repo} at {done.commit[:8]}")
+        say(f"Pulled {done.repo} at {done.commit[:8]} ({done.size_bytes / 1e6:,.1f} MB)")
         return {"repo": done.repo, "commit": done.commit, "path": done.path, "bytes": done.size_bytes}
 
     def sweep(self, settings: Settings) -> None:

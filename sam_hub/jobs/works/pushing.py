@@ -68,6 +68,7 @@ class PushMerge(Work):
             adapter=self.adapter,
             endpoint=None if endpoint == PUBLIC_HUB else endpoint,
             revision=f"refs/pr/{done.url.rpartition('/')[2]}" if self.pull_request else None,
+            login=_login(place) if plan.private else None,
         )
         return {**push_values(plan), **values, "snippet": snippet}
 
@@ -79,6 +80,15 @@ class PushMerge(Work):
         sweep_scratch(settings.merges, SCRATCH)
 
 
+def _login(place: Place) -> str:
+    """Where a token for the Hub comes from, for the person who reads the code that loads a model."""
+    from sam_hub.settings import EMBEDDED_HUB
+
+    if place.settings.endpoint == EMBEDDED_HUB:
+        return "set HF_TOKEN; `sam-hub hub-token add NAME` makes a token"
+    return "run `hf auth login`, or set HF_TOKEN"
+
+
 def push_values(plan: PushPlan) -> dict[str, Any]:
     """A plan as plain values, for JSON and the UI."""
     return {
@@ -87,4 +97,5 @@ def push_values(plan: PushPlan) -> dict[str, Any]:
         "private": plan.private,
         "bytes": plan.size,
         "files": [{"path": file.path, "size": file.size} for file in plan.files],
+        "removes": list(plan.removes),
     }

@@ -1,0 +1,79 @@
+"""Experts on the Hub, in the UI: found with filters and page after page, and kept up with when they change."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sam_hub.hub.server.repository import Entry
+from sam_hub.hub.server.storage import Storage
+from sam_hub.settings import Settings
+from tests.tui.conftest import WIDE, ready, text_of, until
+from tui.app import SamHubApp
+from tui.widgets.hub_pane import HubPane, search_terms
+
+
+@pytest.mark.parametrize(
+    ("typed", "terms"),
+    [
+        ("ner law", {"text": "ner law", "labels": ()}),
+        ("label:person label:law x", {"text": "x", "labels": ("person", "law")}),
+        ("author:acme library:peft", {"text": "", "labels": (), "author": "acme", "library": "peft"}),
+        ("licence:mit sort:downloads", {"text": "", "labels": (), "licence": "mit", "sort": "downloads"}),
+        ("base:a/b odd:x base:", {"text": "odd:x base:", "labels": (), "base": "a/b"}),
+    ],
+)
+def test_a_search_is_words_and_filters(typed: str, terms: dict[str, object]) -> None:
+    assert search_terms(typed) == terms
+
+
+def publish_many(root: Path, count: int) -> None:
+    """So many models, put into the Hub's folder as it keeps them."""
+    storage = Storage(root)
+    card = storage.keep("README.md", b"---\nlicense: mit\n---\n")
+    for number in range(count):
+        repository = storage.repository("models", "many", f"ner-{number:03}")
+        storage.create(repository, private=False)
+
+        def add(files: dict[str, Entry]) -> None:
+            files["README.md"] = card
+
+        repository.commit("main", add, title="Card")
+
+
+async def test_the_last_row_brings_the_next_page(worked: Settings) -> None:
+    await asyncio.to_thread(publish_many, worked.hub, 230)
+    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+        app = pilot.app
+        assert isinstance(app, SamHubApp)
+        await ready(pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: "100 models, the newest first; the last row brings more" in text_of(app))
+        for count in (200, 233):
+            await pilot.press("G")
+            await until(pilot, lambda count=count: len(app.query_one(HubPane).found) == count, seconds=30)
+        await until(pilot, lambda: "the last row brings more" not in text_of(app))
+        repos = [found["repo"] for found in app.query_one(HubPane).found]
+        assert len(set(repos)) == 233
+
+
+async def test_experts_that_changed_on_the_hub_are_moved_after_a_look(worked: Settings) -> None:
+    from sam_hub.jobs.place import Place
+
+    with Place(worked) as place:
+        api = place.hub.api()
+        change = {"path_or_fileobj": b"news", "path_in_repo": "notes.txt"}
+        head = api.upload_file(repo_id="acme/ner-law", **change).oid
+    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+        app = pilot.app
+        assert isinstance(app, SamHubApp)
+        await ready(pilot)
+        await pilot.press("U")
+        await until(pilot, lambda: "Update 1 expert?" in text_of(app))
+        assert f"to {head[:8]}" in text_of(app)
+        assert "court's choice by similarity" in text_of(app)
+        await pilot.press("u")
+        await until(pilot, lambda: any(view.job.state == "done" for view in app.jobs), seconds=60)
+        await until(pilot, lambda: f"revision {head[:12]}" in text_of(app))

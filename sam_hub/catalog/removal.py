@@ -11,8 +11,10 @@ from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.experts import get_expert
+from sam_hub.catalog.history import METHODS, latest_selection
 from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import Answer, Base, Descriptor, Expert, Probe
+from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import CatalogError
 
 
@@ -21,7 +23,8 @@ class RemovalPlan:
     """What removing an expert takes away.
 
     ``folder`` is the folder that will be deleted, None where no files go; ``kept`` says why they don't.
-    ``answers`` are those to single sentences; the predictions put together of them go, too.
+    ``answers`` are those to single sentences; the predictions put together of them go, too. ``chosen_for`` are the
+    targets whose latest choices it is in, as "paris by sampling".
     """
 
     expert_id: int
@@ -33,6 +36,7 @@ class RemovalPlan:
     answers: int
     probes: int
     kept: str | None = None
+    chosen_for: tuple[str, ...] = ()
 
     @property
     def counts(self) -> str:
@@ -66,7 +70,17 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
         answers=counts[Answer],
         probes=counts[Probe],
         kept=kept,
+        chosen_for=_chosen_for(catalog, expert.ref),
     )
+
+
+def _chosen_for(catalog: Catalog, ref: str) -> tuple[str, ...]:
+    latest = (
+        (target.name, method, latest_selection(catalog, target.id or 0, method))
+        for target in list_targets(catalog)
+        for method in METHODS
+    )
+    return tuple(f"{name} by {method}" for name, method, row in latest if row and ref in row.chosen)
 
 
 def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:

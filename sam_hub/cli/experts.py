@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sam_hub.cli.output import AsJson, DryRun, confirm, megabytes, say, show_json, show_table
 from sam_hub.cli.performing import perform
 from sam_hub.jobs.place import Place
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import Catalog, Merge
 
 Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
 
@@ -43,21 +47,7 @@ def list_(
             heads = ("base", "commit", "parameters", "licence")
             show_table(heads, [(b.repo, b.commit[:8], f"{b.parameter_count:,}", b.licence) for b in rows])
         else:
-            heads = ("id", "method", "experts", "made", "on disk", "path")
-            show_table(
-                heads,
-                [
-                    (
-                        m.id,
-                        m.method,
-                        [i["repo"] for i in m.inputs],
-                        str(m.created_at)[:16],
-                        "yes" if Path(m.path).is_dir() else "no",
-                        m.path,
-                    )
-                    for m in rows
-                ],
-            )
+            _show_merges(catalog, rows)
         return
     experts = records.list_experts(catalog, text, labels=label or (), sort=sort)
     if as_json:
@@ -80,6 +70,29 @@ def list_(
                 for e in experts
             ],
         )
+
+
+def _show_merges(catalog: Catalog, merges: Sequence[Merge]) -> None:
+    from sam_hub.merging.freeing import uses
+    from sam_hub.merging.gate import verdict_of
+    from sam_hub.merging.merged import in_words
+
+    used = uses(catalog)
+    rows = []
+    for merge in merges:
+        verdict = verdict_of(Path(merge.path))
+        checked = "not seen" if verdict is None else "failed" if verdict.problems else "passed"
+        there = Path(merge.path).is_dir()
+        rows.append(
+            (
+                in_words(merge),
+                str(merge.created_at)[:16],
+                checked if there else "",
+                ", ".join(used.get(merge.id or 0, ["nothing"])),
+                merge.path if there else "not on disk",
+            )
+        )
+    show_table(("merge", "made", "check", "answers for", "path"), rows)
 
 
 def _kind(expert) -> str:
@@ -145,6 +158,8 @@ def remove(
             f"{len(plan.files)} files ({megabytes(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
         )
         print(f"{plan.ref}: {files}, {plan.counts}")
+        if plan.chosen_for:
+            print(f"It is chosen for {', '.join(plan.chosen_for)}; rank anew afterwards.")
     if not dry_run:
         if not yes:
             confirm("Remove them?", refused="Not removed")

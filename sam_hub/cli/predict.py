@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, Free, show_json, watching
+from sam_hub.cli.output import AsJson, Free, say, show_json, watching
 from sam_hub.jobs.place import Place
 
 
@@ -37,10 +37,13 @@ def predict(
     """Find entities in new text with a target's merged models."""
     from sam_hub.catalog import get_target
     from sam_hub.evaluation.evaluating import predict_with
+    from sam_hub.merging.merged import answering
     from sam_hub.ner.readers import read_corpus
 
     place = Place()
     goal, sentences = get_target(place.catalog, target), read_corpus(corpus, split=split)
+    for line in () if as_json else answering(place.catalog, goal):
+        say(line)
     with watching() as watch:
         found = predict_with(
             place.catalog,

@@ -171,7 +171,13 @@ class PlanRemoval(Inquiry):
             if plan.folder
             else f"no files: {plan.kept}"
         )
-        return {"ref": plan.ref, "lines": [plan.ref, "", files, plan.counts, "", "The Hub keeps its copy."]}
+        chosen = (
+            [f"It is chosen for {', '.join(plan.chosen_for)}; rank anew afterwards."]
+            if plan.chosen_for
+            else []
+        )
+        lines = [plan.ref, "", files, plan.counts, *chosen, "", "The Hub keeps its copy."]
+        return {"ref": plan.ref, "lines": lines}
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def plan_freeing(catalog: Catalog, name: str, merges: Path) -> FreeingPlan:
         CatalogError: there is no such merge.
     """
     if name == UNUSED:
-        used = {merge.id for merge in _used(catalog)}
+        used = uses(catalog)
         found = [merge for merge in records.list_merges(catalog) if merge.id not in used]
     else:
         found = [records.get_merge(catalog, name)]
@@ -50,13 +50,16 @@ def plan_freeing(catalog: Catalog, name: str, merges: Path) -> FreeingPlan:
     )
 
 
-def _used(catalog: Catalog) -> list[records.Merge]:
-    found: list[records.Merge] = []
+def uses(catalog: Catalog) -> dict[int, list[str]]:
+    """What each merge that answers for a target is: its number, and words such as "paris by sampling"."""
+    found: dict[int, list[str]] = {}
     for target in records.list_targets(catalog):
         try:
-            found += merges_for(catalog, target, needed=()).values()
+            merges = merges_for(catalog, target, needed=())
         except CatalogError:  # it has no selection yet
             continue
+        for method, merge in merges.items():
+            found.setdefault(merge.id or 0, []).append(f"{target.name} by {method}")
     return found
 
 

@@ -178,6 +178,38 @@ def weights_by_score(
     return tuple(round(scores[expert.repo] / mean, 4) for expert in experts)
 
 
+def in_words(merge: records.Merge) -> str:
+    """A merge in a line, such as "merge 3: ties (density 0.5) of acme/ner-law, 0.4 × acme/ner-news"."""
+    set_ = ", ".join(f"{name} {value}" for name, value in merge.recipe["parameters"].items())
+    weights = [item["weight"] for item in merge.recipe["experts"]]
+    same = len(set(weights)) == 1
+    names = [
+        item["repo"] if same else f"{weight:.2g} × {item['repo']}"
+        for weight, item in zip(weights, merge.recipe["experts"], strict=True)
+    ]
+    return f"merge {merge.id}: {merge.method}{f' ({set_})' if set_ else ''} of {', '.join(names)}"
+
+
+def answering(catalog: Catalog, target: records.Target) -> list[str]:
+    """Which merge serves each of a target's selections, a line each; and a newer one that is not on disk any more.
+
+    Raises:
+        CatalogError: as `merges_for`.
+    """
+    lines = []
+    for method, merge in merges_for(catalog, target).items():
+        lines.append(f"by {method}, {in_words(merge)}")
+        same = {f"{i['repo']}@{i['commit']}" for i in merge.inputs}
+        newer = next(
+            m
+            for m in records.list_merges(catalog)
+            if not m.aside and {f"{i['repo']}@{i['commit']}" for i in m.inputs} == same
+        )
+        if newer.id != merge.id:
+            lines.append(f"  ({in_words(newer)} was made later, and is not on disk any more)")
+    return lines
+
+
 def merges_for(
     catalog: Catalog, target: records.Target, needed: Collection[str] = METHODS
 ) -> dict[str, records.Merge]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,23 @@ def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Ca
         "similarity": alone["path"],
         "sampling": both["path"],
     }
+
+
+def test_what_answers_is_said_and_a_newer_merge_that_is_gone(
+    with_target: Call, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_target("select", "paris", "--k", "2")
+    with_target("merge", "paris", "--by", "sampling")
+    (newer,) = with_target("merge", "paris", "--by", "sampling", "--set", "density=0.7")
+    capsys.readouterr()
+    assert run(["list", "--merges"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("sampling") == 1
+    assert "density 0.7" in shown
+    shutil.rmtree(newer["path"])
+    assert run(["predict", "paris", str(texts / "corpus.txt")]) == 0
+    said = capsys.readouterr().err
+    assert "by sampling, merge 1: ties (density 0.5" in said
+    assert "density 0.7" in said.partition("was made later, and is not on disk any more")[0]
+    assert run(["remove", "acme/ner-law", "--dry-run"]) == 0
+    assert "It is chosen for paris by" in capsys.readouterr().out

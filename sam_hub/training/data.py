@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam_hub.errors import InputError
@@ -27,11 +27,12 @@ COMMON = frozenset((
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Prepared sentences of one source, with its labels (most frequent first)."""
+    """Prepared sentences of one source, with its labels (most frequent first) and their other names."""
 
     sentences: tuple[Sentence, ...]
     labels: tuple[str, ...]
     share: float
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
             allowed -= not sentence.entities
             if sentence.entities or allowed >= 0:
                 kept.append(sentence)
-        sets.append(LabelledSet(tuple(kept), labels_of(kept), source.share))
+        sets.append(LabelledSet(tuple(kept), labels_of(kept), source.share, source.names))
     return sets
 
 
@@ -101,7 +102,7 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
     """``recipe.steps`` packs, the same ones for the same recipe.
 
     Every source is passed over in shuffled order, anew when it is used up; sources take turns by their
-    shares. A pack's label set is shuffled and thinned by label dropout.
+    shares. A pack's label set is shuffled, thinned by label dropout, called by other names, and mixed with distractors.
     """
     chance = random.Random(recipe.seed)
     streams = [_endless(s.sentences, random.Random(f"{recipe.seed}:{i}")) for i, s in enumerate(sets)]
@@ -109,9 +110,27 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
         which = chance.choices(range(len(sets)), [s.share for s in sets])[0]
         labels = [label for label in sets[which].labels if chance.random() >= recipe.label_dropout]
         labels = labels or [chance.choice(sets[which].labels)]
-        chance.shuffle(labels)
+        called = _called(labels, sets[which].names, chance)
+        shown = list(dict.fromkeys([*called.values(), *_distractors(recipe, sets[which], chance)]))
+        chance.shuffle(shown)
         chosen = [next(streams[which]) for _ in range(recipe.pack)]
-        yield Pack(tuple(labels), tuple(_only(sentence, set(labels)) for sentence in chosen))
+        yield Pack(tuple(shown), tuple(_renamed(sentence, called) for sentence in chosen))
+
+
+def _called(
+    labels: Sequence[str], names: Mapping[str, Sequence[str]], chance: random.Random
+) -> dict[str, str]:
+    """What each label is called this time."""
+    return {label: chance.choice([label, *names[label]]) if label in names else label for label in labels}
+
+
+def _distractors(recipe: TrainingRecipe, source: LabelledSet, chance: random.Random) -> list[str]:
+    """Labels beside the source's own; never one by which something in it may be called."""
+    if not recipe.most_distractors:
+        return []
+    own = {*source.labels, *(name for names in source.names.values() for name in names)}
+    others = [label for label in recipe.distractors if label not in own]
+    return chance.sample(others, min(len(others), chance.randint(0, recipe.most_distractors)))
 
 
 def _endless(sentences: Sequence[Sentence], chance: random.Random) -> Iterator[Sentence]:
@@ -121,8 +140,10 @@ def _endless(sentences: Sequence[Sentence], chance: random.Random) -> Iterator[S
         chance.shuffle(order)
 
 
-def _only(sentence: Sentence, labels: set[str]) -> Sentence:
-    return Sentence(sentence.text, tuple(e for e in sentence.entities or () if e.label in labels))
+def _renamed(sentence: Sentence, called: Mapping[str, str]) -> Sentence:
+    """The sentence with the entities of these labels alone, as they are called."""
+    kept = (e for e in sentence.entities or () if e.label in called)
+    return Sentence(sentence.text, tuple(Entity(e.start, e.end, e.text, called[e.label]) for e in kept))
 
 
 @dataclass(frozen=True)

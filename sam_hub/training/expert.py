@@ -84,7 +84,7 @@ def make_expert(
 def _check_recipe(recipe: TrainingRecipe, out: Path) -> None:
     """An adapter that was trained earlier must be of this very recipe."""
     recorded = json.loads((out / RECORD).read_text(encoding="utf-8")).get("recipe", recipe.portable())
-    if json.loads(json.dumps(recipe.portable())) != json.loads(json.dumps(recorded)):
+    if TrainingRecipe.from_dict(recorded).portable() != recipe.portable():
         raise InputError(f"{out} holds an adapter of another recipe", "Give its recipe, or another --out.")
 
 

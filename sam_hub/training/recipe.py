@@ -17,6 +17,7 @@ RANGES = {
     "empty_share": (0, 0.99),
     "max_tokens": (16, 8192),
     "label_dropout": (0, 0.99),
+    "most_distractors": (0, 100),
     "pack": (1, 256),
     "rank": (1, 1024),
     "alpha": (1, 4096),
@@ -41,6 +42,9 @@ class DataSource:
     """Keep only mentions that hold a capitalised word: for data that marks common nouns ("the man") too."""
     share: float = 1.0
     """Weight of this source where several are mixed."""
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Other names of a label, such as {"person": ["human being", "name of a person"]}: each pack calls it by one of
+    them or by its own, so that the expert reads the label set instead of knowing it by heart."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class TrainingRecipe:
     """Longer examples (question and answer) are left out."""
     label_dropout: float = 0.2
     """The chance of a label to be left out of the label set, and its entities out of the answer."""
+    distractors: tuple[str, ...] = ()
+    """Labels that nothing in the data is called by; some stand in each pack's label set all the same."""
+    most_distractors: int = 0
+    """At most so many of them in one label set."""
     pack: int = 8
     """Examples that share one label set, and so one computed prompt prefix; one optimiser step."""
     rank: int = 4
@@ -108,10 +116,15 @@ class TrainingRecipe:
                 f"The recipe has unknown fields: {', '.join(sorted(unknown))}", f"Known: {sorted(known)}."
             )
         try:
-            sources = tuple(DataSource(**{**d, "keep": tuple(d.get("keep", ()))}) for d in values["data"])
-            return cls(**{**values, "data": sources})
-        except (TypeError, KeyError) as error:
+            sources = tuple(_source(plain) for plain in values["data"])
+            return cls(**{**values, "data": sources, "distractors": tuple(values.get("distractors", ()))})
+        except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"The recipe is not complete: {error}", "Give name, domain and data.") from error
+
+
+def _source(plain: Mapping[str, Any]) -> DataSource:
+    names = {label: tuple(others) for label, others in plain.get("names", {}).items()}
+    return DataSource(**{**plain, "keep": tuple(plain.get("keep", ())), "names": names})
 
 
 def read_recipe(file: Path) -> TrainingRecipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import pytest
@@ -18,7 +19,8 @@ from tests.training.conftest import EMPTY, SENTENCES, recipe
 
 
 def test_a_recipe_is_read_back_as_it_was_written(tmp_path):
-    written = recipe(data=(DataSource("a", {"x": "y"}, ("y",), True, 2.0), DataSource("b")))
+    first = DataSource("a", {"x": "y"}, ("y",), True, 2.0, {"y": ("why", "wye")})
+    written = recipe(data=(first, DataSource("b")), distractors=("z",), most_distractors=2)
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps(written.as_dict()))
     assert read_recipe(file) == written
@@ -127,6 +129,29 @@ def test_a_label_that_was_dropped_is_gone_from_the_answers_too(data):
             names = {"PER": "person", "LOC": "place"}
             wanted = [e.text for e in full.entities if names[e.label] in pack.labels]
             assert [e.text for e in sentence.entities] == wanted
+
+
+def test_a_label_is_called_by_several_names_in_question_and_answer_alike(data):
+    source = replace(recipe().data[0], names={"person": ("human being", "who")})
+    chosen = recipe(data=(source,), label_dropout=0, examples=400)
+    seen = set()
+    for pack in packs(read_sets(chosen, data), chosen):
+        seen |= set(pack.labels)
+        assert len(pack.labels) == 2
+        assert {e.label for s in pack.sentences for e in s.entities} <= set(pack.labels)
+    assert seen == {"person", "human being", "who", "place"}
+
+
+def test_distractors_stand_among_the_labels_and_in_no_answer(data):
+    source = replace(recipe().data[0], names={"person": ("who",)})
+    chosen = recipe(
+        data=(source,), distractors=("gene", "who", "dish", "court"), most_distractors=2, examples=400
+    )
+    extra = [set(p.labels) - {"person", "who", "place"} for p in packs(read_sets(chosen, data), chosen)]
+    assert set().union(*extra) == {"gene", "dish", "court"}  # "who" may be in an answer
+    assert {len(labels) for labels in extra} == {0, 1, 2}
+    for pack in packs(read_sets(chosen, data), chosen):
+        assert {e.label for s in pack.sentences for e in s.entities} <= {"person", "who", "place"}
 
 
 @pytest.mark.parametrize("form", ["b2ner", "json"])

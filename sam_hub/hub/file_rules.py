@@ -58,6 +58,8 @@ def is_of_a_model(path: str) -> bool:
 
     What people add to it, such as a licence or pictures, is not.
     """
+    if "/" in path:
+        return False
     weights = path.endswith((".safetensors", ".safetensors.index.json", *PICKLES))
     return weights or path in (*CONFIGS, *RECORDS) or path.startswith(_TOKENIZER)
 

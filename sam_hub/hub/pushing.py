@@ -127,7 +127,7 @@ def push(hub: Hub, plan: PushPlan, message: str, on_progress: Progress | None = 
         api = hub.api()
         if plan.creates:
             retried(lambda: api.create_repo(plan.repo, private=plan.private, exist_ok=True))
-        head = plan.head or retried(lambda: api.model_info(plan.repo)).sha or ""
+        head = plan.head or _created(hub, plan)
         _upload(hub, plan, additions, on_progress)
         commit, url = _commit(hub, plan, [*removals, *additions], additions, message, head)
         if wrong := _differences(hub, plan, additions, commit):
@@ -136,6 +136,19 @@ def push(hub: Hub, plan: PushPlan, message: str, on_progress: Progress | None = 
                 "Push it again.",
             )
     return Pushed(plan.repo, commit, url)
+
+
+def _created(hub: Hub, plan: PushPlan) -> str:
+    """The head of the repository that was made for this push.
+
+    Raises:
+        HubError: somebody made one of this name meanwhile: what the plan said does not hold.
+    """
+    info = retried(lambda: hub.api().model_info(plan.repo))
+    others = [one.rfilename for one in info.siblings or () if one.rfilename != ".gitattributes"]
+    if others or bool(info.private) != plan.private:
+        raise HubError(f"'{plan.repo}' was made by someone else meanwhile", "Run it again for a new plan.")
+    return info.sha or ""
 
 
 def _upload(
@@ -257,7 +270,7 @@ def _local_files(folder: Path) -> tuple[LocalFile, ...]:
             continue
         if problem := name_problem(name):
             raise InputError(f"{name!r} can't be pushed: {problem}", "Rename the file.")
-        if name.endswith(PICKLES):
+        if name.lower().endswith(PICKLES):
             raise InputError(f"{name} is a pickle, which can run code", "Save the weights as safetensors.")
         files.append(LocalFile(name, path.stat().st_size))
     if not files:

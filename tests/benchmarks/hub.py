@@ -1,7 +1,7 @@
 """How quick the embedded Hub is: `python -m tests.benchmarks.hub --home FOLDER [--rounds N] [--json]`.
 
 One file of random bytes goes up to a Hub in FOLDER and comes down again: with this project's push and pull, and with
-the stock client, which sends it by LFS, by LFS in parts, or by Xet. Beside them, as the floor, ``cp`` of the file and
+the stock client, which sends it by LFS or by Xet. Beside them, as the floor, ``cp`` of the file (without an fsync) and
 ``sha256sum`` of it.
 
 Push and pull include what they do beside moving bytes: the SHA-256 that the client needs before it sends, the Hub's

@@ -41,11 +41,15 @@ class FaultyLine:
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._alone = threading.Lock()
+
     def next_fault(self, request: str) -> Fault | None:
-        for fault in self.faults:
-            if fault.times and re.search(fault.match, request):
-                fault.times -= 1
-                return fault
+        with self._alone:
+            for fault in self.faults:
+                if fault.times and re.search(fault.match, request):
+                    fault.times -= 1
+                    return fault
         return None
 
 
@@ -63,6 +67,7 @@ def faulty_line(target: str) -> Iterator[FaultyLine]:
         def forward(self) -> None:
             request = f"{self.command} {self.path}"
             line.requests.append(request)
+            assert "chunked" not in self.headers.get("Transfer-Encoding", "")  # which this line can't carry
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = line.next_fault(request)
             if fault and fault.status:

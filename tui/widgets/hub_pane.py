@@ -90,18 +90,17 @@ class HubPane(Vertical):
 
     def search(self, text: str) -> None:
         """Search the Hub; a later search takes the place of one that still runs."""
-        self._terms = search_terms(text)
-        self.run_worker(self._search(PAGE), exclusive=True, group="hub-search")
+        self.run_worker(self._search(search_terms(text), PAGE), exclusive=True, group="hub-search")
 
-    async def _search(self, limit: int) -> None:
+    async def _search(self, terms: dict[str, Any], limit: int) -> None:
         from sam_hub.jobs.inquiries import Search
 
         self._say(f"Searching {self.app.hub_name} ...")
-        answer = await self.app.stage.guarded(self.app.source.ask(Search(limit=limit, **self._terms)))
+        answer = await self.app.stage.guarded(self.app.source.ask(Search(limit=limit, **terms)))
         if answer is None:
             self._say(f"The search failed; {self.app.keys_of('last_error')} says why. Enter tries again.")
             return
-        self.searched = True
+        self.searched, self._terms = True, terms
         self.found = answer["models"]
         self._more = len(self.found) == limit
         await self.refresh_listed()
@@ -160,8 +159,8 @@ class HubPane(Vertical):
         event.stop()
         self.post_message(self.RowChanged(self.row))
         if self._more and event.cursor_row == len(self.found) - 1:
-            self._more = False
-            self.run_worker(self._search(len(self.found) + PAGE), exclusive=True, group="hub-search")
+            more = self._search(self._terms, len(self.found) + PAGE)
+            self.run_worker(more, exclusive=True, group="hub-search")
 
     @property
     def _sort(self) -> str:

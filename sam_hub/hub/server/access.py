@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from sam_hub.hub.server import LOOPBACK
-from sam_hub.hub.server.answers import Refusal, repo_not_found
+from sam_hub.hub.server.answers import Refusal, repo_not_found, whole_number
 from sam_hub.hub.server.repository import Repository
 from sam_hub.hub.server.tokens import Token, Tokens
 
@@ -88,34 +88,63 @@ class Access:
         self.may_see(request, repository)
         self.may_create(request, repository)
 
-    def upload_query(self, sha256: str, size: int) -> str:
+    def may_send(self, request: Request, repository: Repository) -> Token:
+        """The token by which files may be sent for a commit, or a pull request, to this repository.
+
+        Raises:
+            Refusal: as `may_read`, 401 without a token, 403 with one that only reads.
+        """
+        token = self.demand(request)
+        self.may_read(request, repository)
+        if token.role != "write":
+            raise Refusal(403, "This token may only read")
+        return token
+
+    def upload_query(self, sha256: str, size: int, user: str) -> str:
         """The query of an address to which one object may be uploaded, without the token, for some hours."""
         expires = int(time.time()) + UPLOAD_SECONDS
-        return f"size={size}&expires={expires}&signature={self._signature(sha256, size, expires)}"
+        signature = self._signature(sha256, size, user, expires)
+        return f"size={size}&user={user}&expires={expires}&signature={signature}"
 
-    def check_upload(self, sha256: str, size: int, expires: int, signature: str) -> None:
-        """Raises: Refusal 403, the address is not one of ours, or has expired."""
-        ours = self._signature(sha256, size, expires)
-        if not hmac.compare_digest(ours.encode(), signature.encode("utf-8")) or expires < time.time():
+    def check_upload(self, request: Request, sha256: str) -> tuple[int, str]:
+        """The size of the object that may be uploaded to this address, and by whom.
+
+        Raises:
+            Refusal: 403, the address is not one of ours, or has expired.
+        """
+        query = request.query_params
+        size, expires = (whole_number(query.get(name, "")) for name in ("size", "expires"))
+        user = query.get("user", "")
+        ours = self._signature(sha256, size, user, expires)
+        same = hmac.compare_digest(ours.encode(), query.get("signature", "").encode("utf-8", "surrogatepass"))
+        if size is None or expires is None or expires < time.time() or not same:
             raise Refusal(403, "This upload address is not valid, or has expired")
+        return size, user
 
-    def xet_token(self, session: str) -> tuple[str, int]:
-        """A token for one Xet session alone, and when it expires (seconds since 1970)."""
+    def xet_token(self, session: str, user: str) -> tuple[str, int]:
+        """A user's token for one Xet session alone, and when it expires (seconds since 1970)."""
         expires = int(time.time()) + UPLOAD_SECONDS
-        return f"{expires}-{self._signature(session, 0, expires)}", expires
+        return f"{expires}-{self._signature(session, user, expires)}-{user}", expires
 
-    def check_xet(self, request: Request, session: str) -> None:
-        """Raises: Refusal 401, the request does not carry the session's token, or that has expired."""
+    def check_xet(self, request: Request, session: str) -> str:
+        """The user whose token for the session the request carries.
+
+        Raises:
+            Refusal: 401, it carries none, or that has expired.
+        """
         sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-        expires, _, signature = sent.partition("-")
-        number = int(expires) if expires.isdecimal() and len(expires) < 20 else 0
-        ours = self._signature(session, 0, number)
+        expires, signature, user = (*sent.split("-", 2), "", "")[:3]
+        number = whole_number(expires) or 0
+        ours = self._signature(session, user, number)
         if number < time.time() or not hmac.compare_digest(ours.encode(), signature.encode("utf-8")):
             raise Refusal(401, "This upload token is not valid, or has expired")
+        return user
 
-    def _signature(self, subject: str, size: int, expires: int) -> str:
-        """``subject``: the SHA-256 of an object, or a Xet session."""
-        return hmac.new(self._key, f"{subject} {size} {expires}".encode(), hashlib.sha256).hexdigest()
+    def _signature(self, *parts: object) -> str:
+        """Of what an address or a token is for."""
+        return hmac.new(
+            self._key, " ".join(map(str, parts)).encode("utf-8", "replace"), hashlib.sha256
+        ).hexdigest()
 
 
 def check_host(request: Request) -> None:

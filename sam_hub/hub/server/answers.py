@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+_MESSAGE_LIMIT = 500
+
 
 class Refusal(Exception):
     """A request that ends in an HTTP error.
@@ -38,7 +40,8 @@ class Refusal(Exception):
         headers = {**self.headers, "X-Error-Message": _header_safe(self.message)}
         if self.code:
             headers["X-Error-Code"] = self.code
-        return JSONResponse({"error": self.message, **self.body}, self.status, headers)
+        message = self.message.encode("utf-8", "replace").decode()
+        return JSONResponse({"error": message, **self.body}, self.status, headers)
 
 
 def repo_not_found(status: int = 404) -> Refusal:
@@ -57,8 +60,9 @@ def entry_not_found(path: str, commit: str) -> Refusal:
 
 
 def _header_safe(text: str) -> str:
-    """Headers hold one line of Latin-1."""
-    return text.encode("ascii", "backslashreplace").decode("ascii").replace("\r", " ").replace("\n", " ")
+    """Headers hold one line of Latin-1, and clients give up on a long one."""
+    shown = text[:_MESSAGE_LIMIT].encode("ascii", "backslashreplace").decode("ascii")
+    return "".join(character if character.isprintable() else " " for character in shown)
 
 
 def page(
@@ -81,6 +85,12 @@ def _number(request: Request, key: str, default: int) -> int:
     text = request.query_params.get(key)
     if text is None:
         return default
-    if not text.isdigit() or len(text) > 9:
+    number = whole_number(text)
+    if number is None or number >= 10**9:
         raise Refusal(400, f"'{key}' must be a whole number")
-    return int(text)
+    return number
+
+
+def whole_number(text: str) -> int | None:
+    """What plain digits say, 19 at most; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None

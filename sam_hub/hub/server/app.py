@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import logging
 import threading
 import time
 from pathlib import Path
@@ -14,11 +16,12 @@ from starlette.types import Receive, Scope, Send
 
 from sam_hub.hub.server import file_routes, page_routes, repo_routes, upload_routes, xet_routes
 from sam_hub.hub.server.access import Access, check_host
-from sam_hub.hub.server.answers import Refusal
+from sam_hub.hub.server.answers import Refusal, repo_not_found
 from sam_hub.hub.server.call import Call, Router
 from sam_hub.hub.server.storage import PART_BYTES, Storage
 from sam_hub.hub.server.tokens import Tokens
 
+_HOUR = 3600.0
 _BODY_LIMIT = 8 * 1024 * 1024
 
 
@@ -35,11 +38,18 @@ class App:
         self.asked_at = time.monotonic()
         self.open_requests = 0
         self._storage = Storage(root, part_bytes)
-        self._storage.sweep()
-        threading.Thread(target=self._storage.collect, daemon=True).start()  # it reads all commits
+        threading.Thread(target=self._tidy, daemon=True).start()  # it reads all commits
         self._access = Access(self.tokens)
         rooms = (repo_routes, file_routes, upload_routes, xet_routes, page_routes)
         self._router = Router([route for room in rooms for route in room.router.routes])
+
+    def _tidy(self) -> None:
+        """Free, at the start and every hour, what nobody needs any more."""
+        while True:
+            self._storage.sweep()
+            with contextlib.suppress(FileNotFoundError):  # a repository went meanwhile
+                self._storage.collect()
+            time.sleep(_HOUR)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,10 +80,18 @@ class App:
             return refusal.response()
         except ClientDisconnect:
             return Response(status_code=400)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            return Refusal(507, "The disk of this Hub is full").response()
+        except Exception as error:
+            return _failed(error).response()
+
+
+def _failed(error: Exception) -> Refusal:
+    """What to answer when a handler failed in a way that was not foreseen; the log has the rest."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Refusal(507, "The disk of this Hub is full")
+    if isinstance(error, FileNotFoundError):  # it was deleted or moved while it was read
+        return repo_not_found()
+    logging.getLogger("uvicorn.error").error("A request failed", exc_info=error)
+    return Refusal(500, "This Hub failed; its log says why")
 
 
 async def _body(request: Request) -> bytes:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from anyio import to_thread
 
-from sam_hub.hub.server.answers import Refusal
+from sam_hub.hub.server.answers import Refusal, whole_number
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SESSION = re.compile(r"[0-9a-f]{32}")
@@ -104,11 +104,20 @@ class BlobStore:
         for path in self.folder.glob("??/*"):
             if SHA256.fullmatch(path.name) and path.name not in named:
                 with suppress(OSError):  # another process may be faster
-                    state = path.stat()
-                    if state.st_mtime < before:
-                        path.unlink()
-                        freed += state.st_size
+                    if path.stat().st_mtime < before:
+                        freed += self._bury(path, before)
         return freed
+
+    def _bury(self, path: Path, before: float) -> int:
+        """Delete a content, unless it is claimed at this very moment; returns the bytes freed."""
+        grave = path.with_name(f".tmp-{path.name}")
+        path.rename(grave)  # from here on a claim fails, and its bytes are sent anew
+        state = grave.stat()
+        if state.st_mtime >= before:
+            grave.rename(path)
+            return 0
+        grave.unlink()
+        return state.st_size
 
     def size(self, sha256: str) -> int:
         """Bytes of a content that is here."""
@@ -203,6 +212,26 @@ class _Received:
             raise Refusal(400, f"The bytes received are not those of {sha256}")
 
 
+class Grants:
+    """Who has sent which content: a file for each, swept a day later."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, sha256: str, user: str) -> Path:
+        return self.folder / sha256[:2] / f"{sha256}.{user}"
+
+    def add(self, sha256: str, user: str) -> None:
+        """This user had all its bytes."""
+        path = self._path(sha256, user)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    def has(self, sha256: str, user: str) -> bool:
+        """Whether this user sent it."""
+        return self._path(sha256, user).is_file()
+
+
 class PartStore:
     """Large files on their way in, in parts: one that did not arrive is sent again, and not all of them.
 
@@ -225,7 +254,7 @@ class PartStore:
         Raises:
             Refusal: 400, the file has no such part, or the part has another length; nothing is kept.
         """
-        number = int(part) if part.isdecimal() and len(part) < 20 else 0
+        number = whole_number(part) or 0
         if not 1 <= number <= self.count(size):
             raise Refusal(400, f"A file of {size} bytes has no part {part}")
         length = min(self.bytes, size - self.bytes * (number - 1))
@@ -234,6 +263,7 @@ class PartStore:
             await _fed(received.take, chunks)
             if received.size != length:
                 raise Refusal(400, f"Part {part} has {length} bytes, and {received.size} were sent")
+            await to_thread.run_sync(_sync_file, file)
         return received.sha256
 
     def pieces(self, sha256: str, size: int) -> Iterator[bytes]:
@@ -276,6 +306,7 @@ class XorbStore:
         fresh = not path.exists()
         with durable(path) as file:
             await _fed(file.write, _at_most(limit, chunks))
+            await to_thread.run_sync(_sync_file, file)
         return fresh
 
     def open(self, session: str, name: str) -> BinaryIO:

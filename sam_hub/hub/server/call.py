@@ -15,6 +15,7 @@ from sam_hub.hub.server.access import Access
 from sam_hub.hub.server.answers import Refusal
 from sam_hub.hub.server.repository import Commit, Repository
 from sam_hub.hub.server.storage import Storage
+from sam_hub.hub.server.tokens import Token
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,22 @@ class Call:
         """
         try:
             value = json.loads(self.body or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refusal(400, f"The body is not valid JSON: {error}") from error
         if not isinstance(value, dict):
             raise Refusal(400, "The body must be a JSON object")
         return value
+
+    def json_list(self, name: str, kind: type = dict) -> list[Any]:
+        """A list of the body, of objects or of texts; empty if it is not there.
+
+        Raises:
+            Refusal: 400, it is something else.
+        """
+        items = self.json().get(name, [])
+        if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
+            raise Refusal(400, f"'{name}' must be a list")
+        return items
 
     def form(self) -> dict[str, list[str]]:
         """The body as form fields."""
@@ -76,6 +88,11 @@ class Call:
         repository = self.repository()
         self.access.may_write(self.request, repository)
         return repository
+
+    def sent_to(self) -> tuple[Repository, Token]:
+        """The repository of the path, for which the caller may send files, and the caller's token."""
+        repository = self.repository()
+        return repository, self.access.may_send(self.request, repository)
 
     def commit_of(self, repository: Repository) -> Commit:
         """The commit of the path's revision; of main, if it names none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,48 @@ from sam_hub.hub.server.blobs import BlobStore
 from sam_hub.hub.server.repository import Commit
 
 _SMALL = 1024 * 1024
+_DEEPEST = 50  # levels of a card's metadata
+
+
+class _Loader(yaml.SafeLoader):
+    """Without aliases: some lines of them unfold to more than the memory holds, or never end."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None, None, "aliases are not taken", self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """What others wrote, as JSON can repeat it: text for dates and the like, no NaN, no halves of characters.
+
+    Raises:
+        ValueError: it is nested too deeply, or holds a number of thousands of digits.
+    """
+    if depth > _DEEPEST:
+        raise ValueError("it is nested too deeply")
+    match value:
+        case dict():
+            return {_plain(str(key)): _plain(item, depth + 1) for key, item in value.items()}
+        case list() | tuple() | set():
+            return [_plain(item, depth + 1) for item in value]
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool():
+            return value
+        case int():
+            return int(str(value))
+        case _:
+            return str(value).encode("utf-8", "replace").decode()
+
+
+def _after_front_matter(lines: list[str]) -> int | None:
+    """The number of the first line below the metadata; None where there is none, or it is not closed."""
+    if not lines or lines[0].strip() != "---":
+        return None
+    return next((number + 1 for number, line in enumerate(lines[1:], 1) if line.strip() == "---"), None)
 
 
 def front_matter(text: str) -> tuple[dict[str, Any] | None, str | None]:
@@ -24,12 +67,12 @@ def front_matter(text: str) -> tuple[dict[str, Any] | None, str | None]:
     lines = text.lstrip("\ufeff").splitlines()
     if not lines or lines[0].strip() != "---":
         return None, None
-    ends = [number for number, line in enumerate(lines[1:], 1) if line.strip() == "---"]
-    if not ends:
+    below = _after_front_matter(lines)
+    if below is None:
         return None, "The metadata block is not closed by a line '---'"
     try:
-        data = yaml.safe_load("\n".join(lines[1 : ends[0]]))
-    except yaml.YAMLError as error:
+        data = _plain(yaml.load("\n".join(lines[1 : below - 1]), _Loader))
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
         return None, f"The metadata is not valid YAML: {error}"
     if data is None:
         return None, None
@@ -56,12 +99,11 @@ def _listed(value: Any) -> list[Any]:
 
 
 @lru_cache(maxsize=4096)
-def _card_of(blobs_folder: BlobStore, sha256: str, size: int) -> dict[str, Any]:
+def _card_of(blobs: BlobStore, sha256: str, size: int) -> dict[str, Any]:
     if size > _SMALL:
         return {}
-    data, problem = front_matter(blobs_folder.read(sha256).decode("utf-8", "replace"))
-    # YAML has dates and the like, which JSON has not
-    return json.loads(json.dumps(data, default=str)) if data and not problem else {}
+    data, problem = front_matter(blobs.read(sha256).decode("utf-8", "replace"))
+    return data if data and not problem else {}
 
 
 def card_data(blobs: BlobStore, commit: Commit) -> dict[str, Any]:
@@ -76,10 +118,8 @@ def body(blobs: BlobStore, commit: Commit) -> str:
     if readme is None or readme.size > _SMALL:
         return ""
     text = blobs.read(readme.sha256).decode("utf-8", "replace").lstrip("\ufeff")
-    if not text.startswith("---"):
-        return text
-    _, closed, rest = text[3:].partition("\n---")
-    return rest.partition("\n")[2] if closed else text
+    lines = text.splitlines()
+    return "\n".join(lines[_after_front_matter(lines) or 0 :])
 
 
 def small_json(blobs: BlobStore, commit: Commit, path: str) -> dict[str, Any]:
@@ -88,8 +128,8 @@ def small_json(blobs: BlobStore, commit: Commit, path: str) -> dict[str, Any]:
     if entry is None or entry.size > _SMALL:
         return {}
     try:
-        value = json.loads(blobs.read(entry.sha256))
-    except ValueError:
+        value = _plain(json.loads(blobs.read(entry.sha256)))
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

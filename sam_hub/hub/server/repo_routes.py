@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from starlette.responses import JSONResponse, Response
 
 from sam_hub.hub.server import names
@@ -32,7 +34,9 @@ def _private(call: Call) -> bool | None:
         if visibility not in ("public", "private"):
             raise Refusal(400, "'visibility' must be public or private")
         return visibility == "private"
-    return bool(fields["private"]) if fields.get("private") is not None else None
+    if not isinstance(private := fields.get("private"), bool | None):
+        raise Refusal(400, "'private' must be true or false")
+    return private
 
 
 @router.on("GET", "/api/whoami-v2")
@@ -94,7 +98,7 @@ def settings(call: Call) -> Response:
     if (private := _private(call)) is not None:
         changes["private"] = private
     if "gated" in fields:
-        if fields["gated"] not in ("auto", "manual", False):
+        if fields["gated"] is not False and fields["gated"] not in ("auto", "manual"):
             raise Refusal(400, "'gated' must be auto, manual or false")
         changes["gated"] = fields["gated"]
     repository.change_settings(**changes)
@@ -104,11 +108,11 @@ def settings(call: Call) -> Response:
 @router.on("GET", "/api/{kind}")
 def list_repositories(call: Call) -> Response:
     query = call.request.query_params
-    found = [
-        describe(repository, call.storage.blobs)
-        for repository in call.storage.all(call.names["kind"])
-        if call.access.may_list(call.request, repository)
-    ]
+    found = []
+    for repository in call.storage.all(call.names["kind"]):
+        with suppress(FileNotFoundError):  # it was deleted or moved a moment ago
+            if call.access.may_list(call.request, repository):
+                found.append(describe(repository, call.storage.blobs))
     found = [described for described in found if _wanted(call, described)]
     found.sort(
         key=lambda described: described[_SORTS.get(query.get("sort", ""), "lastModified")], reverse=True
@@ -166,8 +170,25 @@ def may_write(call: Call) -> Response:
 
 @router.on("GET", "/api/{kind}/{owner}/{name}/discussions")
 def discussions(call: Call) -> Response:
-    call.seen()
-    return JSONResponse({"discussions": [], "count": 0, "start": 0})
+    """The pull requests; all stay open, since this Hub does not merge them."""
+    repository = call.seen()
+    found = [
+        {
+            "num": int(number),
+            "title": commit.title,
+            "author": {"name": commit.author},
+            "createdAt": commit.date,
+            "status": "open",
+            "isPullRequest": True,
+            "repo": {"name": repository.id, "type": repository.kind.removesuffix("s")},
+        }
+        for number, sha in sorted(repository.refs["prs"].items(), key=lambda item: -int(item[0]))
+        for commit in [repository.commit_of(sha)]
+    ]
+    query = call.request.query_params
+    if query.get("type") == "discussion" or query.get("status") == "closed":
+        found = []
+    return JSONResponse({"discussions": found, "count": len(found), "start": 0})
 
 
 @router.on("POST", "/api/validate-yaml")

@@ -14,7 +14,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from sam_hub.hub.server.answers import Refusal, entry_not_found, revision_not_found
+from sam_hub.hub.server import names
+from sam_hub.hub.server.answers import Refusal, entry_not_found, repo_not_found, revision_not_found
 from sam_hub.hub.server.blobs import write_durable
 
 PR = "refs/pr/"
@@ -93,7 +94,7 @@ class Repository:
 
     def change_settings(self, **changes: Any) -> None:
         """Change some of the settings, durably."""
-        with self._alone():
+        with self.alone():
             self._write("repo.json", {**self.settings, **changes})
 
     @property
@@ -112,7 +113,7 @@ class Repository:
         sha = refs["heads"].get(short) or refs["tags"].get(short)
         if revision.startswith(PR):
             sha = refs["prs"].get(revision.removeprefix(PR))
-        if sha is None and len(revision) == 40 and revision.isalnum():
+        if names.is_commit(revision):  # whatever a branch is called: pins rest on it
             sha = revision
         path = self.folder / "commits" / f"{sha}.json"
         if sha is None or not path.is_file():
@@ -153,7 +154,7 @@ class Repository:
         Raises:
             Refusal: 404, no such branch; 412, the head is not ``parent``.
         """
-        with self._alone():
+        with self.alone():
             refs = self.refs
             group, name = ("prs", branch.removeprefix(PR)) if branch.startswith(PR) else ("heads", branch)
             if name not in refs[group]:
@@ -178,7 +179,7 @@ class Repository:
         Raises:
             Refusal: 404, no such revision; 409, the name is taken.
         """
-        with self._alone():
+        with self.alone():
             refs = self.refs
             if name in refs[group]:
                 raise Refusal(409, f"Reference already exists: {name}")
@@ -193,7 +194,7 @@ class Repository:
         """
         if (group, name) == ("heads", "main"):
             raise Refusal(400, "The branch 'main' can't be deleted")
-        with self._alone():
+        with self.alone():
             refs = self.refs
             if refs[group].pop(name, None) is None:
                 raise revision_not_found(name)
@@ -236,7 +237,18 @@ class Repository:
         write_durable(self.folder / name, json.dumps(value, indent=1).encode())
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other threads and other processes from changing this repository."""
-        with FileLock(self.folder / ".lock"):
+    def alone(self) -> Iterator[None]:
+        """Keep other threads and other processes from changing this repository, or its name.
+
+        Raises:
+            Refusal: 404, it does not exist, or not any more.
+        """
+        with self.lock():
+            if not self.exists:
+                raise repo_not_found()
             yield
+
+    def lock(self) -> FileLock:
+        """A lock on this name, of a repository or of none. It lies beside the folder, which may go."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder.with_name(f".{self.folder.name}.lock"))

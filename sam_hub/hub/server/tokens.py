@@ -66,7 +66,7 @@ class Tokens:
     """
 
     def __init__(self, root: Path) -> None:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = root / "tokens.json"
         self.session = os.environ.pop(GIVEN, None) or new_secret()
         self._own = Token("session", OWNER, "write", _hash(self.session), now())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +14,7 @@ from sam_hub.hub.server import names
 from sam_hub.hub.server.answers import Refusal, entry_not_found
 from sam_hub.hub.server.blobs import SHA256
 from sam_hub.hub.server.call import Call, Router
-from sam_hub.hub.server.repository import Commit, Entry
+from sam_hub.hub.server.repository import Commit, Entry, Repository
 from sam_hub.hub.server.storage import REGULAR_LIMIT, is_large
 
 router = Router()
@@ -26,7 +25,7 @@ _LFS_TYPE = "application/vnd.git-lfs+json"
 def _base64(text: object) -> bytes:
     try:
         return base64.b64decode(str(text), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # not ASCII, or no base64
         raise Refusal(400, f"The content is not valid base64: {error}") from error
 
 
@@ -40,11 +39,14 @@ def _object(item: Any) -> tuple[str, int]:
 
 @router.on("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}")
 def preupload(call: Call) -> Response:
-    commit = call.commit_of(call.written())
+    repository, _ = call.sent_to()
+    commit = call.commit_of(repository)
     answers = []
-    for file in call.json().get("files", []):
-        path = names.file_path(str(file.get("path", "")))
-        large = is_large(path, int(file.get("size", 0)), _base64(file.get("sample", "")))
+    for file in call.json_list("files"):
+        path, size = names.file_path(str(file.get("path", ""))), file.get("size", 0)
+        if not isinstance(size, int):
+            raise Refusal(400, "The 'size' of a file must be a whole number")
+        large = is_large(path, size, _base64(file.get("sample", "")))
         answer = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
         if present := commit.files.get(path):
             answer["oid"] = present.etag  # what the client compares its own file with
@@ -54,17 +56,16 @@ def preupload(call: Call) -> Response:
 
 @router.on("POST", "/{prefix}{owner}/{name}.git/info/lfs/objects/batch")
 def batch(call: Call) -> Response:
-    repository, answers = call.written(), []
-    asked = call.json()
-    if asked.get("operation") != "upload":
+    (repository, token), answers = call.sent_to(), []
+    if call.json().get("operation") != "upload":
         raise Refusal(422, "Large files are downloaded from their resolve address")
-    in_parts = "multipart" in asked.get("transfers", [])
-    for oid, size in map(_object, asked.get("objects", [])):
+    in_parts = "multipart" in call.json_list("transfers", str)
+    for oid, size in map(_object, call.json_list("objects")):
         answer: dict[str, Any] = {"oid": oid, "size": size}
-        if not call.storage.blobs.claim(oid):
+        if not (call.storage.may_have(repository, token.user, oid) and call.storage.blobs.claim(oid)):
             verify = f"{call.base}/{call.names.get('kind', '')}{repository.id}.git/info/lfs/verify"
             answer["actions"] = {
-                "upload": _upload_action(call, oid, size, in_parts),
+                "upload": _upload_action(call, oid, size, token.user, in_parts),
                 "verify": {"href": verify, "header": {}},
             }
         answers.append(answer)
@@ -72,9 +73,9 @@ def batch(call: Call) -> Response:
     return JSONResponse({"transfer": transfer, "objects": answers}, media_type=_LFS_TYPE)
 
 
-def _upload_action(call: Call, oid: str, size: int, in_parts: bool) -> dict[str, Any]:
+def _upload_action(call: Call, oid: str, size: int, user: str, in_parts: bool) -> dict[str, Any]:
     """Where a large file is sent; one of several parts names an address for each, and one to say that all were."""
-    address, query = f"{call.base}/uploads/{oid}", call.access.upload_query(oid, size)
+    address, query = f"{call.base}/uploads/{oid}", call.access.upload_query(oid, size, user)
     header = {}
     if in_parts and (count := call.storage.parts.count(size)) > 1:
         header = {"chunk_size": str(call.storage.parts.bytes)}
@@ -82,31 +83,19 @@ def _upload_action(call: Call, oid: str, size: int, in_parts: bool) -> dict[str,
     return {"href": f"{address}?{query}", "header": header}
 
 
-def _checked_upload(call: Call) -> tuple[str, int]:
-    """The id and the size of the large file that may be sent to this address.
-
-    Raises:
-        Refusal: 400 or 403, the address is not one that this Hub gave, or has expired.
-    """
-    query, oid = call.request.query_params, call.names["oid"]
-    numbers = [query.get(name, "") for name in ("size", "expires")]
-    if not all(number.isdigit() and len(number) < 20 for number in numbers):
-        raise Refusal(400, "This upload address is not whole")
-    size, expires = map(int, numbers)
-    call.access.check_upload(oid, size, expires, query.get("signature", ""))
-    return oid, size
-
-
 @router.on("PUT", "/uploads/{oid}", stream=True)
 async def upload(call: Call) -> Response:
-    oid, size = _checked_upload(call)
+    oid = call.names["oid"]
+    size, user = call.access.check_upload(call.request, oid)
     await call.storage.blobs.receive(oid, size, call.request.stream())
+    call.storage.grants.add(oid, user)
     return Response(status_code=200)
 
 
 @router.on("PUT", "/uploads/{oid}/{part}", stream=True)
 async def upload_part(call: Call) -> Response:
-    oid, size = _checked_upload(call)
+    oid = call.names["oid"]
+    size, _ = call.access.check_upload(call.request, oid)
     sha256 = await call.storage.parts.receive(oid, size, call.names["part"], call.request.stream())
     return Response(status_code=200, headers={"ETag": f'"{sha256}"'})
 
@@ -114,16 +103,18 @@ async def upload_part(call: Call) -> Response:
 @router.on("POST", "/uploads/{oid}")
 def upload_complete(call: Call) -> Response:
     """All parts were sent. (The list of them in the body tells nothing that the SHA-256 of the whole does not.)"""
-    oid, size = _checked_upload(call)
-    if not call.storage.blobs.claim(oid):
+    oid = call.names["oid"]
+    size, user = call.access.check_upload(call.request, oid)
+    if not (call.storage.grants.has(oid, user) and call.storage.blobs.claim(oid)):
         call.storage.blobs.put_pieces(oid, size, call.storage.parts.pieces(oid, size))
+        call.storage.grants.add(oid, user)
     call.storage.parts.remove(oid)
     return Response(status_code=200)
 
 
 @router.on("POST", "/{prefix}{owner}/{name}.git/info/lfs/verify")
 def verify(call: Call) -> Response:
-    call.written()
+    call.sent_to()
     oid, size = _object(call.json())
     if not call.storage.blobs.has(oid) or call.storage.blobs.size(oid) != size:
         raise Refusal(404, f"{oid} was not uploaded, or has another size")
@@ -132,9 +123,10 @@ def verify(call: Call) -> Response:
 
 @router.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
 async def commit(call: Call) -> Response:
-    repository = await to_thread.run_sync(call.written)
-    author = call.access.demand(call.request).user
-    change = _Change(call)
+    proposed = call.flag("create_pr")
+    allowed = call.sent_to if proposed else lambda: (call.written(), call.access.demand(call.request))
+    repository, token = await to_thread.run_sync(allowed)
+    change = _Change(call, repository, token.user)
     async for line in _lines(call.request.stream()):
         await to_thread.run_sync(change.read, line)
 
@@ -142,11 +134,11 @@ async def commit(call: Call) -> Response:
         return repository.commit(
             call.names["revision"].removeprefix("refs/heads/"),
             change.apply,
-            title=str(change.header.get("summary") or "Upload files"),
-            message=str(change.header.get("description") or ""),
-            author=author,
+            title=names.text(change.header.get("summary") or "Upload files"),
+            message=names.text(change.header.get("description") or ""),
+            author=token.user,
             parent=change.header.get("parentCommit"),
-            as_pull_request=call.flag("create_pr"),
+            as_pull_request=proposed,
         )
 
     made, number = await to_thread.run_sync(finish)
@@ -185,8 +177,8 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 class _Change:
     """What a commit does to the files, read line by line; contents are stored as they come."""
 
-    def __init__(self, call: Call) -> None:
-        self._storage = call.storage
+    def __init__(self, call: Call, repository: Repository, user: str) -> None:
+        self._storage, self._repository, self._user = call.storage, repository, user
         self._steps: list[tuple[str, str, Entry | None]] = []
         self.header: dict[str, Any] = {}
 
@@ -197,24 +189,26 @@ class _Change:
         try:
             item = json.loads(line)
             key, value = item["key"], item["value"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Refusal(400, "A line of the commit is not {key, value} in JSON") from error
         if not isinstance(value, dict):
-            raise Refusal(400, f"The value of '{key}' must be an object")
+            raise Refusal(400, f"The value of {str(key)[:40]!r} must be an object")
         if key == "header":
             self.header = value
             return
         path = names.file_path(str(value.get("path", "")).rstrip("/"))
         if key == "file":
             content = value.get("content", "")
-            data = _base64(content) if value.get("encoding") == "base64" else str(content).encode()
+            data = _base64(content) if value.get("encoding") == "base64" else names.text(content).encode()
             self._steps.append((key, path, self._storage.keep(path, data)))
         elif key == "lfsFile":
-            self._steps.append((key, path, self._storage.large(path, str(value.get("oid")))))
+            self._steps.append(
+                (key, path, self._storage.large(self._repository, self._user, path, str(value.get("oid"))))
+            )
         elif key in ("deletedFile", "deletedFolder"):
             self._steps.append((key, path, None))
         else:
-            raise Refusal(400, f"Unknown operation '{key}'")
+            raise Refusal(400, f"Unknown operation {str(key)[:40]!r}")
 
     def apply(self, files: dict[str, Entry]) -> None:
         """Change ``files`` in the order of the request."""

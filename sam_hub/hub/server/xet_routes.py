@@ -18,9 +18,9 @@ router = Router()
 @router.on("GET", "/api/{kind}/{owner}/{name}/xet-write-token/{revision}")
 def write_token(call: Call) -> Response:
     """An address of its own for every asker: clients remember by the address what they have sent there."""
-    call.written()
+    _, user = call.sent_to()
     session = secrets.token_hex(16)
-    token, expires = call.access.xet_token(session)
+    token, expires = call.access.xet_token(session, user.user)
     return JSONResponse({"accessToken": token, "exp": expires, "casUrl": f"{call.base}/xet/{session}"})
 
 
@@ -40,7 +40,7 @@ async def xorb(call: Call) -> Response:
 
 @router.on("POST", "/xet/{session}/v1/shards", stream=True)
 async def shard(call: Call) -> Response:
-    call.access.check_xet(call.request, call.names["session"])
+    user = call.access.check_xet(call.request, call.names["session"])
     body = bytearray()
     async for chunk in call.request.stream():
         body += chunk
@@ -48,15 +48,17 @@ async def shard(call: Call) -> Response:
             raise Refusal(413, "The shard is too large")
     try:
         for file in files_of(bytes(body)):
-            await to_thread.run_sync(_put_together, call, file)
+            await to_thread.run_sync(_put_together, call, file, user)
     except Malformed as error:
         raise Refusal(400, f"The upload can't be read: {error}") from error
     return JSONResponse({"result": 1})
 
 
-def _put_together(call: Call, file: XetFile) -> None:
-    if not call.storage.blobs.claim(file.sha256):
+def _put_together(call: Call, file: XetFile, user: str) -> None:
+    """Also what is here already: that it is known by its id is no proof that the user has it."""
+    if not (call.storage.grants.has(file.sha256, user) and call.storage.blobs.claim(file.sha256)):
         call.storage.blobs.put_pieces(file.sha256, file.size, _pieces(call, file))
+        call.storage.grants.add(file.sha256, user)
 
 
 def _pieces(call: Call, file: XetFile) -> Iterator[bytes]:

@@ -268,6 +268,8 @@ def _local_files(folder: Path) -> tuple[LocalFile, ...]:
         name = path.relative_to(folder).as_posix()
         if not path.is_file() or any(part.startswith(".") for part in name.split("/")):
             continue
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{name} is a link to a file elsewhere", "Put a copy of that file there.")
         if problem := name_problem(name):
             raise InputError(f"{name!r} can't be pushed: {problem}", "Rename the file.")
         if name.lower().endswith(PICKLES):

@@ -69,6 +69,19 @@ def test_a_broken_card_is_told_before_anything_is_sent(hub: Hub, adapter: Path) 
         push(hub, plan_push(hub, adapter, "acme/new"), "First")
 
 
+def test_files_from_elsewhere_and_pickles_in_capitals_are_not_sent(
+    hub: Hub, adapter: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("not part of the model")
+    (adapter / "notes.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match=r"notes\.md is a link to a file elsewhere"):
+        plan_push(hub, adapter, "acme/new")
+    (adapter / "notes.md").unlink()
+    (adapter / "M.BIN").write_bytes(b"pickled")
+    with pytest.raises(InputError, match=r"M\.BIN is a pickle"):
+        plan_push(hub, adapter, "acme/new")
+
+
 def test_folders_that_can_not_be_pushed(hub: Hub, adapter: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no folder"):
         plan_push(hub, tmp_path / "none", "acme/new")

@@ -69,6 +69,13 @@ def test_private_and_gated_are_for_their_owner(
     assert hub.api().model_info("ann/secret").id == "ann/secret"  # this Hub's owner sees all
 
 
+def test_asking_for_tokens_of_a_hub_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    assert Tokens(tmp_path / "none").all() == []
+    with pytest.raises(Refusal, match="no token"):
+        Tokens(tmp_path / "none").remove("laptop")
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_token_is_kept_as_a_hash_and_ends_when_it_is_removed(
     server: ServerProcess, tokens: Tokens, hub_root: Path
 ) -> None:

@@ -251,4 +251,4 @@ class Repository:
     def lock(self) -> FileLock:
         """A lock on this name, of a repository or of none. It lies beside the folder, which may go."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder.with_name(f".{self.folder.name}.lock"))
+        return FileLock(self.folder.with_name(f".lock-{self.folder.name}"))

@@ -66,7 +66,6 @@ class Tokens:
     """
 
     def __init__(self, root: Path) -> None:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = root / "tokens.json"
         self.session = os.environ.pop(GIVEN, None) or new_secret()
         self._own = Token("session", OWNER, "write", _hash(self.session), now())
@@ -89,6 +88,7 @@ class Tokens:
         if role not in ROLES:
             raise Refusal(400, f"A token's role is one of: {', '.join(ROLES)}")
         secret = new_secret()
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(self._file.with_name(".tokens.lock")):
             there = self.all()
             if any(token.name == name for token in there):
@@ -102,10 +102,10 @@ class Tokens:
         Raises:
             Refusal: 404, there is none of this name.
         """
+        if all(token.name != name for token in self.all()):
+            raise Refusal(404, f"There is no token '{name}'")
         with FileLock(self._file.with_name(".tokens.lock")):
             there = self.all()
-            if all(token.name != name for token in there):
-                raise Refusal(404, f"There is no token '{name}'")
             self._write([token for token in there if token.name != name])
 
     def find(self, secret: str) -> Token | None:

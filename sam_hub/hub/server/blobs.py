@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Container, Iterator
 from contextlib import contextmanager, suppress
@@ -15,11 +14,10 @@ from typing import BinaryIO
 
 from anyio import to_thread
 
-from sam_hub.hub.server.answers import Refusal, whole_number
+from sam_hub.hub.server.answers import Refusal
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-SESSION = re.compile(r"[0-9a-f]{32}")
-_BATCH = 1024 * 1024  # a change of threads costs less than what lies in one
+BATCH = 1024 * 1024  # a change of threads costs less than what lies in one
 
 
 @contextmanager
@@ -31,7 +29,7 @@ def durable(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
-            _sync_file(file)
+            sync_file(file)
         temporary.chmod(mode)
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -45,7 +43,7 @@ def write_durable(path: Path, data: bytes, mode: int = 0o644) -> None:
         file.write(data)
 
 
-def _sync_file(file: BinaryIO) -> None:
+def sync_file(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 
@@ -142,7 +140,7 @@ class BlobStore:
             Refusal: 400, the bytes are not those that were announced; nothing is kept.
         """
         with durable(self.path(sha256)) as file:
-            received = _Received(file, size)
+            received = Received(file, size)
             for piece in pieces:
                 received.take(piece)
             received.check(sha256)
@@ -150,13 +148,13 @@ class BlobStore:
     async def receive(self, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
         """As `put_pieces`, of a stream of bytes."""
         with durable(self.path(sha256)) as file:
-            received = _Received(file, size)
-            await _fed(received.take, chunks)
+            received = Received(file, size)
+            await fed(received.take, chunks)
             received.check(sha256)
-            await to_thread.run_sync(_sync_file, file)  # the slow part of `durable`, off the event loop
+            await to_thread.run_sync(sync_file, file)  # the slow part of `durable`, off the event loop
 
 
-async def _fed(take: Callable[[bytes], object], chunks: AsyncIterator[bytes]) -> None:
+async def fed(take: Callable[[bytes], object], chunks: AsyncIterator[bytes]) -> None:
     """Give the chunks to ``take``, some at a time, in another thread, while the next ones are on their way."""
     waiting, size = [], 0
     busy: asyncio.Future[object] | None = None
@@ -164,7 +162,7 @@ async def _fed(take: Callable[[bytes], object], chunks: AsyncIterator[bytes]) ->
         async for chunk in chunks:
             waiting.append(chunk)
             size += len(chunk)
-            if size >= _BATCH:
+            if size >= BATCH:
                 if busy:
                     await busy
                 busy = asyncio.ensure_future(to_thread.run_sync(take, b"".join(waiting)))
@@ -177,16 +175,7 @@ async def _fed(take: Callable[[bytes], object], chunks: AsyncIterator[bytes]) ->
             await asyncio.wait([busy])  # whoever called closes the file next
 
 
-async def _at_most(limit: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    received = 0
-    async for chunk in chunks:
-        received += len(chunk)
-        if received > limit:
-            raise Refusal(413, f"A xorb has at most {limit} bytes")
-        yield chunk
-
-
-class _Received:
+class Received:
     """Bytes on their way into a file: how many, and their SHA-256."""
 
     def __init__(self, file: BinaryIO, limit: int) -> None:
@@ -210,112 +199,3 @@ class _Received:
         """Raises: Refusal 400, they are others than announced."""
         if self.size != self._limit or self.sha256 != sha256:
             raise Refusal(400, f"The bytes received are not those of {sha256}")
-
-
-class Grants:
-    """Who has sent which content: a file for each, swept a day later."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def _path(self, sha256: str, user: str) -> Path:
-        return self.folder / sha256[:2] / f"{sha256}.{user}"
-
-    def add(self, sha256: str, user: str) -> None:
-        """This user had all its bytes."""
-        path = self._path(sha256, user)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-    def has(self, sha256: str, user: str) -> bool:
-        """Whether this user sent it."""
-        return self._path(sha256, user).is_file()
-
-
-class PartStore:
-    """Large files on their way in, in parts: one that did not arrive is sent again, and not all of them.
-
-    ``bytes``: of each part but a file's last.
-    """
-
-    def __init__(self, folder: Path, bytes: int) -> None:
-        self.folder, self.bytes = folder, bytes
-
-    def count(self, size: int) -> int:
-        """How many parts a file of ``size`` bytes has."""
-        return -(-size // self.bytes)
-
-    def _path(self, sha256: str, number: int) -> Path:
-        return self.folder / sha256 / str(number)
-
-    async def receive(self, sha256: str, size: int, part: str, chunks: AsyncIterator[bytes]) -> str:
-        """Keep part number ``part`` (from 1) of a file of ``size`` bytes; returns the part's own SHA-256.
-
-        Raises:
-            Refusal: 400, the file has no such part, or the part has another length; nothing is kept.
-        """
-        number = whole_number(part) or 0
-        if not 1 <= number <= self.count(size):
-            raise Refusal(400, f"A file of {size} bytes has no part {part}")
-        length = min(self.bytes, size - self.bytes * (number - 1))
-        with durable(self._path(sha256, number)) as file:
-            received = _Received(file, length)
-            await _fed(received.take, chunks)
-            if received.size != length:
-                raise Refusal(400, f"Part {part} has {length} bytes, and {received.size} were sent")
-            await to_thread.run_sync(_sync_file, file)
-        return received.sha256
-
-    def pieces(self, sha256: str, size: int) -> Iterator[bytes]:
-        """What the parts of a file hold, in order.
-
-        Raises:
-            Refusal: 400, one of them was not sent.
-        """
-        for number in range(1, self.count(size) + 1):
-            try:
-                with self._path(sha256, number).open("rb") as file:
-                    while piece := file.read(_BATCH):
-                        yield piece
-            except FileNotFoundError as error:
-                raise Refusal(400, f"Part {number} of {sha256} was not sent") from error
-
-    def remove(self, sha256: str) -> None:
-        """Forget the parts of a file."""
-        shutil.rmtree(self.folder / sha256, ignore_errors=True)
-
-
-class XorbStore:
-    """What Xet clients send before it is put together as files: a folder for each session, swept a day later."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def _path(self, session: str, name: str) -> Path:
-        if not SESSION.fullmatch(session) or not SHA256.fullmatch(name):
-            raise Refusal(400, "A xorb is named by 64 hexadecimal digits")
-        return self.folder / session / name
-
-    async def receive(self, session: str, name: str, chunks: AsyncIterator[bytes], limit: int) -> bool:
-        """Keep a stream of bytes; returns whether it was not here before.
-
-        Raises:
-            Refusal: 413, there are more than ``limit`` bytes; nothing is kept.
-        """
-        path = self._path(session, name)
-        fresh = not path.exists()
-        with durable(path) as file:
-            await _fed(file.write, _at_most(limit, chunks))
-            await to_thread.run_sync(_sync_file, file)
-        return fresh
-
-    def open(self, session: str, name: str) -> BinaryIO:
-        """Read one.
-
-        Raises:
-            Refusal: 400, it was not sent.
-        """
-        try:
-            return self._path(session, name).open("rb")
-        except FileNotFoundError as error:
-            raise Refusal(400, f"The xorb {name} was not sent") from error

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sam_hub.hub.server import names
 from sam_hub.hub.server.answers import Refusal, repo_not_found
-from sam_hub.hub.server.blobs import BlobStore, Grants, PartStore, XorbStore, git_oid, lfs_pointer
+from sam_hub.hub.server.blobs import BlobStore, git_oid, lfs_pointer
+from sam_hub.hub.server.incoming import Grants, PartStore, XorbStore
 from sam_hub.hub.server.repository import Entry, Repository, now
 from sam_hub.hub.server.tokens import OWNER
 

@@ -17,6 +17,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import get_session
 
 from sam_hub.hub.connection import Hub
+from sam_hub.hub.server.storage import Storage
 from tests.hub.conftest import publish
 
 
@@ -132,6 +133,21 @@ def test_a_long_list_comes_in_pages(hub: Hub, api: HfApi) -> None:
         url = answer.links.get("next", {}).get("url")
     assert [len(page) for page in pages] == [2, 2, 1]
     assert len({name for page in pages for name in page}) == 5
+
+
+def test_long_trees_and_histories_come_whole(hub: Hub, api: HfApi, hub_root: Path) -> None:
+    api.create_repo("acme/long")
+    many = [CommitOperationAdd(f"notes/{number:04}.txt", b"same") for number in range(1_100)]
+    api.create_commit("acme/long", many, commit_message="Many files")
+    repository = Storage(hub_root).repository("models", "acme", "long")
+    for number in range(60):
+        entry = Storage(hub_root).keep("count.txt", str(number).encode())
+        repository.commit(
+            "main", lambda files, entry=entry: files.update({entry.path: entry}), title=f"{number}"
+        )
+    assert len(api.list_repo_files("acme/long")) == 1_102
+    titles = [commit.title for commit in api.list_repo_commits("acme/long")]
+    assert titles == [*map(str, reversed(range(60))), "Many files", "initial commit"]
 
 
 def test_strangers_see_what_is_public_only(hub: Hub, stranger: Hub, adapter: Path) -> None:

@@ -16,6 +16,7 @@ from sam_hub.hub.server.blobs import SHA256
 from sam_hub.hub.server.call import Call, Router
 from sam_hub.hub.server.repository import Commit, Entry, Repository
 from sam_hub.hub.server.storage import REGULAR_LIMIT, is_large
+from sam_hub.hub.server.tokens import Token
 
 router = Router()
 _LINE_LIMIT = 2 * REGULAR_LIMIT  # base64 is 4/3 of a file
@@ -123,9 +124,7 @@ def verify(call: Call) -> Response:
 
 @router.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
 async def commit(call: Call) -> Response:
-    proposed = call.flag("create_pr")
-    allowed = call.sent_to if proposed else lambda: (call.written(), call.access.demand(call.request))
-    repository, token = await to_thread.run_sync(allowed)
+    repository, token = await to_thread.run_sync(_committing, call)
     change = _Change(call, repository, token.user)
     async for line in _lines(call.request.stream()):
         await to_thread.run_sync(change.read, line)
@@ -138,7 +137,7 @@ async def commit(call: Call) -> Response:
             message=names.text(change.header.get("description") or ""),
             author=token.user,
             parent=change.header.get("parentCommit"),
-            as_pull_request=proposed,
+            as_pull_request=call.flag("create_pr"),
         )
 
     made, number = await to_thread.run_sync(finish)
@@ -152,6 +151,13 @@ async def commit(call: Call) -> Response:
     if number is not None:
         answer |= {"pullRequestUrl": f"{page}/discussions/{number}"}
     return JSONResponse(answer)
+
+
+def _committing(call: Call) -> tuple[Repository, Token]:
+    """The repository and the token of a commit: who may write may commit, who may send may propose."""
+    if call.flag("create_pr"):
+        return call.sent_to()
+    return call.written(), call.access.demand(call.request)
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -73,17 +73,36 @@ def add(
     base: Annotated[str | None, typer.Option(help="Its base, where it does not say.")] = None,
     domain: Annotated[str | None, typer.Option(help="Its domain, where it does not say.")] = None,
     prompt_format: Annotated[str | None, typer.Option(help="b2ner or json, where it does not say.")] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Inspect experts on the Hub and add them to the catalog, pinned to their commit."""
+    from sam_hub.jobs.inquiries import Inspect
     from sam_hub.jobs.works.experts import AddExperts
 
+    if dry_run:
+        _show_inspections([Inspect(repo, revision).answer(Place()) for repo in repos], as_json)
+        return
     work = AddExperts(tuple(repos), revision, tuple(label or ()), base, domain, prompt_format)
     added = perform(Place(), work, tell=(lambda line: None) if as_json else say)["experts"]
     if as_json:
         show_json(added)
     else:
         say(f"Next: sam-hub pull {' '.join(expert['repo'] for expert in added)}")
+
+
+def _show_inspections(found: list[dict[str, Any]], as_json: bool) -> None:
+    """What models on the Hub are, and whether they can serve."""
+    if as_json:
+        show_json([{key: value for key, value in one.items() if key != "card"} for one in found])
+        return
+    for one in found:
+        what = f"LoRA of rank {one['rank']} for {one['base']}" if one["kind"] == "adapter" else "full model"
+        print(f"{one['repo']} at {one['commit'][:8]}: {one['verdict']}")
+        print(f"  {what}, {megabytes(one['size'])}, licence {one['licence'] or 'not stated'}")
+        print(f"  entity types: {', '.join(one['labels']) or 'not stated'}")
+        for reason in (*one["reasons"], *one["warnings"]):
+            print(f"  {reason}")
 
 
 def pull(

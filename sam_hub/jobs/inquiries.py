@@ -65,13 +65,14 @@ class Inspect(Inquiry):
     """What a model on the Hub is, whether it can serve, and its card: the fields of `Inspection`, and "card"."""
 
     repo: str
+    revision: str = "main"
 
     def answer(self, place: Place) -> dict[str, Any]:
         """Look at its files on the Hub; no weights are fetched."""
         from sam_hub.hub.inspection import inspect
 
-        found = inspect(place.hub, self.repo)
-        names = ("commit", "base", "licence", "labels", "kind", "rank", "size", "domain", "verdict")
+        found = inspect(place.hub, self.repo, self.revision)
+        names = ("repo", "commit", "base", "licence", "labels", "kind", "rank", "size", "domain", "verdict")
         values = {name: getattr(found, name) for name in names}
         lists = {"reasons": list(found.reasons), "warnings": list(found.warnings)}
         return {**values, **lists, "card": _card_on_hub(place, self.repo, found.commit)}

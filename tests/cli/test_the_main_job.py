@@ -40,6 +40,16 @@ def test_added_experts_are_pinned_and_listed(sam_hub: Call) -> None:
     assert [e["repo"] for e in sam_hub("list", "--label", "court")] == ["acme/ner-law"]
 
 
+def test_a_look_at_an_expert_adds_nothing(sam_hub: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    (seen,) = sam_hub("add", NAMES[0], "--dry-run")
+    assert (seen["verdict"], seen["kind"], seen["rank"]) == ("usable", "adapter", 4)
+    assert run(["add", *NAMES, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count(": usable") == 3
+    assert "LoRA of rank 4 for acme/base" in shown
+    assert sam_hub("list") == []
+
+
 def test_a_pull_brings_the_base_once(pulled: Call) -> None:
     assert [base["repo"] for base in pulled("list", "--bases")] == ["acme/base"]
     assert all(Path(expert["path"], "adapter_model.safetensors").is_file() for expert in pulled("list"))

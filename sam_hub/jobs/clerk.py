@@ -6,6 +6,7 @@ Lines of JSON go to its standard input and come from its standard output; it end
 from __future__ import annotations
 
 import asyncio
+import importlib
 import itertools
 import json
 import os
@@ -14,13 +15,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sam_hub import errors
 from sam_hub.errors import SamHubError, of_the_system
 from sam_hub.jobs.inquiries import Inquiry
 from sam_hub.jobs.process import environment
 from sam_hub.settings import Settings
+
+if TYPE_CHECKING:
+    from sam_hub.jobs.place import Place
 
 LINE_LIMIT = 64 * 1024 * 1024  # bytes of one answer
 AT_A_TIME = 4
@@ -141,6 +145,17 @@ def _refusal(question: dict[str, Any], kind: str, title: str, action: str) -> st
     return json.dumps({"id": question["id"], "error": {"kind": kind, "title": title, "action": action}})
 
 
+def _prepare(place: Place) -> None:
+    """What most questions need, before threads ask for it at once.
+
+    Libraries whose modules import each other in a circle (SQLAlchemy) fail where two threads are the first to import
+    them. What can't be had is for the questions to say.
+    """
+    importlib.import_module("huggingface_hub.hf_api")
+    with suppress(SamHubError, OSError):
+        _ = place.settings, place.catalog
+
+
 def main() -> None:
     """Answer questions until standard input ends."""
     from sam_hub.jobs.place import Place
@@ -148,7 +163,7 @@ def main() -> None:
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no answer
     place, lock = Place(), threading.Lock()
-    _ = place.settings  # before threads ask for it at once
+    _prepare(place)
 
     def answer(question: dict[str, Any]) -> None:
         try:

@@ -14,7 +14,7 @@ import pytest
 from sam_hub.catalog import ExpertCreate, add_expert, open_catalog
 from sam_hub.errors import CatalogError, SamHubError
 from sam_hub.jobs.clerk import Clerk
-from sam_hub.jobs.inquiries import Card, Inquiry, MergeMethods, PlanRemoval
+from sam_hub.jobs.inquiries import Card, Inquiry, MergeMethods, PlanRemoval, PlanUpdate
 from sam_hub.jobs.process import environment
 from sam_hub.settings import Settings
 
@@ -78,6 +78,17 @@ async def test_several_questions_at_once_get_each_their_own_answer_from_one_proc
     assert (card, plan["ref"]) == (CARD, f"o/news@{'a' * 40}")
     assert cards == [CARD] * 10
     assert len(processes()) == 1
+
+
+async def test_the_first_questions_of_a_new_clerk_may_come_at_once(home):
+    for _ in range(6):  # two threads that are the first to import a library have failed in one of two tries
+        clerk = Clerk(home)
+        first = [clerk.ask(Card("news")), clerk.ask(PlanRemoval("news")), clerk.ask(PlanUpdate(()))]
+        card, plan, update = await asyncio.gather(*first, return_exceptions=True)
+        await clerk.close()
+        assert (card, plan["ref"]) == (CARD, f"o/news@{'a' * 40}")
+        assert "Offline" in str(update)
+    await asyncio.sleep(0.05)
 
 
 async def test_a_clerk_that_died_idle_is_started_anew(clerk):

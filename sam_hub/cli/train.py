@@ -46,6 +46,9 @@ def train(
     ] = None,
     repo: Annotated[str, typer.Option(help="The expert's name on the Hub, for its card.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="auto, float32 or bfloat16; auto: bfloat16 where the hardware has it.")
+    ] = "auto",
     test_sentences: Annotated[int, typer.Option(min=0, help="Of each test split, to measure on.")] = 200,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -80,6 +83,7 @@ def train(
             repo=repo,
             data_root=data_root,
             device=device,
+            dtype=dtype,
             test_sentences=test_sentences,
             on_progress=lambda p: watch(_line(p), p.step, p.steps),
             say=say,

@@ -24,6 +24,7 @@ def main() -> None:
         "data", type=Path, nargs="?", default=Path(), help="where the recipe's data folders lie"
     )
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16")
     given = parser.parse_args()
     try:
         trained = train_adapter(
@@ -32,6 +33,7 @@ def main() -> None:
             given.out,
             data_root=given.data,
             device=given.device,
+            dtype=given.dtype,
             on_progress=_show,
         )
     except SamHubError as error:

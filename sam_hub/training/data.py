@@ -27,12 +27,13 @@ COMMON = frozenset((
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Prepared sentences of one source, with its labels (most frequent first) and their other names."""
+    """Prepared sentences of one source, with its labels (most frequent first), their other names, and distractors."""
 
     sentences: tuple[Sentence, ...]
     labels: tuple[str, ...]
     share: float
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    distractors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
             allowed -= not sentence.entities
             if sentence.entities or allowed >= 0:
                 kept.append(sentence)
-        sets.append(LabelledSet(tuple(kept), labels_of(kept), source.share, source.names))
+        sets.append(
+            LabelledSet(tuple(kept), labels_of(kept), source.share, source.names, source.distractors)
+        )
     return sets
 
 
@@ -129,7 +132,7 @@ def _distractors(recipe: TrainingRecipe, source: LabelledSet, chance: random.Ran
     if not recipe.most_distractors:
         return []
     own = {*source.labels, *(name for names in source.names.values() for name in names)}
-    others = [label for label in recipe.distractors if label not in own]
+    others = [label for label in source.distractors if label not in own]
     return chance.sample(others, min(len(others), chance.randint(0, recipe.most_distractors)))
 
 

@@ -15,13 +15,13 @@ from sam_hub.hub.cards import Evaluation, ExpertCard, ScoreRow, expert_card
 from sam_hub.hub.inspection import DESCRIPTOR, METADATA
 from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.embedding import describe
-from sam_hub.inference.models import load_model, with_adapter
+from sam_hub.inference.models import choose_device, load_model, with_adapter
 from sam_hub.inference.prediction import predict
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
 from sam_hub.training.data import origin_of, read_sets, read_source
 from sam_hub.training.recipe import TrainingRecipe
-from sam_hub.training.trainer import RECORD, WEIGHTS, Progress, train_adapter
+from sam_hub.training.trainer import RECORD, WEIGHTS, Progress, train_adapter, training_dtype
 
 CARD = "README.md"
 NOT_STATED = "not stated"
@@ -37,6 +37,7 @@ def make_expert(
     repo: str = "",
     data_root: Path = Path(),
     device: str = "auto",
+    dtype: str = "auto",
     checkpoint_every: int = 50,
     test_sentences: int = TEST_SENTENCES,
     on_progress: Callable[[Progress], None] = lambda progress: None,
@@ -65,6 +66,7 @@ def make_expert(
             out,
             data_root=data_root,
             device=device,
+            dtype=dtype,
             checkpoint_every=checkpoint_every,
             on_progress=on_progress,
         )
@@ -74,7 +76,8 @@ def make_expert(
     sets = read_sets(recipe, data_root)
     _write_json(out / DESCRIPTOR, describe([s for part in sets for s in part.sentences]).as_dict())
     say("Measuring expert and base on the test split")
-    evaluations = measure(recipe, base, out, data_root, device, test_sentences) if test_sentences else ()
+    numbers = (device, training_dtype(dtype, choose_device(device)))
+    evaluations = measure(recipe, base, out, data_root, *numbers, test_sentences) if test_sentences else ()
     about = _metadata(recipe, base, base_repo, out, data_root, evaluations)
     (out / CARD).write_text(_card(repo or recipe.name, recipe, about, evaluations), encoding="utf-8")
     _write_json(out / METADATA, about)
@@ -110,7 +113,7 @@ def _name_base(out: Path, base_repo: str) -> None:
 
 
 def measure(
-    recipe: TrainingRecipe, base: Path, adapter: Path, data_root: Path, device: str, most: int
+    recipe: TrainingRecipe, base: Path, adapter: Path, data_root: Path, device: str, dtype: str, most: int
 ) -> tuple[Evaluation, ...]:
     """Strict scores of the adapter and of the untuned base on a seeded part of each source's test split.
 
@@ -120,7 +123,7 @@ def measure(
     if not measured:
         return ()
     tests = [_test_part(recipe, number, data_root, most) for number in measured]
-    loaded = load_model(base, device=device)
+    loaded = load_model(base, device=device, dtype=dtype)
     rows: dict[str, list[ScoreRow]] = {}
     for name, folder in ((recipe.name, adapter), ("base, untuned", None)):
         with with_adapter(loaded, folder) as ready:

@@ -45,6 +45,9 @@ class DataSource:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Other names of a label, such as {"person": ["human being", "name of a person"]}: each pack calls it by one of
     them or by its own, so that the expert reads the label set instead of knowing it by heart."""
+    distractors: tuple[str, ...] = ()
+    """Labels of things that these texts do not hold; some stand in a pack's label set all the same. Never those of things
+    that are there and not labelled: that would teach to pass over them."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,8 @@ class TrainingRecipe:
     """Longer examples (question and answer) are left out."""
     label_dropout: float = 0.2
     """The chance of a label to be left out of the label set, and its entities out of the answer."""
-    distractors: tuple[str, ...] = ()
-    """Labels that nothing in the data is called by; some stand in each pack's label set all the same."""
     most_distractors: int = 0
-    """At most so many of them in one label set."""
+    """At most so many of the source's distractors stand in a pack's label set."""
     pack: int = 8
     """Examples that share one label set, and so one computed prompt prefix; one optimiser step."""
     rank: int = 4
@@ -117,14 +118,15 @@ class TrainingRecipe:
             )
         try:
             sources = tuple(_source(plain) for plain in values["data"])
-            return cls(**{**values, "data": sources, "distractors": tuple(values.get("distractors", ()))})
+            return cls(**{**values, "data": sources})
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"The recipe is not complete: {error}", "Give name, domain and data.") from error
 
 
 def _source(plain: Mapping[str, Any]) -> DataSource:
     names = {label: tuple(others) for label, others in plain.get("names", {}).items()}
-    return DataSource(**{**plain, "keep": tuple(plain.get("keep", ())), "names": names})
+    lists = {name: tuple(plain.get(name, ())) for name in ("keep", "distractors")}
+    return DataSource(**{**plain, **lists, "names": names})
 
 
 def read_recipe(file: Path) -> TrainingRecipe:

@@ -19,8 +19,8 @@ from tests.training.conftest import EMPTY, SENTENCES, recipe
 
 
 def test_a_recipe_is_read_back_as_it_was_written(tmp_path):
-    first = DataSource("a", {"x": "y"}, ("y",), True, 2.0, {"y": ("why", "wye")})
-    written = recipe(data=(first, DataSource("b")), distractors=("z",), most_distractors=2)
+    first = DataSource("a", {"x": "y"}, ("y",), True, 2.0, {"y": ("why", "wye")}, ("z",))
+    written = recipe(data=(first, DataSource("b")), most_distractors=2)
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps(written.as_dict()))
     assert read_recipe(file) == written
@@ -143,10 +143,9 @@ def test_a_label_is_called_by_several_names_in_question_and_answer_alike(data):
 
 
 def test_distractors_stand_among_the_labels_and_in_no_answer(data):
-    source = replace(recipe().data[0], names={"person": ("who",)})
-    chosen = recipe(
-        data=(source,), distractors=("gene", "who", "dish", "court"), most_distractors=2, examples=400
-    )
+    distractors = ("gene", "who", "dish", "court")
+    source = replace(recipe().data[0], names={"person": ("who",)}, distractors=distractors)
+    chosen = recipe(data=(source,), most_distractors=2, examples=400)
     extra = [set(p.labels) - {"person", "who", "place"} for p in packs(read_sets(chosen, data), chosen)]
     assert set().union(*extra) == {"gene", "dish", "court"}  # "who" may be in an answer
     assert {len(labels) for labels in extra} == {0, 1, 2}

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sam_hub.errors import InputError
+from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.formats import get_format
 from sam_hub.training.data import Pack, encode_pack, packs, read_sets
 from sam_hub.training.trainer import CHECKPOINT, WEIGHTS, pack_loss, train_adapter
@@ -73,6 +73,17 @@ def test_thirty_steps_lower_the_loss_and_peft_reads_what_was_written(base, data,
     ]
     plain = AutoModelForCausalLM.from_pretrained(base)
     assert PeftModel.from_pretrained(plain, tmp_path / "out").peft_config["default"].r == recipe().rank
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_base_can_be_computed_in_either_number_type(base, data, tmp_path, dtype):
+    chosen, told = recipe(examples=20, pack=1), []
+    options = {"data_root": data, "device": "cpu", "on_progress": told.append}
+    trained = train_adapter(chosen, base, tmp_path, dtype=dtype, **options)
+    assert trained.dtype == dtype
+    assert told[-1].loss < told[0].loss
+    with pytest.raises(UsageError, match="no number type 'int3'"):
+        train_adapter(chosen, base, tmp_path / "other", dtype="int3", **options)
 
 
 class Killed(BaseException):

@@ -24,6 +24,8 @@ COMMON = frozenset((
 ))
 # fmt: on
 
+MOST_PASSED_OVER = 10
+
 
 @dataclass(frozen=True)
 class LabelledSet:
@@ -95,9 +97,7 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
             allowed -= not sentence.entities
             if sentence.entities or allowed >= 0:
                 kept.append(sentence)
-        sets.append(
-            LabelledSet(tuple(kept), labels_of(kept), source.share, source.names, source.distractors)
-        )
+        sets.append(LabelledSet(tuple(kept), labels_of(kept), source.share, source.names, source.distractors))
     return sets
 
 
@@ -106,6 +106,8 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
 
     Every source is passed over in shuffled order, anew when it is used up; sources take turns by their
     shares. A pack's label set is shuffled, thinned by label dropout, called by other names, and mixed with distractors.
+    Of the sentences that lose all their entities with the labels, most are passed over: many empty answers teach to
+    give no other.
     """
     chance = random.Random(recipe.seed)
     streams = [_endless(s.sentences, random.Random(f"{recipe.seed}:{i}")) for i, s in enumerate(sets)]
@@ -116,8 +118,20 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
         called = _called(labels, sets[which].names, chance)
         shown = list(dict.fromkeys([*called.values(), *_distractors(recipe, sets[which], chance)]))
         chance.shuffle(shown)
-        chosen = [next(streams[which]) for _ in range(recipe.pack)]
-        yield Pack(tuple(shown), tuple(_renamed(sentence, called) for sentence in chosen))
+        yield Pack(tuple(shown), tuple(_examples(streams[which], called, recipe, chance)))
+
+
+def _examples(
+    stream: Iterator[Sentence], called: Mapping[str, str], recipe: TrainingRecipe, chance: random.Random
+) -> Iterator[Sentence]:
+    """A pack's sentences with the entities of its labels alone, as they are called."""
+    for _ in range(recipe.pack):
+        for _ in range(MOST_PASSED_OVER):  # a label may be so rare that hardly a sentence has it
+            sentence = next(stream)
+            renamed = _renamed(sentence, called)
+            if renamed.entities or not sentence.entities or chance.random() < recipe.empty_share:
+                break
+        yield renamed
 
 
 def _called(

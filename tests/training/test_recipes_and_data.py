@@ -131,6 +131,21 @@ def test_a_label_that_was_dropped_is_gone_from_the_answers_too(data):
             assert [e.text for e in sentence.entities] == wanted
 
 
+def test_sentences_that_lose_all_entities_with_a_label_are_mostly_passed_over(data, tmp_path):
+    """Else a recipe with much label dropout learns to find nothing."""
+    (tmp_path / "travel").mkdir()
+    half = [Sentence(s.text, s.entities[i % 2 : i % 2 + 1]) for i, s in enumerate(SENTENCES)]
+    (tmp_path / "travel" / "train.jsonl").write_text(to_jsonl(half))
+
+    def emptied(share):
+        chosen = recipe(label_dropout=0.5, empty_share=share, examples=2000)
+        asked = [s for pack in packs(read_sets(chosen, tmp_path), chosen) for s in pack.sentences]
+        return sum(not s.entities for s in asked) / len(asked)
+
+    assert emptied(0) < 0.01
+    assert 0.05 < emptied(0.3) < 0.2 < emptied(0.99)
+
+
 def test_a_label_is_called_by_several_names_in_question_and_answer_alike(data):
     source = replace(recipe().data[0], names={"person": ("human being", "who")})
     chosen = recipe(data=(source,), label_dropout=0, examples=400)

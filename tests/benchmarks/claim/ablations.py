@@ -1,0 +1,44 @@
+"""One factor of the method at a time; everything else as in the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from sam_hub.evaluation.integration import INTERSECTION, UNION
+from sam_hub.selection.votes import LEAVE_SELF_OUT, PLAIN
+from tests.benchmarks.claim.systems import Bench, Setup, Target
+
+METHODS = ("ties", "task_arithmetic", "dare_ties", "linear", "model_stock", "breadcrumbs_ties", "sce")
+DENSITIES = (0.2, 0.5, 0.8, 1.0)
+COUNTS = (1, 2, 3, 5)
+SAMPLES = (10, 20, 40, 100)
+
+
+def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
+    """(factor, value, setup); the default itself stands once under every factor."""
+    for k in (*(k for k in COUNTS if k < experts), experts):
+        yield "k", "all" if k == experts else str(k), replace(default, k=k)
+    for method in METHODS:
+        yield "method", method, replace(default, method=method)
+    for density in DENSITIES:
+        yield "density", str(density), replace(default, parameters={"density": density})
+    for by_score in (False, True):
+        yield "weights", "by score" if by_score else "equal", replace(default, by_score=by_score)
+    for sample in SAMPLES:
+        yield "sample", str(sample), replace(default, sample=sample)
+    for votes in (LEAVE_SELF_OUT, PLAIN):
+        yield "votes", votes, replace(default, votes=votes)
+    for rule in (UNION, INTERSECTION):
+        yield "integration", rule, replace(default, rule=rule)
+    yield "integration", "one merge of both choices", replace(default, together=True)
+
+
+def ablate(bench: Bench, target: Target, default: Setup) -> list[dict[str, Any]]:
+    """SaM's answers under every variant."""
+    found = []
+    for factor, value, setup in variants(default, len(target.experts)):
+        answer = bench.varied(target, setup)
+        found.append({"factor": factor, "value": value, "default": setup == default, **answer})
+    return found

@@ -1,0 +1,69 @@
+"""The targets of the two suites, with the texts to select by and the labelled sentences to score on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_hub import catalog as records
+from sam_hub.ner.readers import labels_of, read_corpus
+from sam_hub.ner.text import Sentence, restrict
+from sam_hub.training.data import read_source
+from sam_hub.training.recipe import DataSource, TrainingRecipe
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+LEFT_OUT = "miscellaneous"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A target: raw texts to select by, labelled sentences to score on, and the domain whose experts may not help."""
+
+    name: str
+    corpus: tuple[Sentence, ...]
+    gold: tuple[Sentence, ...]
+    labels: tuple[str, ...]
+    domain: str | None = None
+
+
+def crossner(most: int) -> Iterator[Goal]:
+    """The five domains of CrossNER, without ``miscellaneous``, as published tables have it."""
+    for folder in sorted((DATA / "targets").iterdir()):
+        gold = read_corpus(folder / "test.jsonl")
+        labels = tuple(label for label in labels_of(gold) if label != LEFT_OUT)
+        corpus = tuple(read_corpus(folder / "dev.jsonl"))
+        yield Goal(folder.name.partition("__")[0], _bare(corpus), _part(gold, labels, most), labels)
+
+
+def sources(experts: Sequence[records.Expert], most: int) -> Iterator[Goal]:
+    """Leave one domain out: the first data set of every expert, its labels prepared as for that expert.
+
+    A data set without a dev split gives the unlabelled texts of its train split: no expert that may help saw them.
+    """
+    for expert in experts:
+        source = recipe_of(expert).data[0]
+        gold = read_source(source, DATA / "sources", "test")
+        labels = labels_of(gold)
+        yield Goal(expert.domain or "", _texts(source), _part(gold, labels, most), labels, expert.domain)
+
+
+def recipe_of(expert: records.Expert) -> TrainingRecipe:
+    """What an expert was trained by, as its metadata tells."""
+    return TrainingRecipe.from_dict(expert.details["recipe"])
+
+
+def _texts(source: DataSource) -> tuple[Sentence, ...]:
+    split = "dev" if (DATA / "sources" / source.folder / "dev.jsonl").is_file() else "train"
+    return _bare(read_source(source, DATA / "sources", split))
+
+
+def _bare(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
+    return tuple(Sentence(sentence.text) for sentence in sentences)
+
+
+def _part(gold: Sequence[Sentence], labels: Sequence[str], most: int) -> tuple[Sentence, ...]:
+    """At most so many sentences (0: all), the same ones at every call."""
+    chosen = random.Random(0).sample(list(gold), most) if 0 < most < len(gold) else gold
+    return tuple(restrict(sentence, labels) for sentence in chosen)

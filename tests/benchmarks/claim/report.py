@@ -1,0 +1,159 @@
+"""Tables from the answers that were kept: every figure is computed from them when the table is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+RESAMPLES = 1000
+SEED = re.compile(r", seed \d+$")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A system on a target; ``counts`` of each sentence: right, to be found, said (N, 3); of the seeds, if any."""
+
+    counts: tuple[np.ndarray, ...]
+    parse_failures: float
+    seconds: float
+
+    @property
+    def scores(self) -> tuple[float, float, float]:
+        """Strict precision, recall and F1, micro; the mean over the seeds."""
+        return tuple(np.mean([_prf(c.sum(axis=0)) for c in self.counts], axis=0))
+
+    def resampled(self, draws: np.ndarray) -> np.ndarray:
+        """F1 on resampled sentences, of shape (resamples,); the mean over the seeds."""
+        return np.mean([_f1(c[draws].sum(axis=1)) for c in self.counts], axis=0)
+
+
+def _prf(sums: np.ndarray) -> tuple[float, float, float]:
+    right, gold, said = sums
+    return (right / said if said else 0.0, right / gold if gold else 0.0, float(_f1(sums[None])[0]))
+
+
+def _f1(sums: np.ndarray) -> np.ndarray:
+    both = sums[:, 1] + sums[:, 2]
+    return np.divide(2 * sums[:, 0], both, out=np.zeros(len(sums)), where=both > 0)
+
+
+def counted(gold: Sequence, answers: Sequence) -> np.ndarray:
+    """Of each sentence, how many entities are right, are to be found, and were said: shape (N, 3)."""
+    pairs = [({tuple(e) for e in g}, {tuple(e) for e in a}) for g, a in zip(gold, answers, strict=True)]
+    return np.array([(len(g & a), len(g), len(a)) for g, a in pairs])
+
+
+def read_results(folder: Path) -> list[Row]:
+    """The kept targets of a suite, by name."""
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+
+
+def cells_of(row: Row) -> dict[str, Cell]:
+    """The systems of a target, seeds together, and the mean and the best of the single experts."""
+    grouped: dict[str, list[Row]] = {}
+    for name, system in row["systems"].items():
+        seeded = SEED.search(name)
+        grouped.setdefault(f"{SEED.sub('', name)} (3 seeds)" if seeded else name, []).append(system)
+    cells = {name: _cell(row["gold"], parts) for name, parts in grouped.items()}
+    alone = {name: cells[name] for name in row["experts"]}
+    best = max(alone, key=lambda name: alone[name].scores[2])
+    cells["mean single expert"] = _cell(row["gold"], [row["systems"][name] for name in alone])
+    cells["best single expert (oracle)"] = alone[best]
+    return cells
+
+
+def _cell(gold: Sequence, parts: Sequence[Row]) -> Cell:
+    return Cell(
+        tuple(counted(gold, part["answers"]) for part in parts),
+        mean(part["parse_failures"] for part in parts),
+        mean(part["seconds"] + part.get("selecting_seconds", 0) for part in parts),
+    )
+
+
+def draws_for(row: Row) -> np.ndarray:
+    """The same resamples of a target's sentences for every system, so that systems can be compared in pairs."""
+    size = len(row["gold"])
+    return np.random.default_rng(0).integers(0, size, (RESAMPLES, size))
+
+
+def main_table(rows: Sequence[Row]) -> str:
+    """A line a system: F1 and its interval on every target, and the means over the targets."""
+    cells = {row["target"]: cells_of(row) for row in rows}
+    draws = {row["target"]: draws_for(row) for row in rows}
+    names = [n for n in _in_order(cells.values()) if all(n in found for found in cells.values())]
+    lines = [
+        f"| system | {' | '.join(cells)} | mean F1 | mean P | mean R | parse failures | seconds |",
+        f"|---|{'---|' * (len(cells) + 5)}",
+    ]
+    for name in names:
+        of = {target: found[name] for target, found in cells.items()}
+        shown = [_with_interval(cell, draws[target]) for target, cell in of.items()]
+        p, r, f1 = np.mean([cell.scores for cell in of.values()], axis=0)
+        failed = mean(cell.parse_failures for cell in of.values())
+        spent = sum(cell.seconds for cell in of.values())
+        lines.append(
+            f"| {name} | {' | '.join(shown)} | {f1:.3f} | {p:.3f} | {r:.3f} | {failed:.1%} | {spent:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _in_order(tables: Iterable[Mapping[str, Cell]]) -> list[str]:
+    """First what METHOD lists, then every expert alone."""
+    names = list(dict.fromkeys(name for table in tables for name in table))
+    experts = [n for n in names if n.startswith("ner-") and not n.startswith("ner-unified")]
+    heads = ("base", "ner-unified", "mean single", "best single", "merge", "similarity", "sampling", "SaM")
+    rank = {n: next((i for i, head in enumerate(heads) if n.startswith(head)), 99) for n in names}
+    return [*sorted((n for n in names if n not in experts), key=rank.__getitem__), *experts]
+
+
+def _with_interval(cell: Cell, draws: np.ndarray) -> str:
+    low, high = np.percentile(cell.resampled(draws), [2.5, 97.5])
+    return f"{cell.scores[2]:.3f} ({low:.2f}–{high:.2f})"
+
+
+def claim_table(rows: Sequence[Row]) -> str:
+    """SaM's mean F1 over that of what it is compared with, with the interval of the ratio (paired bootstrap)."""
+    cells = [cells_of(row) for row in rows]
+    draws = [draws_for(row) for row in rows]
+    sam = next(name for name in cells[0] if name.startswith("SaM"))
+    lines = [f"| {sam} over | ratio of the means | 95% | wanted |", "|---|---|---|---|"]
+    bounds = {"ner-unified": 1.10, "mean single": 1.15, "best single": 0.95, "base": None, "merge": None}
+    for name in _in_order(cells):
+        head = next((head for head in bounds if name.startswith(head)), None)
+        if head is None:
+            continue
+        ratio = mean(c[sam].scores[2] for c in cells) / max(1e-9, mean(c[name].scores[2] for c in cells))
+        ours = np.mean([c[sam].resampled(d) for c, d in zip(cells, draws, strict=True)], axis=0)
+        theirs = np.mean([c[name].resampled(d) for c, d in zip(cells, draws, strict=True)], axis=0)
+        low, high = np.percentile(ours / np.maximum(theirs, 1e-9), [2.5, 97.5])
+        wanted = f"{bounds[head]:.2f}" if bounds[head] else ""
+        lines.append(f"| {name} | {ratio:.2f} | {low:.2f}–{high:.2f} | {wanted} |")
+    return "\n".join(lines)
+
+
+def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
+    """A line a variant: SaM's mean F1 on the targets it may be chosen on, and on those that confirm it."""
+    lines = [
+        f"| factor | value | {', '.join(chosen_on)} | the others | parse failures | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    rows = [row for row in rows if row.get("ablations")]
+    for number, variant in enumerate(rows[0]["ablations"]):
+        f1: dict[bool, list[float]] = {True: [], False: []}
+        parts = [row["ablations"][number] for row in rows]
+        for row, part in zip(rows, parts, strict=True):
+            assert part["value"] == variant["value"]
+            f1[row["target"] in chosen_on].append(_cell(row["gold"], [part]).scores[2])
+        failed, spent = mean(p["parse_failures"] for p in parts), sum(p["seconds"] for p in parts)
+        value = f"**{variant['value']}**" if variant["default"] else variant["value"]
+        means = " | ".join(f"{mean(f1[where]):.3f}" if f1[where] else "" for where in (True, False))
+        lines.append(f"| {variant['factor']} | {value} | {means} | {failed:.1%} | {spent:.0f} |")
+    return "\n".join(lines)

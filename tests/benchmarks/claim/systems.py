@@ -1,0 +1,236 @@
+"""Ask the systems of METHOD's list on a target; every answer is kept, so that nothing is asked twice."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sam_hub import catalog as records
+from sam_hub.catalog.corpora import define_target
+from sam_hub.catalog.registration import pull_base, pull_expert, register
+from sam_hub.demo.base import REPO as BASE
+from sam_hub.demo.base import make_base
+from sam_hub.evaluation.evaluating import System, answers_of
+from sam_hub.evaluation.integration import UNION
+from sam_hub.hub.connection import connect
+from sam_hub.hub.pushing import plan_push, push
+from sam_hub.inference.asking import Model, ask, base_model, expert_model, format_of, merged_model
+from sam_hub.merging.merged import merge, plan_for
+from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.ner.readers import to_jsonl
+from sam_hub.ner.text import Entity, Sentence
+from sam_hub.selection.choosing import best_of
+from sam_hub.selection.ranking import Ranking
+from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
+from sam_hub.selection.votes import LEAVE_SELF_OUT, Voting
+from sam_hub.settings import Settings
+from tests.benchmarks.claim.goals import Goal
+
+UNIFIED = "ner-unified"  # how the names of unified models begin
+SEEDS = (0, 1, 2)
+OWNER = "sam-hub"
+
+Experts = tuple[records.Expert, ...]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One way to select and merge; the defaults of the command line's options are given by the caller."""
+
+    k: int
+    sample: int
+    method: str = DEFAULT_METHOD
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    by_score: bool = False
+    votes: str = LEAVE_SELF_OUT
+    seed: int = 0
+    rule: str = UNION
+    together: bool = False
+    """One model merged of both choices, instead of two whose answers are integrated."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A goal that the catalog knows, with the experts that may help it, best known first."""
+
+    goal: Goal
+    row: records.Target
+    experts: Experts
+
+    @property
+    def gold(self) -> tuple[Sentence, ...]:
+        """The labelled test sentences."""
+        return self.goal.gold
+
+
+class Bench:
+    """A home of its own with a Hub, a catalog and the experts, in which systems are asked."""
+
+    def __init__(self, settings: Settings, catalog: records.Catalog, given: argparse.Namespace) -> None:
+        self.settings, self.catalog, self.given = settings, catalog, given
+        self.experts: Experts = ()
+        self.unified: Experts = ()
+
+    def stock(self) -> None:
+        """Publish base and experts to the home's Hub, add and pull them."""
+        hub = connect(self.settings)
+        base = make_base(self.settings.home / "base" / "SmolLM2-135M-Instruct", say=print)
+        folders = [path.parent for path in sorted(self.given.experts.glob("*/sam_hub.json"))]
+        for folder, repo in [(base, BASE), *((folder, f"{OWNER}/{folder.name}") for folder in folders)]:
+            push(hub, plan_push(hub, folder, repo, private=False), "Publish")
+        pull_base(self.catalog, hub, BASE, self.settings.models)
+        pulled = []
+        for folder in folders:
+            added, _ = register(self.catalog, hub, f"{OWNER}/{folder.name}")
+            pulled.append(pull_expert(self.catalog, hub, added.id, self.settings.models))
+        self.unified = tuple(e for e in pulled if e.repo.startswith(f"{OWNER}/{UNIFIED}"))
+        self.experts = tuple(e for e in pulled if e not in self.unified)
+
+    def target(self, goal: Goal) -> Target:
+        """The goal in the catalog, with the experts of other domains."""
+        folder = self.settings.home / "texts" / goal.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, part in (("corpus", goal.corpus), ("test", goal.gold)):
+            (folder / f"{name}.jsonl").write_text(to_jsonl(part), encoding="utf-8")
+        row = define_target(
+            self.catalog,
+            goal.name,
+            folder / "corpus.jsonl",
+            goal.labels,
+            gold=folder / "test.jsonl",
+            replace=True,
+        )
+        return Target(goal, row, tuple(e for e in self.experts if e.domain != goal.domain))
+
+    def singles(self, target: Target) -> dict[str, dict[str, Any]]:
+        """The untuned base, the unified models, and every expert alone."""
+        base = records.get_base(self.catalog, BASE)
+        models = {"base, untuned": base_model(base)}
+        models |= {name_of(e): expert_model(self.catalog, e) for e in (*self.unified, *target.experts)}
+        return {name: self.answered(target, System(name, (model,))) for name, model in models.items()}
+
+    def blind_merges(self, target: Target) -> dict[str, dict[str, Any]]:
+        """Merges of experts that nobody selected: of all, and of k at random."""
+        choices = {"merge of all": target.experts}
+        for seed in SEEDS:
+            chance = random.Random(f"{target.goal.name}:{seed}")
+            chosen = chance.sample(target.experts, min(self.given.k, len(target.experts)))
+            choices[f"merge of {self.given.k} random, seed {seed}"] = tuple(chosen)
+        return {name: self.answered(target, self.merged([chosen])) for name, chosen in choices.items()}
+
+    def sam(self, target: Target) -> dict[str, dict[str, Any]]:
+        """The two rankings' merges and their union, for each seed of the sample."""
+        found = {}
+        for seed in SEEDS:
+            setup = Setup(self.given.k, self.given.sample, seed=seed)
+            began = time.monotonic()
+            rankings = self.rankings(target, setup)
+            spent = time.monotonic() - began
+            chosen = self.chosen(target, rankings, setup)
+            found["similarity only"] = self.answered(target, self.merged([chosen["similarity"]]))
+            found[f"sampling only, seed {seed}"] = self.answered(target, self.merged([chosen["sampling"]]))
+            both = self.answered(target, self.merged(list(chosen.values())))
+            found[f"SaM (union), seed {seed}"] = {**both, "selecting_seconds": round(spent, 1)}
+        return found
+
+    def varied(self, target: Target, setup: Setup) -> dict[str, Any]:
+        """SaM's answer by another setup."""
+        rankings = self.rankings(target, setup)
+        chosen = self.chosen(target, rankings, setup)
+        if setup.together:
+            distinct = {e.repo: e for experts in chosen.values() for e in experts}
+            return self.answered(target, self.merged([tuple(distinct.values())], setup))
+        scores = {r.method: {row.expert: row.score or 0.0 for row in r.rows} for r in rankings}
+        weights = [_weights(chosen[m], scores[m]) if setup.by_score else None for m in chosen]
+        return self.answered(target, self.merged(list(chosen.values()), setup, weights))
+
+    def rankings(self, target: Target, setup: Setup) -> list[Ranking]:
+        """By similarity and by sampling; experts that know no label of the target may be chosen, too."""
+        voted = sampling_ranking(
+            self.catalog,
+            target.row,
+            target.experts,
+            settings=self.settings,
+            size=setup.sample,
+            voting=Voting(seed=setup.seed, votes=setup.votes),
+            on_progress=_bar(f"{target.goal.name}: sample"),
+        )
+        near = similarity_ranking(self.catalog, target.row, target.experts, settings=self.settings)
+        return [near, voted]
+
+    def chosen(self, target: Target, rankings: Sequence[Ranking], setup: Setup) -> dict[str, Experts]:
+        """The best k of each ranking, by its method."""
+        named = {expert.repo: expert for expert in target.experts}
+        best = best_of(rankings, setup.k, allow_blind=True)
+        return {method: tuple(named[repo] for repo in repos) for method, repos in best.items()}
+
+    def merged(
+        self,
+        choices: Sequence[Experts],
+        setup: Setup | None = None,
+        weights: Sequence[Sequence[float] | None] = (),
+    ) -> System:
+        """A system of one merge for each choice, equal choices once; the weights are made where they are missing."""
+        setup = setup or Setup(self.given.k, self.given.sample)
+        models: dict[str, Model] = {}
+        for chosen, shares in zip(choices, weights or [None] * len(choices), strict=True):
+            options = {"method": setup.method, "parameters": dict(setup.parameters) or None}
+            plan = plan_for(self.catalog, chosen, self.settings.merges, weights=shares, **options)
+            row = merge(self.catalog, plan, aside=True)
+            models[row.recipe_hash] = merged_model(row, str(row.id), format_of(self.catalog, row))
+        return System("merge", tuple(models.values()), setup.rule)
+
+    def answered(self, target: Target, system: System) -> dict[str, Any]:
+        """A system's answer on the test sentences: entities, parse failures (a share), seconds."""
+        answers = ask(
+            self.catalog,
+            system.models,
+            target.gold,
+            target.goal.labels,
+            settings=self.settings,
+            target_id=target.row.id,
+            on_progress=_bar(f"{target.goal.name}: {system.name}"),
+        )
+        entities, rows = answers_of(system, answers)
+        asked = len(target.gold) * len(rows)
+        return {
+            "answers": [compact(row, target.goal.labels) for row in entities],
+            "parse_failures": sum(row.parse_failures for row in rows) / asked,
+            "seconds": round(sum(row.seconds for row in rows), 1),
+            "models": [model.id for model in system.models],
+        }
+
+    def free(self) -> None:
+        """Delete merged weights: their answers are kept, and the recipe makes them again."""
+        for folder in self.settings.merges.glob("*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def name_of(expert: records.Expert) -> str:
+    """An expert's name in the table."""
+    return expert.repo.removeprefix(f"{OWNER}/")
+
+
+def compact(entities: Sequence[Entity], labels: Sequence[str]) -> list[list[int]]:
+    """Entities as [start, end, place of the label]."""
+    return [[e.start, e.end, labels.index(e.label)] for e in entities]
+
+
+def _weights(experts: Experts, scores: Mapping[str, float]) -> list[float] | None:
+    """Their scores over the mean; none, where one has no positive score."""
+    own = [scores[expert.repo] for expert in experts]
+    mean = sum(own) / len(own)
+    return [round(score / mean, 4) for score in own] if min(own) > 0 else None
+
+
+def _bar(what: str) -> Callable[[str, int, int], None]:
+    def show(name: str, done: int, total: int) -> None:
+        if done == total:
+            print(f"  {what} {name}", flush=True)
+
+    return show

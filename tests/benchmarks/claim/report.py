@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 RESAMPLES = 1000
+LEAST = 0.01  # of a lower mean F1 nothing is a multiple
 SEED = re.compile(r", seed \d+$")
 Row = dict[str, Any]
 
@@ -130,10 +131,13 @@ def claim_table(rows: Sequence[Row]) -> str:
         head = next((head for head in bounds if name.startswith(head)), None)
         if head is None:
             continue
-        ratio = mean(c[sam].scores[2] for c in cells) / max(1e-9, mean(c[name].scores[2] for c in cells))
+        other = mean(c[name].scores[2] for c in cells)
+        if other < LEAST:
+            continue
+        ratio = mean(c[sam].scores[2] for c in cells) / other
         ours = np.mean([c[sam].resampled(d) for c, d in zip(cells, draws, strict=True)], axis=0)
         theirs = np.mean([c[name].resampled(d) for c, d in zip(cells, draws, strict=True)], axis=0)
-        low, high = np.percentile(ours / np.maximum(theirs, 1e-9), [2.5, 97.5])
+        low, high = np.percentile(ours / np.maximum(theirs, LEAST), [2.5, 97.5])
         wanted = f"{bounds[head]:.2f}" if bounds[head] else ""
         lines.append(f"| {name} | {ratio:.2f} | {low:.2f}–{high:.2f} | {wanted} |")
     return "\n".join(lines)

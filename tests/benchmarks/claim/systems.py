@@ -29,6 +29,7 @@ from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.selection.votes import LEAVE_SELF_OUT, Voting
 from sam_hub.settings import Settings
+from tests.benchmarks.claim.descriptors import MEAN, in_order, nearest
 from tests.benchmarks.claim.goals import Goal
 
 UNIFIED = "ner-unified"  # how the names of unified models begin
@@ -40,7 +41,7 @@ Experts = tuple[records.Expert, ...]
 
 @dataclass(frozen=True)
 class Setup:
-    """One way to select and merge; the defaults of the command line's options are given by the caller."""
+    """One way to select and merge."""
 
     k: int
     sample: int
@@ -52,6 +53,7 @@ class Setup:
     rule: str = UNION
     together: bool = False
     """One model merged of both choices, instead of two whose answers are integrated."""
+    descriptor: str = MEAN
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,10 @@ class Bench:
         """The best k of each ranking, by its method."""
         named = {expert.repo: expert for expert in target.experts}
         best = best_of(rankings, setup.k, allow_blind=True)
+        if setup.descriptor != MEAN:
+            best["similarity"] = in_order(nearest(target.goal.corpus, target.experts, setup.descriptor))[
+                : setup.k
+            ]
         return {method: tuple(named[repo] for repo in repos) for method, repos in best.items()}
 
     def merged(

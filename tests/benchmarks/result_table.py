@@ -1,8 +1,9 @@
 """The claim, tested on real data: `python -m tests.benchmarks.result_table --home FOLDER --experts FOLDER`.
 
-Every target of a suite is one that no expert was trained on. Two suites over the data that lies beside the project:
+Every target of a suite is one that no expert was trained on. Three suites over the data that lies beside the project:
 
 crossner: the five CrossNER domains; ``miscellaneous`` is left out.
+crossner-coarse: the same sentences, asked for people, organizations, locations and events.
 sources: leave one domain out. Each expert's domain is the target once; experts of that domain are left out.
 
 What is compared, with the same base, prompts and test sentences: the untuned base, unified models, every expert alone
@@ -22,6 +23,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,11 @@ from sam_hub import catalog as records
 from sam_hub.settings import EMBEDDED_HUB, load_settings
 from tests.benchmarks.claim import report
 from tests.benchmarks.claim.ablations import ablate
-from tests.benchmarks.claim.goals import Goal, crossner, sources
+from tests.benchmarks.claim.goals import Goal, crossner, crossner_coarse, sources
 from tests.benchmarks.claim.systems import Bench, Setup, Target, compact, name_of
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
+SUITES = ("crossner", "crossner-coarse", "sources")
 CHOSEN_ON = ("music", "politics")
 
 
@@ -43,7 +46,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="kept: Hub, catalog, answers")
     parser.add_argument("--experts", type=Path, help="a folder of finished experts")
     parser.add_argument("--results", type=Path, default=RESULTS, help="kept: finished targets; tables")
-    parser.add_argument("--suite", choices=("crossner", "sources"), default="crossner")
+    parser.add_argument("--suite", choices=SUITES, default="crossner")
     parser.add_argument("--targets", nargs="*", help="only these")
     parser.add_argument("--sentences", type=int, default=0, help="of each test split, at most; 0: all")
     parser.add_argument("--sample", type=int, default=40, help="sentences that the experts vote on")
@@ -68,10 +71,16 @@ def compute(given: argparse.Namespace) -> None:
     with records.open_catalog(settings.catalog_url) as catalog:
         bench = Bench(settings, catalog, given)
         bench.stock()
-        suite = crossner if given.suite == "crossner" else lambda most: sources(bench.experts, most)
-        for goal in suite(given.sentences):
+        for goal in goals(given.suite, bench, given.sentences):
             if not given.targets or goal.name in given.targets:
                 finish(bench, goal, given)
+
+
+def goals(suite: str, bench: Bench, most: int) -> Iterator[Goal]:
+    """The targets of a suite, with at most so many test sentences each (0: all)."""
+    if suite == "sources":
+        return sources(bench.experts, most)
+    return {"crossner": crossner, "crossner-coarse": crossner_coarse}[suite](most)
 
 
 def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
@@ -126,11 +135,11 @@ def _write(file: Path, row: dict[str, Any]) -> None:
 
 
 def as_text(results: Path) -> str:
-    """The tables of both suites, as far as they are there."""
+    """The tables of the suites, as far as they are there."""
     parts = (
         [(results / "HEAD.md").read_text(encoding="utf-8").rstrip()] if (results / "HEAD.md").exists() else []
     )
-    for suite in ("crossner", "sources"):
+    for suite in SUITES:
         rows = report.read_results(results / suite)
         if not rows:
             continue

@@ -15,6 +15,12 @@ from sam_hub.training.recipe import DataSource, TrainingRecipe
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 LEFT_OUT = "miscellaneous"
+COARSE = {  # CrossNER's types by what they are kinds of; albums, theories and the like are kinds of none
+    "person": ("politician", "scientist", "researcher", "writer", "musical artist"),
+    "organization": ("political party", "university", "band"),
+    "location": ("country",),
+    "event": ("election", "conference"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,17 @@ def crossner(most: int) -> Iterator[Goal]:
         labels = tuple(label for label in labels_of(gold) if label != LEFT_OUT)
         corpus = tuple(read_corpus(folder / "dev.jsonl"))
         yield Goal(folder.name.partition("__")[0], _bare(corpus), _part(gold, labels, most), labels)
+
+
+def crossner_coarse(most: int) -> Iterator[Goal]:
+    """The same sentences, asked for people, organizations, locations and events: types that many experts know."""
+    kinds = {fine: kind for kind, all_fine in COARSE.items() for fine in (kind, *all_fine)}
+    for folder in sorted((DATA / "targets").iterdir()):
+        source = DataSource(folder.name, rename=kinds, keep=tuple(COARSE))
+        gold = read_source(source, DATA / "targets", "test")
+        corpus = _bare(read_source(source, DATA / "targets", "dev"))
+        labels = labels_of(gold)
+        yield Goal(folder.name.partition("__")[0], corpus, _part(gold, labels, most), labels)
 
 
 def sources(experts: Sequence[records.Expert], most: int) -> Iterator[Goal]:

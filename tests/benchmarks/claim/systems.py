@@ -95,13 +95,14 @@ class Bench:
 
     def target(self, goal: Goal) -> Target:
         """The goal in the catalog, with the experts of other domains."""
-        folder = self.settings.home / "texts" / goal.name
+        name = f"{self.given.suite}-{goal.name}"
+        folder = self.settings.home / "texts" / name
         folder.mkdir(parents=True, exist_ok=True)
-        for name, part in (("corpus", goal.corpus), ("test", goal.gold)):
-            (folder / f"{name}.jsonl").write_text(to_jsonl(part), encoding="utf-8")
+        for file, part in (("corpus", goal.corpus), ("test", goal.gold)):
+            (folder / f"{file}.jsonl").write_text(to_jsonl(part), encoding="utf-8")
         row = define_target(
             self.catalog,
-            goal.name,
+            name,
             folder / "corpus.jsonl",
             goal.labels,
             gold=folder / "test.jsonl",

@@ -4,7 +4,8 @@ Every target of a suite is one that no expert was trained on. Three suites over 
 
 crossner: the five CrossNER domains; ``miscellaneous`` is left out.
 crossner-coarse: the same sentences, asked for people, organizations, locations and events.
-sources: leave one domain out. Each expert's domain is the target once; experts of that domain are left out.
+sources: leave domains out. Each expert's domain is the target once, in the first data set of that expert; all compared
+systems are of the domains of a unified model that was trained without it (``ner-unified…-without-…``).
 
 What is compared, with the same base, prompts and test sentences: the untuned base, unified models, every expert alone
 (their mean, and the best one: an oracle, which reads the test labels), merges of all and of k random experts, the two

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +31,10 @@ from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.selection.votes import LEAVE_SELF_OUT, Voting
 from sam_hub.settings import Settings
 from tests.benchmarks.claim.descriptors import MEAN, in_order, nearest
-from tests.benchmarks.claim.goals import Goal
+from tests.benchmarks.claim.goals import Goal, recipe_of
 
 UNIFIED = "ner-unified"  # how the names of unified models begin
+LACKING = re.compile(r"-without-.*")  # and how those end that were trained without some domains
 SEEDS = (0, 1, 2)
 OWNER = "sam-hub"
 
@@ -58,11 +60,12 @@ class Setup:
 
 @dataclass(frozen=True)
 class Target:
-    """A goal that the catalog knows, with the experts that may help it, best known first."""
+    """A goal that the catalog knows, with the experts and the unified models that saw nothing of its domain."""
 
     goal: Goal
     row: records.Target
     experts: Experts
+    unified: Experts
 
     @property
     def gold(self) -> tuple[Sentence, ...]:
@@ -94,7 +97,10 @@ class Bench:
         self.experts = tuple(e for e in pulled if e not in self.unified)
 
     def target(self, goal: Goal) -> Target:
-        """The goal in the catalog, with the experts of other domains."""
+        """The goal in the catalog, with the unified models of other domains, and the experts of just their domains.
+
+        Where no domain is left out, these are the unified models of all domains, and all experts.
+        """
         name = f"{self.given.suite}-{goal.name}"
         folder = self.settings.home / "texts" / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,13 +114,18 @@ class Bench:
             gold=folder / "test.jsonl",
             replace=True,
         )
-        return Target(goal, row, tuple(e for e in self.experts if e.domain != goal.domain))
+        wanted = {e.domain for e in self.experts}
+        seen = {u.repo: domains_of(u) for u in self.unified}
+        if goal.domain:
+            wanted = next((s for s in seen.values() if goal.domain not in s), wanted - {goal.domain})
+        unified = tuple(u for u in self.unified if seen[u.repo] == wanted)
+        return Target(goal, row, tuple(e for e in self.experts if e.domain in wanted), unified)
 
     def singles(self, target: Target) -> dict[str, dict[str, Any]]:
         """The untuned base, the unified models, and every expert alone."""
         base = records.get_base(self.catalog, BASE)
         models = {"base, untuned": base_model(base)}
-        models |= {name_of(e): expert_model(self.catalog, e) for e in (*self.unified, *target.experts)}
+        models |= {name_of(e): expert_model(self.catalog, e) for e in (*target.unified, *target.experts)}
         return {name: self.answered(target, System(name, (model,))) for name, model in models.items()}
 
     def blind_merges(self, target: Target) -> dict[str, dict[str, Any]]:
@@ -220,7 +231,12 @@ class Bench:
 
 def name_of(expert: records.Expert) -> str:
     """An expert's name in the table."""
-    return expert.repo.removeprefix(f"{OWNER}/")
+    return LACKING.sub("", expert.repo.removeprefix(f"{OWNER}/"))
+
+
+def domains_of(expert: records.Expert) -> set[str]:
+    """The domains of the data that it was trained on, as the data's folders name them."""
+    return {source.folder.partition("__")[0] for source in recipe_of(expert).data}
 
 
 def compact(entities: Sequence[Entity], labels: Sequence[str]) -> list[list[int]]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from sam_hub.selection.scores import counts
+
 RESAMPLES = 1000
 LEAST = 0.01  # of a lower mean F1 nothing is a multiple
 SEED = re.compile(r", seed \d+$")
@@ -48,8 +50,7 @@ def _f1(sums: np.ndarray) -> np.ndarray:
 
 def counted(gold: Sequence, answers: Sequence) -> np.ndarray:
     """Of each sentence, how many entities are right, are to be found, and were said: shape (N, 3)."""
-    pairs = [({tuple(e) for e in g}, {tuple(e) for e in a}) for g, a in zip(gold, answers, strict=True)]
-    return np.array([(len(g & a), len(g), len(a)) for g, a in pairs])
+    return counts([[*map(tuple, row)] for row in gold], [[*map(tuple, row)] for row in answers])
 
 
 def read_results(folder: Path) -> list[Row]:

@@ -85,16 +85,21 @@ def goals(suite: str, bench: Bench, most: int) -> Iterator[Goal]:
 
 
 def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
-    """Compute what the target's file lacks: its systems, and its ablations if they are wanted."""
+    """Compute what the target's file lacks: its systems, and its ablations if they are wanted.
+
+    A unified model that came later is asked alone; with other experts the target is another one, and begins anew.
+    """
     file = given.results / given.suite / f"{goal.name}.json"
     row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if row and (row.get("ablations") or not given.ablations):
-        return
     target = bench.target(goal)
-    if not row:
+    if row.get("experts") != [name_of(expert) for expert in target.experts]:
         row = systems(bench, target, given)
         _write(file, row)
-    if given.ablations:
+    late = [expert for expert in target.unified if name_of(expert) not in row["systems"]]
+    if late:
+        row["systems"] |= bench.alone(target, late)
+        _write(file, row)
+    if given.ablations and not row.get("ablations"):
         row["ablations"] = ablate(bench, target, Setup(given.k, given.sample))
         _write(file, row)
     bench.free()
@@ -103,7 +108,12 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
 def systems(bench: Bench, target: Target, given: argparse.Namespace) -> dict[str, Any]:
     """Everything of METHOD's list on one target, and how it was got."""
     began = time.monotonic()
-    answered = {**bench.singles(target), **bench.blind_merges(target), **bench.sam(target)}
+    answered = {
+        **bench.untuned(target),
+        **bench.alone(target, (*target.unified, *target.experts)),
+        **bench.blind_merges(target),
+        **bench.sam(target),
+    }
     return {
         "target": target.goal.name,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",

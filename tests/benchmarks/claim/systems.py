@@ -121,12 +121,15 @@ class Bench:
         unified = tuple(u for u in self.unified if seen[u.repo] == wanted)
         return Target(goal, row, tuple(e for e in self.experts if e.domain in wanted), unified)
 
-    def singles(self, target: Target) -> dict[str, dict[str, Any]]:
-        """The untuned base, the unified models, and every expert alone."""
-        base = records.get_base(self.catalog, BASE)
-        models = {"base, untuned": base_model(base)}
-        models |= {name_of(e): expert_model(self.catalog, e) for e in (*target.unified, *target.experts)}
-        return {name: self.answered(target, System(name, (model,))) for name, model in models.items()}
+    def untuned(self, target: Target) -> dict[str, dict[str, Any]]:
+        """The base as it is."""
+        name, model = "base, untuned", base_model(records.get_base(self.catalog, BASE))
+        return {name: self.answered(target, System(name, (model,)))}
+
+    def alone(self, target: Target, experts: Sequence[records.Expert]) -> dict[str, dict[str, Any]]:
+        """Experts, each by itself; a unified model is one, too."""
+        named = {name_of(e): expert_model(self.catalog, e) for e in experts}
+        return {name: self.answered(target, System(name, (model,))) for name, model in named.items()}
 
     def blind_merges(self, target: Target) -> dict[str, dict[str, Any]]:
         """Merges of experts that nobody selected: of all, and of k at random."""

@@ -67,8 +67,8 @@ def sources(experts: Sequence[records.Expert], most: int) -> Iterator[Goal]:
 
 
 def recipe_of(expert: records.Expert) -> TrainingRecipe:
-    """What an expert was trained by, as its metadata tells."""
-    return TrainingRecipe.from_dict(expert.details["recipe"])
+    """What an expert was trained by, as its metadata tells (beside how the training went)."""
+    return TrainingRecipe.from_dict({k: v for k, v in expert.details["recipe"].items() if k != "training"})
 
 
 def _texts(source: DataSource) -> tuple[Sentence, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sam_hub.catalog.answers import Asked, find_answers, prompt_hash, put_answers
+    from sam_hub.catalog.clozes import find_clozes, put_clozes
     from sam_hub.catalog.descriptors import (
         DescribedOtherwise,
         Neighbour,
@@ -110,6 +111,7 @@ __all__ = [
     "entities_of",
     "execute_removal",
     "find_answers",
+    "find_clozes",
     "find_merge",
     "forget_jobs",
     "get_base",
@@ -138,6 +140,7 @@ __all__ = [
     "predictions_by_id",
     "prompt_hash",
     "put_answers",
+    "put_clozes",
     "put_descriptor",
     "put_prediction",
     "put_target",
@@ -153,6 +156,7 @@ __all__ = [
 
 HOMES = (
     "answers",
+    "clozes",
     "descriptors",
     "experts",
     "history",

@@ -195,6 +195,23 @@ class Answer(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
+class Cloze(SQLModel, table=True):
+    """How likely each label is for a mention, as an untuned base says (see `sam_hub.inference.cloze`).
+
+    ``prompt_sha256`` is of the sentence and the mention; ``decoding`` names the labels, in the order of ``scores``, and
+    every setting that can change one.
+    """
+
+    __table_args__ = (UniqueConstraint("base_id", "prompt_sha256", "decoding"),)
+
+    id: int | None = _id()
+    base_id: int = Field(foreign_key="base.id", ondelete="CASCADE")
+    prompt_sha256: str
+    decoding: str
+    scores: list[float] = Field(sa_type=JSON)
+    created_at: datetime = Field(default_factory=_now)
+
+
 class Prediction(SQLModel, table=True):
     """A model's answers to a list of sentences, as they were used: evaluations name it.
 

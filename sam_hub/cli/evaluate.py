@@ -10,7 +10,7 @@ import typer
 
 from sam_hub.cli.output import AsJson, Free, say, show_json, show_table
 from sam_hub.cli.performing import Background, perform, start_job
-from sam_hub.cli.predict import Rule
+from sam_hub.cli.predict import ByWhom, Rule, Types
 from sam_hub.jobs.place import Place
 
 SCORES = ("precision", "recall", "f1")
@@ -25,6 +25,7 @@ def evaluate(
     target: Annotated[str, typer.Argument(help="The target's name.")],
     gold: Annotated[Path | None, typer.Option(help="Labelled sentences; else those of the target.")] = None,
     rule: Annotated[Rule, typer.Option(help="How both models' entities become one answer.")] = Rule.union,
+    types: ByWhom = Types.auto,
     free: Free = False,
     singles: Annotated[
         bool, typer.Option("--singles", help="Evaluate each expert and the untuned base, too.")
@@ -37,7 +38,7 @@ def evaluate(
     from sam_hub.jobs.works.evaluating import EvaluateTarget
 
     place = Place()
-    work = EvaluateTarget(target, str(gold) if gold else None, rule.value, free, singles)
+    work = EvaluateTarget(target, str(gold) if gold else None, rule.value, free, singles, types.value)
     if background:
         start_job(place, work, as_json=as_json)
         return

@@ -21,6 +21,23 @@ class Rule(StrEnum):
     second = "second"
 
 
+class Types(StrEnum):
+    """Who says what kind of thing a mention is."""
+
+    auto = "auto"
+    model = "model"
+    base = "base"
+
+
+ByWhom = Annotated[
+    Types,
+    typer.Option(
+        help="Whose types SaM's answer has: the merged models', or the untuned base's. auto: the base's, where the "
+        "target has a label that no merged expert learned."
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(epilog="Example: sam-hub predict court-2026 new-texts.txt --json")(predict)
@@ -30,19 +47,24 @@ def predict(
     target: Annotated[str, typer.Argument(help="The target whose merged models answer.")],
     corpus: Annotated[Path, typer.Argument(help="A .txt, .conll or .jsonl file, or a folder of them.")],
     rule: Annotated[Rule, typer.Option(help="How both models' entities become one answer.")] = Rule.union,
+    types: ByWhom = Types.auto,
     free: Free = False,
     split: Annotated[bool, typer.Option("--split", help="Cut running text into sentences.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find entities in new text with a target's merged models."""
     from sam_hub.catalog import get_target
+    from sam_hub.evaluation.entity_typing import base_that_types, whose_types
     from sam_hub.evaluation.evaluating import predict_with
-    from sam_hub.merging.merged import answering
+    from sam_hub.merging.merged import answering, merges_for
     from sam_hub.ner.readers import read_corpus
 
     place = Place()
     goal, sentences = get_target(place.catalog, target), read_corpus(corpus, split=split)
-    for line in () if as_json else answering(place.catalog, goal):
+    merges = list(merges_for(place.catalog, goal).values())
+    base = base_that_types(place.catalog, goal.labels, merges, types.value)
+    about = [*answering(place.catalog, goal), whose_types(place.catalog, goal.labels, merges, base)]
+    for line in () if as_json else filter(None, about):
         say(line)
     with watching() as watch:
         found = predict_with(
@@ -51,6 +73,7 @@ def predict(
             sentences,
             settings=place.settings,
             rule=rule.value,
+            types=types.value,
             free=free,
             on_progress=watch,
         )

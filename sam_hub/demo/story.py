@@ -229,7 +229,7 @@ class _Story:
             folder = pull(self.hub, plan, lambda got, size, file: self.watch("pull", got, size))
             if weights_sha256(folder) != merges[method].weights_sha256:
                 raise HubError(f"{done.repo} came back with other weights", "Run it again with --fresh.")
-            model = merged_model(merges[method], done.repo)
+            model = merged_model(self.catalog, merges[method], done.repo)
             kept = ask(self.catalog, [model], gold, LABELS, settings=self.settings)[done.repo]
             before = records.entities_of(kept)[:READ_BACK]
             # Sums differ in the last bit with the size of a batch: in doubt, the local copy is asked so.

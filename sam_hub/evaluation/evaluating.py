@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,22 +12,29 @@ from typing import Any
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError
+from sam_hub.evaluation.entity_typing import AUTO, Typist, base_that_types, sample_of
 from sam_hub.evaluation.integration import UNION, integrate
-from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, format_of, merged_model
+from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, merged_model
 from sam_hub.merging.merged import merges_for
 from sam_hub.ner.readers import read_corpus, to_jsonl
 from sam_hub.ner.scoring import Scores, iob2, score
 from sam_hub.ner.text import Entity, Sentence, restrict
 from sam_hub.settings import Settings
 
+Watch = Callable[[str, int, int], None]
+
 
 @dataclass(frozen=True)
 class System:
-    """What is evaluated: one model, or two whose predictions are integrated by ``rule``."""
+    """What is evaluated: one model, or two whose predictions are integrated by ``rule``.
+
+    ``typed_by``: the base that gives the mentions their types (see `sam_hub.evaluation.entity_typing`).
+    """
 
     name: str
     models: tuple[Model, ...]
     rule: str = UNION
+    typed_by: records.Base | None = None
 
 
 @dataclass(frozen=True)
@@ -79,24 +87,28 @@ def answers_of(
     return (integrate(entities[0], entities[1], system.rule) if len(rows) == 2 else entities[0]), rows
 
 
-def sam_systems(catalog: Catalog, target: records.Target, rule: str = UNION) -> list[System]:
-    """The systems of SaM for a target: its merged models, and both integrated.
+def sam_systems(
+    catalog: Catalog, target: records.Target, rule: str = UNION, types: str = AUTO
+) -> list[System]:
+    """The systems of SaM for a target: its merged models as they are, and the answer made of them.
 
-    Where both rankings chose the same experts, one model is both, and SaM's answer is its own.
+    Where both rankings chose the same experts, one model is both.
+
+    Args:
+        types: whose types the answer has, as `base_that_types` takes it.
 
     Raises:
         CatalogError: its selections are not merged yet.
+        InputError: the base is to type, and is not there.
     """
     merges = merges_for(catalog, target)
-    models = {
-        method: merged_model(row, f"merged by {method}", format_of(catalog, row))
-        for method, row in merges.items()
-    }
+    models = {method: merged_model(catalog, row, f"merged by {method}") for method, row in merges.items()}
     alone = [System(model.name, (model,)) for model in models.values()]
-    if len(models) < 2:
+    base = base_that_types(catalog, target.labels, list(merges.values()), types)
+    if len(models) < 2 and base is None:
         return alone
     distinct = {model.id: model for model in models.values()}
-    return [*alone, System(f"SaM ({rule})", tuple(distinct.values()), rule)]
+    return [*alone, System(f"SaM ({rule})", tuple(distinct.values()), rule, base)]
 
 
 def single_systems(catalog: Catalog, experts: Sequence[records.Expert]) -> list[System]:
@@ -113,22 +125,14 @@ def predict_with(
     *,
     settings: Settings,
     rule: str = UNION,
+    types: str = AUTO,
     free: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    on_progress: Watch = lambda name, done, total: None,
 ) -> tuple[tuple[Entity, ...], ...]:
     """The entities of new sentences, by the target's merged models: SaM's answer."""
-    system = sam_systems(catalog, target, rule)[-1]
-    answers = ask(
-        catalog,
-        system.models,
-        sentences,
-        target.labels,
-        settings=settings,
-        target_id=target.id,
-        free=free,
-        on_progress=on_progress,
-    )
-    return answers_of(system, answers)[0]
+    system = sam_systems(catalog, target, rule, types)[-1]
+    desk = _Desk(catalog, target, settings, free, on_progress)
+    return desk.typed(system, sentences, desk.ask(system.models, sentences))[0]
 
 
 def evaluate(
@@ -139,26 +143,18 @@ def evaluate(
     *,
     settings: Settings,
     free: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    on_progress: Watch = lambda name, done, total: None,
 ) -> list[Evaluated]:
     """Score every system on the gold sentences, and record it.
 
     A model that serves several systems is asked once.
     """
     models = list({model.name: model for system in systems for model in system.models}.values())
-    answers = ask(
-        catalog,
-        models,
-        gold,
-        target.labels,
-        settings=settings,
-        target_id=target.id,
-        free=free,
-        on_progress=on_progress,
-    )
+    desk = _Desk(catalog, target, settings, free, on_progress)
+    answers = desk.ask(models, gold)
     results = []
     for system in systems:
-        entities, rows = answers_of(system, answers)
+        entities, rows = desk.typed(system, gold, answers)
         scores = score(gold, entities)
         failures, seconds = sum(r.parse_failures for r in rows), sum(r.seconds for r in rows)
         results.append(Evaluated(system.name, scores, failures, seconds))
@@ -175,11 +171,51 @@ def evaluate(
                 parse_failures=failures,
                 per_type={label: asdict(row) for label, row in scores.per_type.items()},
                 prediction_ids=[row.id for row in rows],
-                rule=system.rule if len(rows) == 2 else None,
+                rule=system.rule if len(rows) == 2 and not system.typed_by else None,
                 seconds=seconds,
             ),
         )
     return results
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where a target's systems are asked."""
+
+    catalog: Catalog
+    target: records.Target
+    settings: Settings
+    free: bool
+    on_progress: Watch
+
+    def ask(self, models: Sequence[Model], sentences: Sequence[Sentence]) -> dict[str, records.Prediction]:
+        return ask(
+            self.catalog,
+            models,
+            sentences,
+            self.target.labels,
+            settings=self.settings,
+            target_id=self.target.id,
+            free=self.free,
+            on_progress=self.on_progress,
+        )
+
+    def typed(
+        self, system: System, sentences: Sequence[Sentence], answers: dict[str, records.Prediction]
+    ) -> tuple[tuple[tuple[Entity, ...], ...], list[records.Prediction]]:
+        """As `answers_of`; where a base types, its answer is the first of the predictions."""
+        entities, rows = answers_of(system, answers)
+        if system.typed_by is None:
+            return entities, rows
+        typist = Typist(self.catalog, system.typed_by, tuple(self.target.labels), self.settings)
+        question = typist.question(sentences, rows, system.rule, self.target)
+        if (kept := records.get_prediction(self.catalog, question)) is None:
+            sample, began = sample_of(self.target), time.monotonic()
+            sampled, _ = answers_of(system, self.ask(system.models, sample))
+            typed = typist.type(sentences, entities, sample, sampled, self.on_progress)
+            answer = records.Answers(typed, 0, {}, time.monotonic() - began)
+            kept = records.put_prediction(self.catalog, question, answer, self.target.id)
+        return records.entities_of(kept), [kept, *rows]
 
 
 def recompute(catalog: Catalog, evaluation: records.Evaluation, gold: Sequence[Sentence]) -> Scores:

@@ -12,7 +12,7 @@ from sam_hub.catalog import Catalog
 from sam_hub.catalog.registration import resolve_experts
 from sam_hub.errors import CatalogError, UsageError
 from sam_hub.evaluation.evaluating import read_gold
-from sam_hub.inference.asking import Model, ask, format_of, merged_model
+from sam_hub.inference.asking import Model, ask, merged_model
 from sam_hub.merging.merge import MergePlan
 from sam_hub.merging.merged import merge, plan_for
 from sam_hub.ner.scoring import score
@@ -105,7 +105,7 @@ def leave_one_out(
         step = f"merge {name}" if name == WHOLE else f"merge without {name}"
         told = lambda p, step=step: on_progress(step, p.done, p.total)  # noqa: E731
         row = merge(catalog, plan, told, timeout, aside=name != WHOLE)
-        models[name] = merged_model(row, step, format_of(catalog, row))
+        models[name] = merged_model(catalog, row, step)
     inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
     outside = set(poll.ballots.voters) - inside
     without = inside if len(outside) >= FEWEST else frozenset()

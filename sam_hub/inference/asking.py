@@ -82,9 +82,19 @@ def base_model(base: records.Base, prompt_format: str = DEFAULT_FORMAT) -> Model
     return Model(base.repo, "base", base.id, _on_disk(base.path, base.repo), None, prompt_format)
 
 
-def merged_model(merge: records.Merge, name: str, prompt_format: str = DEFAULT_FORMAT) -> Model:
-    """A merged model as one that can be asked."""
-    return Model(name, "merge", merge.id, _on_disk(merge.path, name), None, prompt_format)
+def merged_model(catalog: Catalog, merge: records.Merge, name: str) -> Model:
+    """A merged model as one that can be asked.
+
+    Raises:
+        InputError: it is not on disk, or its experts were taught different formats.
+    """
+    return Model(name, "merge", merge.id, _on_disk(merge.path, name), None, format_of(catalog, merge))
+
+
+def experts_of(catalog: Catalog, merge: records.Merge) -> list[records.Expert]:
+    """The experts that were merged, as far as they are still in the catalog."""
+    refs = {f"{item['repo']}@{item['commit']}" for item in merge.inputs}
+    return [expert for expert in records.list_experts(catalog) if expert.ref in refs]
 
 
 def format_of(catalog: Catalog, merge: records.Merge) -> str:
@@ -93,8 +103,7 @@ def format_of(catalog: Catalog, merge: records.Merge) -> str:
     Raises:
         InputError: they differ.
     """
-    refs = {f"{item['repo']}@{item['commit']}" for item in merge.inputs}
-    formats = {e.prompt_format or DEFAULT_FORMAT for e in records.list_experts(catalog) if e.ref in refs}
+    formats = {expert.prompt_format or DEFAULT_FORMAT for expert in experts_of(catalog, merge)}
     if len(formats) > 1:
         raise InputError(
             f"The merged experts were taught different prompt formats: {', '.join(sorted(formats))}",
@@ -218,10 +227,14 @@ def task_of(
 
 def _decoding(form: str, labels: Sequence[str], settings: Settings, free: bool) -> str:
     """Every setting that can change an answer, in one spelling; "auto" is what it stands for here."""
-    number_type = str(choose_dtype(settings.dtype, choose_device(settings.device))).removeprefix("torch.")
     # Two label sets can look alike in a prompt ("a, b" may be one label), but no answer is read alike by them.
     reading = hashlib.sha256(json.dumps([form, *labels]).encode()).hexdigest()[:8]
-    return f"{DECODER} {ENGINE} {'free' if free else 'grammar'} {reading} {number_type}"
+    return f"{DECODER} {ENGINE} {'free' if free else 'grammar'} {reading} {number_type(settings)}"
+
+
+def number_type(settings: Settings) -> str:
+    """The numbers in which models run here, such as "float32"; "auto" is what it stands for."""
+    return str(choose_dtype(settings.dtype, choose_device(settings.device))).removeprefix("torch.")
 
 
 def _unanswered(catalog: Catalog, task: Task) -> list[int]:

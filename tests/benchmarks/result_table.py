@@ -92,7 +92,8 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
     file = given.results / given.suite / f"{goal.name}.json"
     row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     target = bench.target(goal)
-    if row.get("experts") != [name_of(expert) for expert in target.experts]:
+    whole = row and all("typed" in system for system in row["systems"].values())
+    if not whole or row["experts"] != [name_of(expert) for expert in target.experts]:
         row = systems(bench, target, given)
         _write(file, row)
     late = [expert for expert in target.unified if name_of(expert) not in row["systems"]]

@@ -29,7 +29,7 @@ class EvaluationPlan:
 class EvaluateTarget(Work):
     """Score a target's merged models on labelled sentences (``gold``, else those of the target).
 
-    ``singles``: each expert on disk and their untuned base, too.
+    ``singles``: each expert on disk and their untuned base, too. ``types``: whose types SaM's answer has.
     """
 
     KIND: ClassVar[str] = "evaluate"
@@ -39,6 +39,7 @@ class EvaluateTarget(Work):
     rule: str = "union"
     free: bool = False
     singles: bool = False
+    types: str = "auto"
 
     def __post_init__(self) -> None:
         if self.gold:
@@ -67,7 +68,7 @@ class EvaluateTarget(Work):
         if path is None:
             raise UsageError(f"{target.name} has no labelled sentences", "Give some with --gold FILE.")
         gold = read_gold(Path(path), target.labels)
-        systems = sam_systems(place.catalog, target, self.rule)
+        systems = sam_systems(place.catalog, target, self.rule, self.types)
         if self.singles:
             systems = [*single_systems(place.catalog, candidates(place.catalog)), *systems]
         return EvaluationPlan(target, Path(path), gold, systems)
@@ -75,12 +76,17 @@ class EvaluateTarget(Work):
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Ask every model that was not asked before, and score all."""
         from sam_hub.catalog import set_gold
+        from sam_hub.evaluation.entity_typing import whose_types
         from sam_hub.evaluation.evaluating import evaluate
+        from sam_hub.merging.merged import merges_for
 
         plan = self.plan(place)
         target, gold = plan.target, plan.gold
         if target.gold_path is None:
             set_gold(place.catalog, target.id, plan.path)
+        merges = list(merges_for(place.catalog, target).values())
+        if about := whose_types(place.catalog, target.labels, merges, plan.systems[-1].typed_by):
+            say(about)
         results = evaluate(
             place.catalog,
             target,

@@ -16,11 +16,12 @@ from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.registration import pull_base, pull_expert, register
 from sam_hub.demo.base import REPO as BASE
 from sam_hub.demo.base import make_base
+from sam_hub.evaluation.entity_typing import Typist, sample_of
 from sam_hub.evaluation.evaluating import System, answers_of
 from sam_hub.evaluation.integration import UNION
 from sam_hub.hub.connection import connect
 from sam_hub.hub.pushing import plan_push, push
-from sam_hub.inference.asking import Model, ask, base_model, expert_model, format_of, merged_model
+from sam_hub.inference.asking import Model, ask, base_model, expert_model, merged_model
 from sam_hub.merging.merged import merge, plan_for
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.ner.readers import to_jsonl
@@ -203,28 +204,41 @@ class Bench:
             options = {"method": setup.method, "parameters": dict(setup.parameters) or None}
             plan = plan_for(self.catalog, chosen, self.settings.merges, weights=shares, **options)
             row = merge(self.catalog, plan, aside=True)
-            models[row.recipe_hash] = merged_model(row, str(row.id), format_of(self.catalog, row))
+            models[row.recipe_hash] = merged_model(self.catalog, row, str(row.id))
         return System("merge", tuple(models.values()), setup.rule)
 
     def answered(self, target: Target, system: System) -> dict[str, Any]:
-        """A system's answer on the test sentences: entities, parse failures (a share), seconds."""
+        """A system's answer on the test sentences: entities, also with the base's types; parse failures (a share);
+        seconds, without those of the types, of which most are shared."""
+        entities, rows = self._entities(target, system, target.gold)
+        sample = sample_of(target.row)
+        sampled, _ = self._entities(target, system, sample)
+        typist = Typist(self.catalog, records.get_base(self.catalog, BASE), target.goal.labels, self.settings)
+        typed = typist.type(
+            target.gold, entities, sample, sampled, _bar(f"{target.goal.name}: {system.name}")
+        )
+        asked = len(target.gold) * len(rows)
+        return {
+            "answers": [compact(row, target.goal.labels) for row in entities],
+            "typed": [compact(row, target.goal.labels) for row in typed],
+            "parse_failures": sum(row.parse_failures for row in rows) / asked,
+            "seconds": round(sum(row.seconds for row in rows), 1),
+            "models": [model.id for model in system.models],
+        }
+
+    def _entities(
+        self, target: Target, system: System, sentences: Sequence[Sentence]
+    ) -> tuple[tuple[tuple[Entity, ...], ...], list[records.Prediction]]:
         answers = ask(
             self.catalog,
             system.models,
-            target.gold,
+            sentences,
             target.goal.labels,
             settings=self.settings,
             target_id=target.row.id,
             on_progress=_bar(f"{target.goal.name}: {system.name}"),
         )
-        entities, rows = answers_of(system, answers)
-        asked = len(target.gold) * len(rows)
-        return {
-            "answers": [compact(row, target.goal.labels) for row in entities],
-            "parse_failures": sum(row.parse_failures for row in rows) / asked,
-            "seconds": round(sum(row.seconds for row in rows), 1),
-            "models": [model.id for model in system.models],
-        }
+        return answers_of(system, answers)
 
     def free(self) -> None:
         """Delete merged weights: their answers are kept, and the recipe makes them again."""

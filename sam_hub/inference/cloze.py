@@ -1,0 +1,175 @@
+"""What kind of thing a mention is: the untuned base fills a cloze.
+
+An expert was taught a few types, and calls every writer a person. Its base never unlearned what other types are
+called: after "… In this text, Ada Lovelace is the name of", it finds "a mathematician" likelier than "a drink". How
+likely a label is anyway is taken off, by the mentions of the target's texts (batch calibration, Zhou et al., ICLR
+2024), so that common words do not win everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from sam_hub.inference.models import LoadedModel
+
+VERSION = 1  # to be raised when the same mention comes to be scored otherwise
+# What stands before a label, and how it goes on. Two ways of asking err less than one.
+TEMPLATES = (
+    ("\nIn this text, {mention} is a kind of", " {label}."),
+    ("\nIn this text, {mention} is the name of", " {article} {label}"),
+)
+AT_ONCE = 128  # labels of mentions side by side
+
+Mention = tuple[str, str]
+"""A sentence's text, and the mention in it."""
+
+
+def score_labels(
+    loaded: LoadedModel,
+    mentions: Sequence[Mention],
+    labels: Sequence[str],
+    on_scored: Callable[[Sequence[Mention], np.ndarray], None] = lambda mentions, scores: None,
+) -> np.ndarray:
+    """How likely each label is for each of M mentions.
+
+    Args:
+        labels: L labels.
+        on_scored: is given some mentions and their scores, as soon as they are there.
+
+    Returns:
+        Log probabilities over the labels, (M, L), float32: the mean over `TEMPLATES`, not calibrated.
+    """
+    if not mentions:
+        return np.zeros((0, len(labels)), np.float32)
+    numbered = sorted(range(len(mentions)), key=lambda i: (len(mentions[i][0]), mentions[i][0]))
+    found = np.zeros((len(mentions), len(labels)), np.float32)
+    for text, numbers in groupby(numbered, key=lambda i: mentions[i][0]):
+        own = list(numbers)
+        found[own] = _of_one_text(loaded, text, [mentions[i][1] for i in own], labels)
+        on_scored([mentions[i] for i in own], found[own])
+    return found
+
+
+def log_shares(scores: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities that sum to one over the last axis."""
+    return scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)
+
+
+def prior_of(scores: np.ndarray) -> np.ndarray:
+    """How likely each label is over all mentions: the logarithm of the mean probability, (L,)."""
+    return np.logaddexp.reduce(scores, axis=0) - np.log(len(scores))
+
+
+def choose(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """The number of each mention's label: the likeliest beside how likely it is anyway, (M,)."""
+    return np.argmax(scores - prior, axis=1)
+
+
+def _of_one_text(
+    loaded: LoadedModel, text: str, mentions: Sequence[str], labels: Sequence[str]
+) -> np.ndarray:
+    """The scores of mentions of one text, (M, L); the text is computed once for all."""
+    import torch
+
+    encode = lambda words: loaded.tokenizer.encode(words, add_special_tokens=False)  # noqa: E731
+    scores = []
+    with torch.inference_mode():
+        read = _Read.start(loaded, encode(text))
+        for before, after in TEMPLATES:
+            endings = [encode(after.format(label=label, article=_article(label))) for label in labels]
+            questions = [encode(before.format(mention=mention)) for mention in mentions]
+            size = max(1, AT_ONCE // len(endings))
+            some = (questions[i : i + size] for i in range(0, len(questions), size))
+            scores.append(np.concatenate([_log_likelihoods(read, part, endings) for part in some]))
+    return log_shares(np.mean([log_shares(each) for each in scores], axis=0))
+
+
+def _article(label: str) -> str:
+    return "an" if label[:1].lower() in "aeiou" else "a"
+
+
+def _log_likelihoods(
+    read: _Read, questions: Sequence[Sequence[int]], endings: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """Log P(ending | text, question) of every question and ending, (Q, E)."""
+    import torch
+
+    asked = read.times(len(questions))
+    before = asked.go_on(questions)[:, -1:]
+    answered = asked.times(len(endings))
+    said = list(endings) * len(questions)
+    after = answered.go_on([ending[:-1] for ending in said], left=False)
+    states = torch.cat([before.repeat_interleave(len(endings), 0), after], 1)
+    tokens, there = _padded(said, left=False)
+    rows, places = there.nonzero(as_tuple=True)
+    logs = answered.head(states[rows, places]).float().log_softmax(-1)
+    each = logs[torch.arange(len(rows)), tokens[rows, places]].cpu()
+    sums = torch.zeros(len(said)).index_add_(0, rows, each)
+    return sums.reshape(len(questions), len(endings)).numpy()
+
+
+class _Read:
+    """What a model has read, in rows side by side: its memory of them, and which of their tokens are real."""
+
+    def __init__(self, loaded: LoadedModel, memory: Any, there: torch.Tensor) -> None:
+        self._loaded, self._memory, self._there = loaded, memory, there
+        self.head = loaded.model.get_output_embeddings()
+
+    @classmethod
+    def start(cls, loaded: LoadedModel, tokens: Sequence[int]) -> _Read:
+        """One row, of one token at least."""
+        import torch
+        from transformers import DynamicCache
+
+        read = cls(loaded, DynamicCache(config=loaded.model.config), torch.zeros(1, 0, dtype=torch.long))
+        read.go_on([tokens])
+        return read
+
+    def times(self, count: int) -> _Read:
+        """Each row so often, one after another; to be gone on with by itself."""
+        memory = deepcopy(self._memory)
+        memory.batch_repeat_interleave(count)
+        return _Read(self._loaded, memory, self._there.repeat_interleave(count, 0))
+
+    def go_on(self, rows: Sequence[Sequence[int]], left: bool = True) -> torch.Tensor:
+        """Read on; the last hidden states of what was read, (rows, longest, size).
+
+        Args:
+            left: padding stands before the tokens, else after them.
+        """
+        import torch
+
+        ids, real = _padded(rows, left)
+        if not ids.shape[1]:
+            return torch.zeros(len(rows), 0, self.head.in_features, dtype=self.head.weight.dtype)
+        places = (self._there.sum(1, keepdim=True) + real.cumsum(1) - 1).clamp(min=0)
+        self._there = torch.cat([self._there, real], 1)
+        ids, places, there = (part.to(self._loaded.device) for part in (ids, places, self._there))
+        return self._loaded.model.base_model(
+            input_ids=ids,
+            attention_mask=there,
+            position_ids=places,
+            past_key_values=self._memory,
+            use_cache=True,
+        ).last_hidden_state
+
+
+def _padded(rows: Sequence[Sequence[int]], left: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows as one tensor, and 1 where a token is real, both (rows, longest)."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    there = torch.zeros_like(ids)
+    for number, row in enumerate(rows):
+        place = slice(width - len(row), width) if left else slice(len(row))
+        ids[number, place], there[number, place] = torch.tensor(row, dtype=torch.long), 1
+    return ids, there

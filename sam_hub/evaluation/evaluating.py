@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,29 +11,15 @@ from typing import Any
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError
-from sam_hub.evaluation.entity_typing import AUTO, Typist, base_that_types, sample_of
+from sam_hub.evaluation.answering import Desk, System, Watch
+from sam_hub.evaluation.entity_typing import AUTO, base_that_types, unlearned
 from sam_hub.evaluation.integration import UNION, integrate
-from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, merged_model
+from sam_hub.inference.asking import base_model, base_of, expert_model, merged_model
 from sam_hub.merging.merged import merges_for
 from sam_hub.ner.readers import read_corpus, to_jsonl
 from sam_hub.ner.scoring import Scores, iob2, score
 from sam_hub.ner.text import Entity, Sentence, restrict
 from sam_hub.settings import Settings
-
-Watch = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class System:
-    """What is evaluated: one model, or two whose predictions are integrated by ``rule``.
-
-    ``typed_by``: the base that gives the mentions their types (see `sam_hub.evaluation.entity_typing`).
-    """
-
-    name: str
-    models: tuple[Model, ...]
-    rule: str = UNION
-    typed_by: records.Base | None = None
 
 
 @dataclass(frozen=True)
@@ -78,15 +63,6 @@ def gold_hash(gold: Sequence[Sentence]) -> str:
     return hashlib.sha256(to_jsonl(gold).encode()).hexdigest()
 
 
-def answers_of(
-    system: System, answers: dict[str, records.Prediction]
-) -> tuple[tuple[tuple[Entity, ...], ...], list[records.Prediction]]:
-    """A system's integrated entities, and the predictions that they are made of."""
-    rows = [answers[model.name] for model in system.models]
-    entities = [records.entities_of(row) for row in rows]
-    return (integrate(entities[0], entities[1], system.rule) if len(rows) == 2 else entities[0]), rows
-
-
 def sam_systems(
     catalog: Catalog, target: records.Target, rule: str = UNION, types: str = AUTO
 ) -> list[System]:
@@ -108,7 +84,9 @@ def sam_systems(
     if len(models) < 2 and base is None:
         return alone
     distinct = {model.id: model for model in models.values()}
-    return [*alone, System(f"SaM ({rule})", tuple(distinct.values()), rule, base)]
+    new = unlearned(catalog, target.labels, list(merges.values()))
+    learned = tuple(label for label in target.labels if label not in new)
+    return [*alone, System(f"SaM ({rule})", tuple(distinct.values()), rule, base, learned)]
 
 
 def single_systems(catalog: Catalog, experts: Sequence[records.Expert]) -> list[System]:
@@ -131,8 +109,8 @@ def predict_with(
 ) -> tuple[tuple[Entity, ...], ...]:
     """The entities of new sentences, by the target's merged models: SaM's answer."""
     system = sam_systems(catalog, target, rule, types)[-1]
-    desk = _Desk(catalog, target, settings, free, on_progress)
-    return desk.typed(system, sentences, desk.ask(system.models, sentences))[0]
+    desk = Desk(catalog, target, settings, free, on_progress)
+    return desk.answer(system, sentences)[0]
 
 
 def evaluate(
@@ -150,11 +128,11 @@ def evaluate(
     A model that serves several systems is asked once.
     """
     models = list({model.name: model for system in systems for model in system.models}.values())
-    desk = _Desk(catalog, target, settings, free, on_progress)
+    desk = Desk(catalog, target, settings, free, on_progress)
     answers = desk.ask(models, gold)
     results = []
     for system in systems:
-        entities, rows = desk.typed(system, gold, answers)
+        entities, rows = desk.answer(system, gold, answers)
         scores = score(gold, entities)
         failures, seconds = sum(r.parse_failures for r in rows), sum(r.seconds for r in rows)
         results.append(Evaluated(system.name, scores, failures, seconds))
@@ -176,46 +154,6 @@ def evaluate(
             ),
         )
     return results
-
-
-@dataclass(frozen=True)
-class _Desk:
-    """Where a target's systems are asked."""
-
-    catalog: Catalog
-    target: records.Target
-    settings: Settings
-    free: bool
-    on_progress: Watch
-
-    def ask(self, models: Sequence[Model], sentences: Sequence[Sentence]) -> dict[str, records.Prediction]:
-        return ask(
-            self.catalog,
-            models,
-            sentences,
-            self.target.labels,
-            settings=self.settings,
-            target_id=self.target.id,
-            free=self.free,
-            on_progress=self.on_progress,
-        )
-
-    def typed(
-        self, system: System, sentences: Sequence[Sentence], answers: dict[str, records.Prediction]
-    ) -> tuple[tuple[tuple[Entity, ...], ...], list[records.Prediction]]:
-        """As `answers_of`; where a base types, its answer is the first of the predictions."""
-        entities, rows = answers_of(system, answers)
-        if system.typed_by is None:
-            return entities, rows
-        typist = Typist(self.catalog, system.typed_by, tuple(self.target.labels), self.settings)
-        question = typist.question(sentences, rows, system.rule, self.target)
-        if (kept := records.get_prediction(self.catalog, question)) is None:
-            sample, began = sample_of(self.target), time.monotonic()
-            sampled, _ = answers_of(system, self.ask(system.models, sample))
-            typed = typist.type(sentences, entities, sample, sampled, self.on_progress)
-            answer = records.Answers(typed, 0, {}, time.monotonic() - began)
-            kept = records.put_prediction(self.catalog, question, answer, self.target.id)
-        return records.entities_of(kept), [kept, *rows]
 
 
 def recompute(catalog: Catalog, evaluation: records.Evaluation, gold: Sequence[Sentence]) -> Scores:

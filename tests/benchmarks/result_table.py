@@ -164,7 +164,12 @@ def as_text(results: Path) -> str:
             f"## Suite {suite}",
             f"{made}. k = {rows[0]['k']}, sample = {rows[0]['sample']}. Sentences: {sizes}.",
         ]
-        parts += [report.main_table(rows), report.claim_table(rows)]
+        parts += ["### Their own types", report.main_table(rows, report.OWN)]
+        parts += [
+            "### The same mentions, with the untuned base's types",
+            report.main_table(rows, report.BASE),
+        ]
+        parts += ["### SaM over the others", report.claim_table(rows)]
         if any(row.get("ablations") for row in rows):
             parts += [f"### Ablations, {suite}", report.ablation_table(rows, CHOSEN_ON)]
     return "\n\n".join(parts) + "\n"

@@ -47,11 +47,31 @@ def spans(rows):
     return [[(entity.start, entity.end) for entity in row] for row in rows]
 
 
-def test_the_mentions_stay_and_the_types_are_the_bases(place, fair):
+def test_the_base_types_by_itself_where_a_label_is_new(place, fair):
     own, typed = answer(place, fair, types="model"), answer(place, fair)
-    assert spans(typed) == spans(own)
     assert typed != own
     assert typed == answer(place, fair, types="base")
+
+
+def test_where_all_labels_are_learned_the_base_changes_types_alone(place, fair):
+    own, typed = (answer(place, place.target, types=types) for types in ("model", "base"))
+    assert spans(typed) == spans(own)
+    assert typed != own
+
+
+def test_the_models_are_asked_for_what_they_learned_too(place, fair):
+    """Experts find more when they are asked for what they know."""
+    texts = [
+        f"{who} {did} {where}"
+        for who in ("Ann", "Bob")
+        for did in ("left", "saw")
+        for where in ("Rome", "me")
+    ]
+    own, learned = (spans(answer(place, target, texts, types="model")) for target in (fair, place.target))
+    found = spans(answer(place, fair, texts))
+    for row, first, second in zip(found, own, learned, strict=True):
+        assert set(row) <= {*first, *second}
+        assert all(any(a < d and c < b for c, d in row) for a, b in (*first, *second))
 
 
 def test_labels_that_the_experts_learned_are_left_to_them(place, fair):
@@ -95,8 +115,10 @@ def test_the_scores_can_be_computed_again(place, fair, tmp_path):
     assert {r.name: r.scores for r in results} == {
         name: recompute(place.catalog, row, gold) for name, row in kept.items()
     }
-    # what it is made of stays named, so that a merge that is replaced makes it old
-    assert len(kept["SaM (union)"].prediction_ids) == 3
+    # What it is made of stays named, so that a merge that is replaced makes it old.
+    rows = records.predictions_by_id(place.catalog, kept["SaM (union)"].prediction_ids)
+    assert [row.base_id for row in rows] == [1, None, None, None, None]
+    assert [len(row.labels) for row in rows] == [3, 3, 3, 2, 2]
 
 
 def test_without_the_base_the_models_own_types_stand_unless_it_was_asked_for(place, fair):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -17,6 +18,7 @@ from sam_hub.selection.scores import counts
 RESAMPLES = 1000
 LEAST = 0.01  # of a lower mean F1 nothing is a multiple
 SEED = re.compile(r", seed \d+$")
+OWN, BASE = "answers", "typed"  # a system's own types, and the untuned base's for the same mentions
 Row = dict[str, Any]
 
 
@@ -58,23 +60,23 @@ def read_results(folder: Path) -> list[Row]:
     return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
 
 
-def cells_of(row: Row) -> dict[str, Cell]:
+def cells_of(row: Row, types: str = OWN) -> dict[str, Cell]:
     """The systems of a target, seeds together, and the mean and the best of the single experts."""
     grouped: dict[str, list[Row]] = {}
     for name, system in row["systems"].items():
         seeded = SEED.search(name)
         grouped.setdefault(f"{SEED.sub('', name)} (3 seeds)" if seeded else name, []).append(system)
-    cells = {name: _cell(row["gold"], parts) for name, parts in grouped.items()}
+    cells = {name: _cell(row["gold"], parts, types) for name, parts in grouped.items()}
     alone = {name: cells[name] for name in row["experts"]}
     best = max(alone, key=lambda name: alone[name].scores[2])
-    cells["mean single expert"] = _cell(row["gold"], [row["systems"][name] for name in alone])
+    cells["mean single expert"] = _cell(row["gold"], [row["systems"][name] for name in alone], types)
     cells["best single expert (oracle)"] = alone[best]
     return cells
 
 
-def _cell(gold: Sequence, parts: Sequence[Row]) -> Cell:
+def _cell(gold: Sequence, parts: Sequence[Row], types: str) -> Cell:
     return Cell(
-        tuple(counted(gold, part["answers"]) for part in parts),
+        tuple(counted(gold, part[types]) for part in parts),
         mean(part["parse_failures"] for part in parts),
         mean(part["seconds"] + part.get("selecting_seconds", 0) for part in parts),
     )
@@ -86,9 +88,9 @@ def draws_for(row: Row) -> np.ndarray:
     return np.random.default_rng(0).integers(0, size, (RESAMPLES, size))
 
 
-def main_table(rows: Sequence[Row]) -> str:
+def main_table(rows: Sequence[Row], types: str) -> str:
     """A line a system: F1 and its interval on every target, and the means over the targets."""
-    cells = {row["target"]: cells_of(row) for row in rows}
+    cells = {row["target"]: cells_of(row, types) for row in rows}
     draws = {row["target"]: draws_for(row) for row in rows}
     names = [n for n in _in_order(cells.values()) if all(n in found for found in cells.values())]
     lines = [
@@ -123,42 +125,61 @@ def _with_interval(cell: Cell, draws: np.ndarray) -> str:
 
 def claim_table(rows: Sequence[Row]) -> str:
     """SaM's mean F1 over that of what it is compared with, with the interval of the ratio (paired bootstrap)."""
-    cells = [cells_of(row) for row in rows]
     draws = [draws_for(row) for row in rows]
-    sam = next(name for name in cells[0] if name.startswith("SaM"))
-    lines = [f"| {sam} over | ratio of the means | 95% | wanted |", "|---|---|---|---|"]
+    cells = {types: [cells_of(row, types) for row in rows] for types in (OWN, BASE)}
+    sam = next(name for name in cells[OWN][0] if name.startswith("SaM"))
+    pairs = ((OWN, OWN), (BASE, OWN), (BASE, BASE))
+    lines = [
+        f"| {sam} over | own types, both | base's types over own types | base's types, both | wanted |",
+        "|---|---|---|---|---|",
+    ]
     bounds = {"ner-unified": 1.10, "mean single": 1.15, "best single": 0.95, "base": None, "merge": None}
-    for name in _in_order(cells):
+    for name in _in_order(cells[OWN]):
         head = next((head for head in bounds if name.startswith(head)), None)
         if head is None:
             continue
-        other = mean(c[name].scores[2] for c in cells)
-        if other < LEAST:
-            continue
-        ratio = mean(c[sam].scores[2] for c in cells) / other
-        ours = np.mean([c[sam].resampled(d) for c, d in zip(cells, draws, strict=True)], axis=0)
-        theirs = np.mean([c[name].resampled(d) for c, d in zip(cells, draws, strict=True)], axis=0)
-        low, high = np.percentile(ours / np.maximum(theirs, LEAST), [2.5, 97.5])
-        wanted = f"{bounds[head]:.2f}" if bounds[head] else ""
-        lines.append(f"| {name} | {ratio:.2f} | {low:.2f}–{high:.2f} | {wanted} |")
+        ours_theirs = [
+            ([c[sam] for c in cells[ours]], [c[name] for c in cells[theirs]]) for ours, theirs in pairs
+        ]
+        shown = " | ".join(_ratio(*both, draws) for both in ours_theirs)
+        lines.append(f"| {name} | {shown} | {f'{bounds[head]:.2f}' if bounds[head] else ''} |")
     return "\n".join(lines)
+
+
+def _ratio(ours: Sequence[Cell], theirs: Sequence[Cell], draws: Sequence[np.ndarray]) -> str:
+    """The ratio of the mean F1s, and its 95% interval; empty where the lower one is next to nothing."""
+    other = mean(cell.scores[2] for cell in theirs)
+    if other < LEAST:
+        return ""
+    above, below = (
+        np.mean([cell.resampled(d) for cell, d in zip(cells, draws, strict=True)], axis=0)
+        for cells in (ours, theirs)
+    )
+    low, high = np.percentile(above / np.maximum(below, LEAST), [2.5, 97.5])
+    return f"{mean(cell.scores[2] for cell in ours) / other:.2f} ({low:.2f}–{high:.2f})"
 
 
 def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
     """A line a variant: SaM's mean F1 on the targets it may be chosen on, and on those that confirm it."""
+    chosen = ", ".join(chosen_on)
     lines = [
-        f"| factor | value | {', '.join(chosen_on)} | the others | parse failures | seconds |",
-        "|---|---|---|---|---|---|",
+        f"| factor | value | {chosen} | the others | {chosen}, base's types | the others, base's types "
+        "| parse failures | seconds |",
+        f"|{'---|' * 8}",
     ]
     rows = [row for row in rows if row.get("ablations")]
     for number, variant in enumerate(rows[0]["ablations"]):
-        f1: dict[bool, list[float]] = {True: [], False: []}
         parts = [row["ablations"][number] for row in rows]
-        for row, part in zip(rows, parts, strict=True):
-            assert part["value"] == variant["value"]
-            f1[row["target"] in chosen_on].append(_cell(row["gold"], [part]).scores[2])
+        assert all(part["value"] == variant["value"] for part in parts)
+        means = []
+        for types, where in product((OWN, BASE), (True, False)):
+            f1 = [
+                _cell(row["gold"], [part], types).scores[2]
+                for row, part in zip(rows, parts, strict=True)
+                if (row["target"] in chosen_on) == where
+            ]
+            means.append(f"{mean(f1):.3f}" if f1 else "")
         failed, spent = mean(p["parse_failures"] for p in parts), sum(p["seconds"] for p in parts)
         value = f"**{variant['value']}**" if variant["default"] else variant["value"]
-        means = " | ".join(f"{mean(f1[where]):.3f}" if f1[where] else "" for where in (True, False))
-        lines.append(f"| {variant['factor']} | {value} | {means} | {failed:.1%} | {spent:.0f} |")
+        lines.append(f"| {variant['factor']} | {value} | {' | '.join(means)} | {failed:.1%} | {spent:.0f} |")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sam_hub import catalog as records
@@ -16,12 +16,11 @@ from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.registration import pull_base, pull_expert, register
 from sam_hub.demo.base import REPO as BASE
 from sam_hub.demo.base import make_base
-from sam_hub.evaluation.entity_typing import Typist, sample_of
-from sam_hub.evaluation.evaluating import System, answers_of
+from sam_hub.evaluation.answering import Desk, System
 from sam_hub.evaluation.integration import UNION
 from sam_hub.hub.connection import connect
 from sam_hub.hub.pushing import plan_push, push
-from sam_hub.inference.asking import Model, ask, base_model, expert_model, merged_model
+from sam_hub.inference.asking import Model, base_model, expert_model, merged_model
 from sam_hub.merging.merged import merge, plan_for
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.ner.readers import to_jsonl
@@ -125,12 +124,14 @@ class Bench:
     def untuned(self, target: Target) -> dict[str, dict[str, Any]]:
         """The base as it is."""
         name, model = "base, untuned", base_model(records.get_base(self.catalog, BASE))
-        return {name: self.answered(target, System(name, (model,)))}
+        return {name: self.answered(target, System(name, (model,)), ())}
 
     def alone(self, target: Target, experts: Sequence[records.Expert]) -> dict[str, dict[str, Any]]:
         """Experts, each by itself; a unified model is one, too."""
-        named = {name_of(e): expert_model(self.catalog, e) for e in experts}
-        return {name: self.answered(target, System(name, (model,))) for name, model in named.items()}
+        return {
+            name_of(e): self.answered(target, System(name_of(e), (expert_model(self.catalog, e),)), [e])
+            for e in experts
+        }
 
     def blind_merges(self, target: Target) -> dict[str, dict[str, Any]]:
         """Merges of experts that nobody selected: of all, and of k at random."""
@@ -139,7 +140,7 @@ class Bench:
             chance = random.Random(f"{target.goal.name}:{seed}")
             chosen = chance.sample(target.experts, min(self.given.k, len(target.experts)))
             choices[f"merge of {self.given.k} random, seed {seed}"] = tuple(chosen)
-        return {name: self.answered(target, self.merged([chosen])) for name, chosen in choices.items()}
+        return {name: self.of(target, [chosen]) for name, chosen in choices.items()}
 
     def sam(self, target: Target) -> dict[str, dict[str, Any]]:
         """The two rankings' merges and their union, for each seed of the sample."""
@@ -150,9 +151,9 @@ class Bench:
             rankings = self.rankings(target, setup)
             spent = time.monotonic() - began
             chosen = self.chosen(target, rankings, setup)
-            found["similarity only"] = self.answered(target, self.merged([chosen["similarity"]]))
-            found[f"sampling only, seed {seed}"] = self.answered(target, self.merged([chosen["sampling"]]))
-            both = self.answered(target, self.merged(list(chosen.values())))
+            found["similarity only"] = self.of(target, [chosen["similarity"]])
+            found[f"sampling only, seed {seed}"] = self.of(target, [chosen["sampling"]])
+            both = self.of(target, list(chosen.values()))
             found[f"SaM (union), seed {seed}"] = {**both, "selecting_seconds": round(spent, 1)}
         return found
 
@@ -162,10 +163,10 @@ class Bench:
         chosen = self.chosen(target, rankings, setup)
         if setup.together:
             distinct = {e.repo: e for experts in chosen.values() for e in experts}
-            return self.answered(target, self.merged([tuple(distinct.values())], setup))
+            return self.of(target, [tuple(distinct.values())], setup)
         scores = {r.method: {row.expert: row.score or 0.0 for row in r.rows} for r in rankings}
         weights = [_weights(chosen[m], scores[m]) if setup.by_score else None for m in chosen]
-        return self.answered(target, self.merged(list(chosen.values()), setup, weights))
+        return self.of(target, list(chosen.values()), setup, weights)
 
     def rankings(self, target: Target, setup: Setup) -> list[Ranking]:
         """By similarity and by sampling; experts that know no label of the target may be chosen, too."""
@@ -191,6 +192,16 @@ class Bench:
             ]
         return {method: tuple(named[repo] for repo in repos) for method, repos in best.items()}
 
+    def of(
+        self,
+        target: Target,
+        choices: Sequence[Experts],
+        setup: Setup | None = None,
+        weights: Sequence[Sequence[float] | None] = (),
+    ) -> dict[str, Any]:
+        """The answer of one merge for each choice."""
+        return self.answered(target, self.merged(choices, setup, weights), [e for c in choices for e in c])
+
     def merged(
         self,
         choices: Sequence[Experts],
@@ -207,16 +218,20 @@ class Bench:
             models[row.recipe_hash] = merged_model(self.catalog, row, str(row.id))
         return System("merge", tuple(models.values()), setup.rule)
 
-    def answered(self, target: Target, system: System) -> dict[str, Any]:
-        """A system's answer on the test sentences: entities, also with the base's types; parse failures (a share);
-        seconds, without those of the types, of which most are shared."""
-        entities, rows = self._entities(target, system, target.gold)
-        sample = sample_of(target.row)
-        sampled, _ = self._entities(target, system, sample)
-        typist = Typist(self.catalog, records.get_base(self.catalog, BASE), target.goal.labels, self.settings)
-        typed = typist.type(
-            target.gold, entities, sample, sampled, _bar(f"{target.goal.name}: {system.name}")
-        )
+    def answered(self, target: Target, system: System, experts: Sequence[records.Expert]) -> dict[str, Any]:
+        """A system's answer on the test sentences: entities, with the models' types and with the base's; parse
+        failures (a share); seconds, without those of the base's types, most of which the systems share.
+
+        Args:
+            experts: what it is made of.
+        """
+        watch = _bar(f"{target.goal.name}: {system.name}")
+        desk = Desk(self.catalog, target.row, self.settings, on_progress=watch)
+        entities, rows = desk.answer(system, target.gold)
+        base = records.get_base(self.catalog, BASE)
+        learned = {label for expert in experts for label in expert.labels}
+        known = tuple(label for label in target.goal.labels if label in learned)
+        typed, _ = desk.answer(replace(system, typed_by=base, learned=known), target.gold)
         asked = len(target.gold) * len(rows)
         return {
             "answers": [compact(row, target.goal.labels) for row in entities],
@@ -225,20 +240,6 @@ class Bench:
             "seconds": round(sum(row.seconds for row in rows), 1),
             "models": [model.id for model in system.models],
         }
-
-    def _entities(
-        self, target: Target, system: System, sentences: Sequence[Sentence]
-    ) -> tuple[tuple[tuple[Entity, ...], ...], list[records.Prediction]]:
-        answers = ask(
-            self.catalog,
-            system.models,
-            sentences,
-            target.goal.labels,
-            settings=self.settings,
-            target_id=target.row.id,
-            on_progress=_bar(f"{target.goal.name}: {system.name}"),
-        )
-        return answers_of(system, answers)
 
     def free(self) -> None:
         """Delete merged weights: their answers are kept, and the recipe makes them again."""

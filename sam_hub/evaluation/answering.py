@@ -1,0 +1,111 @@
+"""A system's answer: the models' predictions, integrated, and typed by the base where that is wanted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sam_hub import catalog as records
+from sam_hub.catalog import Catalog
+from sam_hub.evaluation.entity_typing import Typist, sample_of
+from sam_hub.evaluation.integration import UNION, integrate
+from sam_hub.inference.asking import Model, ask
+from sam_hub.ner.text import Entity, Sentence
+from sam_hub.settings import Settings
+
+Watch = Callable[[str, int, int], None]
+Entities = tuple[tuple[Entity, ...], ...]
+
+
+@dataclass(frozen=True)
+class System:
+    """What is evaluated: one model, or two whose predictions are integrated by ``rule``.
+
+    ``typed_by``: the base that gives the mentions their types (see `sam_hub.evaluation.entity_typing`); ``learned``: of
+    the target's labels those that the models' experts were taught.
+    """
+
+    name: str
+    models: tuple[Model, ...]
+    rule: str = UNION
+    typed_by: records.Base | None = None
+    learned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a target's systems are asked."""
+
+    catalog: Catalog
+    target: records.Target
+    settings: Settings
+    free: bool = False
+    on_progress: Watch = lambda name, done, total: None
+
+    def ask(
+        self, models: Sequence[Model], sentences: Sequence[Sentence], labels: Sequence[str] = ()
+    ) -> dict[str, records.Prediction]:
+        """The models' predictions by name, for some labels or all of the target's (see `ask`)."""
+        return ask(
+            self.catalog,
+            models,
+            sentences,
+            labels or self.target.labels,
+            settings=self.settings,
+            target_id=self.target.id,
+            free=self.free,
+            on_progress=self.on_progress,
+        )
+
+    def answer(
+        self,
+        system: System,
+        sentences: Sequence[Sentence],
+        answers: dict[str, records.Prediction] | None = None,
+    ) -> tuple[Entities, list[records.Prediction]]:
+        """A system's entities, and the predictions that they are made of.
+
+        Where a base types, its answer is the first of the predictions, and is the whole answer.
+
+        Args:
+            answers: the models' predictions, if they were asked already.
+        """
+        answers = answers or self.ask(system.models, sentences)
+        if system.typed_by is None:
+            rows = [answers[model.name] for model in system.models]
+            return _integrated([records.entities_of(row) for row in rows], system.rule), rows
+        mentions, rows = self._mentions(system, sentences, answers)
+        typist = Typist(self.catalog, system.typed_by, tuple(self.target.labels), self.settings)
+        question = typist.question(sentences, rows, system.rule, self.target)
+        if (kept := records.get_prediction(self.catalog, question)) is None:
+            sample, began = sample_of(self.target), time.monotonic()
+            sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
+            typed = typist.type(sentences, mentions, sample, sampled, self.on_progress)
+            done = records.Answers(typed, 0, {}, time.monotonic() - began)
+            kept = records.put_prediction(self.catalog, question, done, self.target.id)
+        return records.entities_of(kept), [kept, *rows]
+
+    def _mentions(
+        self, system: System, sentences: Sequence[Sentence], answers: dict[str, records.Prediction]
+    ) -> tuple[Entities, list[records.Prediction]]:
+        """What the models find, without types: asked for all labels, and once more for those that they learned.
+
+        Experts find more when they are asked for what they know.
+        """
+        asked = [answers]
+        if 0 < len(system.learned) < len(self.target.labels):
+            asked.append(self.ask(system.models, sentences, system.learned))
+        found = []
+        for model in system.models:
+            each = [_untyped(records.entities_of(some[model.name])) for some in asked]
+            found.append(_integrated(each, UNION))
+        return _integrated(found, system.rule), [some[m.name] for some in asked for m in system.models]
+
+
+def _integrated(rows: Sequence[Entities], rule: str) -> Entities:
+    return integrate(rows[0], rows[1], rule) if len(rows) == 2 else rows[0]
+
+
+def _untyped(rows: Entities) -> Entities:
+    return tuple(tuple(replace(entity, label="") for entity in row) for row in rows)

@@ -62,7 +62,7 @@ def select(
         typer.Option(help="Votes weigh alike, or by how similar the expert's text is to the target's."),
     ] = Weights.uniform,
     free: Free = False,
-    threshold: Annotated[float, typer.Option(help="The share of voters that must agree.")] = 0.5,
+    threshold: Annotated[float, typer.Option(help="The share of voters that must agree.")] = 0.25,
     seed: Annotated[int, typer.Option(help="Of the sample and the bootstrap.")] = 0,
     expert: Annotated[list[str] | None, typer.Option(help="Only these; else all that are on disk.")] = None,
     allow_blind: Annotated[

@@ -8,6 +8,7 @@ from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
 from sam_hub.selection.votes import PLAIN, Voting
 
+HALF = 0.5  # of the voters must agree
 LABELS = ("organization", "person", "product")
 SENTENCES = [Sentence(f"Acme{i:02} spoke") for i in range(27)]
 EASY, CONFUSED, HARD = range(0, 9), range(9, 15), range(15, 27)  # places of sentences, an entity each
@@ -66,7 +67,7 @@ def test_four_weak_experts_that_agree_on_a_wrong_type_do_not_win_by_their_own_vo
     the best. Without its own vote each weak expert has three of seven beside it, which is no half. That is all that
     changes: four of the right expert's seven others still outvote it there, so that its score is .778 both ways, not 1.
     """
-    plain, fair = ranked(Voting(votes=PLAIN)), ranked(Voting())
+    plain, fair = ranked(Voting(HALF, votes=PLAIN)), ranked(Voting(HALF))
     assert scores(plain) == {**dict.fromkeys(WEAK, 0.8), "right": 0.778, **dict.fromkeys(DECENT, 0.735)}
     assert [row.expert for row in plain.rows] == [*WEAK, "right", *DECENT]
     assert scores(fair) == {"right": 0.778, **dict.fromkeys(DECENT, 0.735), **dict.fromkeys(WEAK, 0.615)}

@@ -15,7 +15,7 @@ from sam_hub.ner.readers import read_corpus
 from sam_hub.selection.choosing import candidates, choose_best
 from sam_hub.selection.sampling import draw_sample
 from sam_hub.selection.selecting import expert_descriptor, sampling_ranking, similarity_ranking
-from sam_hub.selection.votes import Voting
+from sam_hub.selection.votes import THRESHOLD, Voting
 
 
 def by_sampling(place, experts, k=2, **options):
@@ -32,7 +32,7 @@ def test_a_selection_by_sampling_is_recorded_with_all_that_it_was_made_of(place,
     assert [row["expert"] for row in kept.ranking] == [row.expert for row in ranking.rows]
     sample = draw_sample(read_corpus(tmp_path / "corpus.txt"), 3, 0)
     key = sample_key(sample, place.target.labels)
-    probes = records.list_probes(place.catalog, place.target.id, key, "leave-self-out", 0.5)
+    probes = records.list_probes(place.catalog, place.target.id, key, "leave-self-out", THRESHOLD)
     assert {(e.repo, p.f1) for e, p in probes} == {(row.expert, row.score) for row in ranking.rows}
 
 
@@ -151,8 +151,8 @@ def test_a_ranking_by_votes_tells_how_near_those_are_that_have_a_descriptor(plac
     assert "weigh nothing" in rows["owner/three"].note
     key = sample_key(draw_sample(corpus, 3, 0), place.target.labels)
     name = "leave-self-out, weighted by similarity"
-    assert len(records.list_probes(place.catalog, place.target.id, key, name, 0.5)) == 3
-    assert records.list_probes(place.catalog, place.target.id, key, "leave-self-out", 0.5) == []
+    assert len(records.list_probes(place.catalog, place.target.id, key, name, THRESHOLD)) == 3
+    assert records.list_probes(place.catalog, place.target.id, key, "leave-self-out", THRESHOLD) == []
 
 
 def test_an_expert_without_a_descriptor_does_not_stop_the_ranking_by_similarity(place):

@@ -31,7 +31,7 @@ def ranking_form(target: TargetRow, selected: Sequence[str], on_disk: int, befor
         "sample": "40",
         "votes": VOTES[0],
         "weights": WEIGHTS[0],
-        "threshold": "0.5",
+        "threshold": "0.25",
         **before,
     }
     fields = [

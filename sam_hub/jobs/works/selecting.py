@@ -28,7 +28,7 @@ class SelectExperts(Work):
     k: int | str = 3
     sample: int = 40
     votes: str = "leave-self-out"
-    threshold: float = 0.5
+    threshold: float = 0.25
     seed: int = 0
     free: bool = False
     allow_blind: bool = False

@@ -15,6 +15,7 @@ from tests.benchmarks.claim.systems import Bench, Setup, Target
 METHODS = ("ties", "task_arithmetic", "dare_ties", "linear", "model_stock", "breadcrumbs_ties", "sce")
 DENSITIES = (0.2, 0.5, 0.8, 1.0)
 COUNTS = (1, 2, 3, 5)
+THRESHOLDS = (0.25, 0.34, 0.5)
 SAMPLES = (10, 20, 40, 100)
 
 
@@ -32,6 +33,8 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
         yield "sample", str(sample), replace(default, sample=sample)
     for votes in (LEAVE_SELF_OUT, PLAIN):
         yield "votes", votes, replace(default, votes=votes)
+    for threshold in THRESHOLDS:
+        yield "vote threshold", str(threshold), replace(default, threshold=threshold)
     for rule in (UNION, INTERSECTION):
         yield "integration", rule, replace(default, rule=rule)
     yield "integration", "one merge of both choices", replace(default, together=True)

@@ -28,7 +28,7 @@ from sam_hub.ner.text import Entity, Sentence
 from sam_hub.selection.choosing import best_of
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
-from sam_hub.selection.votes import LEAVE_SELF_OUT, Voting
+from sam_hub.selection.votes import LEAVE_SELF_OUT, THRESHOLD, Voting
 from sam_hub.settings import Settings
 from tests.benchmarks.claim.descriptors import MEAN, in_order, nearest
 from tests.benchmarks.claim.goals import Goal, recipe_of
@@ -51,6 +51,7 @@ class Setup:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     by_score: bool = False
     votes: str = LEAVE_SELF_OUT
+    threshold: float = THRESHOLD
     seed: int = 0
     rule: str = UNION
     together: bool = False
@@ -176,7 +177,7 @@ class Bench:
             target.experts,
             settings=self.settings,
             size=setup.sample,
-            voting=Voting(seed=setup.seed, votes=setup.votes),
+            voting=Voting(setup.threshold, seed=setup.seed, votes=setup.votes),
             on_progress=_bar(f"{target.goal.name}: sample"),
         )
         near = similarity_ranking(self.catalog, target.row, target.experts, settings=self.settings)

@@ -86,7 +86,8 @@ def sam_systems(
     distinct = {model.id: model for model in models.values()}
     new = unlearned(catalog, target.labels, list(merges.values()))
     learned = tuple(label for label in target.labels if label not in new)
-    return [*alone, System(f"SaM ({rule})", tuple(distinct.values()), rule, base, learned)]
+    name = f"SaM ({rule}, base's types)" if base else f"SaM ({rule})"
+    return [*alone, System(name, tuple(distinct.values()), rule, base, learned)]
 
 
 def single_systems(catalog: Catalog, experts: Sequence[records.Expert]) -> list[System]:

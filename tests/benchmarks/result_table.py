@@ -9,7 +9,9 @@ systems are of the domains of a unified model that was trained without it (``ner
 
 What is compared, with the same base, prompts and test sentences: the untuned base, unified models, every expert alone
 (their mean, and the best one: an oracle, which reads the test labels), merges of all and of k random experts, the two
-rankings' merges, and SaM. Selecting sees unlabelled texts; the labels of the test split are for the scores.
+rankings' merges, and SaM. Selecting sees unlabelled texts; the labels of the test split are for the scores. Every
+answer is kept twice: with the models' own types, and as SaM answers where a target has types that no merged expert
+learned (see `sam_hub.evaluation.entity_typing`); every system gets that, not SaM alone.
 
 It runs in parts: a target that is finished is kept, with every answer, in the results' folder and not computed again;
 within a target every answer is kept in the home's catalog. Merged weights are deleted once their answers are kept.
@@ -166,7 +168,7 @@ def as_text(results: Path) -> str:
         ]
         parts += ["### Their own types", report.main_table(rows, report.OWN)]
         parts += [
-            "### The same mentions, with the untuned base's types",
+            "### With the untuned base's types",
             report.main_table(rows, report.BASE),
         ]
         parts += ["### SaM over the others", report.claim_table(rows)]

@@ -32,7 +32,7 @@ def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest
         "domain law, described from the descriptor in its repository",
         "F1",
         "95%",
-        "leave-self-out votes, 0.5 of the voters must agree",
+        "leave-self-out votes, 0.25 of the voters must agree",
         "agrees",
         "covers    person",
         "misses    location, galaxy",

@@ -87,7 +87,11 @@ def test_where_both_rankings_agree_the_answer_is_still_typed(place, fair, tmp_pa
     )
     records.record_selections(place.catalog, selection)
     *_, last = sam_systems(place.catalog, fair)
-    assert (last.name, len(last.models), last.typed_by.repo) == ("SaM (union)", 1, "owner/base")
+    assert (last.name, len(last.models), last.typed_by.repo) == (
+        "SaM (union, base's types)",
+        1,
+        "owner/base",
+    )
 
 
 def test_a_sentence_has_the_same_types_whatever_is_asked_with_it(place, fair):
@@ -116,7 +120,7 @@ def test_the_scores_can_be_computed_again(place, fair, tmp_path):
         name: recompute(place.catalog, row, gold) for name, row in kept.items()
     }
     # What it is made of stays named, so that a merge that is replaced makes it old.
-    rows = records.predictions_by_id(place.catalog, kept["SaM (union)"].prediction_ids)
+    rows = records.predictions_by_id(place.catalog, kept["SaM (union, base's types)"].prediction_ids)
     assert [row.base_id for row in rows] == [1, None, None, None, None]
     assert [len(row.labels) for row in rows] == [3, 3, 3, 2, 2]
 

@@ -1,0 +1,49 @@
+"""The published tables are what the stored answers say, counted here by seqeval instead of by the tables' own code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sam_hub.ner.scoring import score
+from sam_hub.ner.text import Sentence
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+HEADINGS = {"answers": "Their own types", "typed": "With the untuned base's types"}
+
+
+def sentences(texts: list[str], rows: list[list[list[int]]], labels: list[str]) -> list[Sentence]:
+    bare = [Sentence(text) for text in texts]
+    return [
+        Sentence(s.text, tuple(s.entity(start, end, labels[label]) for start, end, label in row))
+        for s, row in zip(bare, rows, strict=True)
+    ]
+
+
+def cell(suite: str, types: str, target: str, system: str) -> str:
+    """F1 as the table prints it."""
+    section = (RESULTS / "README.md").read_text(encoding="utf-8").partition(f"## Suite {suite}\n")[2]
+    table = section.partition(f"### {HEADINGS[types]}\n")[2]
+    lines = [[part.strip() for part in line.split("|")] for line in table.splitlines() if line[:1] == "|"]
+    column = lines[0].index(target)
+    return next(line[column].split()[0] for line in lines if line[1] == system)
+
+
+@pytest.mark.parametrize(
+    ("target", "system", "types"),
+    [
+        ("politics", "ner-wikipedia", "answers"),
+        ("music", "ner-unified-small", "typed"),
+        ("literature", "merge of all", "typed"),
+    ],
+)
+def test_a_cell_is_what_the_stored_answers_say(target, system, types):
+    row = json.loads((RESULTS / "crossner" / f"{target}.json").read_text(encoding="utf-8"))
+    gold, answers = (
+        sentences(row["texts"], rows, row["labels"]) for rows in (row["gold"], row["systems"][system][types])
+    )
+    found = score(gold, [s.entities for s in answers]).f1
+    assert found > 0
+    assert f"{found:.3f}" == cell("crossner", types, target, system)

@@ -149,7 +149,7 @@ class _Read:
 
         ids, real = _padded(rows, left)
         if not ids.shape[1]:
-            return torch.zeros(len(rows), 0, self.head.in_features, dtype=self.head.weight.dtype)
+            return self.head.weight.new_zeros(len(rows), 0, self.head.in_features)
         places = (self._there.sum(1, keepdim=True) + real.cumsum(1) - 1).clamp(min=0)
         self._there = torch.cat([self._there, real], 1)
         ids, places, there = (part.to(self._loaded.device) for part in (ids, places, self._there))

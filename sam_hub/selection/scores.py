@@ -22,7 +22,7 @@ def counts(gold: Rows, predicted: Rows) -> np.ndarray:
 
 def f1_of(gold: Rows, predicted: Rows) -> float:
     """Strict micro F1; 0 where neither side has an entity."""
-    return float(_f1(counts(gold, predicted).sum(axis=0)[None])[0])
+    return float(f1_of_sums(counts(gold, predicted).sum(axis=0)[None])[0])
 
 
 def bootstrap_f1(gold: Rows, predicted: Rows, seed: int = 0) -> tuple[float, float, float]:
@@ -31,12 +31,13 @@ def bootstrap_f1(gold: Rows, predicted: Rows, seed: int = 0) -> tuple[float, flo
 
     counted = counts(gold, predicted)
     draws = np.random.default_rng(seed).integers(0, len(counted), (RESAMPLES, len(counted)))
-    f1 = _f1(counted.sum(axis=0)[None])[0]
-    low, high = np.percentile(_f1(counted[draws].sum(axis=1)), [2.5, 97.5])
+    f1 = f1_of_sums(counted.sum(axis=0)[None])[0]
+    low, high = np.percentile(f1_of_sums(counted[draws].sum(axis=1)), [2.5, 97.5])
     return float(f1), float(low), float(high)
 
 
-def _f1(sums: np.ndarray) -> np.ndarray:
+def f1_of_sums(sums: np.ndarray) -> np.ndarray:
+    """Micro F1 of rows of sums, as `counts` has them: (N, 3) → (N,); 0 where neither side has an entity."""
     import numpy as np
 
     both = sums[:, 1] + sums[:, 2]

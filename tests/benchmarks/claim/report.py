@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sam_hub.selection.scores import counts
+from sam_hub.selection.scores import counts, f1_of_sums
 
 RESAMPLES = 1000
 LEAST = 0.01  # of a lower mean F1 nothing is a multiple
@@ -37,17 +37,12 @@ class Cell:
 
     def resampled(self, draws: np.ndarray) -> np.ndarray:
         """F1 on resampled sentences, of shape (resamples,); the mean over the seeds."""
-        return np.mean([_f1(c[draws].sum(axis=1)) for c in self.counts], axis=0)
+        return np.mean([f1_of_sums(c[draws].sum(axis=1)) for c in self.counts], axis=0)
 
 
 def _prf(sums: np.ndarray) -> tuple[float, float, float]:
     right, gold, said = sums
-    return (right / said if said else 0.0, right / gold if gold else 0.0, float(_f1(sums[None])[0]))
-
-
-def _f1(sums: np.ndarray) -> np.ndarray:
-    both = sums[:, 1] + sums[:, 2]
-    return np.divide(2 * sums[:, 0], both, out=np.zeros(len(sums)), where=both > 0)
+    return (right / said if said else 0.0, right / gold if gold else 0.0, float(f1_of_sums(sums[None])[0]))
 
 
 def counted(gold: Sequence, answers: Sequence) -> np.ndarray:

@@ -63,6 +63,12 @@ def select(
     ] = Weights.uniform,
     free: Free = False,
     threshold: Annotated[float, typer.Option(help="The share of voters that must agree.")] = 0.25,
+    support: Annotated[
+        float,
+        typer.Option(
+            help="By similarity, choose no expert with less than this share of the best score by votes; 0: any."
+        ),
+    ] = 0.67,
     seed: Annotated[int, typer.Option(help="Of the sample and the bootstrap.")] = 0,
     expert: Annotated[list[str] | None, typer.Option(help="Only these; else all that are on disk.")] = None,
     allow_blind: Annotated[
@@ -90,6 +96,7 @@ def select(
         free=free,
         allow_blind=allow_blind,
         weights=weights.value,
+        support=support,
     )
     work.check()
     if background:

@@ -37,7 +37,7 @@ from sam_hub.inference.models import load_model
 from sam_hub.inference.prediction import predict
 from sam_hub.merging.merged import METHODS, merge_and_check, plan_for
 from sam_hub.ner.text import Entity, Sentence
-from sam_hub.selection.choosing import choose_best
+from sam_hub.selection.choosing import choose_best, supported
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.settings import Settings
@@ -169,6 +169,7 @@ class _Story:
         voted = sampling_ranking(
             self.catalog, target, experts, settings=self.settings, size=SAMPLE, on_progress=self.watch
         )
+        near = supported(near, voted)
         chosen = choose_best(self.catalog, target, experts, (near, voted), K)
         return {"similarity": near, "sampling": voted}, chosen
 

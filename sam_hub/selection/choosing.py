@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError, UsageError
-from sam_hub.selection.ranking import Ranking
+from sam_hub.selection.ranking import Ranking, noted
 
 AUTO = "auto"
+SUPPORT = 0.67  # of the best expert's score by votes: what an expert needs to be chosen for its text
 
 
 def check_count(k: int | str, by: str) -> None:
@@ -30,6 +32,33 @@ def check_count(k: int | str, by: str) -> None:
         )
     if k != AUTO and (not isinstance(k, int) or k < 1):
         raise UsageError(f"{k} experts can't be chosen", f"Give 1 or more, or {AUTO}.")
+
+
+def check_support(share: float) -> None:
+    """Refuse a share of the best score by votes that is none.
+
+    Raises:
+        UsageError: it is not from 0 to 1.
+    """
+    if not 0 <= share <= 1:
+        raise UsageError(f"A share of {share} of the best votes makes no sense", "Give one from 0 to 1.")
+
+
+def supported(near: Ranking, voted: Ranking, share: float = SUPPORT) -> Ranking:
+    """The ranking by similarity, without the experts that the votes refute: texts alike do not make an expert good.
+
+    One whose score by votes is less than ``share`` of the best is marked as unfit; where the best is 0, and with a
+    share of 0, nobody is.
+    """
+    scores = {row.expert: row.score or 0.0 for row in voted.rows}
+    best = max((scores[name] for name in voted.fit(allow_blind=True)), default=0.0)
+    rows = []
+    for row in near.rows:
+        score = scores.get(row.expert, best)
+        refuted = not row.unfit and score < share * best
+        why = f"the votes refute it (F1 {score:.2f}, the best has {best:.2f})"
+        rows.append(replace(noted(row, why), unfit=why) if refuted else row)
+    return replace(near, rows=tuple(rows))
 
 
 def best_of(

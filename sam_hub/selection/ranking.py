@@ -130,7 +130,7 @@ class Ranking:
             for row in self.rows
         )
         first = next((row.base for row in rows if row.knows and not row.unfit), "")
-        rows = tuple(row if row.base == first else _noted(row, OTHER_BASE) for row in rows)
+        rows = tuple(row if row.base == first else noted(row, OTHER_BASE) for row in rows)
         return replace(self, rows=rows)
 
     def as_dict(self) -> dict[str, Any]:
@@ -148,7 +148,8 @@ class Ranking:
         return cls(values["method"], rows, values["parameters"])
 
 
-def _noted(row: Ranked, note: str) -> Ranked:
+def noted(row: Ranked, note: str) -> Ranked:
+    """The row with one more note."""
     return replace(row, note="; ".join(filter(None, (row.note, note))))
 
 

@@ -33,6 +33,7 @@ class SelectExperts(Work):
     free: bool = False
     allow_blind: bool = False
     weights: str = "uniform"
+    support: float = 0.67
 
     @property
     def title(self) -> str:
@@ -50,20 +51,21 @@ class SelectExperts(Work):
         """Refuse what can't be done, before a job is made of it or a model is asked.
 
         Raises:
-            UsageError: the sample is too small or too large, or k or the votes make no sense.
+            UsageError: the sample is too small or too large, or k, the votes or the support make no sense.
         """
-        from sam_hub.selection.choosing import check_count
+        from sam_hub.selection.choosing import check_count, check_support
         from sam_hub.selection.sampling import check_size
 
         check_count(self.k, self.by)
         check_size(self.sample)
+        check_support(self.support)
         _ = self.voting
 
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Make the rankings; what an expert has predicted stays, whatever happens to the next one."""
         from sam_hub.catalog import get_target
         from sam_hub.catalog.registration import resolve_experts
-        from sam_hub.selection.choosing import AUTO, candidates, choose_best
+        from sam_hub.selection.choosing import AUTO, candidates, choose_best, supported
         from sam_hub.selection.ranking import side_by_side, uncovered
         from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 
@@ -87,7 +89,7 @@ class SelectExperts(Work):
                 by_evidence=self.k == AUTO,
                 on_progress=watch,
             )
-            rankings.append(voted)
+            rankings = [*(supported(near, voted, self.support) for near in rankings), voted]
         # Both at once, at the end: a ranking that is cancelled changes no choice.
         chosen = choose_best(catalog, target, experts, rankings, self.k, allow_blind=self.allow_blind)
         for method, names in chosen.items():

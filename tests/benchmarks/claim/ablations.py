@@ -8,6 +8,7 @@ from typing import Any
 
 from sam_hub.evaluation.integration import INTERSECTION, UNION
 from sam_hub.merging.methods import default_parameters
+from sam_hub.selection.choosing import SUPPORT
 from sam_hub.selection.votes import LEAVE_SELF_OUT, PLAIN
 from tests.benchmarks.claim.descriptors import DESCRIPTORS
 from tests.benchmarks.claim.systems import Bench, Setup, Target
@@ -16,6 +17,7 @@ METHODS = ("ties", "task_arithmetic", "dare_ties", "linear", "model_stock", "bre
 DENSITIES = (0.2, 0.5, 0.8, 1.0)
 COUNTS = (1, 2, 3, 5)
 THRESHOLDS = (0.25, 0.34, 0.5)
+SUPPORTS = (0.0, 0.5, SUPPORT)
 SAMPLES = (10, 20, 40, 100)
 
 
@@ -35,6 +37,8 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
         yield "votes", votes, replace(default, votes=votes)
     for threshold in THRESHOLDS:
         yield "vote threshold", str(threshold), replace(default, threshold=threshold)
+    for support in SUPPORTS:
+        yield "support by votes", f"{support:.2f}", replace(default, support=support)
     for rule in (UNION, INTERSECTION):
         yield "integration", rule, replace(default, rule=rule)
     yield "integration", "one merge of both choices", replace(default, together=True)

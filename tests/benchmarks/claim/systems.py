@@ -25,7 +25,7 @@ from sam_hub.merging.merged import merge, plan_for
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.ner.readers import to_jsonl
 from sam_hub.ner.text import Entity, Sentence
-from sam_hub.selection.choosing import best_of
+from sam_hub.selection.choosing import SUPPORT, best_of, supported
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.selection.votes import LEAVE_SELF_OUT, THRESHOLD, Voting
@@ -52,6 +52,7 @@ class Setup:
     by_score: bool = False
     votes: str = LEAVE_SELF_OUT
     threshold: float = THRESHOLD
+    support: float = SUPPORT
     seed: int = 0
     rule: str = UNION
     together: bool = False
@@ -181,7 +182,7 @@ class Bench:
             on_progress=_bar(f"{target.goal.name}: sample"),
         )
         near = similarity_ranking(self.catalog, target.row, target.experts, settings=self.settings)
-        return [near, voted]
+        return [supported(near, voted, setup.support), voted]
 
     def chosen(self, target: Target, rankings: Sequence[Ranking], setup: Setup) -> dict[str, Experts]:
         """The best k of each ranking, by its method."""

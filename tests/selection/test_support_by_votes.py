@@ -1,0 +1,43 @@
+"""An expert of a text that is like the target's is not chosen for that alone: the votes can refute it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sam_hub.errors import UsageError
+from sam_hub.selection.choosing import best_of, check_support, supported
+from sam_hub.selection.ranking import Ranked, Ranking
+
+
+def ranking(method: str, **scores: float) -> Ranking:
+    rows = [Ranked(name, score, score, score, ("person",)) for name, score in scores.items()]
+    return Ranking(method, tuple(sorted(rows, key=lambda row: -row.score)), {})
+
+
+NEAR = ranking("similarity", news=0.5, code=0.4, wiki=0.3, law=0.2)
+VOTED = ranking("sampling", wiki=0.6, law=0.5, news=0.4, code=0.1)
+
+
+def test_the_nearest_is_passed_over_if_the_votes_refute_it():
+    chosen = best_of((supported(NEAR, VOTED), VOTED), 2)
+    assert chosen == {"similarity": ("wiki", "law"), "sampling": ("wiki", "law")}
+
+
+def test_a_smaller_share_lets_more_pass_and_none_lets_all():
+    assert supported(NEAR, VOTED, 0.6).top(2) == ("news", "wiki")
+    assert supported(NEAR, VOTED, 0).top(2) == ("news", "code")
+
+
+def test_it_is_said_why():
+    row = next(row for row in supported(NEAR, VOTED).rows if row.expert == "code")
+    assert row.note == row.unfit == "the votes refute it (F1 0.10, the best has 0.60)"
+
+
+def test_where_the_votes_say_nothing_nobody_is_refuted():
+    assert supported(NEAR, ranking("sampling", news=0.0, code=0.0, wiki=0.0, law=0.0)) == NEAR
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        check_support(share)

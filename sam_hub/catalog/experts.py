@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,13 @@ def get_expert(catalog: Catalog, name: str | int) -> Expert:
         if len(found) > 1:
             raise CatalogError(f"'{name}' could be several commits", "Write more digits of the commit.")
         return found[0]
+
+
+def experts_at(catalog: Catalog, refs: Collection[str]) -> list[Expert]:
+    """The experts of these ``repo@commit``, by repo, whether they are current or were updated since."""
+    query = select(Expert).where(col(Expert.repo).in_({ref.partition("@")[0] for ref in refs}))
+    with catalog.session() as session:
+        return [expert for expert in session.exec(query.order_by(Expert.repo)) if expert.ref in refs]
 
 
 def _candidates(session: Session, wanted: str, which: ColumnElement[bool]) -> Sequence[str]:

@@ -46,6 +46,8 @@ def evaluate(
     if as_json:
         show_json(made["scores"])
         return
+    if made["types"]:
+        say(made["types"])
     show_scores(made["scores"], made["sentences"])
     for row in made["scores"] if per_type else ():
         rows = [(label, *(s[key] for key in (*SCORES, "support"))) for label, s in row["per_type"].items()]

@@ -54,16 +54,14 @@ def predict(
 ) -> None:
     """Find entities in new text with a target's merged models."""
     from sam_hub.catalog import get_target
-    from sam_hub.evaluation.entity_typing import base_that_types, whose_types
-    from sam_hub.evaluation.evaluating import predict_with
-    from sam_hub.merging.merged import answering, merges_for
+    from sam_hub.evaluation.evaluating import predict_with, sam_systems
+    from sam_hub.merging.merged import answering
     from sam_hub.ner.readers import read_corpus
 
     place = Place()
     goal, sentences = get_target(place.catalog, target), read_corpus(corpus, split=split)
-    merges = list(merges_for(place.catalog, goal).values())
-    base = base_that_types(place.catalog, goal.labels, merges, types.value)
-    about = [*answering(place.catalog, goal), whose_types(place.catalog, goal.labels, merges, base)]
+    system = sam_systems(place.catalog, goal, rule.value, types.value)[-1]
+    about = [*answering(place.catalog, goal), system.typing.told if system.typing else ""]
     for line in () if as_json else filter(None, about):
         say(line)
     with watching() as watch:
@@ -71,9 +69,8 @@ def predict(
             place.catalog,
             goal,
             sentences,
+            system,
             settings=place.settings,
-            rule=rule.value,
-            types=types.value,
             free=free,
             on_progress=watch,
         )

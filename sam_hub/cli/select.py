@@ -132,7 +132,8 @@ def _show(made: dict[str, Any], explain: bool) -> None:
         for warning in warnings:
             print(f"\n{warning}")
         if gaps := made["uncovered"]:
-            say(f"No expert knows: {', '.join(gaps)}.")
+            say(f"No expert knows {', '.join(gaps)}: their untuned base will tell them.")
+            say(f"To find one that does: sam-hub search --label '{gaps[0]}'")
     say("\nNext: sam-hub search" if warnings else f"\nNext: sam-hub merge {made['target']}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
-from sam_hub.evaluation.entity_typing import Typist, sample_of
+from sam_hub.evaluation.entity_typing import Typing, Typist, sample_of
 from sam_hub.evaluation.integration import UNION, integrate
 from sam_hub.inference.asking import Model, ask
 from sam_hub.ner.text import Entity, Sentence
@@ -20,17 +20,17 @@ Entities = tuple[tuple[Entity, ...], ...]
 
 @dataclass(frozen=True)
 class System:
-    """What is evaluated: one model, or two whose predictions are integrated by ``rule``.
-
-    ``typed_by``: the base that gives the mentions their types (see `sam_hub.evaluation.entity_typing`); ``learned``: of
-    the target's labels those that the models' experts were taught.
-    """
+    """What is evaluated: one model, or two whose predictions are integrated by ``rule``, with whose types."""
 
     name: str
     models: tuple[Model, ...]
     rule: str = UNION
-    typed_by: records.Base | None = None
-    learned: tuple[str, ...] = ()
+    typing: Typing | None = None
+
+    @property
+    def typed_by(self) -> records.Base | None:
+        """The base that gives the mentions their types; None: they are the models' own."""
+        return self.typing.base if self.typing else None
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,15 @@ class Desk:
         if system.typed_by is None:
             rows = [answers[model.name] for model in system.models]
             return _integrated([records.entities_of(row) for row in rows], system.rule), rows
+        assert system.typing is not None
         mentions, rows = self._mentions(system, sentences, answers)
         typist = Typist(self.catalog, system.typed_by, tuple(self.target.labels), self.settings)
-        question = typist.question(sentences, rows, system.rule, self.target)
+        trust = system.typing.trust
+        question = typist.question(sentences, rows, system.rule, trust, self.target)
         if (kept := records.get_prediction(self.catalog, question)) is None:
             sample, began = sample_of(self.target), time.monotonic()
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
-            typed = typist.type(sentences, mentions, sample, sampled, self.on_progress)
+            typed = typist.type(sentences, mentions, sample, sampled, trust, self.on_progress)
             done = records.Answers(typed, 0, {}, time.monotonic() - began)
             kept = records.put_prediction(self.catalog, question, done, self.target.id)
         return records.entities_of(kept), [kept, *rows]
@@ -89,22 +91,34 @@ class Desk:
     def _mentions(
         self, system: System, sentences: Sequence[Sentence], answers: dict[str, records.Prediction]
     ) -> tuple[Entities, list[records.Prediction]]:
-        """What the models find, without types: asked for all labels, and once more for those that they learned.
+        """What the models find, asked for all labels, and once more for those that they learned.
 
-        Experts find more when they are asked for what they know.
+        Experts find more when they are asked for what they know. A mention has the label that a model gave it, if it
+        is a learned one, and the answer to what they know comes first; else an empty one.
         """
-        asked = [answers]
-        if 0 < len(system.learned) < len(self.target.labels):
-            asked.append(self.ask(system.models, sentences, system.learned))
-        found = []
-        for model in system.models:
-            each = [_untyped(records.entities_of(some[model.name])) for some in asked]
-            found.append(_integrated(each, UNION))
-        return _integrated(found, system.rule), [some[m.name] for some in asked for m in system.models]
+        assert system.typing is not None
+        asked, learned = [answers], system.typing.learned
+        if 0 < len(learned) < len(self.target.labels):
+            asked.insert(0, self.ask(system.models, sentences, learned))
+        said = [[records.entities_of(some[model.name]) for some in asked] for model in system.models]
+        found = _integrated([_integrated([*map(_untyped, each)], UNION) for each in said], system.rule)
+        first = [rows for some in zip(*said, strict=True) for rows in some]
+        return _with_own(found, first, learned), [some[m.name] for some in asked for m in system.models]
 
 
 def _integrated(rows: Sequence[Entities], rule: str) -> Entities:
     return integrate(rows[0], rows[1], rule) if len(rows) == 2 else rows[0]
+
+
+def _with_own(found: Entities, said: Sequence[Entities], learned: Sequence[str]) -> Entities:
+    """The mentions with their own labels: the first learned one that was said of just that span."""
+    labelled = []
+    for number, row in enumerate(found):
+        own = {
+            (e.start, e.end): e.label for rows in reversed(said) for e in rows[number] if e.label in learned
+        }
+        labelled.append(tuple(replace(e, label=own.get((e.start, e.end), "")) for e in row))
+    return tuple(labelled)
 
 
 def _untyped(rows: Entities) -> Entities:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,14 @@ import numpy as np
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError, UsageError
-from sam_hub.inference.asking import ENGINE, base_model, base_of, experts_of, number_type
+from sam_hub.inference.asking import (
+    ENGINE,
+    base_model,
+    base_of_merge,
+    experts_of,
+    number_type,
+    refs_of,
+)
 from sam_hub.inference.cloze import VERSION, Mention, choose, prior_of, score_labels
 from sam_hub.inference.models import load_model
 from sam_hub.ner.readers import read_corpus
@@ -33,13 +41,58 @@ TYPES = (AUTO, MODEL, BASE)
 Rows = Sequence[Sequence[Entity]]
 
 
-def base_that_types(
+@dataclass(frozen=True)
+class Typing:
+    """Whose types an answer of merged models has.
+
+    ``base``: the untuned base that gives them; None: the models' own stand. ``learned`` and ``new``: the target's
+    labels that a merged expert was taught, and the others. ``trust``: what a mention's own type has for it before the
+    base is asked, in log odds, if it is a learned one. ``gone``: merged experts of which the catalog does not know any
+    more what they learned. ``lacking``: why the base can't be asked, where it should be.
+    """
+
+    base: records.Base | None
+    learned: tuple[str, ...]
+    new: tuple[str, ...]
+    trust: float = 0.0
+    gone: tuple[str, ...] = ()
+    lacking: str = ""
+
+    @property
+    def told(self) -> str:
+        """A line about labels that no merged expert learned, and who types them; empty where there are none."""
+        if self.base:
+            of = f"No merged expert learned {', '.join(self.new)}: the" if self.new else "The"
+            return f"{of} types are the untuned {self.base.repo}'s (--types model: the models' own)."
+        if self.gone:
+            return (
+                f"The catalog has no more what {', '.join(self.gone)} learned: the types are the models' own "
+                "(--types base: their untuned base's)."
+            )
+        if not self.new:
+            return ""
+        who = f"No merged expert learned {', '.join(self.new)}: the models will hardly use them"
+        return f"{who}. {self.lacking}" if self.lacking else f"{who} (--types auto asks their untuned base)."
+
+
+def trust_in(learned: Collection[str], labels: Collection[str]) -> float:
+    """The log odds that a mention is of a learned type, if all types are equally frequent; 0 at least.
+
+    Where experts learned most of the labels, what they say is likelier right than what the base says; where they
+    learned few, they say one of these few of everything.
+    """
+    new = len(labels) - len(learned)
+    return max(0.0, math.log(len(learned) / new)) if learned and new else 0.0
+
+
+def typing_of(
     catalog: Catalog, labels: Sequence[str], merges: Sequence[records.Merge], types: str = AUTO
-) -> records.Base | None:
-    """The base that gives an answer of these merges its types; None: the models' own types stand.
+) -> Typing:
+    """Whose types an answer of these merges has.
 
     Args:
-        types: "model", "base", or "auto": the base, if it is there and no merged expert learned one of the labels.
+        types: "model", "base" (alone), or "auto": the base, if it is there and no merged expert learned one of the
+            labels.
 
     Raises:
         UsageError: there is no such choice.
@@ -47,43 +100,21 @@ def base_that_types(
     """
     if types not in TYPES:
         raise UsageError(f"Types can't be by '{types}'", f"Known: {', '.join(TYPES)}.")
-    if types == MODEL or (types == AUTO and not unlearned(catalog, labels, merges)):
-        return None
-    tuned = [e for merge in merges for e in experts_of(catalog, merge) if e.kind == "adapter"]
+    experts = {e.ref: e for merge in merges for e in experts_of(catalog, merge)}
+    gone = tuple(sorted({ref for merge in merges for ref in refs_of(merge)} - set(experts)))
+    new = uncovered(labels, {ref: expert.labels for ref, expert in experts.items()})
+    learned = tuple(label for label in labels if label not in new)
+    own = Typing(None, learned, new, gone=gone)
+    if types == MODEL or (types == AUTO and (gone or not new)):
+        return own
     try:
-        if not tuned:
-            raise InputError("The base of these merges is not known", "Leave --types at auto.")
-        base = base_of(catalog, tuned[0])
+        base = base_of_merge(catalog, merges[0])
         base_model(base)  # is it on disk?
-        return base
-    except InputError:
-        if types == AUTO:
-            return None
-        raise
-
-
-def whose_types(
-    catalog: Catalog, labels: Sequence[str], merges: Sequence[records.Merge], base: records.Base | None
-) -> str:
-    """A line about labels that no merged expert learned, and who types them; empty where there are none.
-
-    Args:
-        base: the one that `base_that_types` found.
-    """
-    if not (new := unlearned(catalog, labels, merges)):
-        return ""
-    by = (
-        f"the types are the untuned {base.repo}'s (--types model: the models' own)"
-        if base
-        else "the models will hardly use them (--types base asks their untuned base)"
-    )
-    return f"No merged expert learned {', '.join(new)}: {by}."
-
-
-def unlearned(catalog: Catalog, labels: Sequence[str], merges: Sequence[records.Merge]) -> list[str]:
-    """The labels that no merged expert learned."""
-    experts = [expert for merge in merges for expert in experts_of(catalog, merge)]
-    return list(uncovered(labels, {expert.repo: expert.labels for expert in experts}))
+    except InputError as error:
+        if types == BASE:
+            raise
+        return replace(own, lacking=str(error))
+    return replace(own, base=base, trust=trust_in(learned, labels) if types == AUTO else 0.0)
 
 
 def sample_of(target: records.Target) -> list[Sentence]:
@@ -111,11 +142,15 @@ class Typist:
         sentences: Sequence[Sentence],
         made_of: Sequence[records.Prediction],
         rule: str,
+        trust: float,
         target: records.Target,
     ) -> records.Question:
-        """As what a typed answer is kept: of which predictions it is made, how, and weighed on which corpus."""
-        parts = [[p.base_id, p.expert_id, p.merge_id, p.decoding] for p in made_of]
-        made = hashlib.sha256(json.dumps([parts, rule, target.corpus_sha256]).encode()).hexdigest()[:16]
+        """As what a typed answer is kept: of which predictions it is made, how, and weighed on which corpus.
+
+        A merge that is made again with other weights predicts anew, and so its typed answers are others, too.
+        """
+        parts = [[p.id for p in made_of], rule, round(trust, 4), target.corpus_sha256]
+        made = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         how = f"{self.decoding} of {made}"
         return records.Question("base", self.base.id, corpus_hash(sentences), "cloze", self.labels, how)
 
@@ -125,20 +160,23 @@ class Typist:
         rows: Rows,
         sample: Sequence[Sentence],
         sampled: Rows,
+        trust: float = 0.0,
         on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
     ) -> tuple[tuple[Entity, ...], ...]:
         """The same mentions with the base's types.
 
         Args:
-            rows: the entities of N sentences.
+            rows: the entities of N sentences. Their labels are the models' own, or empty where those don't count.
             sampled: what the same models find in the sample: by them is weighed how likely a label is anyway.
+            trust: what an own label has for it, see `Typing`.
         """
         asked, weighed = _mentions(sentences, rows), _mentions(sample, sampled)
         scores = self._scores({*asked, *weighed}, on_progress)
         if not asked:
             return tuple(() for _ in rows)
-        prior = prior_of(np.array([scores[m] for m in weighed or asked]))
-        best = choose(np.array([scores[m] for m in asked]), prior)
+        prior = prior_of(np.array([scores[m] for m in weighed]).reshape(-1, len(self.labels)))
+        own = np.array([[label == e.label for label in self.labels] for row in rows for e in row])
+        best = choose(np.array([scores[m] for m in asked]) + trust * own, prior)
         types = iter([self.labels[number] for number in best])
         return tuple(tuple(replace(entity, label=next(types)) for entity in row) for row in rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError
 from sam_hub.evaluation.answering import Desk, System, Watch
-from sam_hub.evaluation.entity_typing import AUTO, base_that_types, unlearned
+from sam_hub.evaluation.entity_typing import AUTO, typing_of
 from sam_hub.evaluation.integration import UNION, integrate
 from sam_hub.inference.asking import base_model, base_of, expert_model, merged_model
 from sam_hub.merging.merged import merges_for
@@ -71,7 +71,7 @@ def sam_systems(
     Where both rankings chose the same experts, one model is both.
 
     Args:
-        types: whose types the answer has, as `base_that_types` takes it.
+        types: whose types the answer has, as `typing_of` takes it.
 
     Raises:
         CatalogError: its selections are not merged yet.
@@ -80,14 +80,12 @@ def sam_systems(
     merges = merges_for(catalog, target)
     models = {method: merged_model(catalog, row, f"merged by {method}") for method, row in merges.items()}
     alone = [System(model.name, (model,)) for model in models.values()]
-    base = base_that_types(catalog, target.labels, list(merges.values()), types)
-    if len(models) < 2 and base is None:
-        return alone
+    typing = typing_of(catalog, target.labels, list(merges.values()), types)
+    if len(models) < 2 and typing.base is None:
+        return [*alone[:-1], replace(alone[-1], typing=typing)]
     distinct = {model.id: model for model in models.values()}
-    new = unlearned(catalog, target.labels, list(merges.values()))
-    learned = tuple(label for label in target.labels if label not in new)
-    name = f"SaM ({rule}, base's types)" if base else f"SaM ({rule})"
-    return [*alone, System(name, tuple(distinct.values()), rule, base, learned)]
+    name = f"SaM ({rule}, base's types)" if typing.base else f"SaM ({rule})"
+    return [*alone, System(name, tuple(distinct.values()), rule, typing)]
 
 
 def single_systems(catalog: Catalog, experts: Sequence[records.Expert]) -> list[System]:
@@ -101,15 +99,18 @@ def predict_with(
     catalog: Catalog,
     target: records.Target,
     sentences: Sequence[Sentence],
+    system: System | None = None,
     *,
     settings: Settings,
-    rule: str = UNION,
-    types: str = AUTO,
     free: bool = False,
     on_progress: Watch = lambda name, done, total: None,
 ) -> tuple[tuple[Entity, ...], ...]:
-    """The entities of new sentences, by the target's merged models: SaM's answer."""
-    system = sam_systems(catalog, target, rule, types)[-1]
+    """The entities of new sentences, by the target's merged models.
+
+    Args:
+        system: the last of `sam_systems`, which is SaM's answer, where not given.
+    """
+    system = system or sam_systems(catalog, target)[-1]
     desk = Desk(catalog, target, settings, free, on_progress)
     return desk.answer(system, sentences)[0]
 

@@ -92,9 +92,29 @@ def merged_model(catalog: Catalog, merge: records.Merge, name: str) -> Model:
 
 
 def experts_of(catalog: Catalog, merge: records.Merge) -> list[records.Expert]:
-    """The experts that were merged, as far as they are still in the catalog."""
-    refs = {f"{item['repo']}@{item['commit']}" for item in merge.inputs}
-    return [expert for expert in records.list_experts(catalog) if expert.ref in refs]
+    """The experts that were merged, as they were then, as far as they are still in the catalog."""
+    return records.experts_at(catalog, refs_of(merge))
+
+
+def refs_of(merge: records.Merge) -> set[str]:
+    """The ``repo@commit`` of what was merged."""
+    return {f"{item['repo']}@{item['commit']}" for item in merge.inputs}
+
+
+def base_of_merge(catalog: Catalog, merge: records.Merge) -> records.Base:
+    """The base over which experts were merged.
+
+    Raises:
+        InputError: it is not in the catalog.
+    """
+    repo, commit = (merge.recipe["base"][key] for key in ("repo", "commit"))
+    for base in records.list_bases(catalog):
+        if (base.repo, base.commit) == (repo, commit):
+            return base
+    raise InputError(
+        f"The base of this merge, {repo} at {commit[:8]}, is not in the catalog",
+        "Pull an expert of it, and merge again.",
+    )
 
 
 def format_of(catalog: Catalog, merge: records.Merge) -> str:

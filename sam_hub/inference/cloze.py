@@ -64,8 +64,12 @@ def log_shares(scores: np.ndarray) -> np.ndarray:
 
 
 def prior_of(scores: np.ndarray) -> np.ndarray:
-    """How likely each label is over all mentions: the logarithm of the mean probability, (L,)."""
-    return np.logaddexp.reduce(scores, axis=0) - np.log(len(scores))
+    """How likely each label is over M mentions (M, L): the logarithm of the mean probability, (L,).
+
+    To them is counted one of which all labels are equally likely, so that few mentions, or none, say little.
+    """
+    even = np.full((1, scores.shape[1]), -np.log(scores.shape[1]))
+    return np.logaddexp.reduce(np.concatenate([scores, even]), axis=0) - np.log(len(scores) + 1)
 
 
 def choose(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -44,21 +44,21 @@ def check_support(share: float) -> None:
         raise UsageError(f"A share of {share} of the best votes makes no sense", "Give one from 0 to 1.")
 
 
-def supported(near: Ranking, voted: Ranking, share: float = SUPPORT) -> Ranking:
+def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_blind: bool = False) -> Ranking:
     """The ranking by similarity, without the experts that the votes refute: texts alike do not make an expert good.
 
-    One whose score by votes is less than ``share`` of the best is marked as unfit; where the best is 0, and with a
-    share of 0, nobody is.
+    One whose score by votes is less than ``share`` of the best is marked as unfit. The best is that of the experts
+    which can be chosen by similarity, so that one at least stays; where it is 0, and with a share of 0, all do.
     """
     scores = {row.expert: row.score or 0.0 for row in voted.rows}
-    best = max((scores[name] for name in voted.fit(allow_blind=True)), default=0.0)
+    best = max((scores.get(name, 0.0) for name in near.fit(allow_blind=allow_blind)), default=0.0)
     rows = []
     for row in near.rows:
         score = scores.get(row.expert, best)
         refuted = not row.unfit and score < share * best
         why = f"the votes refute it (F1 {score:.2f}, the best has {best:.2f})"
         rows.append(replace(noted(row, why), unfit=why) if refuted else row)
-    return replace(near, rows=tuple(rows))
+    return replace(near, rows=tuple(rows), parameters={**near.parameters, "support": share})
 
 
 def best_of(

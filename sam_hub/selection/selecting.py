@@ -149,7 +149,7 @@ def sampling_ranking(
     fit = ranking.fit()
     base = untuned.get(bases[fit[0]]) if fit else None
     untuned_answer = records.entities_of(answers[base.name]) if base else None
-    found: dict[str, Any] = {"fit": judge_fit(poll, ranking, _plain_name(base), untuned_answer)}
+    found: dict[str, Any] = {"free": free, "fit": judge_fit(poll, ranking, _plain_name(base), untuned_answer)}
     if by_evidence and fit:
         found["evidence"] = choose_by_evidence(poll, fit).as_dict()
     _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
@@ -201,6 +201,7 @@ def repeat_poll(
         target.labels,
         settings=settings,
         target_id=target.id,
+        free=selection.parameters.get("free", False),
         on_progress=on_progress,
     )
     return _hold(target, experts, sample, answers, voting, near)

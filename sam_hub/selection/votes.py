@@ -18,7 +18,7 @@ from sam_hub.ner.text import Entity
 LEAVE_SELF_OUT, PLAIN = "leave-self-out", "plain"
 UNIFORM, BY_SIMILARITY = "uniform", "similarity"
 # A half finds too few: what two of eight experts name is likelier right than wrong, and an expert that finds more than
-# the others is marked down for it (the ablations in docs/results).
+# the others is marked down for it (the trials in docs/results).
 THRESHOLD = 0.25
 MINIMUM = 2
 ROUNDING = 1e-9  # sums of weights, such as three tenths, miss a share by their last bit
@@ -45,7 +45,7 @@ class Voting:
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
             raise UsageError(
-                f"A vote threshold of {self.threshold} makes no sense", "Give a share from 0 to 1."
+                f"A vote threshold of {self.threshold} makes no sense", "Give a share above 0, up to 1."
             )
         if self.votes not in (LEAVE_SELF_OUT, PLAIN):
             raise UsageError(f"There are no '{self.votes}' votes", f"Known: {LEAVE_SELF_OUT}, {PLAIN}.")

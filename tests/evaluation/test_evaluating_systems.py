@@ -97,17 +97,18 @@ def select(place, method: str, experts) -> None:
     )
 
 
-def merged(place, folder, experts) -> None:
+def merged(place, folder, experts, model: int = 0) -> None:
     """A merge of these experts in the catalog; any model will do for what is told here."""
     seed = sum(int(e.commit) for e in experts)
+    (base,) = records.list_bases(place.catalog)
     inputs = [{"repo": e.repo, "commit": e.commit} for e in experts]
     row = records.Merge(
         recipe_hash=f"{seed:064d}",
         method="ties",
-        recipe={},
+        recipe={"base": {"repo": base.repo, "commit": base.commit}},
         inputs=inputs,
-        path=str(tiny_models.tiny_base(folder / str(seed), seed=seed)),
-        weights_sha256=f"{seed:064d}",
+        path=str(tiny_models.tiny_base(folder / f"{seed}-{model}", seed=seed + model)),
+        weights_sha256=f"{seed + model:064d}",
         seconds=1.0,
     )
     records.record_merge(place.catalog, row)

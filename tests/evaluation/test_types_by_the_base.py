@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,16 @@ import pytest
 from sam_hub import catalog as records
 from sam_hub.catalog.corpora import define_target
 from sam_hub.errors import InputError, UsageError
+from sam_hub.evaluation.answering import Desk
+from sam_hub.evaluation.entity_typing import trust_in
 from sam_hub.evaluation.evaluating import evaluate, predict_with, read_gold, recompute, sam_systems
 from sam_hub.ner import Sentence
 from tests.evaluation.test_evaluating_systems import GOLD, merged
 
 NEW = ("person", "place", "event")  # the experts learned the first two
+MANY = [
+    f"{who} {did} {where}" for who in ("Ann", "Bob") for did in ("left", "saw") for where in ("Rome", "me")
+]
 TEXTS = ("Ann met Bob", "Rome fell on Monday", "Hi Ann", "Bob left Rome", "In Rome Ann met the mayor of Como")
 
 
@@ -34,7 +40,8 @@ def fair(place, tmp_path):
 
 def answer(place, target, texts=TEXTS, types="auto", **more):
     sentences = [Sentence(text) for text in texts]
-    return predict_with(place.catalog, target, sentences, settings=place.settings, types=types, **more)
+    system = sam_systems(place.catalog, target, types=types)[-1]
+    return predict_with(place.catalog, target, sentences, system, settings=place.settings, **more)
 
 
 def lose_the_base(place):
@@ -61,14 +68,8 @@ def test_where_all_labels_are_learned_the_base_changes_types_alone(place, fair):
 
 def test_the_models_are_asked_for_what_they_learned_too(place, fair):
     """Experts find more when they are asked for what they know."""
-    texts = [
-        f"{who} {did} {where}"
-        for who in ("Ann", "Bob")
-        for did in ("left", "saw")
-        for where in ("Rome", "me")
-    ]
-    own, learned = (spans(answer(place, target, texts, types="model")) for target in (fair, place.target))
-    found = spans(answer(place, fair, texts))
+    own, learned = (spans(answer(place, target, MANY, types="model")) for target in (fair, place.target))
+    found = spans(answer(place, fair, MANY))
     for row, first, second in zip(found, own, learned, strict=True):
         assert set(row) <= {*first, *second}
         assert all(any(a < d and c < b for c, d in row) for a, b in (*first, *second))
@@ -122,7 +123,7 @@ def test_the_scores_can_be_computed_again(place, fair, tmp_path):
     # What it is made of stays named, so that a merge that is replaced makes it old.
     rows = records.predictions_by_id(place.catalog, kept["SaM (union, base's types)"].prediction_ids)
     assert [row.base_id for row in rows] == [1, None, None, None, None]
-    assert [len(row.labels) for row in rows] == [3, 3, 3, 2, 2]
+    assert [len(row.labels) for row in rows] == [3, 2, 2, 3, 3]
 
 
 def test_without_the_base_the_models_own_types_stand_unless_it_was_asked_for(place, fair):
@@ -131,6 +132,70 @@ def test_without_the_base_the_models_own_types_stand_unless_it_was_asked_for(pla
     assert answer(place, fair) == own
     with pytest.raises(InputError, match="owner/base is not on disk"):
         answer(place, fair, types="base")
+
+
+def test_an_expert_that_is_updated_changes_no_answer_of_earlier_merges(place, fair):
+    before = answer(place, fair)
+    for expert in place.experts:
+        given = {name: getattr(expert, name) for name in records.ExpertCreate.model_fields}
+        records.add_expert(place.catalog, records.ExpertCreate(**{**given, "commit": "f" * 40}))
+    assert answer(place, fair) == before
+
+
+def test_where_it_is_not_known_any_more_what_was_learned_the_models_types_stand(place, fair, tmp_path):
+    own = answer(place, fair, types="model")
+    for expert in place.experts[:2]:
+        records.execute_removal(place.catalog, records.plan_removal(place.catalog, expert.id, tmp_path))
+    assert answer(place, fair) == own
+    told = sam_systems(place.catalog, fair)[-1].typing.told
+    assert told.startswith("The catalog has no more what owner/one@")
+    assert sam_systems(place.catalog, fair, types="base")[-1].typed_by.repo == "owner/base"
+
+
+def test_a_merge_made_again_with_other_weights_is_typed_anew(place, fair, tmp_path):
+    before = answer(place, fair)
+    one, two, three = place.experts
+    for experts in ([one, two], [two, three]):
+        merged(place, tmp_path, experts, model=7)
+    fresh = define_target(place.catalog, "again", Path(place.target.corpus_path), NEW)
+    for method, experts in (("similarity", [one, two]), ("sampling", [two, three])):
+        chosen = [expert.ref for expert in experts]
+        row = records.Selection(target_id=fresh.id, method=method, k=2, ranking=[], chosen=chosen)
+        records.record_selections(place.catalog, row)
+    assert answer(place, fair) == answer(place, fresh) != before
+
+
+@pytest.mark.parametrize(
+    ("learned", "labels", "odds"),
+    [
+        (("a",), "abc", 0),  # most are new: the base decides alone
+        (("a", "b", "c"), "abcd", 1.0986),  # three of four: 3 to 1
+        ((), "ab", 0),
+        (("a", "b"), "ab", 0),  # nothing is new, and yet the base was asked for
+    ],
+)
+def test_what_models_say_counts_where_they_learned_most_labels(learned, labels, odds):
+    assert trust_in(learned, labels) == pytest.approx(odds, abs=1e-4)
+
+
+def test_with_enough_trust_the_models_types_stand(place, fair):
+    """Those that were learned, that is: of the others the base has the say."""
+    *_, system = sam_systems(place.catalog, fair)
+    desk = Desk(place.catalog, fair, place.settings)
+    sentences = [Sentence(text) for text in MANY]
+    trusting = replace(system, typing=replace(system.typing, trust=100.0))
+    typed, trusted = (desk.answer(s, sentences)[0] for s in (system, trusting))
+    assert spans(typed) == spans(trusted)
+    learned = {e.label for row in trusted for e in row} & {"person", "place"}
+    assert learned
+    own = desk.ask(system.models, sentences, system.typing.learned)
+    said = [[{*row} for row in records.entities_of(p)] for p in own.values()]
+    for entities, *by_models in zip(trusted, *said, strict=True):
+        for entity in entities:
+            named = {
+                e.label for row in by_models for e in row if (e.start, e.end) == (entity.start, entity.end)
+            }
+            assert not named or entity.label in named
 
 
 def test_another_word_is_refused(place, fair):

@@ -70,3 +70,10 @@ def test_a_label_that_is_likely_everywhere_does_not_win_everywhere():
     scores = np.log([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]])
     assert scores.argmax(1).tolist() == [0, 0, 0]
     assert choose(scores, prior_of(scores)).tolist() == [0, 1, 0]
+
+
+def test_a_single_mention_is_not_calibrated_away():
+    """By itself it would be as likely as it is usually, whatever it is."""
+    scores = np.log([[0.01, 0.95, 0.04]])
+    assert choose(scores, prior_of(scores)).tolist() == [1]
+    assert choose(scores, prior_of(scores[:0])).tolist() == [1]

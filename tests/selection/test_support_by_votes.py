@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from inspect import signature
+
 import pytest
 
+from sam_hub.cli.select import select
 from sam_hub.errors import UsageError
-from sam_hub.selection.choosing import best_of, check_support, supported
+from sam_hub.jobs.works.selecting import SelectExperts
+from sam_hub.selection.choosing import SUPPORT, best_of, check_support, supported
 from sam_hub.selection.ranking import Ranked, Ranking
+from sam_hub.selection.votes import THRESHOLD
 
 
 def ranking(method: str, **scores: float) -> Ranking:
@@ -34,10 +40,32 @@ def test_it_is_said_why():
 
 
 def test_where_the_votes_say_nothing_nobody_is_refuted():
-    assert supported(NEAR, ranking("sampling", news=0.0, code=0.0, wiki=0.0, law=0.0)) == NEAR
+    silent = ranking("sampling", news=0.0, code=0.0, wiki=0.0, law=0.0)
+    assert supported(NEAR, silent).rows == NEAR.rows
+
+
+def test_the_best_is_one_that_can_be_chosen_by_similarity():
+    """Else nobody might be left: the best voter may have no descriptor, or know no label."""
+    strange = Ranked("strange", 0.9, 0.9, 0.9, ("person",))
+    undescribed = replace(strange, score=None, unfit="has no descriptor")
+    blind = replace(strange, score=0.4, knows=())
+    for row in (undescribed, blind):
+        near = Ranking("similarity", (*NEAR.rows, row), {})
+        voted = Ranking("sampling", (replace(strange, knows=row.knows), *VOTED.rows), {})
+        assert supported(near, voted).top(2) == ("wiki", "law")
+    assert supported(near, voted, allow_blind=True).top(3, allow_blind=True) == ("strange", "wiki")[:1]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(UsageError, match="from 0 to 1"):
         check_support(share)
+
+
+def test_command_and_job_take_the_methods_own_settings():
+    command = signature(select).parameters
+    for settings in (
+        {name: command[name].default for name in ("threshold", "support")},
+        vars(SelectExperts("any")),
+    ):
+        assert (settings["threshold"], settings["support"]) == (THRESHOLD, SUPPORT)

@@ -76,17 +76,15 @@ class EvaluateTarget(Work):
     def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
         """Ask every model that was not asked before, and score all."""
         from sam_hub.catalog import set_gold
-        from sam_hub.evaluation.entity_typing import whose_types
         from sam_hub.evaluation.evaluating import evaluate
-        from sam_hub.merging.merged import merges_for
 
         plan = self.plan(place)
         target, gold = plan.target, plan.gold
         if target.gold_path is None:
             set_gold(place.catalog, target.id, plan.path)
-        merges = list(merges_for(place.catalog, target).values())
-        if about := whose_types(place.catalog, target.labels, merges, plan.systems[-1].typed_by):
-            say(about)
+        told = plan.systems[-1].typing.told if plan.systems[-1].typing else ""
+        if told:
+            say(told)
         results = evaluate(
             place.catalog,
             target,
@@ -101,5 +99,6 @@ class EvaluateTarget(Work):
         return {
             "target": target.name,
             "sentences": len(gold),
+            "types": told,
             "scores": [result.as_dict() for result in results],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam_hub.jobs.work import Say, Watch, Work
@@ -89,7 +90,8 @@ class SelectExperts(Work):
                 by_evidence=self.k == AUTO,
                 on_progress=watch,
             )
-            rankings = [*(supported(near, voted, self.support) for near in rankings), voted]
+            hold = partial(supported, voted=voted, share=self.support, allow_blind=self.allow_blind)
+            rankings = [*map(hold, rankings), voted]
         # Both at once, at the end: a ranking that is cancelled changes no choice.
         chosen = choose_best(catalog, target, experts, rankings, self.k, allow_blind=self.allow_blind)
         for method, names in chosen.items():

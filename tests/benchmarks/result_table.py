@@ -10,8 +10,9 @@ systems are of the domains of a unified model that was trained without it (``ner
 What is compared, with the same base, prompts and test sentences: the untuned base, unified models, every expert alone
 (their mean, and the best one: an oracle, which reads the test labels), merges of all and of k random experts, the two
 rankings' merges, and SaM. Selecting sees unlabelled texts; the labels of the test split are for the scores. Every
-answer is kept twice: with the models' own types, and as SaM answers where a target has types that no merged expert
-learned (see `sam_hub.evaluation.entity_typing`); every system gets that, not SaM alone.
+answer is kept twice: with the models' own types, and as SaM answers, which asks the untuned base where a target has
+types that none of a system's experts learned (see `sam_hub.evaluation.entity_typing`); every system gets that, not SaM
+alone.
 
 It runs in parts: a target that is finished is kept, with every answer, in the results' folder and not computed again;
 within a target every answer is kept in the home's catalog. Merged weights are deleted once their answers are kept.
@@ -27,6 +28,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -94,9 +96,9 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
     file = given.results / given.suite / f"{goal.name}.json"
     row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     target = bench.target(goal)
-    whole = row and all("typed" in system for system in row["systems"].values())
-    if not whole or row["experts"] != [name_of(expert) for expert in target.experts]:
-        row = systems(bench, target, given)
+    plain = described(target, given)
+    if any(row.get(name) != value for name, value in plain.items()):
+        row = {**plain, **systems(bench, target)}
         _write(file, row)
     late = [expert for expert in target.unified if name_of(expert) not in row["systems"]]
     if late:
@@ -108,7 +110,19 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
     bench.free()
 
 
-def systems(bench: Bench, target: Target, given: argparse.Namespace) -> dict[str, Any]:
+def described(target: Target, given: argparse.Namespace) -> dict[str, Any]:
+    """What decides the answers: a target's file with anything else is of another experiment."""
+    return {
+        "target": target.goal.name,
+        "setup": {**asdict(Setup(given.k, given.sample)), "dtype": given.dtype},
+        "labels": list(target.goal.labels),
+        "experts": [name_of(expert) for expert in target.experts],
+        "gold": [compact(s.entities or (), target.goal.labels) for s in target.gold],
+        "texts": [s.text for s in target.gold],
+    }
+
+
+def systems(bench: Bench, target: Target) -> dict[str, Any]:
     """Everything of METHOD's list on one target, and how it was got."""
     began = time.monotonic()
     answered = {
@@ -118,17 +132,9 @@ def systems(bench: Bench, target: Target, given: argparse.Namespace) -> dict[str
         **bench.sam(target),
     }
     return {
-        "target": target.goal.name,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": _commit(),
         "machine": _machine(),
-        "k": given.k,
-        "sample": given.sample,
-        "dtype": given.dtype,
-        "labels": list(target.goal.labels),
-        "experts": [name_of(expert) for expert in target.experts],
-        "gold": [compact(s.entities or (), target.goal.labels) for s in target.gold],
-        "texts": [s.text for s in target.gold],
         "systems": answered,
         "hours": round((time.monotonic() - began) / 3600, 2),
     }
@@ -157,21 +163,25 @@ def as_text(results: Path) -> str:
         rows = report.read_results(results / suite)
         if not rows:
             continue
-        runs = sorted({(r["date"], r["commit"], r["machine"], r["dtype"]) for r in rows})
+        runs = sorted({(r["date"], r["commit"], r["machine"], r["setup"]["dtype"]) for r in rows})
         made = "; ".join(
             f"{date}, commit {commit}, {machine}, {dtype}" for date, commit, machine, dtype in runs
         )
         sizes = ", ".join(f"{row['target']} {len(row['gold'])}" for row in rows)
         parts += [
             f"## Suite {suite}",
-            f"{made}. k = {rows[0]['k']}, sample = {rows[0]['sample']}. Sentences: {sizes}.",
+            f"{made}. k = {rows[0]['setup']['k']}, sample = {rows[0]['setup']['sample']}. Sentences: {sizes}.",
         ]
         parts += ["### Their own types", report.main_table(rows, report.OWN)]
         parts += [
-            "### With the untuned base's types",
-            report.main_table(rows, report.BASE),
+            "### As SaM answers, for every system",
+            report.main_table(rows, report.TYPED),
         ]
         parts += ["### SaM over the others", report.claim_table(rows)]
+        confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
+        if len(confirming) < len(rows):
+            names = ", ".join(row["target"] for row in confirming)
+            parts += [f"The same where nothing was chosen ({names}):", report.claim_table(confirming)]
         if any(row.get("ablations") for row in rows):
             parts += [f"### Ablations, {suite}", report.ablation_table(rows, CHOSEN_ON)]
     return "\n\n".join(parts) + "\n"
@@ -182,9 +192,9 @@ def _machine() -> str:
 
 
 def _commit() -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
+    """What the code is: a commit, "-dirty" where it was changed since."""
+    asked = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 
 

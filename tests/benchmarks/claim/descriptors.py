@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.cluster import KMeans
 from sam_hub import catalog as records
 from sam_hub.inference.embedding import embed, spread
 from sam_hub.ner.text import Sentence
+from sam_hub.selection.ranking import Ranking
 from sam_hub.training.data import read_sets
 from tests.benchmarks.claim.goals import DATA, recipe_of
 
@@ -26,9 +28,10 @@ def nearest(corpus: tuple[Sentence, ...], experts: Sequence[records.Expert], kin
     return {e.repo: float((target @ _centres(e, kind).T).max(axis=1).mean()) for e in experts}
 
 
-def in_order(scores: Mapping[str, float]) -> list[str]:
-    """The nearest first; ties by name."""
-    return sorted(scores, key=lambda name: (-scores[name], name))
+def by_centres(ranking: Ranking, scores: Mapping[str, float]) -> Ranking:
+    """The ranking's experts anew, the nearest first; ties by name."""
+    order = sorted(ranking.rows, key=lambda row: (-scores[row.expert], row.expert))
+    return replace(ranking, rows=tuple(replace(row, score=scores[row.expert]) for row in order))
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""The targets of the two suites, with the texts to select by and the labelled sentences to score on."""
+"""The targets of the suites, with the texts to select by and the labelled sentences to score on."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -18,7 +19,8 @@ from sam_hub.selection.scores import counts, f1_of_sums
 RESAMPLES = 1000
 LEAST = 0.01  # of a lower mean F1 nothing is a multiple
 SEED = re.compile(r", seed \d+$")
-OWN, BASE = "answers", "typed"  # a system's own types, and the untuned base's for the same mentions
+OWN = "own"  # an answer with the models' own types
+TYPED = "typed"  # and as SaM answers, see `sam_hub.evaluation.entity_typing`
 Row = dict[str, Any]
 
 
@@ -71,16 +73,16 @@ def cells_of(row: Row, types: str = OWN) -> dict[str, Cell]:
 
 def _cell(gold: Sequence, parts: Sequence[Row], types: str) -> Cell:
     return Cell(
-        tuple(counted(gold, part[types]) for part in parts),
-        mean(part["parse_failures"] for part in parts),
-        mean(part["seconds"] + part.get("selecting_seconds", 0) for part in parts),
+        tuple(counted(gold, part[types]["entities"]) for part in parts),
+        mean(part[types]["parse_failures"] for part in parts),
+        mean(part[types]["seconds"] for part in parts),
     )
 
 
 def draws_for(row: Row) -> np.ndarray:
     """The same resamples of a target's sentences for every system, so that systems can be compared in pairs."""
-    size = len(row["gold"])
-    return np.random.default_rng(0).integers(0, size, (RESAMPLES, size))
+    size, seed = len(row["gold"]), zlib.crc32(row["target"].encode())
+    return np.random.default_rng(seed).integers(0, size, (RESAMPLES, size))
 
 
 def main_table(rows: Sequence[Row], types: str) -> str:
@@ -119,19 +121,22 @@ def _with_interval(cell: Cell, draws: np.ndarray) -> str:
 
 
 def claim_table(rows: Sequence[Row]) -> str:
-    """SaM's mean F1 over that of what it is compared with, with the interval of the ratio (paired bootstrap)."""
+    """SaM's mean F1 over that of what it is compared with, with the interval of the ratio (paired bootstrap).
+
+    The interval is of the sentences; what other targets would give is not in it.
+    """
     draws = [draws_for(row) for row in rows]
-    cells = {types: [cells_of(row, types) for row in rows] for types in (OWN, BASE)}
+    cells = {types: [cells_of(row, types) for row in rows] for types in (OWN, TYPED)}
     sam = next(name for name in cells[OWN][0] if name.startswith("SaM"))
-    pairs = ((OWN, OWN), (BASE, OWN), (BASE, BASE))
+    pairs = ((OWN, OWN), (TYPED, OWN), (TYPED, TYPED))
     lines = [
-        f"| {sam} over | own types, both | base's types over own types | base's types, both | wanted |",
+        f"| {sam} over | own types, both | SaM's types over own types | SaM's types, both | wanted |",
         "|---|---|---|---|---|",
     ]
     bounds = {"ner-unified": 1.10, "mean single": 1.15, "best single": 0.95, "base": None, "merge": None}
     for name in _in_order(cells[OWN]):
         head = next((head for head in bounds if name.startswith(head)), None)
-        if head is None:
+        if head is None or not all(name in found for found in cells[OWN]):
             continue
         ours_theirs = [
             ([c[sam] for c in cells[ours]], [c[name] for c in cells[theirs]]) for ours, theirs in pairs
@@ -158,8 +163,8 @@ def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
     """A line a variant: SaM's mean F1 on the targets it may be chosen on, and on those that confirm it."""
     chosen = ", ".join(chosen_on)
     lines = [
-        f"| factor | value | {chosen} | the others | {chosen}, base's types | the others, base's types "
-        "| parse failures | seconds |",
+        f"| factor | value | {chosen}, own types | the others, own types "
+        f"| {chosen}, SaM's types | the others, SaM's types | parse failures | seconds |",
         f"|{'---|' * 8}",
     ]
     rows = [row for row in rows if row.get("ablations")]
@@ -167,14 +172,16 @@ def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
         parts = [row["ablations"][number] for row in rows]
         assert all(part["value"] == variant["value"] for part in parts)
         means = []
-        for types, where in product((OWN, BASE), (True, False)):
+        for types, where in product((OWN, TYPED), (True, False)):
             f1 = [
                 _cell(row["gold"], [part], types).scores[2]
                 for row, part in zip(rows, parts, strict=True)
                 if (row["target"] in chosen_on) == where
             ]
             means.append(f"{mean(f1):.3f}" if f1 else "")
-        failed, spent = mean(p["parse_failures"] for p in parts), sum(p["seconds"] for p in parts)
+        failed, spent = (sum(p[TYPED][key] for p in parts) for key in ("parse_failures", "seconds"))
         value = f"**{variant['value']}**" if variant["default"] else variant["value"]
-        lines.append(f"| {variant['factor']} | {value} | {' | '.join(means)} | {failed:.1%} | {spent:.0f} |")
+        lines.append(
+            f"| {variant['factor']} | {value} | {' | '.join(means)} | {failed / len(parts):.1%} | {spent:.0f} |"
+        )
     return "\n".join(lines)

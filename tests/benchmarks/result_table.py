@@ -28,7 +28,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,13 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=40, help="sentences that the experts vote on")
     parser.add_argument("--k", type=int, default=3)
     parser.add_argument("--dtype", default="auto", help="float32 or bfloat16")
-    parser.add_argument("--ablations", action="store_true", help="those of the targets, too")
+    parser.add_argument(
+        "--ablations",
+        type=int,
+        default=0,
+        metavar="N",
+        help="those of the targets, too, on their first N sentences",
+    )
     parser.add_argument("--report", action="store_true", help="write the tables of what is there")
     given = parser.parse_args()
     if not given.report:
@@ -105,7 +111,8 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
         row["systems"] |= bench.alone(target, late)
         _write(file, row)
     if given.ablations and not row.get("ablations"):
-        row["ablations"] = ablate(bench, target, Setup(given.k, given.sample))
+        part = replace(target, goal=replace(goal, gold=goal.gold[: given.ablations]))
+        row["ablations"] = ablate(bench, part, Setup(given.k, given.sample))
         _write(file, row)
     bench.free()
 

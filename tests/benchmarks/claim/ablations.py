@@ -13,7 +13,7 @@ from sam_hub.selection.votes import LEAVE_SELF_OUT, PLAIN
 from tests.benchmarks.claim.descriptors import DESCRIPTORS
 from tests.benchmarks.claim.systems import Bench, Setup, Target
 
-METHODS = ("ties", "task_arithmetic", "dare_ties", "linear", "model_stock", "breadcrumbs_ties", "sce")
+METHODS = ("ties", "task_arithmetic", "dare_ties", "linear", "model_stock")
 DENSITIES = (0.2, 0.5, 0.8, 1.0)
 COUNTS = (1, 2, 3, 5)
 THRESHOLDS = (0.25, 0.34, 0.5)

@@ -174,7 +174,7 @@ def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
         means = []
         for types, where in product((OWN, TYPED), (True, False)):
             f1 = [
-                _cell(row["gold"], [part], types).scores[2]
+                _cell(row["gold"][: len(part[types]["entities"])], [part], types).scores[2]
                 for row, part in zip(rows, parts, strict=True)
                 if (row["target"] in chosen_on) == where
             ]

@@ -142,11 +142,17 @@ def _scores(about: Publication) -> tuple[Evaluation, ...]:
             e.precision,
             e.recall,
             e.f1,
-            e.parse_failures / max(1, about.sentences * len(e.prediction_ids)),
+            e.parse_failures / max(1, about.sentences * _models_asked(e)),
         )
         for e in about.evaluations
     )
     return (Evaluation(about.target.name, "test", about.sentences, rows, tuple(about.target.labels)),)
+
+
+def _models_asked(evaluation: records.Evaluation) -> int:
+    """How many predictions of models an evaluation is of; a base's types, where they are its first, are none."""
+    count = len(evaluation.prediction_ids)
+    return count - (count > 1 and evaluation.rule is None)
 
 
 def metadata(merge: records.Merge, about: Publication) -> dict:

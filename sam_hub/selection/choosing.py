@@ -51,12 +51,13 @@ def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_bl
     which can be chosen by similarity, so that one at least stays; where it is 0, and with a share of 0, all do.
     """
     scores = {row.expert: row.score or 0.0 for row in voted.rows}
-    best = max((scores.get(name, 0.0) for name in near.fit(allow_blind=allow_blind)), default=0.0)
+    open_to_choice = near.fit(allow_blind=allow_blind)
+    best = max((scores.get(name, 0.0) for name in open_to_choice), default=0.0)
     rows = []
     for row in near.rows:
         score = scores.get(row.expert, best)
-        refuted = not row.unfit and score < share * best
-        why = f"the votes refute it (F1 {score:.2f}, the best has {best:.2f})"
+        refuted = row.expert in open_to_choice and score < share * best
+        why = f"the votes refute it (F1 {score:.2f} of {best:.2f})"
         rows.append(replace(noted(row, why), unfit=why) if refuted else row)
     return replace(near, rows=tuple(rows), parameters={**near.parameters, "support": share})
 

@@ -62,7 +62,7 @@ def sources(experts: Sequence[records.Expert], most: int) -> Iterator[Goal]:
     for expert in experts:
         source = recipe_of(expert).data[0]
         gold = read_source(source, DATA / "sources", "test")
-        labels = labels_of(gold)
+        labels = tuple(sorted(labels_of(gold)))
         yield Goal(expert.domain or "", _texts(source), _part(gold, labels, most), labels, expert.domain)
 
 

@@ -169,7 +169,7 @@ def test_a_merge_made_again_with_other_weights_is_typed_anew(place, fair, tmp_pa
     ("learned", "labels", "odds"),
     [
         (("a",), "abc", 0),  # most are new: the base decides alone
-        (("a", "b", "c"), "abcd", 1.0986),  # three of four: 3 to 1
+        (("a", "b", "c"), "abcd", 2.1972),  # three of four: twice the logarithm of 3 to 1
         ((), "ab", 0),
         (("a", "b"), "ab", 0),  # nothing is new, and yet the base was asked for
     ],

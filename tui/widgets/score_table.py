@@ -51,7 +51,7 @@ class ScoreTable(Table):
         is_best = system["f1"] == best > 0
         bar = progress_bar(symbols, system["f1"], BAR)
         texts = [
-            cut(system["name"], name, symbols, keep_end=True),
+            cut(system["name"], name, symbols, keep_end=not system["name"].startswith("SaM")),
             number(system["precision"], symbols),
             number(system["recall"], symbols),
             f"{number(system['f1'], symbols)} {bar}",

@@ -62,8 +62,9 @@ class Typing:
     def told(self) -> str:
         """A line about labels that no merged expert learned, and who types them; empty where there are none."""
         if self.base:
-            of = f"No merged expert learned {', '.join(self.new)}: the" if self.new else "The"
-            return f"{of} types are the untuned {self.base.repo}'s (--types model: the models' own)."
+            why = f"No merged expert learned {', '.join(self.new)}: t" if self.new else "T"
+            says = "has a say in the types" if self.trust else "gives the types"
+            return f"{why}he untuned {self.base.repo} {says} (--types model: the models' own)."
         if self.gone:
             return (
                 f"The catalog has no more what {', '.join(self.gone)} learned: the types are the models' own "

@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from sam_hub.inference.models import LoadedModel
 
 VERSION = 1  # to be raised when the same mention comes to be scored otherwise
-# What stands before a label, and how it goes on. Two ways of asking err less than one.
-TEMPLATES = (
-    ("\nIn this text, {mention} is a kind of", " {label}."),
-    ("\nIn this text, {mention} is the name of", " {article} {label}"),
-)
-AT_ONCE = 128  # labels of mentions side by side
+# After the text it goes on like this, and in two ways to a label: they err less than one.
+OPENING, SUBJECT = "\nIn this text,", " {mention} is"
+WAYS = ((" a kind of", " {label}."), (" the name of", " {article} {label}"))
+AT_ONCE = 256  # endings side by side
 
 Mention = tuple[str, str]
 """A sentence's text, and the mention in it."""
@@ -45,7 +43,7 @@ def score_labels(
         on_scored: is given some mentions and their scores, as soon as they are there.
 
     Returns:
-        Log probabilities over the labels, (M, L), float32: the mean over `TEMPLATES`, not calibrated.
+        Log probabilities over the labels, (M, L), float32: the mean over `WAYS`, not calibrated.
     """
     if not mentions:
         return np.zeros((0, len(labels)), np.float32)
@@ -80,20 +78,22 @@ def choose(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:
 def _of_one_text(
     loaded: LoadedModel, text: str, mentions: Sequence[str], labels: Sequence[str]
 ) -> np.ndarray:
-    """The scores of mentions of one text, (M, L); the text is computed once for all."""
+    """The scores of mentions of one text, (M, L); what they have in common is computed once."""
     import torch
 
     encode = lambda words: loaded.tokenizer.encode(words, add_special_tokens=False)  # noqa: E731
-    scores = []
+    ways = [encode(way) for way, _ in WAYS]
+    endings = [
+        encode(end.format(label=label, article=_article(label))) for _, end in WAYS for label in labels
+    ]
+    subjects = [encode(SUBJECT.format(mention=mention)) for mention in mentions]
+    size = max(1, AT_ONCE // len(endings))
     with torch.inference_mode():
-        read = _Read.start(loaded, encode(text))
-        for before, after in TEMPLATES:
-            endings = [encode(after.format(label=label, article=_article(label))) for label in labels]
-            questions = [encode(before.format(mention=mention)) for mention in mentions]
-            size = max(1, AT_ONCE // len(endings))
-            some = (questions[i : i + size] for i in range(0, len(questions), size))
-            scores.append(np.concatenate([_log_likelihoods(read, part, endings) for part in some]))
-    return log_shares(np.mean([log_shares(each) for each in scores], axis=0))
+        read = _Read.start(loaded, encode(text) + encode(OPENING))
+        some = (subjects[i : i + size] for i in range(0, len(subjects), size))
+        found = np.concatenate([_log_likelihoods(read, part, ways, endings) for part in some])
+    each_way = found.reshape(len(mentions), len(WAYS), len(labels))
+    return log_shares(log_shares(each_way).mean(axis=1))
 
 
 def _article(label: str) -> str:
@@ -101,23 +101,29 @@ def _article(label: str) -> str:
 
 
 def _log_likelihoods(
-    read: _Read, questions: Sequence[Sequence[int]], endings: Sequence[Sequence[int]]
+    read: _Read,
+    subjects: Sequence[Sequence[int]],
+    ways: Sequence[Sequence[int]],
+    endings: Sequence[Sequence[int]],
 ) -> np.ndarray:
-    """Log P(ending | text, question) of every question and ending, (Q, E)."""
+    """Log P(ending | text, subject, way) of M subjects and E endings, the same number for each way: (M, E)."""
     import torch
 
-    asked = read.times(len(questions))
-    before = asked.go_on(questions)[:, -1:]
-    answered = asked.times(len(endings))
-    said = list(endings) * len(questions)
+    named = read.times(len(subjects))
+    named.go_on(subjects)
+    asked = named.times(len(ways))
+    before = asked.go_on(list(ways) * len(subjects))[:, -1:]
+    each = len(endings) // len(ways)
+    answered = asked.times(each)
+    said = list(endings) * len(subjects)
     after = answered.go_on([ending[:-1] for ending in said], left=False)
-    states = torch.cat([before.repeat_interleave(len(endings), 0), after], 1)
+    states = torch.cat([before.repeat_interleave(each, 0), after], 1)
     tokens, there = _padded(said, left=False)
     rows, places = there.nonzero(as_tuple=True)
     logs = answered.head(states[rows, places]).float().log_softmax(-1)
-    each = logs[torch.arange(len(rows)), tokens[rows, places]].cpu()
-    sums = torch.zeros(len(said)).index_add_(0, rows, each)
-    return sums.reshape(len(questions), len(endings)).numpy()
+    likely = logs[torch.arange(len(rows)), tokens[rows, places]].cpu()
+    sums = torch.zeros(len(said)).index_add_(0, rows, likely)
+    return sums.reshape(len(subjects), len(endings)).numpy()
 
 
 class _Read:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam_hub.inference.cloze import TEMPLATES, choose, log_shares, prior_of, score_labels
+from sam_hub.inference.cloze import OPENING, SUBJECT, WAYS, choose, log_shares, prior_of, score_labels
 from sam_hub.inference.models import LoadedModel, load_model
 
 LABELS = ("person", "academic journal", "event", "university")
@@ -27,13 +27,13 @@ def loaded(base: Path) -> LoadedModel:
 
 
 def one_by_one(loaded: LoadedModel, text: str, mention: str) -> np.ndarray:
-    """Every label after every template by a pass of its own, by transformers alone."""
+    """Every label in every way by a pass of its own, by transformers alone."""
     encode = lambda words: loaded.tokenizer.encode(words, add_special_tokens=False)  # noqa: E731
     each = []
-    for before, after in TEMPLATES:
+    for way, after in WAYS:
         sums = []
         for label in LABELS:
-            prompt = encode(text) + encode(before.format(mention=mention))
+            prompt = encode(text) + encode(OPENING + SUBJECT.format(mention=mention) + way)
             said = encode(after.format(label=label, article="an" if label[0] in "aeiou" else "a"))
             with torch.no_grad():
                 logits = loaded.model(torch.tensor([prompt + said])).logits[0, len(prompt) - 1 : -1]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sam_hub.jobs.place import Place
 
 HERE = Path(__file__).parent
-TARGET, LABELS = "wikipedia", ("person", "organization", "location")
+TARGET, LABELS = "politics", ("person", "organization", "location", "event")
 SETTINGS_TEXT = f'# Made by the demo: this home has a Hub of its own.\nendpoint = "{EMBEDDED_HUB}"\n'
 
 

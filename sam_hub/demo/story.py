@@ -42,8 +42,8 @@ from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.settings import Settings
 
-UNIFIED = "sam-hub/ner-unified"
-K, SAMPLE = 2, 40
+UNIFIED = "sam-hub/ner-unified"  # how the names of unified models begin: compared with, never chosen
+K, SAMPLE = 3, 40
 READ_BACK = 8  # sentences predicted once more by what was read back from the Hub
 
 Watch = Callable[[str, int, int], None]
@@ -144,7 +144,7 @@ class _Story:
             home=self.settings.home,
         )
 
-    def _gather(self) -> tuple[records.Expert, list[records.Expert]]:
+    def _gather(self) -> tuple[list[records.Expert], list[records.Expert]]:
         """Search → add → pull."""
         found = [
             m.repo for m in search(self.hub, "ner-", base=BASE, author="sam-hub") if "merge" not in m.tags
@@ -157,8 +157,8 @@ class _Story:
             added, _ = register(self.catalog, self.hub, repo)
             pulled[repo] = pull_expert(self.catalog, self.hub, added.id, self.settings.models)
         self.watch("pull", len(found), len(found))
-        unified = pulled.pop(UNIFIED)
-        return unified, list(pulled.values())
+        unified = [expert for repo, expert in pulled.items() if repo.startswith(UNIFIED)]
+        return unified, [expert for expert in pulled.values() if expert not in unified]
 
     def _select(
         self, target: records.Target, experts: list[records.Expert]
@@ -184,15 +184,17 @@ class _Story:
     def _evaluate(
         self,
         target: records.Target,
-        unified: records.Expert,
+        unified: Sequence[records.Expert],
         experts: Sequence[records.Expert],
     ) -> list[Evaluated]:
         gold = read_gold(Path(target.gold_path or ""), LABELS)
         self.say(f"Evaluating on {len(gold)} labelled test sentences")
         systems = [
             System("base", (base_model(records.get_base(self.catalog, BASE)),)),
-            System("unified", (expert_model(self.catalog, unified),)),
-            *(System(e.repo.removeprefix("sam-hub/ner-"), (expert_model(self.catalog, e),)) for e in experts),
+            *(
+                System(e.repo.removeprefix("sam-hub/ner-"), (expert_model(self.catalog, e),))
+                for e in (*unified, *experts)
+            ),
             *sam_systems(self.catalog, target),
         ]
         return evaluate(self.catalog, target, gold, systems, settings=self.settings, on_progress=self.watch)

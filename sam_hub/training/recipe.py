@@ -64,16 +64,16 @@ class TrainingRecipe:
     """At most this share of the examples has no entity."""
     max_tokens: int = 160
     """Longer examples (question and answer) are left out."""
-    label_dropout: float = 0.2
+    label_dropout: float = 0.3
     """The chance of a label to be left out of the label set, and its entities out of the answer."""
-    most_distractors: int = 0
+    most_distractors: int = 4
     """At most so many of the source's distractors stand in a pack's label set."""
     pack: int = 8
     """Examples that share one label set, and so one computed prompt prefix; one optimiser step."""
-    rank: int = 4
-    alpha: int = 8
+    rank: int = 8
+    alpha: int = 16
     dropout: float = 0.0
-    learning_rate: float = 8e-4
+    learning_rate: float = 1e-3
     warmup: float = 0.05
     weight_decay: float = 0.0
     seed: int = 0

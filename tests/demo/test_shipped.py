@@ -22,15 +22,23 @@ def about(folder: Path) -> dict:
     return json.loads((folder / "sam_hub.json").read_text(encoding="utf-8"))
 
 
-def test_six_experts_of_six_domains_and_a_unified_one_ship() -> None:
-    domains = {about(folder)["domain"] for folder in FOLDERS if folder.name != "ner-unified"}
-    assert len(domains) >= 6
-    assert HERE / "experts" / "ner-unified" in FOLDERS
+def test_twelve_experts_of_twelve_domains_and_two_unified_ones_ship() -> None:
+    unified = [folder for folder in FOLDERS if folder.name.startswith("ner-unified")]
+    domains = {about(folder)["domain"] for folder in FOLDERS if folder not in unified}
+    assert (len(unified), len(domains)) == (2, len(FOLDERS) - 2)
+    assert len(domains) >= 12
+
+
+def test_a_unified_model_saw_as_many_examples_as_one_expert_and_the_other_as_many_as_all() -> None:
+    seen = {folder.name: about(folder)["recipe"]["examples"] for folder in FOLDERS}
+    both = (seen.pop("ner-unified-small"), seen.pop("ner-unified"))
+    assert {both[0]} == set(seen.values())
+    assert both[1] == sum(seen.values())
 
 
 def test_the_shipped_experts_are_small() -> None:
     size = sum(file.stat().st_size for file in (HERE / "experts").rglob("*") if file.is_file())
-    assert size <= 25_000_000
+    assert size <= 75_000_000
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

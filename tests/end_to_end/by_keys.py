@@ -37,7 +37,7 @@ def walk(
 def pull(terminal: Tmux, show: Show) -> None:
     """Fetch the experts whose text is nearest to the target's."""
     terminal.press("2")
-    title = _title(terminal.wait_for("Experts 7"))
+    title = _title(terminal.wait_for("Experts 14"))
     while "by similarity" not in title:
         terminal.press("o")  # and no second time before the first has come
         title = _title(terminal.wait_until(lambda screen, before=title: _title(screen) not in ("", before)))
@@ -56,7 +56,7 @@ def pull(terminal: Tmux, show: Show) -> None:
 
 def _title(screen: str) -> str:
     """The line that says by what the experts are sorted."""
-    return next((line for line in screen.splitlines() if "Experts 7" in line), "")
+    return next((line for line in screen.splitlines() if "Experts 14" in line), "")
 
 
 def make_target(terminal: Tmux, texts: Path, gold: Path, name: str, show: Show) -> None:

@@ -41,13 +41,13 @@ def catalog(outcome: Outcome, demo_home: Path) -> records.Catalog:
 
 def test_it_tells_what_it_chose_scored_and_pushed(outcome: Outcome) -> None:
     assert set(outcome) == {"target", "experts", "selected", "scores", "pushed", "seconds"}
-    assert len(outcome["experts"]) >= 6
+    assert len(outcome["experts"]) >= 12
     assert set(outcome["selected"]) == {"similarity", "sampling"}
     for chosen in outcome["selected"].values():
         assert set(chosen) < set(outcome["experts"])
     names = {name.removeprefix("sam-hub/ner-") for name in outcome["experts"]}
-    merged = {"merged by similarity", "merged by sampling", "SaM (union)"}
-    assert set(outcome["scores"]) == names | merged | {"base", "unified"}
+    merged = {"merged by similarity", "merged by sampling", "SaM (union, base's types)"}
+    assert set(outcome["scores"]) == names | merged | {"base", "unified", "unified-small"}
     assert len(outcome["pushed"]) == 2
 
 
@@ -80,7 +80,7 @@ def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog
 
 
 def test_merging_beats_the_untuned_base(outcome: Outcome) -> None:
-    assert outcome["scores"]["SaM (union)"]["f1"] > outcome["scores"]["base"]["f1"]
+    assert outcome["scores"]["SaM (union, base's types)"]["f1"] > outcome["scores"]["base"]["f1"]
 
 
 def test_merged_weights_equal_those_of_stock_mergekit(
@@ -201,7 +201,7 @@ def home(demo_home: Path, outcome: dict[str, Any]) -> Iterator[Path]:
 def test_from_a_folder_of_text_to_a_pushed_model(home: Path, texts: Path, columns: int, rows: int) -> None:
     name = f"articles-{columns}"
     with Tmux({"SAM_HUB_HOME": str(home)}, columns, rows) as terminal:
-        terminal.wait_for("Experts 7")
+        terminal.wait_for("Experts 14")
         last = walk(terminal, texts, texts.parent / "gold.jsonl", name, f"sam-hub/{name}")
     assert f"/sam-hub/{name}" in last
     with Place(load_settings(home=home, endpoint="embedded")) as place:
@@ -222,9 +222,9 @@ def test_an_empty_home_gets_the_demos_hub_by_enter(home: Path, tmp_path: Path) -
             terminal.press("Enter")
             terminal.wait_for("The demo's Hub is ready", seconds=120)
             terminal.press("o")
-            terminal.wait_for("Experts 7", "target: wikipedia", "embedded Hub")
+            terminal.wait_for("Experts 14", "target: politics", "embedded Hub")
             terminal.press("s")
-            terminal.wait_for("7 models", seconds=30)
+            terminal.wait_for("14 models", seconds=30)
     finally:
         stop_shared_hub(demo_settings(settings).hub)
     assert "hf_" not in json.dumps(

@@ -442,8 +442,8 @@ class ExpertsStage(Stage):
 
         question = Question(
             "The demo's Hub is ready",
-            "It has a base, six experts, a unified one to compare them with, and a target. The demo keeps a home of "
-            "its own, so that nothing is mixed with yours; the next start opens your own home again.",
+            "It has a base, twelve experts, two unified ones to compare them with, and a target. The demo keeps a home "
+            "of its own, so that nothing is mixed with yours; the next start opens your own home again.",
             [("o", "Open the demo", True), ("b", "Back", False)],
         )
         if await self.app.push_screen_wait(question):

@@ -110,10 +110,12 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
     if late:
         row["systems"] |= bench.alone(target, late)
         _write(file, row)
-    if given.ablations and not row.get("ablations"):
+    if given.ablations:
         part = replace(target, goal=replace(goal, gold=goal.gold[: given.ablations]))
-        row["ablations"] = ablate(bench, part, Setup(given.k, given.sample))
-        _write(file, row)
+        kept = row.setdefault("ablations", [])
+        for variant in ablate(bench, part, Setup(given.k, given.sample), len(kept)):
+            kept.append(variant)
+            _write(file, row)
     bench.free()
 
 

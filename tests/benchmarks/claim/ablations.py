@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from sam_hub.evaluation.integration import INTERSECTION, UNION
@@ -46,13 +47,11 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
         yield "descriptor", descriptor, replace(default, descriptor=descriptor)
 
 
-def ablate(bench: Bench, target: Target, default: Setup) -> list[dict[str, Any]]:
-    """SaM's answers under every variant."""
-    found = []
-    for factor, value, setup in variants(default, len(target.experts)):
+def ablate(bench: Bench, target: Target, default: Setup, done: int) -> Iterator[dict[str, Any]]:
+    """SaM's answers under every variant, after those that are done."""
+    for factor, value, setup in islice(variants(default, len(target.experts)), done, None):
         answer = bench.varied(target, setup)
-        found.append({"factor": factor, "value": value, "default": _same(setup, default), **answer})
-    return found
+        yield {"factor": factor, "value": value, "default": _same(setup, default), **answer}
 
 
 def _same(setup: Setup, default: Setup) -> bool:

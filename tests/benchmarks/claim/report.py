@@ -168,7 +168,8 @@ def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
         f"|{'---|' * 8}",
     ]
     rows = [row for row in rows if row.get("ablations")]
-    for number, variant in enumerate(rows[0]["ablations"]):
+    fewest = min(len(row["ablations"]) for row in rows)
+    for number, variant in enumerate(rows[0]["ablations"][:fewest]):
         parts = [row["ablations"][number] for row in rows]
         assert all(part["value"] == variant["value"] for part in parts)
         means = []

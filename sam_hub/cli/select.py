@@ -66,7 +66,8 @@ def select(
     support: Annotated[
         float,
         typer.Option(
-            help="By similarity, choose no expert with less than this share of the best score by votes; 0: any."
+            help="Where votes are made, too: by similarity, choose no expert with less than this share of the best "
+            "score by votes; 0: any."
         ),
     ] = 0.67,
     seed: Annotated[int, typer.Option(help="Of the sample and the bootstrap.")] = 0,
@@ -132,7 +133,9 @@ def _show(made: dict[str, Any], explain: bool) -> None:
         for warning in warnings:
             print(f"\n{warning}")
         if gaps := made["uncovered"]:
-            say(f"No expert knows {', '.join(gaps)}: their untuned base will tell them.")
+            say(
+                f"No expert knows {', '.join(gaps)}: in evaluate and predict, their untuned base tells them apart."
+            )
             say(f"To find one that does: sam-hub search --label '{gaps[0]}'")
     say("\nNext: sam-hub search" if warnings else f"\nNext: sam-hub merge {made['target']}")
 

@@ -1,8 +1,9 @@
 """The types of an answer's mentions by the untuned base, where a label set holds types that no merged expert learned.
 
 The mentions are the experts': finding them carries over to a new domain. Naming types that were never taught does not
-(see `sam_hub.inference.cloze`). How likely a label is anyway is measured on the mentions that the same models find in
-a sample of the target's texts, so that an answer does not depend on what else is asked with it.
+(see `sam_hub.inference.cloze`). Where most labels were taught, what the models say counts, too (`trust_in`). How likely
+a label is anyway is measured on the mentions that the same models find in a sample of the target's texts, so that an
+answer does not depend on what else is asked with it.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ class Typing:
     def told(self) -> str:
         """A line about labels that no merged expert learned, and who types them; empty where there are none."""
         if self.base:
-            why = f"No merged expert learned {', '.join(self.new)}: t" if self.new else "T"
+            why = f"No merged expert learned {', '.join(self.new)}: t" if self.new and not self.gone else "T"
             says = "has a say in the types" if self.trust else "gives the types"
             return f"{why}he untuned {self.base.repo} {says} (--types model: the models' own)."
         if self.gone:
             return (
-                f"The catalog has no more what {', '.join(self.gone)} learned: the types are the models' own "
+                f"The catalog no longer knows what {', '.join(self.gone)} learned: the types are the models' own "
                 "(--types base: their untuned base's)."
             )
         if not self.new:

@@ -24,7 +24,7 @@ VERSION = 1  # to be raised when the same mention comes to be scored otherwise
 # After the text it goes on like this, and in two ways to a label: they err less than one.
 OPENING, SUBJECT = "\nIn this text,", " {mention} is"
 WAYS = ((" a kind of", " {label}."), (" the name of", " {article} {label}"))
-AT_ONCE = 256  # endings side by side
+AT_ONCE = 128  # endings side by side
 
 Mention = tuple[str, str]
 """A sentence's text, and the mention in it."""

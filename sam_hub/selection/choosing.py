@@ -9,7 +9,7 @@ from pathlib import Path
 from sam_hub import catalog as records
 from sam_hub.catalog import Catalog
 from sam_hub.errors import InputError, UsageError
-from sam_hub.selection.ranking import Ranking, noted
+from sam_hub.selection.ranking import OTHER_BASE, Ranking, noted
 
 AUTO = "auto"
 SUPPORT = 0.67  # of the best expert's score by votes: what an expert needs to be chosen for its text
@@ -56,9 +56,13 @@ def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_bl
     rows = []
     for row in near.rows:
         score = scores.get(row.expert, best)
-        refuted = row.expert in open_to_choice and score < share * best
         why = f"the votes refute it (F1 {score:.2f} of {best:.2f})"
-        rows.append(replace(noted(row, why), unfit=why) if refuted else row)
+        if row.expert not in open_to_choice:  # it stays out of it, whoever is left: a merge has one base
+            rows.append(
+                row if row.unfit or not (allow_blind or row.knows) else replace(row, unfit=OTHER_BASE)
+            )
+        else:
+            rows.append(replace(noted(row, why), unfit=why) if score < share * best else row)
     return replace(near, rows=tuple(rows), parameters={**near.parameters, "support": share})
 
 

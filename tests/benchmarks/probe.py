@@ -108,7 +108,7 @@ def run(way: str, dtype: str, base: Path, count: int) -> dict[str, Any]:
     """Ask the experts; the clock runs from the loaded base to the last answer, adapters included."""
     from sam_hub.demo.stocking import expert_folders
 
-    experts = [folder for folder in expert_folders() if folder.name != "ner-unified"][:count]
+    experts = [folder for folder in expert_folders() if not folder.name.startswith("ner-unified")][:count]
     asked = json.loads((HERE / "crossner_politics.json").read_text(encoding="utf-8"))
     ask = {"a": by_generate, "b": by_generate, "c": by_sam_hub, "grammar": by_sam_hub}[way]
     start, answers = ask(way, dtype, base, experts, asked)

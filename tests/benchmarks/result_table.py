@@ -38,6 +38,7 @@ from sam_hub.settings import EMBEDDED_HUB, load_settings
 from tests.benchmarks.claim import report
 from tests.benchmarks.claim.ablations import ablate
 from tests.benchmarks.claim.goals import Goal, crossner, crossner_coarse, sources
+from tests.benchmarks.claim.report import OWN
 from tests.benchmarks.claim.systems import Bench, Setup, Target, compact, name_of
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -113,6 +114,8 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
     if given.ablations:
         part = replace(target, goal=replace(goal, gold=goal.gold[: given.ablations]))
         kept = row.setdefault("ablations", [])
+        if any(len(variant[OWN]["entities"]) != len(part.gold) for variant in kept):
+            kept.clear()  # they are of another number of sentences
         for variant in ablate(bench, part, Setup(given.k, given.sample), len(kept)):
             kept.append(variant)
             _write(file, row)
@@ -188,7 +191,7 @@ def as_text(results: Path) -> str:
         ]
         parts += ["### SaM over the others", report.claim_table(rows)]
         confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
-        if len(confirming) < len(rows):
+        if 0 < len(confirming) < len(rows):
             names = ", ".join(row["target"] for row in confirming)
             parts += [f"The same where nothing was chosen ({names}):", report.claim_table(confirming)]
         if any(row.get("ablations") for row in rows):

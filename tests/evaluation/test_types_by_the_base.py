@@ -148,7 +148,7 @@ def test_where_it_is_not_known_any_more_what_was_learned_the_models_types_stand(
         records.execute_removal(place.catalog, records.plan_removal(place.catalog, expert.id, tmp_path))
     assert answer(place, fair) == own
     told = sam_systems(place.catalog, fair)[-1].typing.told
-    assert told.startswith("The catalog has no more what owner/one@")
+    assert told.startswith("The catalog no longer knows what owner/one@")
     assert sam_systems(place.catalog, fair, types="base")[-1].typed_by.repo == "owner/base"
 
 

@@ -56,6 +56,14 @@ def test_the_best_is_one_that_can_be_chosen_by_similarity():
     assert supported(near, voted, allow_blind=True).top(3, allow_blind=True) == ("strange", "wiki")[:1]
 
 
+def test_experts_of_another_base_do_not_take_the_place_of_the_refuted():
+    near = Ranking("similarity", tuple(replace(row, base="x") for row in NEAR.rows), {})
+    other = replace(NEAR.rows[0], expert="other", score=0.45, base="y")
+    near = replace(near, rows=(near.rows[0], other, *near.rows[1:]))
+    voted = ranking("sampling", news=0.1, other=0.0, code=0.1, wiki=0.6, law=0.5)
+    assert supported(near, voted).top(2) == ("wiki", "law")
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(UsageError, match="from 0 to 1"):

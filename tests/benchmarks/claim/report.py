@@ -161,13 +161,16 @@ def _ratio(ours: Sequence[Cell], theirs: Sequence[Cell], draws: Sequence[np.ndar
 
 def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
     """A line a variant: SaM's mean F1 on the targets it may be chosen on, and on those that confirm it."""
-    chosen = ", ".join(chosen_on)
+    rows = [row for row in rows if row.get("ablations")]
+    chosen, others = (
+        ", ".join(row["target"] for row in rows if (row["target"] in chosen_on) == where) or "none yet"
+        for where in (True, False)
+    )
     lines = [
-        f"| factor | value | {chosen}, own types | the others, own types "
-        f"| {chosen}, SaM's types | the others, SaM's types | parse failures | seconds |",
+        f"| factor | value | {chosen}, own types | {others}, own types "
+        f"| {chosen}, SaM's types | {others}, SaM's types | parse failures | seconds |",
         f"|{'---|' * 8}",
     ]
-    rows = [row for row in rows if row.get("ablations")]
     fewest = min(len(row["ablations"]) for row in rows)
     for number, variant in enumerate(rows[0]["ablations"][:fewest]):
         parts = [row["ablations"][number] for row in rows]

@@ -102,8 +102,8 @@ class Desk:
             asked.insert(0, self.ask(system.models, sentences, learned))
         said = [[records.entities_of(some[model.name]) for some in asked] for model in system.models]
         found = _integrated([_integrated([*map(_untyped, each)], UNION) for each in said], system.rule)
-        first = [rows for some in zip(*said, strict=True) for rows in some]
-        return _with_own(found, first, learned), [some[m.name] for some in asked for m in system.models]
+        by_rank = [rows for some in zip(*said, strict=True) for rows in some]
+        return _with_own(found, by_rank, learned), [some[m.name] for some in asked for m in system.models]
 
 
 def _integrated(rows: Sequence[Entities], rule: str) -> Entities:
@@ -111,7 +111,7 @@ def _integrated(rows: Sequence[Entities], rule: str) -> Entities:
 
 
 def _with_own(found: Entities, said: Sequence[Entities], learned: Sequence[str]) -> Entities:
-    """The mentions with their own labels: the first learned one that was said of just that span."""
+    """The mentions with their own labels: the first learned one that was said of just that span, the best rows first."""
     labelled = []
     for number, row in enumerate(found):
         own = {

@@ -158,8 +158,8 @@ class Bench:
             found[f"similarity, supported by votes, seed {seed}"] = self.of(target, [chosen["similarity"]])
             found[f"SaM (union), seed {seed}"] = self.of(target, list(chosen.values()))
         plain = Setup(self.given.k, self.given.sample, support=0.0)
-        nearest = self.chosen(target, self.rankings(target, plain), plain)["similarity"]
-        return {"similarity only": self.of(target, [nearest]), **found}
+        by_text = self.chosen(target, self.rankings(target, plain), plain)["similarity"]
+        return {"similarity only": self.of(target, [by_text]), **found}
 
     def varied(self, target: Target, setup: Setup) -> dict[str, Any]:
         """SaM's answer by another setup."""

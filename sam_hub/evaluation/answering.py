@@ -111,7 +111,7 @@ def _integrated(rows: Sequence[Entities], rule: str) -> Entities:
 
 
 def _with_own(found: Entities, said: Sequence[Entities], learned: Sequence[str]) -> Entities:
-    """The mentions with their own labels: the first learned one that was said of just that span, the best rows first."""
+    """The mentions with their own labels: the first learned one said of just that span, the best rows first."""
     labelled = []
     for number, row in enumerate(found):
         own = {

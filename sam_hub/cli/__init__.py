@@ -13,7 +13,11 @@ def main() -> None:
 
     share_processors()
     signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # Under ``-m`` CPython ends by SIGINT, whatever the code, if Ctrl+C came inside an `exec` of text, as it may while
+    # libraries are imported, and was caught; its next `exec` forgets that.
+    exec("")
+    sys.exit(code)
 
 
 def _terminated(number: int, frame: object) -> None:

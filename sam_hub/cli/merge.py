@@ -10,6 +10,7 @@ from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
 from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.cli.select import By
 from sam_hub.jobs.place import Place
+from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.parameters import parameters
 
 
@@ -26,7 +27,7 @@ def merge(
         By, typer.Option(help="Whose choice: similarity, sampling, or one merge for each.")
     ] = By.both,
     expert: Annotated[list[str] | None, typer.Option(help="Merge these instead; may be repeated.")] = None,
-    method: Annotated[str, typer.Option(help="A mergekit method.")] = "ties",
+    method: Annotated[str, typer.Option(help="A mergekit method.")] = DEFAULT_METHOD,
     set_: Annotated[list[str] | None, typer.Option("--set", help="A parameter, such as density=0.5.")] = None,
     weight: Annotated[
         list[float] | None, typer.Option(help="A weight for each expert, in their order.")

@@ -11,7 +11,7 @@ from sam_hub.errors import UsageError
 from sam_hub.merging.registry import Method, methods
 from sam_hub.merging.trimming import TRIMMING
 
-DEFAULT_METHOD = "ties"
+DEFAULT_METHOD = "linear"  # the mean of the changes; chosen by the ablations (docs/results)
 DEFAULT_DENSITY = 0.5  # for every method that has a density: the share of each delta that is kept
 
 # Methods that give back the base's tensor where no expert changes it. Their untouched tensors are copied

@@ -34,12 +34,13 @@ from pathlib import Path
 from typing import Any
 
 from sam_hub import catalog as records
+from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.settings import EMBEDDED_HUB, load_settings
 from tests.benchmarks.claim import report
 from tests.benchmarks.claim.ablations import ablate
 from tests.benchmarks.claim.goals import Goal, crossner, crossner_coarse, sources
 from tests.benchmarks.claim.report import OWN
-from tests.benchmarks.claim.systems import Bench, Setup, Target, compact, name_of
+from tests.benchmarks.claim.systems import Bench, Target, compact, name_of
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 SUITES = ("crossner", "crossner-coarse", "sources")
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=0, help="of each test split, at most; 0: all")
     parser.add_argument("--sample", type=int, default=40, help="sentences that the experts vote on")
     parser.add_argument("--k", type=int, default=3)
+    parser.add_argument("--method", default=DEFAULT_METHOD, help="by which all is merged")
     parser.add_argument("--dtype", default="auto", help="float32 or bfloat16")
     parser.add_argument(
         "--ablations",
@@ -88,6 +90,11 @@ def compute(given: argparse.Namespace) -> None:
                 finish(bench, goal, given)
 
 
+def folder(suite: str, method: str) -> str:
+    """Where a suite's targets are kept, in the results' folder: those of another method in a folder of its own."""
+    return suite if method == DEFAULT_METHOD else f"{suite}/{method}"
+
+
 def goals(suite: str, bench: Bench, most: int) -> Iterator[Goal]:
     """The targets of a suite, with at most so many test sentences each (0: all)."""
     if suite == "sources":
@@ -100,10 +107,10 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
 
     A unified model that came later is asked alone; with other experts the target is another one, and begins anew.
     """
-    file = given.results / given.suite / f"{goal.name}.json"
+    file = given.results / folder(given.suite, given.method) / f"{goal.name}.json"
     row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     target = bench.target(goal)
-    plain = described(target, given)
+    plain = described(bench, target)
     if any(row.get(name) != value for name, value in plain.items()):
         row = {**plain, **systems(bench, target)}
         _write(file, row)
@@ -116,17 +123,17 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
         kept = row.setdefault("ablations", [])
         if any(len(variant[OWN]["entities"]) != len(part.gold) for variant in kept):
             kept.clear()  # they are of another number of sentences
-        for variant in ablate(bench, part, Setup(given.k, given.sample), len(kept)):
+        for variant in ablate(bench, part, len(kept)):
             kept.append(variant)
             _write(file, row)
     bench.free()
 
 
-def described(target: Target, given: argparse.Namespace) -> dict[str, Any]:
+def described(bench: Bench, target: Target) -> dict[str, Any]:
     """What decides the answers: a target's file with anything else is of another experiment."""
     return {
         "target": target.goal.name,
-        "setup": {**asdict(Setup(given.k, given.sample)), "dtype": given.dtype},
+        "setup": {**asdict(bench.setup), "dtype": bench.given.dtype},
         "labels": list(target.goal.labels),
         "experts": [name_of(expert) for expert in target.experts],
         "gold": [compact(s.entities or (), target.goal.labels) for s in target.gold],
@@ -172,31 +179,31 @@ def as_text(results: Path) -> str:
         [(results / "HEAD.md").read_text(encoding="utf-8").rstrip()] if (results / "HEAD.md").exists() else []
     )
     for suite in SUITES:
-        rows = report.read_results(results / suite)
-        if not rows:
-            continue
-        runs = sorted({(r["date"], r["commit"], r["machine"], r["setup"]["dtype"]) for r in rows})
-        made = "; ".join(
-            f"{date}, commit {commit}, {machine}, {dtype}" for date, commit, machine, dtype in runs
-        )
-        sizes = ", ".join(f"{row['target']} {len(row['gold'])}" for row in rows)
-        parts += [
-            f"## Suite {suite}",
-            f"{made}. k = {rows[0]['setup']['k']}, sample = {rows[0]['setup']['sample']}. Sentences: {sizes}.",
-        ]
-        parts += ["### Their own types", report.main_table(rows, report.OWN)]
-        parts += [
-            "### As SaM answers, for every system",
-            report.main_table(rows, report.TYPED),
-        ]
-        parts += ["### SaM over the others", report.claim_table(rows)]
-        confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
-        if 0 < len(confirming) < len(rows):
-            names = ", ".join(row["target"] for row in confirming)
-            parts += [f"The same where nothing was chosen ({names}):", report.claim_table(confirming)]
-        if any(row.get("ablations") for row in rows):
-            parts += [f"### Ablations, {suite}", report.ablation_table(rows, CHOSEN_ON)]
+        methods = sorted(path.name for path in (results / suite).glob("*") if path.is_dir())
+        for method in (DEFAULT_METHOD, *methods):
+            if rows := report.read_results(results / folder(suite, method)):
+                parts += section(suite if method == DEFAULT_METHOD else f"{suite}, merged by {method}", rows)
     return "\n\n".join(parts) + "\n"
+
+
+def section(title: str, rows: list[report.Row]) -> list[str]:
+    """How the rows of a suite were made, and their tables."""
+    runs = sorted({(r["date"], r["commit"], r["machine"], r["setup"]["dtype"]) for r in rows})
+    made = "; ".join(f"{date}, commit {commit}, {machine}, {dtype}" for date, commit, machine, dtype in runs)
+    setup = rows[0]["setup"]
+    how = f"Merged by {setup['method']}, k = {setup['k']}, sample = {setup['sample']}"
+    sizes = ", ".join(f"{row['target']} {len(row['gold'])}" for row in rows)
+    parts = [f"## Suite {title}", f"{made}. {how}. Sentences: {sizes}."]
+    parts += ["### Their own types", report.main_table(rows, report.OWN)]
+    parts += ["### As SaM answers, for every system", report.main_table(rows, report.TYPED)]
+    parts += ["### SaM over the others", report.claim_table(rows)]
+    confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
+    if 0 < len(confirming) < len(rows):
+        names = ", ".join(row["target"] for row in confirming)
+        parts += [f"The same where nothing was chosen ({names}):", report.claim_table(confirming)]
+    if any(row.get("ablations") for row in rows):
+        parts += [f"### Ablations, {title}", report.ablation_table(rows, CHOSEN_ON)]
+    return parts
 
 
 def _machine() -> str:

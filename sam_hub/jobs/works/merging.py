@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam_hub.errors import UsageError
 from sam_hub.jobs.work import Say, Watch, Work
+from sam_hub.merging.methods import DEFAULT_METHOD
 
 if TYPE_CHECKING:
     from sam_hub.jobs.place import Place
@@ -28,7 +29,7 @@ class MergeChoice:
     target: str | None = None
     by: str = "both"
     experts: tuple[str, ...] = ()
-    method: str = "ties"
+    method: str = DEFAULT_METHOD
     parameters: dict[str, Any] = field(default_factory=dict)
     weights: tuple[float, ...] = ()
     by_score: bool = False

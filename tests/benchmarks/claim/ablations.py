@@ -29,7 +29,11 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
     for method in METHODS:
         yield "method", method, replace(default, method=method)
     for density in DENSITIES:
-        yield "density", str(density), replace(default, parameters={"density": density})
+        yield (
+            "density of ties",
+            str(density),
+            replace(default, method="ties", parameters={"density": density}),
+        )
     for by_score in (False, True):
         yield "weights", "by score" if by_score else "equal", replace(default, by_score=by_score)
     for sample in SAMPLES:
@@ -47,8 +51,9 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
         yield "descriptor", descriptor, replace(default, descriptor=descriptor)
 
 
-def ablate(bench: Bench, target: Target, default: Setup, done: int) -> Iterator[dict[str, Any]]:
+def ablate(bench: Bench, target: Target, done: int) -> Iterator[dict[str, Any]]:
     """SaM's answers under every variant, after those that are done."""
+    default = bench.setup
     for factor, value, setup in islice(variants(default, len(target.experts)), done, None):
         answer = bench.varied(target, setup)
         yield {"factor": factor, "value": value, "default": _same(setup, default), **answer}

@@ -84,6 +84,7 @@ class Bench:
 
     def __init__(self, settings: Settings, catalog: records.Catalog, given: argparse.Namespace) -> None:
         self.settings, self.catalog, self.given = settings, catalog, given
+        self.setup = Setup(given.k, given.sample, given.method)
         self.experts: Experts = ()
         self.unified: Experts = ()
 
@@ -152,12 +153,12 @@ class Bench:
         """The two rankings' merges and their union, for each seed of the sample."""
         found = {}
         for seed in SEEDS:
-            setup = Setup(self.given.k, self.given.sample, seed=seed)
+            setup = replace(self.setup, seed=seed)
             chosen = self.chosen(target, self.rankings(target, setup), setup)
             found[f"sampling only, seed {seed}"] = self.of(target, [chosen["sampling"]])
             found[f"similarity, supported by votes, seed {seed}"] = self.of(target, [chosen["similarity"]])
             found[f"SaM (union), seed {seed}"] = self.of(target, list(chosen.values()))
-        plain = Setup(self.given.k, self.given.sample, support=0.0)
+        plain = replace(self.setup, support=0.0)
         by_text = self.chosen(target, self.rankings(target, plain), plain)["similarity"]
         return {"similarity only": self.of(target, [by_text]), **found}
 
@@ -205,7 +206,7 @@ class Bench:
 
         Merged weights are made where there are none yet, and again where they were deleted and are needed.
         """
-        setup = setup or Setup(self.given.k, self.given.sample)
+        setup = setup or self.setup
         options = {"method": setup.method, "parameters": dict(setup.parameters) or None}
         plans: dict[str, MergePlan] = {}
         for chosen, shares in zip(choices, weights or [None] * len(choices), strict=True):

@@ -11,6 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Input, Label, Select, Static
 
+from sam_hub.merging.methods import DEFAULT_METHOD
 from tui.actions import LEAVE_FIELDS
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ class MergeForm(VerticalScroll):
         self._methods: dict[str, dict[str, Any]] = {}
 
     def compose(self) -> ComposeResult:
-        method, by = [("ties", "ties")], [(text, name) for name, text in BY.items()]
+        method, by = [(DEFAULT_METHOD, DEFAULT_METHOD)], [(text, name) for name, text in BY.items()]
         with Horizontal(classes="field"):
             yield Label("Method")
-            yield Select(method, value="ties", allow_blank=False, compact=True, id="merge-method")
+            yield Select(method, value=DEFAULT_METHOD, allow_blank=False, compact=True, id="merge-method")
         with Horizontal(classes="field"):
             yield Label("Experts by")
             yield Select(by, value="both", allow_blank=False, compact=True, id="merge-by")

@@ -35,6 +35,7 @@ from typing import Any
 
 from sam_hub import catalog as records
 from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.merging.parameters import parameters
 from sam_hub.settings import EMBEDDED_HUB, load_settings
 from tests.benchmarks.claim import report
 from tests.benchmarks.claim.ablations import ablate
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=40, help="sentences that the experts vote on")
     parser.add_argument("--k", type=int, default=3)
     parser.add_argument("--method", default=DEFAULT_METHOD, help="by which all is merged")
+    parser.add_argument("--set", nargs="*", default=[], help="parameters of the method, such as density=0.5")
     parser.add_argument("--dtype", default="auto", help="float32 or bfloat16")
     parser.add_argument(
         "--ablations",
@@ -69,6 +71,7 @@ def main() -> None:
     )
     parser.add_argument("--report", action="store_true", help="write the tables of what is there")
     given = parser.parse_args()
+    given.parameters = parameters(given.set)
     if not given.report:
         if not given.home or not given.experts:
             parser.error("--home and --experts say where to compute, and with whom")
@@ -90,9 +93,10 @@ def compute(given: argparse.Namespace) -> None:
                 finish(bench, goal, given)
 
 
-def folder(suite: str, method: str) -> str:
-    """Where a suite's targets are kept, in the results' folder: those of another method in a folder of its own."""
-    return suite if method == DEFAULT_METHOD else f"{suite}/{method}"
+def folder(given: argparse.Namespace) -> str:
+    """Where a suite's targets are kept, in the results' folder: those of another way to merge have one of their own."""
+    usual = given.method == DEFAULT_METHOD and not given.parameters
+    return given.suite if usual else "-".join([f"{given.suite}/{given.method}", *given.set])
 
 
 def goals(suite: str, bench: Bench, most: int) -> Iterator[Goal]:
@@ -107,7 +111,7 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
 
     A unified model that came later is asked alone; with other experts the target is another one, and begins anew.
     """
-    file = given.results / folder(given.suite, given.method) / f"{goal.name}.json"
+    file = given.results / folder(given) / f"{goal.name}.json"
     row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     target = bench.target(goal)
     plain = described(bench, target)
@@ -179,10 +183,10 @@ def as_text(results: Path) -> str:
         [(results / "HEAD.md").read_text(encoding="utf-8").rstrip()] if (results / "HEAD.md").exists() else []
     )
     for suite in SUITES:
-        methods = sorted(path.name for path in (results / suite).glob("*") if path.is_dir())
-        for method in (DEFAULT_METHOD, *methods):
-            if rows := report.read_results(results / folder(suite, method)):
-                parts += section(suite if method == DEFAULT_METHOD else f"{suite}, merged by {method}", rows)
+        others = sorted(path for path in (results / suite).glob("*") if path.is_dir())
+        for path in (results / suite, *others):
+            if rows := report.read_results(path):
+                parts += section(suite if path.name == suite else f"{suite}, merged by {path.name}", rows)
     return "\n\n".join(parts) + "\n"
 
 

@@ -108,12 +108,11 @@ def test_a_stable_merge_is_another_one_and_refused_where_nothing_is_trimmed(
     selected: Call, failing: Callable[..., tuple[int, str]]
 ) -> None:
     (plain,), (stable,) = (
-        selected("merge", "paris", "--by", "sampling", "--method", "ties", "--dry-run", *more)
-        for more in ((), ("--stable",))
+        selected("merge", "paris", "--by", "sampling", "--dry-run", *more) for more in ((), ("--stable",))
     )
     assert "--stable" in stable["configuration"]
     assert "--stable" not in plain["configuration"]
-    code, said = failing("merge", "paris", "--stable")
+    code, said = failing("merge", "paris", "--method", "linear", "--stable")
     assert code == 2
     assert "'linear' does not trim" in said
 
@@ -241,9 +240,8 @@ def test_what_answers_is_said_and_a_newer_merge_that_is_gone(
     with_target: Call, texts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with_target("select", "paris", "--k", "2")
-    ties = ("merge", "paris", "--by", "sampling", "--method", "ties")
-    with_target(*ties)
-    (newer,) = with_target(*ties, "--set", "density=0.7")
+    with_target("merge", "paris", "--by", "sampling")
+    (newer,) = with_target("merge", "paris", "--by", "sampling", "--set", "density=0.7")
     capsys.readouterr()
     assert run(["list", "--merges"]) == 0
     shown = capsys.readouterr().out

@@ -25,16 +25,10 @@ def recipe(tiny_base: Path, tiny_experts: tuple[Path, ...]):
         pin(path, f"acme/{path.name}", "1a2b3c", weight)
         for path, weight in zip(tiny_experts, (1, 2, 0.5), strict=True)
     ]
-    return make_recipe(pin(tiny_base, "acme/base", "4d5e6f"), experts, method="ties")
+    return make_recipe(pin(tiny_base, "acme/base", "4d5e6f"), experts)
 
 
-def test_the_mean_is_the_default(recipe) -> None:
-    config = to_mergekit(make_recipe(recipe.base, recipe.experts))
-    assert config["merge_method"] == "linear"
-    assert "parameters" not in config
-
-
-def test_ties_keeps_half_of_each_delta_if_nothing_else_is_said(recipe) -> None:
+def test_ties_with_half_of_each_delta_is_the_default(recipe) -> None:
     config = to_mergekit(recipe)
     assert (config["merge_method"], config["parameters"], config["dtype"]) == (
         "ties",

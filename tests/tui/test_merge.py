@@ -38,20 +38,19 @@ def button(stage: MergeStage) -> Button:
     return stage.query_one("#merge-button", Button)
 
 
-async def test_another_method_is_planned_then_merged_by_one_key(worked: Settings) -> None:
+async def test_another_density_is_planned_then_merged_by_one_key(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
         stage = await open_merge(pilot)
         shown = text_of(app)
         assert "this very merge is there already" in shown
-        assert "merge_method: linear" in shown
+        assert "merge_method: ties" in shown
         assert "press e to evaluate" in shown
 
-        choose(stage, method="ties")
         await pilot.press("tab", "tab", "tab", *"density=0.3 lambda=.9")
         assert stage.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
-        await until(pilot, lambda: "density: 0.3" in stage.copied(), 30)
-        assert "disk    writes" in text_of(app)
+        await until(pilot, lambda: "disk    writes" in text_of(app), 30)
+        assert "density: 0.3" in stage.copied()
         assert "are free" in text_of(app)
 
         await pilot.press("escape", "m")
@@ -67,7 +66,6 @@ async def test_a_bad_parameter_is_told_at_its_field_and_forbids_the_merge(worked
     async with app.run_test(size=NARROW) as pilot:
         stage = await open_merge(pilot)
         assert not button(stage).disabled
-        choose(stage, method="ties")
         for typed, told in (("dense", "'dense' is no parameter"), ("density=x", "can't take density='x'")):
             field = stage.query_one("#merge-parameters", Input)
             field.value = ""
@@ -170,7 +168,7 @@ async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) ->
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
         stage = await open_merge(pilot)
-        choose(stage, method="ties", trimming="stable", adapter="8")
+        choose(stage, trimming="stable", adapter="8")
         await until(pilot, lambda: "--stable" in stage.copied(), 30)
         await pilot.press("escape", "m")
         await until(pilot, lambda: any(v.job.kind == "merge" for v in app.jobs), 30)

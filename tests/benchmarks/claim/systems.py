@@ -29,6 +29,7 @@ from sam_hub.merging.recipe import recipe_hash
 from sam_hub.ner.readers import to_jsonl
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.selection.choosing import SUPPORT, best_of, supported
+from sam_hub.selection.poll import FEWEST
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.selection.votes import LEAVE_SELF_OUT, THRESHOLD, Voting
@@ -84,7 +85,7 @@ class Bench:
 
     def __init__(self, settings: Settings, catalog: records.Catalog, given: argparse.Namespace) -> None:
         self.settings, self.catalog, self.given = settings, catalog, given
-        self.setup = Setup(given.k, given.sample, given.method)
+        self.setup = Setup(given.k, given.sample, given.method, given.parameters)
         self.experts: Experts = ()
         self.unified: Experts = ()
 
@@ -155,7 +156,8 @@ class Bench:
         for seed in SEEDS:
             setup = replace(self.setup, seed=seed)
             chosen = self.chosen(target, self.rankings(target, setup), setup)
-            found[f"sampling only, seed {seed}"] = self.of(target, [chosen["sampling"]])
+            voted = chosen.get("sampling")
+            found[f"sampling only, seed {seed}"] = self.of(target, [voted]) if voted else unanswered(target)
             found[f"similarity, supported by votes, seed {seed}"] = self.of(target, [chosen["similarity"]])
             found[f"SaM (union), seed {seed}"] = self.of(target, list(chosen.values()))
         plain = replace(self.setup, support=0.0)
@@ -174,7 +176,15 @@ class Bench:
         return self.of(target, list(chosen.values()), setup, weights)
 
     def rankings(self, target: Target, setup: Setup) -> list[Ranking]:
-        """By similarity and by sampling; experts that know no label of the target may be chosen, too."""
+        """By similarity and by sampling; experts that know no label of the target may be chosen, too.
+
+        Where nobody can vote, since no two of them know a label, there is similarity alone.
+        """
+        near = similarity_ranking(self.catalog, target.row, target.experts, settings=self.settings)
+        if setup.descriptor != MEAN:
+            near = by_centres(near, nearest(target.goal.corpus, target.experts, setup.descriptor))
+        if sum(not set(target.goal.labels).isdisjoint(expert.labels) for expert in target.experts) < FEWEST:
+            return [near]
         voted = sampling_ranking(
             self.catalog,
             target.row,
@@ -184,9 +194,6 @@ class Bench:
             voting=Voting(setup.threshold, seed=setup.seed, votes=setup.votes),
             on_progress=_bar(f"{target.goal.name}: sample"),
         )
-        near = similarity_ranking(self.catalog, target.row, target.experts, settings=self.settings)
-        if setup.descriptor != MEAN:
-            near = by_centres(near, nearest(target.goal.corpus, target.experts, setup.descriptor))
         return [supported(near, voted, setup.support, allow_blind=True), voted]
 
     def chosen(self, target: Target, rankings: Sequence[Ranking], setup: Setup) -> dict[str, Experts]:
@@ -273,6 +280,12 @@ def name_of(expert: records.Expert) -> str:
 def domains_of(expert: records.Expert) -> set[str]:
     """The domains of the data that it was trained on, as the data's folders name them."""
     return {source.folder.partition("__")[0] for source in recipe_of(expert).data}
+
+
+def unanswered(target: Target) -> dict[str, Any]:
+    """Of a system that can't be had."""
+    nothing = {"entities": [[] for _ in target.gold], "parse_failures": 0.0, "seconds": 0.0}
+    return {OWN: nothing, TYPED: nothing, "models": []}
 
 
 def compact(entities: Sequence[Entity], labels: Sequence[str]) -> list[list[int]]:

@@ -13,14 +13,15 @@ from sam_hub.errors import UnusableModel, UsageError
 from sam_hub.hub.weights import weights_sha256
 from sam_hub.merging.checks import Report, bytes_to_write, check, memory_needed, read_inputs
 from sam_hub.merging.configuration import FILE_NAME, config_text
-from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
+from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time, trims
 from sam_hub.merging.process import Progress, make
 from sam_hub.merging.recipe import Recipe, recipe_hash, to_json
+from sam_hub.merging.trimming import TRIMMING
 
 RECORD = "merge.json"
 START_SECONDS = 3.0  # imports of torch, transformers, mergekit
 ELEMENTS_PER_SECOND = 20e6  # per model and worker: reading, folding and sorting
-STABLE_PER_SECOND = 60e6  # the same without the sort
+UNSORTED_PER_SECOND = 60e6  # the same without the sort
 BYTES_PER_SECOND = 500e6  # copying and hashing
 
 
@@ -96,7 +97,8 @@ def plan_merge(recipe: Recipe, output: Path, licences: Mapping[str, str | None] 
         return MergePlan(recipe, output, text, report, 0, memory, 0.0, reused=True)
     computed = inputs.touched if recipe.method in KEEPS_UNTOUCHED else inputs.base
     elements = sum(inputs.base[name].size for name in computed) * len(recipe.experts)
-    rate = (STABLE_PER_SECOND if recipe.stable else ELEMENTS_PER_SECOND) * tensors_at_a_time(
+    quick = recipe.method in TRIMMING and (recipe.stable or not trims(recipe.method, recipe.parameters))
+    rate = (UNSORTED_PER_SECOND if quick else ELEMENTS_PER_SECOND) * tensors_at_a_time(
         recipe.method, recipe.parameters
     )
     seconds = START_SECONDS + elements / rate + 2 * size / BYTES_PER_SECOND

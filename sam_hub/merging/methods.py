@@ -42,6 +42,11 @@ def tensors_at_a_time(method: str, parameters: Mapping[str, Any]) -> int:
     return min(MOST_WORKERS, os.cpu_count() or 1)
 
 
+def trims(method: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a merge trims deltas by magnitude; at a density of 1 they stay whole."""
+    return method in TRIMMING and parameters.get("density") != 1
+
+
 def known_methods() -> tuple[str, ...]:
     """The names of all methods that the installed mergekit has, sorted."""
     return tuple(methods())

@@ -12,7 +12,7 @@ from typing import Any
 from sam_hub.errors import UsageError
 from sam_hub.hub.weights import read_headers, weights_sha256
 from sam_hub.inference.adapters import CONFIG, is_adapter, read_json
-from sam_hub.merging.methods import DEFAULT_METHOD, RANDOM, check_parameters, default_parameters
+from sam_hub.merging.methods import DEFAULT_METHOD, RANDOM, check_parameters, default_parameters, trims
 from sam_hub.merging.tensor_file import DTYPE_CODES
 from sam_hub.merging.trimming import TRIMMING
 
@@ -138,7 +138,7 @@ def make_recipe(
     seed: int = 0,
     stable: bool = False,
 ) -> Recipe:
-    """Make a recipe with this project's defaults (TIES, density .5, the base's dtype), and validate it.
+    """Make a recipe with this project's defaults (TIES of whole deltas, the base's dtype), and validate it.
 
     Raises:
         UsageError: no or repeated experts, or a method, parameter, weight or dtype that can't be used.
@@ -168,6 +168,11 @@ def validate(recipe: Recipe) -> None:
         raise UsageError(
             f"'{recipe.method}' does not trim by magnitude, so it has no stable trimming",
             f"Leave it out, or use one of: {', '.join(sorted(TRIMMING))}.",
+        )
+    if recipe.stable and not trims(recipe.method, recipe.parameters):
+        raise UsageError(
+            "Nothing is trimmed at a density of 1, so there is no stable trimming",
+            "Leave it out, or give a density below 1, such as density=0.5.",
         )
     check_parameters(recipe.method, recipe.parameters, [expert.weight for expert in recipe.experts])
 

@@ -62,7 +62,8 @@ from sam_hub.merging.recipe import make_recipe, pin
 way, *paths = sys.argv[1:]
 base, out, *experts = map(Path, paths)
 with spare_worker():
-    recipe = make_recipe(pin(base), [pin(expert) for expert in experts], stable=way == "stable")
+    half = {"density": 0.5}
+    recipe = make_recipe(pin(base), [pin(e) for e in experts], parameters=half, stable=way == "stable")
     run_merge(plan_merge(recipe, out))
 """
 STABLE_STOCK = """
@@ -223,7 +224,8 @@ def configuration(base: Path, experts: Sequence[Path], folder: Path) -> Path:
     from sam_hub.merging.configuration import FILE_NAME, write_config
     from sam_hub.merging.recipe import make_recipe, pin
 
-    write_config(make_recipe(pin(base), [pin(expert) for expert in experts]), folder / FILE_NAME)
+    recipe = make_recipe(pin(base), [pin(expert) for expert in experts], parameters={"density": 0.5})
+    write_config(recipe, folder / FILE_NAME)
     return folder / FILE_NAME
 
 

@@ -48,7 +48,7 @@ def ties(
     base: Path, experts: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Recipe, Path]:
     """A merge that is no sum."""
-    return made(base, experts, tmp_path_factory.mktemp("ties"), "ties")
+    return made(base, experts, tmp_path_factory.mktemp("ties"), "ties", parameters={"density": 0.5})
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import yaml
 
 from sam_hub.merging.configuration import FILE_NAME, to_mergekit
 from sam_hub.merging.merge import plan_merge, run_merge
-from sam_hub.merging.methods import base_role, has_weights, known_methods
+from sam_hub.merging.methods import base_role, default_parameters, has_weights, known_methods
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from tests import tiny_models
 
@@ -36,6 +36,11 @@ def stock_mergekit(folder: Path, cache: Path, *options: str) -> Path:
     return out
 
 
+def half(method: str) -> dict[str, float]:
+    """Parameters by which half of each delta is kept, where the method has a density: TIES alone would keep all."""
+    return dict.fromkeys(default_parameters(method), 0.5)
+
+
 def weights(folder: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
@@ -45,7 +50,7 @@ def test_a_merge_equals_that_of_the_mergekit_command(
     method: str, tiny_base: Path, tiny_experts: tuple[Path, ...], fold_cache: Path, tmp_path: Path
 ) -> None:
     experts = [pin(path, weight=weight) for path, weight in zip(tiny_experts, WEIGHTS, strict=True)]
-    recipe = make_recipe(pin(tiny_base), experts, method=method)
+    recipe = make_recipe(pin(tiny_base), experts, method=method, parameters=half(method))
     merged = run_merge(plan_merge(recipe, tmp_path / "merged"))
     assert weights(merged) == weights(stock_mergekit(merged, fold_cache))
 
@@ -100,7 +105,7 @@ def test_every_method_of_mergekit_gives_its_own_result(
     count = 1 if method == "passthrough" else 2 if method in FOR_TWO else 3
     chosen = (0.7, 0.4, 1.0) if has_weights(method) else (1.0, 1.0, 1.0)
     experts = [pin(path, weight=weight) for path, weight in zip(tiny_experts[:count], chosen, strict=False)]
-    parameters = {"t": 0.3} if method in ("slerp", "nearswap") else None
+    parameters = {"t": 0.3} if method in ("slerp", "nearswap") else half(method)
     recipe = make_recipe(pin(tiny_base), experts, method=method, parameters=parameters, seed=5)
     ours, stock = in_this_process(recipe, tmp_path / "merged", fold_cache)
     assert ours == stock, base_role(method, count)
@@ -124,7 +129,10 @@ def test_other_kinds_of_base_and_experts_give_the_same_result_too(how: str, tmp_
     for path in experts:
         (path / "sam_hub.json").unlink(missing_ok=True)  # the base was stored anew: its hash is another
     recipe = make_recipe(
-        pin(base), [pin(path) for path in experts], dtype="float32" if how == "mixed" else None
+        pin(base),
+        [pin(path) for path in experts],
+        parameters=half("ties"),
+        dtype="float32" if how == "mixed" else None,
     )
     ours, stock = in_this_process(recipe, tmp_path / "merged", tmp_path / "folds")
     assert ours == stock
@@ -160,9 +168,9 @@ def test_any_combination_gives_the_same_result(seed: int, tmp_path: Path) -> Non
         experts.append(pin(path, weight=weight))
     if draw.random() < 0.5:
         base = _saved_again(base, None, tmp_path / "sharded", max_shard_size="20KB")
-    ours, stock = in_this_process(
-        make_recipe(pin(base), experts, method=method, seed=seed), tmp_path / "merged", tmp_path / "folds"
-    )
+    parameters = half(method) if draw.random() < 0.7 else None
+    recipe = make_recipe(pin(base), experts, method=method, parameters=parameters, seed=seed)
+    ours, stock = in_this_process(recipe, tmp_path / "merged", tmp_path / "folds")
     assert ours == stock, method
 
 

@@ -28,11 +28,11 @@ def recipe(tiny_base: Path, tiny_experts: tuple[Path, ...]):
     return make_recipe(pin(tiny_base, "acme/base", "4d5e6f"), experts)
 
 
-def test_ties_with_half_of_each_delta_is_the_default(recipe) -> None:
+def test_ties_of_whole_deltas_is_the_default(recipe) -> None:
     config = to_mergekit(recipe)
     assert (config["merge_method"], config["parameters"], config["dtype"]) == (
         "ties",
-        {"density": 0.5},
+        {"density": 1.0},
         "bfloat16",
     )
     base, expert = recipe.base.path, recipe.experts[1].path

@@ -16,6 +16,8 @@ from sam_hub.merging.merge import plan_merge, run_merge
 from sam_hub.merging.recipe import from_json, make_recipe, pin, recipe_hash, to_json
 from tests import tiny_models
 
+HALF = {"density": 0.5}
+
 
 @pytest.fixture
 def sorted_stably(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +66,7 @@ def test_a_stable_merge_is_that_of_mergekit_with_a_stable_sort(
 
     base = tiny_models.tiny_base(tmp_path / "base", dtype=dtype)
     experts = [pin(tiny_models.tiny_adapter(base, tmp_path / f"expert{n}", seed=n)) for n in range(3)]
-    recipe = make_recipe(pin(base), experts, method=method, stable=True)
+    recipe = make_recipe(pin(base), experts, method=method, parameters=HALF, stable=True)
     ours, stock = in_this_process(recipe, tmp_path / "merged", tmp_path / "folds")
     assert ours == stock
 
@@ -73,7 +75,9 @@ def test_a_stable_merge_is_another_recipe_and_says_so(
     tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path
 ) -> None:
     experts = [pin(path) for path in tiny_experts]
-    plain, stable = (make_recipe(pin(tiny_base), experts, stable=stable) for stable in (False, True))
+    plain, stable = (
+        make_recipe(pin(tiny_base), experts, parameters=HALF, stable=stable) for stable in (False, True)
+    )
     assert recipe_hash(plain) != recipe_hash(stable)
     assert from_json(to_json(stable)) == stable
     assert "--stable" in config_text(stable)
@@ -88,6 +92,8 @@ def test_stable_trimming_is_refused_where_nothing_is_trimmed(
 ) -> None:
     with pytest.raises(UsageError, match="'linear' does not trim"):
         make_recipe(pin(tiny_base), [pin(path) for path in tiny_experts], method="linear", stable=True)
+    with pytest.raises(UsageError, match="Nothing is trimmed at a density of 1"):
+        make_recipe(pin(tiny_base), [pin(path) for path in tiny_experts], stable=True)
 
 
 def test_a_damaged_expert_is_refused_by_a_stable_merge_too(tiny_base: Path, tmp_path: Path) -> None:
@@ -98,6 +104,6 @@ def test_a_damaged_expert_is_refused_by_a_stable_merge_too(tiny_base: Path, tmp_
     for tensor in tensors.values():
         tensor[0, 0] = torch.nan
     save_file(tensors, expert / "adapter_model.safetensors", metadata={"format": "pt"})
-    recipe = make_recipe(pin(tiny_base), [pin(expert)], stable=True)
+    recipe = make_recipe(pin(tiny_base), [pin(expert)], parameters=HALF, stable=True)
     with pytest.raises(UnusableModel, match="no numbers"):
         run_merge(plan_merge(recipe, tmp_path / "merged"))

@@ -169,6 +169,8 @@ async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) ->
     async with app.run_test(size=WIDE) as pilot:
         stage = await open_merge(pilot)
         choose(stage, trimming="stable", adapter="8")
+        await until(pilot, lambda: "Nothing is trimmed at a density of 1" in stage.problem, 30)
+        stage.query_one("#merge-parameters", Input).value = "density=0.5"
         await until(pilot, lambda: "--stable" in stage.copied(), 30)
         await pilot.press("escape", "m")
         await until(pilot, lambda: any(v.job.kind == "merge" for v in app.jobs), 30)

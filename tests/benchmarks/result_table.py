@@ -202,9 +202,11 @@ def section(title: str, rows: list[report.Row]) -> list[str]:
     parts += ["### As SaM answers, for every system", report.main_table(rows, report.TYPED)]
     parts += ["### SaM over the others", report.claim_table(rows)]
     confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
-    if 0 < len(confirming) < len(rows):
-        names = ", ".join(row["target"] for row in confirming)
-        parts += [f"The same where nothing was chosen ({names}):", report.claim_table(confirming)]
+    voted = [row for row in rows if report.could_vote(row)]
+    for where, some in (("nothing was chosen", confirming), ("two experts or more know a label", voted)):
+        if 0 < len(some) < len(rows):
+            names = ", ".join(row["target"] for row in some)
+            parts += [f"The same where {where} ({names}):", report.claim_table(some)]
     if any(row.get("ablations") for row in rows):
         parts += [f"### Ablations, {title}", report.ablation_table(rows, CHOSEN_ON)]
     return parts

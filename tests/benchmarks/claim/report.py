@@ -57,6 +57,11 @@ def read_results(folder: Path) -> list[Row]:
     return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
 
 
+def could_vote(row: Row) -> bool:
+    """Whether experts could be chosen by votes: two of them at least know a label."""
+    return all(of["models"] for name, of in row["systems"].items() if name.startswith("sampling only"))
+
+
 def cells_of(row: Row, types: str = OWN) -> dict[str, Cell]:
     """The systems of a target, seeds together, and the mean and the best of the single experts."""
     grouped: dict[str, list[Row]] = {}

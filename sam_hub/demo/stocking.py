@@ -5,10 +5,13 @@ It lies in ``demo/`` of the person's own home, so that nothing is mixed with the
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sam_hub.errors import DiskFull
 from sam_hub.jobs.work import Say, Watch, Work
 from sam_hub.settings import EMBEDDED_HUB, FILE_NAME, Settings
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 TARGET, LABELS = "politics", ("person", "organization", "location", "event")
+ROOM = 900_000_000  # bytes: the base and the shipped experts, in the home and on its Hub
 SETTINGS_TEXT = f'# Made by the demo: this home has a Hub of its own.\nendpoint = "{EMBEDDED_HUB}"\n'
 
 
@@ -37,15 +41,38 @@ def expert_folders() -> list[Path]:
     return sorted(path.parent for path in (HERE / "experts").glob("*/sam_hub.json"))
 
 
-def prepare_home(settings: Settings, say: Say) -> Path:
-    """Make the demo's home with its settings and the base; returns the base's folder."""
+def prepare_home(settings: Settings, say: Say, room: int = ROOM) -> Path:
+    """Make the demo's home with its settings and the base; returns the base's folder.
+
+    Args:
+        room: the bytes that the home will take in all.
+
+    Raises:
+        DiskFull: the disk has not so much, what the home holds already taken off.
+    """
     from sam_hub.demo.base import make_base
 
     home = demo_home(settings)
     home.mkdir(parents=True, exist_ok=True)
+    lacking = room - _bytes_in(home) - shutil.disk_usage(home).free
+    if lacking > 0:
+        raise DiskFull(
+            f"The demo takes {room / 1e9:.1f} GB in {home}, and its disk is too full for that",
+            f"Free {lacking / 1e6:,.0f} MB, or set SAM_HUB_HOME to a larger disk.",
+        )
     if not (home / FILE_NAME).exists():  # what the person has added there stays
         (home / FILE_NAME).write_text(SETTINGS_TEXT, encoding="utf-8")
     return make_base(home / "base" / "SmolLM2-135M-Instruct", say=say)
+
+
+def _bytes_in(folder: Path) -> int:
+    """What a folder takes; files of several names, which are one by hard links, count once."""
+    sizes = {}
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a Hub at work there deletes its scratch files
+            found = file.lstat()
+            sizes[found.st_dev, found.st_ino] = found.st_size
+    return sum(sizes.values())
 
 
 def publish_shipped(hub: Hub, base: Path, watch: Watch) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sam_hub import catalog as records
@@ -37,6 +38,7 @@ from sam_hub.inference.models import load_model
 from sam_hub.inference.prediction import predict
 from sam_hub.merging.merged import METHODS, merge_and_check, plan_for
 from sam_hub.ner.text import Entity, Sentence
+from sam_hub.scratch import scratch_prefix, sweep_scratch
 from sam_hub.selection.choosing import choose_best, supported
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
@@ -45,6 +47,8 @@ from sam_hub.settings import Settings
 UNIFIED = "sam-hub/ner-unified"  # how the names of unified models begin: compared with, never chosen
 K, SAMPLE = 3, 40
 READ_BACK = 8  # sentences predicted once more by what was read back from the Hub
+SCRATCH = "read-back"
+ROOM = 2_400_000_000  # bytes: what the home of a finished demo takes, and what is read back
 
 Watch = Callable[[str, int, int], None]
 
@@ -87,6 +91,7 @@ def run_demo(settings: Settings, *, fresh: bool = False, say: Callable[[str], No
         watch: is told (what, done, all) within a stage.
 
     Raises:
+        DiskFull: less than `ROOM` is free for the home; nothing was begun.
         SamHubError: any stage failed; what was finished stays and is used by the next run.
     """
     home = demo_home(settings)
@@ -94,7 +99,7 @@ def run_demo(settings: Settings, *, fresh: bool = False, say: Callable[[str], No
         stop_shared_hub(home / "hub")
         for part in (p for p in home.iterdir() if p.name != "base"):
             shutil.rmtree(part) if part.is_dir() else part.unlink()
-    base = prepare_home(settings, say)
+    base = prepare_home(settings, say, ROOM)
     began = time.monotonic()
     here = demo_settings(settings)
     hub = connect(here)
@@ -226,18 +231,28 @@ class _Story:
             HubError: what came back is not what was sent.
         """
         gold = read_gold(Path(target.gold_path or ""), LABELS)
+        sweep_scratch(self.settings.home, SCRATCH)
         for method, done in pushed.items():
             self.say(f"Reading {done.repo} back from the Hub and predicting once more")
-            plan = plan_pull(self.hub, done.repo, done.commit, self.settings.models)
-            folder = pull(self.hub, plan, lambda got, size, file: self.watch("pull", got, size))
-            if weights_sha256(folder) != merges[method].weights_sha256:
-                raise HubError(f"{done.repo} came back with other weights", "Run it again with --fresh.")
-            model = merged_model(self.catalog, merges[method], done.repo)
-            kept = ask(self.catalog, [model], gold, LABELS, settings=self.settings)[done.repo]
-            before = records.entities_of(kept)[:READ_BACK]
-            # Sums differ in the last bit with the size of a batch: in doubt, the local copy is asked so.
-            if before != self._again(folder, gold) != self._again(model.folder, gold):
-                raise HubError(f"{done.repo} answers otherwise than before", "Run it again with --fresh.")
+            with TemporaryDirectory(dir=self.settings.home, prefix=scratch_prefix(SCRATCH)) as scratch:
+                folder = self._pulled_anew(done, Path(scratch))
+                self._compare(merges[method], done.repo, folder, gold)
+
+    def _pulled_anew(self, done: Pushed, scratch: Path) -> Path:
+        """What was pushed, past all caches."""
+        hub = replace(self.hub, cache_dir=scratch / "cache")
+        plan = plan_pull(hub, done.repo, done.commit, scratch / "models")
+        return pull(hub, plan, lambda got, size, file: self.watch("pull", got, size))
+
+    def _compare(self, merge: records.Merge, repo: str, folder: Path, gold: Sequence[Sentence]) -> None:
+        if weights_sha256(folder) != merge.weights_sha256:
+            raise HubError(f"{repo} came back with other weights", "Run it again with --fresh.")
+        model = merged_model(self.catalog, merge, repo)
+        kept = ask(self.catalog, [model], gold, LABELS, settings=self.settings)[repo]
+        before = records.entities_of(kept)[:READ_BACK]
+        # Sums differ in the last bit with the size of a batch: in doubt, the local copy is asked so.
+        if before != self._again(folder, gold) != self._again(model.folder, gold):
+            raise HubError(f"{repo} answers otherwise than before", "Run it again with --fresh.")
 
     def _again(self, folder: Path, gold: Sequence[Sentence]) -> tuple[tuple[Entity, ...], ...]:
         return predict(load_model(folder, device=self.settings.device), gold[:READ_BACK], LABELS).entities

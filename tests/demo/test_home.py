@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+
 from sam_hub.demo.stocking import demo_home, prepare_home
+from sam_hub.errors import DiskFull
 from sam_hub.settings import FILE_NAME, Settings, load_settings
 
 
@@ -20,3 +24,30 @@ def test_what_a_person_has_set_in_the_demos_home_stays(tmp_path: Path) -> None:
     prepare_home(settings, print)
     made = load_settings(home=home)
     assert (made.endpoint, made.theme) == ("embedded", "nord")
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path)
+    full = shutil.disk_usage(tmp_path)._replace(free=100_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    with pytest.raises(DiskFull, match=r"takes 0\.5 GB in .*demo.* Free 400 MB, or set SAM_HUB_HOME"):
+        prepare_home(settings, print, room=500_000_000)
+    assert list(demo_home(settings).iterdir()) == []
+
+
+def test_what_the_demo_has_already_needs_no_more_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path)
+    base = demo_home(settings) / "base" / "SmolLM2-135M-Instruct"
+    base.mkdir(parents=True)
+    with (base / "model.safetensors").open("wb") as weights:
+        weights.truncate(450_000_000)
+    (base / "a name more").hardlink_to(base / "model.safetensors")
+    full = shutil.disk_usage(tmp_path)._replace(free=100_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    assert prepare_home(settings, print, room=500_000_000) == base
+    with pytest.raises(DiskFull):
+        prepare_home(settings, print, room=600_000_000)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, confirm, megabytes, say, show_json, show_table
+from sam_hub.cli.output import AsJson, DryRun, confirm, megabytes, named, say, show_json, show_table
 from sam_hub.cli.performing import perform
 from sam_hub.jobs.place import Place
 
@@ -62,7 +62,7 @@ def list_(
                     e.id,
                     e.repo,
                     e.domain,
-                    e.labels,
+                    named(e.labels, label or ()),
                     _kind(e),
                     megabytes(e.size_bytes),
                     "yes" if e.path else "no",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json, show_table, watching
+from sam_hub.cli.output import AsJson, DryRun, megabytes, named, say, show_json, show_table, watching
 from sam_hub.cli.performing import Background, perform, start_job, start_jobs
 from sam_hub.jobs.place import Place
 
@@ -60,7 +60,14 @@ def search(
         show_table(
             ("repository", "base", "labels", "licence", "fetched", "changed"),
             [
-                (m.repo, m.base, m.labels, m.licence, f"{m.downloads:,}", str(m.last_modified or "")[:10])
+                (
+                    m.repo,
+                    m.base,
+                    named(m.labels, label or ()),
+                    m.licence,
+                    f"{m.downloads:,}",
+                    str(m.last_modified or "")[:10],
+                )
                 for m in found
             ],
         )

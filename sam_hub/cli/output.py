@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sam_hub.errors import SamHubError
+from sam_hub.hub.tags import label_tag
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+FEW = 8  # labels of a cell
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Free = Annotated[bool, typer.Option("--free", help="Decode without the answer's grammar.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
@@ -64,6 +66,14 @@ def cell(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return str(value)
+
+
+def named(labels: Sequence[str], first: Sequence[str] = ()) -> str:
+    """Labels as a list shows them: those that were asked for first, and of many (a unified model has a hundred) a few."""
+    asked = {label_tag(label) for label in first}
+    ordered = sorted(labels, key=lambda label: label_tag(label) not in asked)
+    more = len(ordered) - FEW
+    return f"{cell(ordered[:FEW])} and {more} more" if more > 1 else cell(ordered)
 
 
 def megabytes(size: int) -> str:

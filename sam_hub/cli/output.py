@@ -69,7 +69,7 @@ def cell(value: object) -> str:
 
 
 def named(labels: Sequence[str], first: Sequence[str] = ()) -> str:
-    """Labels as a list shows them: those that were asked for first, and of many (a unified model has a hundred) a few."""
+    """Labels as a list shows them: those that were asked for first, and of many a few."""
     asked = {label_tag(label) for label in first}
     ordered = sorted(labels, key=lambda label: label_tag(label) not in asked)
     more = len(ordered) - FEW

@@ -9,9 +9,7 @@ MANY = tuple(f"label {number}" for number in range(1, 21))
 
 def test_of_many_labels_a_few_are_named_and_the_others_counted() -> None:
     shown = named(MANY)
-    assert shown == (
-        "label 1, label 2, label 3, label 4, label 5, label 6, label 7, label 8 and 12 more"
-    )
+    assert shown == ("label 1, label 2, label 3, label 4, label 5, label 6, label 7, label 8 and 12 more")
     assert named(MANY[:9]) == ", ".join(MANY[:9])  # "and 1 more" would take the place of its name
 
 

@@ -202,8 +202,12 @@ def section(title: str, rows: list[report.Row]) -> list[str]:
     parts += ["### As SaM answers, for every system", report.main_table(rows, report.TYPED)]
     parts += ["### SaM over the others", report.claim_table(rows)]
     confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
-    voted = [row for row in rows if report.could_vote(row)]
-    for where, some in (("nothing was chosen", confirming), ("two experts or more know a label", voted)):
+    subsets = {
+        "nothing was chosen": confirming,
+        "two experts or more know a label": [row for row in rows if report.could_vote(row)],
+        "every unified model was asked": report.with_all_unified(rows),
+    }
+    for where, some in subsets.items():
         if 0 < len(some) < len(rows):
             names = ", ".join(row["target"] for row in some)
             parts += [f"The same where {where} ({names}):", report.claim_table(some)]

@@ -62,6 +62,12 @@ def could_vote(row: Row) -> bool:
     return all(of["models"] for name, of in row["systems"].items() if name.startswith("sampling only"))
 
 
+def with_all_unified(rows: Sequence[Row]) -> list[Row]:
+    """The targets that have an answer of every unified model that any of them has."""
+    asked = [{name for name in row["systems"] if name.startswith("ner-unified")} for row in rows]
+    return [row for row, names in zip(rows, asked, strict=True) if names == set().union(*asked)]
+
+
 def cells_of(row: Row, types: str = OWN) -> dict[str, Cell]:
     """The systems of a target, seeds together, and the mean and the best of the single experts."""
     grouped: dict[str, list[Row]] = {}

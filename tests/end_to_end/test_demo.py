@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from huggingface_hub import HfApi
 
 from sam_hub import catalog as records
 from sam_hub.catalog import list_pushes
@@ -51,19 +52,27 @@ def test_it_tells_what_it_chose_scored_and_pushed(outcome: Outcome) -> None:
     assert len(outcome["pushed"]) == 2
 
 
-def test_no_file_tells_the_token_and_no_published_one_a_path(outcome: Outcome, demo_home: Path) -> None:
+def test_no_file_tells_the_token_and_no_published_one_a_path(
+    outcome: Outcome, demo_home: Path, tmp_path: Path
+) -> None:
     home = demo_home / "demo"
     token = json.loads((home / "hub" / "server.json").read_text())["token"].encode()
     files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
     telling = {path.relative_to(home).as_posix() for path in files if token in path.read_bytes()}
     assert telling == {"hub/server.json"}  # where the home's processes find their Hub; for the owner alone
-    cards = [path for path in home.rglob("README.md") if "sam-hub" in path.read_text()]
-    assert len(cards) >= len(outcome["experts"]) + len(outcome["pushed"])
-    configurations = list((home / "models").rglob("mergekit_config.yml"))
-    assert len(configurations) >= len(outcome["pushed"])
-    for file in [*cards, *configurations]:
+    published = [*outcome["experts"], *(pushed["repo"] for pushed in outcome["pushed"])]
+    with start(home / "hub") as server:
+        hub = HfApi(server.endpoint, token=False)
+        folders = [
+            Path(hub.snapshot_download(repo, local_dir=tmp_path / repo, ignore_patterns="*.safetensors"))
+            for repo in published
+        ]
+    for file in (path for folder in folders for path in folder.iterdir() if path.is_file()):
         assert str(demo_home) not in file.read_text(), file
-        assert not re.search(r"(?m)(^|[\s\"'(])/(home|root|tmp|Users|var)/", file.read_text()), file
+        if file.suffix in (".md", ".yml"):
+            assert not re.search(r"(?m)(^|[\s\"'(])/(home|root|tmp|Users|var)/", file.read_text()), file
+    assert all((folder / "README.md").is_file() for folder in folders)
+    assert all((folder / "mergekit_config.yml").is_file() for folder in folders[-len(outcome["pushed"]) :])
 
 
 def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog: records.Catalog) -> None:

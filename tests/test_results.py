@@ -9,6 +9,7 @@ import pytest
 
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
+from tests.benchmarks.claim.folds import FOLDS, domain_of, fold_recipes
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 HEADINGS = {"own": "Their own types", "typed": "As SaM answers, for every system"}
@@ -48,3 +49,18 @@ def test_a_cell_is_what_the_stored_answers_say(target, system, types):
     found = score(gold, [s.entities for s in answers]).f1
     assert found > 0
     assert f"{found:.3f}" == cell("crossner", types, target, system)
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_a_domain_that_is_left_out_is_in_no_unified_model_and_no_expert_of_its_target(fold):
+    seen = [
+        {domain_of(source.folder) for source in recipe.data}
+        for recipe in fold_recipes()
+        if recipe.name.endswith(f"-without-{fold}")
+    ]
+    assert len(seen) == 2
+    for domain in FOLDS[fold]:
+        row = json.loads((RESULTS / "sources" / f"{domain}.json").read_text(encoding="utf-8"))
+        others = {name.removeprefix("ner-") for name in row["experts"]}
+        assert domain not in others
+        assert seen == [others, others]

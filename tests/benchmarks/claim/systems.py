@@ -35,6 +35,7 @@ from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
 from sam_hub.selection.votes import LEAVE_SELF_OUT, THRESHOLD, Voting
 from sam_hub.settings import Settings
 from tests.benchmarks.claim.descriptors import MEAN, by_centres, nearest
+from tests.benchmarks.claim.folds import domain_of
 from tests.benchmarks.claim.goals import Goal, recipe_of
 from tests.benchmarks.claim.report import OWN, TYPED
 
@@ -279,7 +280,7 @@ def name_of(expert: records.Expert) -> str:
 
 def domains_of(expert: records.Expert) -> set[str]:
     """The domains of the data that it was trained on, as the data's folders name them."""
-    return {source.folder.partition("__")[0] for source in recipe_of(expert).data}
+    return {domain_of(source.folder) for source in recipe_of(expert).data}
 
 
 def unanswered(target: Target) -> dict[str, Any]:

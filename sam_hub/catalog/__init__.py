@@ -59,7 +59,14 @@ if TYPE_CHECKING:
         predictions_by_id,
         put_prediction,
     )
-    from sam_hub.catalog.removal import RemovalPlan, execute_removal, plan_removal
+    from sam_hub.catalog.removal import (
+        RemovalPlan,
+        TargetRemovalPlan,
+        execute_removal,
+        execute_target_removal,
+        plan_removal,
+        plan_target_removal,
+    )
     from sam_hub.catalog.tables import (
         Answer,
         Base,
@@ -103,6 +110,7 @@ __all__ = [
     "Selection",
     "Similarity",
     "Target",
+    "TargetRemovalPlan",
     "add_base",
     "add_expert",
     "add_job",
@@ -111,6 +119,7 @@ __all__ = [
     "descriptors_of",
     "entities_of",
     "execute_removal",
+    "execute_target_removal",
     "experts_at",
     "find_answers",
     "find_clozes",
@@ -139,6 +148,7 @@ __all__ = [
     "pack",
     "place_expert",
     "plan_removal",
+    "plan_target_removal",
     "predictions_by_id",
     "prompt_hash",
     "put_answers",

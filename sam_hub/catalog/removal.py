@@ -1,4 +1,4 @@
-"""Removing an expert: planned first, so that a person sees what goes, and executed second."""
+"""Removing an expert or a target: planned first, so that a person sees what goes, and executed second."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.experts import get_expert
 from sam_hub.catalog.history import METHODS, latest_selection
 from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.tables import Answer, Base, Descriptor, Expert, Probe
-from sam_hub.catalog.targets import list_targets
+from sam_hub.catalog.tables import (
+    Answer,
+    Base,
+    Descriptor,
+    Evaluation,
+    Expert,
+    Prediction,
+    Probe,
+    Selection,
+    Target,
+)
+from sam_hub.catalog.targets import LISTING, get_target, list_targets
 from sam_hub.errors import CatalogError
 
 
@@ -41,8 +52,33 @@ class RemovalPlan:
     @property
     def counts(self) -> str:
         """What goes of the catalog, in words."""
-        numbers = {"descriptor": self.descriptors, "answer": self.answers, "probe": self.probes}
-        return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in numbers.items())
+        return _in_words({"descriptor": self.descriptors, "answer": self.answers, "probe": self.probes})
+
+
+@dataclass(frozen=True)
+class TargetRemovalPlan:
+    """What removing a target takes away. Files stay: its corpus, its labelled sentences, and merges made for it.
+
+    The models' answers to single sentences stay, too: a target of the same sentences is answered by them.
+    """
+
+    target_id: int
+    name: str
+    corpus_path: str
+    descriptors: int
+    probes: int
+    selections: int
+    evaluations: int
+
+    @property
+    def counts(self) -> str:
+        """What goes, in words."""
+        kinds = ("descriptor", "probe", "selection", "evaluation")
+        return _in_words({kind: getattr(self, f"{kind}s") for kind in kinds})
+
+
+def _in_words(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in numbers.items())
 
 
 def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan:
@@ -56,7 +92,9 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
     """
     expert = get_expert(catalog, name)
     with catalog.session() as session:
-        counts = {table: _count(session, table, expert.id) for table in (Descriptor, Answer, Probe)}
+        counts = {
+            table: _count(session, table.expert_id == expert.id) for table in (Descriptor, Answer, Probe)
+        }
         kept = _reason_to_keep(session, expert, models)
     folder = Path(expert.path).resolve() if expert.path and not kept else None
     files = tuple(sorted(f for f in folder.rglob("*") if f.is_symlink() or f.is_file())) if folder else ()
@@ -111,14 +149,48 @@ def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
             raise _undeletable(trash, error) from error
 
 
+def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
+    """What would go with this target. Nothing is touched.
+
+    Raises:
+        CatalogError: no such target, or several fit.
+    """
+    target = get_target(catalog, name)
+    tables = {"descriptors": Descriptor, "probes": Probe, "selections": Selection, "evaluations": Evaluation}
+    with catalog.session() as session:
+        counts = {word: _count(session, table.target_id == target.id) for word, table in tables.items()}
+    return TargetRemovalPlan(target.id or 0, target.name, target.corpus_path, **counts)
+
+
+def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
+    """Carry out a plan: the target's rows go in one transaction.
+
+    Raises:
+        CatalogError: the target is gone already.
+    """
+    with catalog.writing() as session:
+        others = session.exec(
+            select(Evaluation.prediction_ids).where(Evaluation.target_id != plan.target_id)
+        ).all()
+        shared = {number for numbers in others for number in numbers}
+        session.exec(  # a target of the same sentences and labels was scored by them, too
+            update(Prediction).where(col(Prediction.id).in_(shared)).values(target_id=None)
+        )
+        if not session.exec(delete(Target).where(col(Target.id) == plan.target_id)).rowcount:
+            raise CatalogError(
+                f"The target '{plan.name}' is no longer in the catalog", f"`{LISTING}` shows what is there."
+            )
+
+
 def _undeletable(folder: Path | None, error: OSError) -> CatalogError:
     return CatalogError(
         f"The folder {folder} can't be deleted: {error.strerror}", "Allow writing there, and delete it."
     )
 
 
-def _count(session: Session, table: type, expert_id: int | None) -> int:
-    return session.exec(select(func.count()).select_from(table).where(table.expert_id == expert_id)).one()
+def _count(session: Session, condition: Any) -> int:
+    """How many rows of the condition's table fulfil it."""
+    return session.exec(select(func.count()).where(condition)).one()
 
 
 def _reason_to_keep(session: Session, expert: Expert, models: Path) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, say, show_json, show_table
+from sam_hub.cli.output import AsJson, DryRun, confirm, say, show_json, show_table
 from sam_hub.cli.performing import perform
 from sam_hub.jobs.place import Place
 
@@ -44,6 +45,33 @@ def add(
     print(f"Target {made['name']}: {made['sentence_count']} sentences; {', '.join(made['labels'])}")
     if gaps := made["uncovered"]:
         say(f"No expert in the catalog knows: {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
+
+
+@app.command(epilog="Example: sam-hub target remove court-2026")
+def remove(
+    name: Annotated[str, typer.Argument(help="The target.")],
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a target from the catalog, with its rankings and scores. Its files stay, and merges made for it."""
+    from sam_hub.catalog import execute_target_removal, plan_target_removal
+    from sam_hub.errors import UsageError
+
+    if as_json and not (yes or dry_run):
+        raise UsageError("`target remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
+    catalog = Place().catalog
+    plan = plan_target_removal(catalog, name)
+    if not as_json:
+        print(f"{plan.name}: {plan.counts}; its corpus {plan.corpus_path} stays")
+    if not dry_run:
+        if not yes:
+            confirm("Remove them?", refused="Not removed")
+        execute_target_removal(catalog, plan)
+        if not as_json:
+            print("Removed.")
+    if as_json:
+        show_json({**asdict(plan), "removed": not dry_run})
 
 
 @app.command("list", epilog="Example: sam-hub target list")

@@ -1,22 +1,30 @@
-"""An expert's removal is planned, shown, and carried out whole; history and other people's files stay."""
+"""A removal, of an expert or a target, is planned and carried out whole; history and other people's files stay."""
 
 from __future__ import annotations
 
 import pytest
 
 from sam_hub.catalog import (
+    Evaluation,
     Probe,
     Selection,
+    Target,
     count_experts,
     execute_removal,
+    execute_target_removal,
     get_descriptor,
     get_prediction,
     latest_selection,
+    list_evaluations,
     list_probes,
+    list_targets,
     plan_removal,
+    plan_target_removal,
     put_answers,
     put_descriptor,
     put_prediction,
+    put_target,
+    record_evaluation,
     record_probe,
     record_selections,
 )
@@ -131,3 +139,47 @@ def test_a_removal_that_the_catalog_refuses_brings_the_files_back(catalog, news,
         execute_removal(catalog, plan)
     assert (pulled / "adapter_model.safetensors").exists()
     assert count_experts(catalog) == 1
+
+
+@pytest.fixture
+def scored(catalog, news, target):
+    """The target's corpus is there under a second name; both are scored by one prediction, which court asked for."""
+    twin = {"labels": target.labels, "corpus_path": target.corpus_path, "corpus_sha256": target.corpus_sha256}
+    other = put_target(catalog, Target(name="tribunal", sentence_count=3, **twin))
+    prediction = get_prediction(catalog, question_of("expert", news.id))
+    scores = dict.fromkeys(("precision", "recall", "f1", "seconds"), 0.5)
+    for owner in (target, other):
+        record_evaluation(
+            catalog,
+            Evaluation(
+                target_id=owner.id,
+                name="o/news",
+                test_sha256="1" * 64,
+                support=4,
+                parse_failures=0,
+                prediction_ids=[prediction.id],
+                **scores,
+            ),
+        )
+    return other
+
+
+def test_removing_a_target_takes_its_rankings_and_scores_and_no_answer_that_another_needs(
+    catalog, news, target, scored
+):
+    plan = plan_target_removal(catalog, "court")
+    assert plan.counts == "0 descriptors, 1 probe, 1 selection, 1 evaluation"
+    assert [t.name for t in list_targets(catalog)] == ["court", "tribunal"]
+    execute_target_removal(catalog, plan)
+    assert [t.name for t in list_targets(catalog)] == ["tribunal"]
+    assert list_probes(catalog, target.id, "s", "plain", 0.5) == []
+    (left,) = list_evaluations(catalog, scored.id, "1" * 64)
+    prediction = get_prediction(catalog, question_of("expert", news.id))
+    assert left.prediction_ids == [prediction.id]
+    with pytest.raises(CatalogError, match="no longer in the catalog"):
+        execute_target_removal(catalog, plan)
+
+
+def test_answers_that_no_other_target_needs_go_with_the_target(catalog, news, target):
+    execute_target_removal(catalog, plan_target_removal(catalog, "court"))
+    assert get_prediction(catalog, question_of("expert", news.id)) is None

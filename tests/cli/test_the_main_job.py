@@ -127,6 +127,15 @@ def test_remove_says_what_goes_and_frees_it(pulled: Call, home: Path) -> None:
     assert [e["repo"] for e in pulled("list")] == ["acme/ner-medicine", "acme/ner-news"]
 
 
+def test_a_target_is_removed_with_its_rankings_and_its_corpus_stays(with_target: Call) -> None:
+    with_target("select", "paris", "--k", "2", "--by", "similarity")
+    plan = with_target("target", "remove", "paris", "--dry-run")
+    assert (plan["name"], plan["selections"], plan["removed"]) == ("paris", 1, False)
+    assert with_target("target", "remove", "paris", "--yes")["removed"]
+    assert with_target("target", "list") == []
+    assert Path(plan["corpus_path"]).exists()
+
+
 def test_without_a_command_the_command_line_lists_them(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

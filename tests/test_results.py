@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sam_hub.demo.stocking import expert_folders
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
-from tests.benchmarks.claim.folds import FOLDS, domain_of, fold_recipes
+from sam_hub.training.recipe import read_recipe
+from tests.benchmarks.claim.folds import FOLDS, SHIPPED, domain_of, fold_recipes
+from tests.benchmarks.claim.starvation import compared, longer_recipes
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 HEADINGS = {"own": "Their own types", "typed": "As SaM answers, for every system"}
@@ -64,3 +68,14 @@ def test_a_domain_that_is_left_out_is_in_no_unified_model_and_no_expert_of_its_t
         others = {name.removeprefix("ner-") for name in row["experts"]}
         assert domain not in others
         assert seen == [others, others]
+
+
+def test_an_expert_is_compared_with_three_times_its_examples_and_nothing_else_changed():
+    longer = {recipe.name.removesuffix("-long"): recipe for recipe in longer_recipes()}
+    experts = [expert for expert in expert_folders() if not expert.name.startswith("ner-unified")]
+    assert list(longer) == [expert.name for expert in experts]
+    for expert in experts:
+        shipped = read_recipe(SHIPPED / f"{expert.name}.json")
+        same = {"name": shipped.name, "examples": longer[expert.name].examples // 3}
+        assert replace(longer[expert.name], **same) == shipped
+        assert all(short == long > 0 for _, short, long in compared(expert, expert))

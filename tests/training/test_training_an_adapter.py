@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.formats import get_format
-from sam_hub.training.attention import attend_in_blocks
 from sam_hub.training.data import Pack, encode_pack, packs, read_sets
 from sam_hub.training.trainer import CHECKPOINT, WEIGHTS, pack_loss, train_adapter
 from tests import tiny_models
@@ -23,26 +22,24 @@ from tests.training.conftest import recipe
 
 @pytest.fixture(scope="session")
 def adapted(base):
-    """The base under a random adapter, in float32: as transformers loads it, and attending in blocks."""
+    """The base under a random adapter, in float32."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
     adapter = tiny_models.tiny_adapter(base, base.parent / "adapter")
-    plain, packed = (AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32) for _ in range(2))
-    attend_in_blocks(packed)
-    return tuple(PeftModel.from_pretrained(model, adapter).eval() for model in (plain, packed))
+    plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    return PeftModel.from_pretrained(plain, adapter).eval()
 
 
 @pytest.mark.parametrize("form", ["b2ner", "json"])
 def test_the_loss_of_a_pack_is_that_of_its_examples_each_by_itself(adapted, data, form):
     """Packed behind one prefix, no example sees another; transformers' own loss of each is the measure."""
-    plain, in_blocks = adapted
     tokenizer, form = tiny_models.tiny_tokenizer(), get_format(form)
     chosen = recipe(pack=5)
     for pack in list(packs(read_sets(chosen, data), chosen))[:3]:
         with torch.no_grad():
-            packed = pack_loss(in_blocks, encode_pack(pack, form, tokenizer, 500), "cpu")
-            losses = [alone(plain, Pack(pack.labels, (s,)), form, tokenizer) for s in pack.sentences]
+            packed = pack_loss(adapted, encode_pack(pack, form, tokenizer, 500), "cpu")
+            losses = [alone(adapted, Pack(pack.labels, (s,)), form, tokenizer) for s in pack.sentences]
         total = sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
         assert packed.item() == pytest.approx(total, rel=1e-4)
 

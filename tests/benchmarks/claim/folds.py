@@ -45,15 +45,21 @@ def domain_of(folder: str) -> str:
     return folder.partition("__")[0]
 
 
+def write_recipe(recipe: TrainingRecipe, folder: Path) -> Path:
+    """Write a recipe as `sam-hub train --recipe` reads it; returns its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{recipe.name}.json"
+    file.write_text(json.dumps(recipe.as_dict(), indent=2) + "\n", encoding="utf-8")
+    return file
+
+
 def main() -> None:
     """Write the recipes."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
     for recipe in fold_recipes():
-        file = folder / f"{recipe.name}.json"
-        file.write_text(json.dumps(recipe.as_dict(), indent=2) + "\n", encoding="utf-8")
+        file = write_recipe(recipe, folder)
         print(f"{file}: {recipe.examples} examples, {recipe.domain}")
 
 

@@ -8,7 +8,6 @@ both on the same sentences of the test split, as their cards have them.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from huggingface_hub import ModelCard
 
 from sam_hub.demo.stocking import expert_folders
 from sam_hub.training.recipe import TrainingRecipe, read_recipe
-from tests.benchmarks.claim.folds import SHIPPED
+from tests.benchmarks.claim.folds import SHIPPED, write_recipe
 
 TIMES = 3
 ENOUGH = 0.8  # of the F1 that three times the examples give
@@ -48,11 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
     shipped = {expert.name: expert for expert in expert_folders()}
     for recipe in longer_recipes():
-        file = folder / f"{recipe.name}.json"
-        file.write_text(json.dumps(recipe.as_dict(), indent=2) + "\n", encoding="utf-8")
+        file = write_recipe(recipe, folder)
         longer = folder / recipe.name
         if not (longer / "README.md").is_file():
             print(f"{recipe.name}: {recipe.examples} examples, not trained yet ({file})")

@@ -42,16 +42,35 @@ class Tmux:
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
         return done.stdout
 
-    def press(self, *keys: str, pause: float = 0.15) -> None:
+    def press(self, *keys: str) -> None:
         """Press keys by tmux's names (``Enter``, ``Escape``, ``Space``, ``C-t``, ``a``)."""
         for key in keys:
-            self._tmux("send-keys", key)
-            time.sleep(pause)
+            self._send(key)
 
     def type(self, text: str) -> None:
         """Type a text."""
-        self._tmux("send-keys", "-l", text)
-        time.sleep(0.2)
+        self._send("-l", text)
+
+    def _send(self, *keys: str) -> None:
+        """Send keys when all before has come to an end, as a person does: keys go where the cursor is by then."""
+        self._wait_until_idle()
+        self._tmux("send-keys", *keys)
+        time.sleep(0.05)  # the terminal hands the keys on by itself
+        self._wait_until_idle()
+
+    def _wait_until_idle(self, seconds: float = 20) -> None:
+        """Wait until the program waits, too: none of its threads ran, or wanted to, ten times in a row.
+
+        Not for ever: what shows how far a job is never rests for long.
+        """
+        deadline, idle = time.monotonic() + seconds, 0
+        try:
+            threads = Path(f"/proc/{self.pid()}/task")
+        except IndexError:
+            return  # it has ended
+        while idle < 10 and time.monotonic() < deadline:
+            idle = 0 if _wants_to_run(threads) else idle + 1
+            time.sleep(0.01)
 
     def screen(self) -> str:
         """What is on the screen, line by line."""
@@ -106,3 +125,12 @@ class Tmux:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _wants_to_run(threads: Path) -> bool:
+    """Whether a thread of a program is running, waits for a core or for the disk, or is stopped."""
+    try:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in threads.glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # a thread has just ended; look again
+    return any(state in "RDT" for state in states)

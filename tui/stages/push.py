@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -19,6 +19,9 @@ from tui.widgets.details import body_of_card
 from tui.widgets.push_form import PushForm
 from tui.widgets.push_plan import PushPane, plan_lines, plan_text
 from tui.widgets.reading import ReadingPane
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import Target
 
 PLANNING = 180  # seconds that a plan may take: the Hub is asked, and retried where it does not answer
 NO_CARD = "*The card is shown here with the plan.*"
@@ -185,16 +188,20 @@ class PushStage(Stage):
         busy = self._planning or (self._job is not None and self._job.is_active)
         return True if self._possible and not busy else None
 
-    @work(exclusive=True, group="push")
-    async def do_push(self) -> None:
+    def do_push(self) -> None:
         """Plan first; with a plan on the screen, ask for the name and push."""
         target = self.app.target
         if target is None or not self._possible:
             return
-        if "/" not in self.form.values["repo"]:
+        if "/" not in self.form.values["repo"]:  # before any waiting: the next keys are for the field
             self.form.show_problem("Write where it goes as owner/name, then press Enter.")
             self.form.focus_repo()
-        elif self.plan is None:
+        else:
+            self._plan_or_push(target)
+
+    @work(exclusive=True, group="push")
+    async def _plan_or_push(self, target: Target) -> None:
+        if self.plan is None:
             await self._make_plan(target.name)
         elif await self._confirmed():
             from sam_hub.jobs.works.pushing import PushMerge

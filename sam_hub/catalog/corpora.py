@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import Target
-from sam_hub.catalog.targets import put_target
-from sam_hub.errors import InputError
+from sam_hub.catalog.targets import corpora_folder, goes_with, list_targets, put_target
+from sam_hub.errors import CatalogError, InputError
 from sam_hub.ner.readers import SUFFIXES, read_corpus, to_jsonl
 from sam_hub.ner.text import corpus_hash
 
@@ -95,8 +95,9 @@ def define_target(
     if gold is not None:
         read_corpus(gold)
     sha = corpus_hash(sentences)
-    folder = catalog.path.parent / "targets"
+    folder = corpora_folder(catalog)
     folder.mkdir(parents=True, exist_ok=True)
+    before = next((row for row in list_targets(catalog) if row.name == name), None)
     kept = folder / f"{name}-{sha[:12]}.jsonl"
     scratch = kept.with_suffix(".new")
     try:
@@ -112,4 +113,16 @@ def define_target(
         corpus_sha256=sha,
         gold_path=str(gold.absolute()) if gold else None,
     )
-    return put_target(catalog, target, replace=replace)
+    try:
+        made = put_target(catalog, target, replace=replace)
+    except CatalogError:
+        _delete(goes_with(catalog, target))
+        raise
+    if before is not None and before.corpus_path != made.corpus_path:
+        _delete(goes_with(catalog, before))
+    return made
+
+
+def _delete(copy: Path | None) -> None:
+    if copy is not None:
+        copy.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from sam_hub.catalog.tables import (
     Selection,
     Target,
 )
-from sam_hub.catalog.targets import LISTING, get_target, list_targets
+from sam_hub.catalog.targets import LISTING, get_target, goes_with, list_targets
 from sam_hub.errors import CatalogError
 
 
@@ -57,14 +57,15 @@ class RemovalPlan:
 
 @dataclass(frozen=True)
 class TargetRemovalPlan:
-    """What removing a target takes away. Files stay: its corpus, its labelled sentences, and merges made for it.
+    """What removing a target takes away. Merges that were made for it stay, and files outside of the home.
 
+    ``copy`` is the home's copy of its texts, which goes; None where there is none, or another target uses it.
     The models' answers to single sentences stay, too: a target of the same sentences is answered by them.
     """
 
     target_id: int
     name: str
-    corpus_path: str
+    copy: Path | None
     descriptors: int
     probes: int
     selections: int
@@ -159,14 +160,14 @@ def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
     tables = {"descriptors": Descriptor, "probes": Probe, "selections": Selection, "evaluations": Evaluation}
     with catalog.session() as session:
         counts = {word: _count(session, table.target_id == target.id) for word, table in tables.items()}
-    return TargetRemovalPlan(target.id or 0, target.name, target.corpus_path, **counts)
+    return TargetRemovalPlan(target.id or 0, target.name, goes_with(catalog, target), **counts)
 
 
 def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
-    """Carry out a plan: the target's rows go in one transaction.
+    """Carry out a plan: the target's rows go in one transaction, then the copy of its texts.
 
     Raises:
-        CatalogError: the target is gone already.
+        CatalogError: the target is gone already, or the copy can't be deleted.
     """
     with catalog.writing() as session:
         others = session.exec(
@@ -180,12 +181,15 @@ def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
             raise CatalogError(
                 f"The target '{plan.name}' is no longer in the catalog", f"`{LISTING}` shows what is there."
             )
+    if plan.copy is not None:
+        try:
+            plan.copy.unlink(missing_ok=True)
+        except OSError as error:
+            raise _undeletable(plan.copy, error) from error
 
 
-def _undeletable(folder: Path | None, error: OSError) -> CatalogError:
-    return CatalogError(
-        f"The folder {folder} can't be deleted: {error.strerror}", "Allow writing there, and delete it."
-    )
+def _undeletable(path: Path | None, error: OSError) -> CatalogError:
+    return CatalogError(f"{path} can't be deleted: {error.strerror}", "Allow writing there, and delete it.")
 
 
 def _count(session: Session, condition: Any) -> int:

@@ -77,6 +77,21 @@ def set_gold(catalog: Catalog, target_id: int, path: Path) -> None:
         session.get_one(Target, target_id).gold_path = str(path.absolute())
 
 
+def goes_with(catalog: Catalog, target: Target) -> Path | None:
+    """The copy of a target's texts beside the catalog, which nothing else uses; None where there is no such copy."""
+    path = Path(target.corpus_path)
+    if path.parent.resolve() != corpora_folder(catalog).resolve():
+        return None
+    with catalog.session() as session:
+        others = select(Target.id).where(Target.corpus_path == target.corpus_path, Target.id != target.id)
+        return None if session.exec(others).first() else path
+
+
+def corpora_folder(catalog: Catalog) -> Path:
+    """Where the texts of all targets are kept: beside the catalog."""
+    return catalog.path.parent / "targets"
+
+
 def list_targets(catalog: Catalog) -> list[Target]:
     """All targets, by name."""
     with catalog.session() as session:

@@ -54,7 +54,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a target from the catalog, with its rankings and scores. Its files stay, and merges made for it."""
+    """Remove a target, with its rankings, scores, and the home's copy of its texts. Merges made for it stay."""
     from sam_hub.catalog import execute_target_removal, plan_target_removal
     from sam_hub.errors import UsageError
 
@@ -63,7 +63,7 @@ def remove(
     catalog = Place().catalog
     plan = plan_target_removal(catalog, name)
     if not as_json:
-        print(f"{plan.name}: {plan.counts}; its corpus {plan.corpus_path} stays")
+        print(f"{plan.name}: {plan.counts}{f'; the copy of its texts {plan.copy}' if plan.copy else ''}")
     if not dry_run:
         if not yes:
             confirm("Remove them?", refused="Not removed")

@@ -127,13 +127,16 @@ def test_remove_says_what_goes_and_frees_it(pulled: Call, home: Path) -> None:
     assert [e["repo"] for e in pulled("list")] == ["acme/ner-medicine", "acme/ner-news"]
 
 
-def test_a_target_is_removed_with_its_rankings_and_its_corpus_stays(with_target: Call) -> None:
+def test_a_target_is_removed_with_its_rankings_and_the_homes_copy_of_its_texts(
+    with_target: Call, home: Path
+) -> None:
     with_target("select", "paris", "--k", "2", "--by", "similarity")
     plan = with_target("target", "remove", "paris", "--dry-run")
     assert (plan["name"], plan["selections"], plan["removed"]) == ("paris", 1, False)
+    assert Path(plan["copy"]).exists()
     assert with_target("target", "remove", "paris", "--yes")["removed"]
     assert with_target("target", "list") == []
-    assert Path(plan["corpus_path"]).exists()
+    assert list((home / "targets").iterdir()) == []
 
 
 def test_without_a_command_the_command_line_lists_them(

@@ -76,7 +76,7 @@ class Tmux:
         """What is on the screen, line by line."""
         return self._tmux("capture-pane", "-p")
 
-    def wait_for(self, *texts: str, seconds: float = 30) -> str:
+    def wait_for(self, *texts: str, seconds: float = 60) -> str:
         """Wait until all of these are on the screen at once; returns the screen.
 
         Raises:
@@ -84,14 +84,14 @@ class Tmux:
         """
         return self.wait_until(lambda screen: all(text in screen for text in texts), seconds, f"{texts}")
 
-    def wait_for_any(self, *texts: str, seconds: float = 30) -> str:
+    def wait_for_any(self, *texts: str, seconds: float = 60) -> str:
         """Wait until one of these is on the screen."""
         return self.wait_until(
             lambda screen: any(text in screen for text in texts), seconds, f"any of {texts}"
         )
 
     def wait_until(
-        self, holds: Callable[[str], bool], seconds: float = 30, what: str = "what was awaited"
+        self, holds: Callable[[str], bool], seconds: float = 60, what: str = "what was awaited"
     ) -> str:
         """Wait until something holds for the screen; returns the screen.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,22 @@ def test_missing_things_are_told_apart(api: HfApi, hub: Hub, adapter: Path) -> N
         api.model_info("acme/news", revision="none")
     with pytest.raises(RemoteEntryNotFoundError):
         api.hf_hub_download("acme/news", "none.json", cache_dir=hub.cache_dir)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda api: api.model_info("news"),
+        lambda api: api.model_info("news", revision="main"),
+        lambda api: list(api.list_repo_tree("news")),
+        lambda api: api.hf_hub_download("news", "config.json"),
+        lambda api: api.dataset_info("news"),
+    ],
+    ids=["model", "revision", "tree", "file", "data set"],
+)
+def test_a_name_without_an_owner_is_no_repository(api: HfApi, ask: Callable[[HfApi], object]) -> None:
+    with pytest.raises(RepositoryNotFoundError):
+        ask(api)
 
 
 def test_a_card_with_broken_metadata_is_refused(api: HfApi) -> None:

@@ -12,10 +12,15 @@ from urllib.parse import parse_qs, unquote
 from starlette.requests import Request
 
 from sam_hub.hub.server.access import Access
-from sam_hub.hub.server.answers import Refusal
+from sam_hub.hub.server.answers import Refusal, repo_not_found
 from sam_hub.hub.server.repository import Commit, Repository
 from sam_hub.hub.server.storage import Storage
 from sam_hub.hub.server.tokens import Token
+
+# Here every repository has an owner; the real Hub has some without, and its clients ask for such names, too.
+_WITHOUT_OWNER = re.compile(
+    r"/api/(models|datasets)/[^/]+(/(revision|tree|refs|commits|paths-info)(/.*)?)?|/(datasets/)?[^/]+/resolve/.+"
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class Router:
         """The route of a request, and the unquoted parts of its path.
 
         Raises:
-            Refusal: 404, there is no such address.
+            Refusal: 404, there is no such address, or no such repository can be.
         """
         for route in self.routes:
             if route.method == ("GET" if method == "HEAD" else method) and (
@@ -157,4 +162,6 @@ class Router:
                 return route, {
                     key: unquote(part) for key, part in match.groupdict().items() if part is not None
                 }
+        if _WITHOUT_OWNER.fullmatch(raw_path):
+            raise repo_not_found()
         raise Refusal(404, "There is nothing at this address")

@@ -58,25 +58,31 @@ class Tmux:
         time.sleep(0.05)  # the terminal hands the keys on by itself
         self._wait_until_idle()
 
-    def _wait_until_idle(self, seconds: float = 20) -> None:
+    def _wait_until_idle(self, seconds: float = 10) -> None:
         """Wait until the program waits, too: none of its threads ran, or wanted to, ten times in a row.
 
-        Not for ever: what shows how far a job is never rests for long.
+        Not for ever: what shows how far a job is never rests for long. Its children are not looked at (what they do
+        is waited for by what it shows), and where there is no ``/proc``, this is but a pause.
         """
         deadline, idle = time.monotonic() + seconds, 0
-        try:
-            threads = Path(f"/proc/{self.pid()}/task")
-        except IndexError:
-            return  # it has ended
         while idle < 10 and time.monotonic() < deadline:
-            idle = 0 if _wants_to_run(threads) else idle + 1
+            idle = 0 if self._wants_to_run() else idle + 1
             time.sleep(0.01)
+
+    def _wants_to_run(self) -> bool:
+        """Whether a thread of the program is running, waits for a core or for the disk, or is stopped."""
+        try:
+            threads = Path(f"/proc/{self.pid()}/task").glob("*/stat")
+            states = [stat.read_text().rpartition(")")[2].split()[0] for stat in threads]
+        except (IndexError, FileNotFoundError, ProcessLookupError):
+            return True  # it is about to start, or a thread has just ended
+        return any(state in "RDT" for state in states)
 
     def screen(self) -> str:
         """What is on the screen, line by line."""
         return self._tmux("capture-pane", "-p")
 
-    def wait_for(self, *texts: str, seconds: float = 60) -> str:
+    def wait_for(self, *texts: str, seconds: float = 30) -> str:
         """Wait until all of these are on the screen at once; returns the screen.
 
         Raises:
@@ -84,14 +90,14 @@ class Tmux:
         """
         return self.wait_until(lambda screen: all(text in screen for text in texts), seconds, f"{texts}")
 
-    def wait_for_any(self, *texts: str, seconds: float = 60) -> str:
+    def wait_for_any(self, *texts: str, seconds: float = 30) -> str:
         """Wait until one of these is on the screen."""
         return self.wait_until(
             lambda screen: any(text in screen for text in texts), seconds, f"any of {texts}"
         )
 
     def wait_until(
-        self, holds: Callable[[str], bool], seconds: float = 60, what: str = "what was awaited"
+        self, holds: Callable[[str], bool], seconds: float = 30, what: str = "what was awaited"
     ) -> str:
         """Wait until something holds for the screen; returns the screen.
 
@@ -125,12 +131,3 @@ class Tmux:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _wants_to_run(threads: Path) -> bool:
-    """Whether a thread of a program is running, waits for a core or for the disk, or is stopped."""
-    try:
-        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in threads.glob("*/stat")]
-    except (FileNotFoundError, ProcessLookupError):
-        return True  # a thread has just ended; look again
-    return any(state in "RDT" for state in states)

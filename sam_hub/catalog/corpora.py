@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import Target
-from sam_hub.catalog.targets import corpora_folder, goes_with, list_targets, put_target
+from sam_hub.catalog.targets import corpora_folder, list_targets, own_copy, put_target
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.ner.readers import SUFFIXES, read_corpus, to_jsonl
 from sam_hub.ner.text import corpus_hash
@@ -116,13 +117,14 @@ def define_target(
     try:
         made = put_target(catalog, target, replace=replace)
     except CatalogError:
-        _delete(goes_with(catalog, target))
+        _delete(own_copy(catalog, target))
         raise
-    if before is not None and before.corpus_path != made.corpus_path:
-        _delete(goes_with(catalog, before))
+    if before is not None and Path(before.corpus_path).resolve() != kept.resolve():
+        _delete(own_copy(catalog, before))
     return made
 
 
 def _delete(copy: Path | None) -> None:
     if copy is not None:
-        copy.unlink(missing_ok=True)
+        with suppress(OSError):  # the target is made, or refused, as it should be; only a file too many stays
+            copy.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from sam_hub.catalog.tables import (
     Selection,
     Target,
 )
-from sam_hub.catalog.targets import LISTING, get_target, goes_with, list_targets
+from sam_hub.catalog.targets import LISTING, get_target, list_targets, own_copy
 from sam_hub.errors import CatalogError
 
 
@@ -128,26 +130,11 @@ def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
     Raises:
         CatalogError: the expert is gone already, or its folder can't be deleted.
     """
-    trash = plan.folder.with_name(f".removed-{secrets.token_hex(4)}") if plan.folder else None
-    try:
-        with catalog.writing() as session:
-            if not session.exec(delete(Expert).where(col(Expert.id) == plan.expert_id)).rowcount:
-                raise CatalogError(
-                    f"{plan.ref} is no longer in the catalog", "`sam-hub list` shows what is there."
-                )
-            if trash and plan.folder.exists():
-                plan.folder.rename(trash)
-    except OSError as error:
-        raise _undeletable(plan.folder, error) from error
-    except BaseException:
-        if trash and trash.exists():
-            trash.rename(plan.folder)
-        raise
-    if trash and trash.exists():
-        try:
-            shutil.rmtree(trash)
-        except OSError as error:
-            raise _undeletable(trash, error) from error
+    with _deleted(plan.folder), catalog.writing() as session:
+        if not session.exec(delete(Expert).where(col(Expert.id) == plan.expert_id)).rowcount:
+            raise CatalogError(
+                f"{plan.ref} is no longer in the catalog", "`sam-hub list` shows what is there."
+            )
 
 
 def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
@@ -160,16 +147,16 @@ def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
     tables = {"descriptors": Descriptor, "probes": Probe, "selections": Selection, "evaluations": Evaluation}
     with catalog.session() as session:
         counts = {word: _count(session, table.target_id == target.id) for word, table in tables.items()}
-    return TargetRemovalPlan(target.id or 0, target.name, goes_with(catalog, target), **counts)
+    return TargetRemovalPlan(target.id or 0, target.name, own_copy(catalog, target), **counts)
 
 
 def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
-    """Carry out a plan: the target's rows go in one transaction, then the copy of its texts.
+    """Carry out a plan: the target's rows go in one transaction, and the copy of its texts with them, or neither.
 
     Raises:
         CatalogError: the target is gone already, or the copy can't be deleted.
     """
-    with catalog.writing() as session:
+    with _deleted(plan.copy), catalog.writing() as session:
         others = session.exec(
             select(Evaluation.prediction_ids).where(Evaluation.target_id != plan.target_id)
         ).all()
@@ -177,18 +164,41 @@ def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
         session.exec(  # a target of the same sentences and labels was scored by them, too
             update(Prediction).where(col(Prediction.id).in_(shared)).values(target_id=None)
         )
-        if not session.exec(delete(Target).where(col(Target.id) == plan.target_id)).rowcount:
+        # By name, too: the number of a target that is gone may be another's by now.
+        its = (col(Target.id) == plan.target_id, col(Target.name) == plan.name)
+        if not session.exec(delete(Target).where(*its)).rowcount:
             raise CatalogError(
                 f"The target '{plan.name}' is no longer in the catalog", f"`{LISTING}` shows what is there."
             )
-    if plan.copy is not None:
-        try:
-            plan.copy.unlink(missing_ok=True)
-        except OSError as error:
-            raise _undeletable(plan.copy, error) from error
 
 
-def _undeletable(path: Path | None, error: OSError) -> CatalogError:
+@contextmanager
+def _deleted(path: Path | None) -> Iterator[None]:
+    """Delete a file or folder with what happens inside: aside while that goes on, back where it fails, gone at the end.
+
+    Raises:
+        CatalogError: it can't be deleted.
+    """
+    trash = path.with_name(f".removed-{secrets.token_hex(4)}") if path and path.exists() else None
+    if path is None or trash is None:
+        yield
+        return
+    try:
+        path.rename(trash)
+    except OSError as error:
+        raise _undeletable(path, error) from error
+    try:
+        yield
+    except BaseException:
+        trash.rename(path)
+        raise
+    try:
+        shutil.rmtree(trash) if trash.is_dir() else trash.unlink()
+    except OSError as error:
+        raise _undeletable(trash, error) from error
+
+
+def _undeletable(path: Path, error: OSError) -> CatalogError:
     return CatalogError(f"{path} can't be deleted: {error.strerror}", "Allow writing there, and delete it.")
 
 

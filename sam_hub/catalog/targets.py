@@ -77,14 +77,15 @@ def set_gold(catalog: Catalog, target_id: int, path: Path) -> None:
         session.get_one(Target, target_id).gold_path = str(path.absolute())
 
 
-def goes_with(catalog: Catalog, target: Target) -> Path | None:
-    """The copy of a target's texts beside the catalog, which nothing else uses; None where there is no such copy."""
-    path = Path(target.corpus_path)
-    if path.parent.resolve() != corpora_folder(catalog).resolve():
-        return None
-    with catalog.session() as session:
-        others = select(Target.id).where(Target.corpus_path == target.corpus_path, Target.id != target.id)
-        return None if session.exec(others).first() else path
+def own_copy(catalog: Catalog, target: Target) -> Path | None:
+    """The copy of a target's texts beside the catalog that no other target uses; None where there is none.
+
+    A home may be reached by several names (a link, ``..``), so paths are compared by where they lead.
+    """
+    path = Path(target.corpus_path).resolve()
+    others = (Path(other.corpus_path).resolve() for other in list_targets(catalog) if other.id != target.id)
+    its_own = path.parent == corpora_folder(catalog).resolve() and path.is_file() and path not in others
+    return path if its_own else None
 
 
 def corpora_folder(catalog: Catalog) -> Path:

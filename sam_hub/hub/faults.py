@@ -125,7 +125,7 @@ def _gated(hub: Hub, repo: str) -> SamHubError:
 
 def _no_repository(hub: Hub, repo: str) -> SamHubError:
     if repo and "/" not in repo:
-        action = f"Names are as owner/name; `sam-hub search {repo}` looks for it."
+        action = f"Most names are owner/name; `sam-hub search {repo}` looks for it."
         return NotFoundOnHub(f"There is no repository '{repo}' at {hub.endpoint}", action)
     action = "Check the spelling." if hub.token else f"Check the spelling; if it is private: {_LOGIN}."
     return NotFoundOnHub(f"There is no repository '{repo}' at {hub.endpoint}", action)

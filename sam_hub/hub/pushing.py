@@ -69,13 +69,16 @@ def plan_push(
         pull_request: propose it to the owner of a repository that is there.
 
     Raises:
-        InputError: the folder can't be pushed: missing, empty, with pickles or names that are refused.
+        InputError: the folder can't be pushed: missing, empty, with pickles or names that are refused; or it is
+            not said whose ``repo`` is.
         NotFoundOnHub: not logged in, or there is no repository to propose to.
         HubError: the network or the Hub failed.
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
     repo = check_repo_id(repo)
+    if "/" not in repo:  # the Hub would make it the user's, and know nothing of it by this name
+        raise InputError(f"It is not said whose '{repo}' is", f"Write it as owner/name: OWNER/{repo}.")
     files = _local_files(folder)
     if hub.token is None:
         raise NotFoundOnHub(f"Not logged in to {hub.endpoint}", "Run `hf auth login` or set HF_TOKEN.")

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.catalog import Catalog, execute_target_removal, get_target, plan_target_removal
+from sam_hub.catalog import (
+    Catalog,
+    Target,
+    execute_target_removal,
+    get_target,
+    open_catalog,
+    plan_target_removal,
+    put_target,
+)
 from sam_hub.catalog.corpora import define_target
 from sam_hub.errors import CatalogError
 
@@ -36,10 +44,10 @@ def test_the_copy_goes_with_its_target_and_the_texts_themselves_stay(catalog: Ca
 
 def test_a_copy_that_another_target_uses_stays(catalog: Catalog, texts: Path) -> None:
     court = define_target(catalog, "court", texts, ["person"])
-    define_target(catalog, "street", Path(court.corpus_path), ["place"])
-    with catalog.writing() as session:
-        twin = session.merge(get_target(catalog, "street"))
-        twin.corpus_path = court.corpus_path
+    shared = {"corpus_path": court.corpus_path, "corpus_sha256": court.corpus_sha256, "sentence_count": 1}
+    put_target(
+        catalog, Target(name="street", labels=["place"], **shared)
+    )  # by the library; the commands copy
     plan = plan_target_removal(catalog, "court")
     assert plan.copy is None
     execute_target_removal(catalog, plan)
@@ -61,3 +69,30 @@ def test_a_name_that_is_taken_leaves_no_second_copy(catalog: Catalog, texts: Pat
     with pytest.raises(CatalogError, match="another corpus"):
         define_target(catalog, "court", texts, ["person"])
     assert copies(catalog) == [Path(made.corpus_path)]
+
+
+def test_other_labels_of_a_name_that_is_taken_leave_its_copy_alone(catalog: Catalog, texts: Path) -> None:
+    made = define_target(catalog, "court", texts, ["person"])
+    with pytest.raises(CatalogError, match="other labels"):
+        define_target(catalog, "court", texts, ["place"])
+    assert copies(catalog) == [Path(made.corpus_path)]
+
+
+def test_a_home_under_another_name_keeps_the_copy(catalog: Catalog, texts: Path, tmp_path: Path) -> None:
+    made = define_target(catalog, "court", texts, ["person"])
+    (tmp_path / "link").symlink_to(catalog.path.parent)
+    with open_catalog(f"sqlite:///{tmp_path / 'link' / 'catalog.db'}") as same:
+        define_target(same, "court", texts, ["person"])
+        assert Path(get_target(same, "court").corpus_path).is_file()
+        assert copies(same) == [tmp_path / "link" / "targets" / Path(made.corpus_path).name]
+
+
+def test_an_old_plan_touches_no_later_target(catalog: Catalog, texts: Path) -> None:
+    define_target(catalog, "court", texts, ["person"])
+    plan = plan_target_removal(catalog, "court")
+    execute_target_removal(catalog, plan)
+    define_target(catalog, "street", texts, ["person"])
+    plan.copy.write_text(PARIS, encoding="utf-8")
+    with pytest.raises(CatalogError, match="no longer in the catalog"):
+        execute_target_removal(catalog, plan)
+    assert copies(catalog) == sorted([plan.copy, Path(get_target(catalog, "street").corpus_path)])

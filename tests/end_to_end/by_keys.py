@@ -15,6 +15,7 @@ from tests.tmux import Tmux
 EXPERTS = 3
 LABELS = "person, organization, location"
 JOB_SECONDS = 240  # at most, on two cores; the waiting ends when the work does
+SCREEN_SECONDS = 90  # until a plan or a form is there
 
 Show = Callable[[str, str], None]
 
@@ -72,9 +73,9 @@ def make_target(terminal: Tmux, texts: Path, gold: Path, name: str, show: Show) 
     terminal.press("Enter")
     terminal.type(str(gold))
     terminal.press("C-r")  # a look at what is in the folder first
-    show("scan", terminal.wait_for("A sentence has", seconds=JOB_SECONDS))
+    show("scan", terminal.wait_for("A sentence has", seconds=SCREEN_SECONDS))
     terminal.press("Enter")
-    show("target", terminal.wait_for(f"target: {name}", seconds=JOB_SECONDS))
+    show("target", terminal.wait_for(f"target: {name}", seconds=SCREEN_SECONDS))
     terminal.press("Escape")
 
 
@@ -96,7 +97,9 @@ def rank(terminal: Tmux, show: Show) -> None:
 def merge(terminal: Tmux, show: Show) -> None:
     """Merge what was chosen, after a look at the checks."""
     terminal.press("m")
-    show("plan of the merge", terminal.wait_for("compatible", "mergekit configuration", seconds=JOB_SECONDS))
+    show(
+        "plan of the merge", terminal.wait_for("compatible", "mergekit configuration", seconds=SCREEN_SECONDS)
+    )
     terminal.press("m")
     terminal.wait_for("press e to evaluate", seconds=JOB_SECONDS)
 
@@ -104,7 +107,7 @@ def merge(terminal: Tmux, show: Show) -> None:
 def evaluate(terminal: Tmux, show: Show) -> None:
     """Score the merged models, the experts and the base."""
     terminal.press("e")
-    show("how to evaluate", terminal.wait_for("Labelled sentences:", seconds=JOB_SECONDS))
+    show("how to evaluate", terminal.wait_for("Labelled sentences:", seconds=SCREEN_SECONDS))
     terminal.press("Enter")
     show("scores", terminal.wait_for("Strict scores", "best", seconds=JOB_SECONDS))
 
@@ -116,7 +119,7 @@ def push(terminal: Tmux, repo: str, show: Show) -> str:
     terminal.press("u")
     terminal.type(repo)
     terminal.press("Enter")
-    show("plan of the push", terminal.wait_for("README.md", seconds=JOB_SECONDS))
+    show("plan of the push", terminal.wait_for("README.md", seconds=SCREEN_SECONDS))
     terminal.press("u")
     terminal.wait_for("Type", "to go on")
     terminal.type(repo)

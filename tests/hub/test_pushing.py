@@ -93,6 +93,12 @@ def test_folders_that_can_not_be_pushed(hub: Hub, adapter: Path, tmp_path: Path)
         plan_push(hub, adapter, "acme/new")
 
 
+def test_a_name_without_an_owner_is_refused_and_nothing_is_made(hub: Hub, adapter: Path) -> None:
+    with pytest.raises(InputError, match="owner/name"):
+        plan_push(hub, adapter, "news")
+    assert list(hub.api().list_models()) == []
+
+
 def test_a_pull_request_proposes_and_leaves_main_alone(hub: Hub, adapter: Path) -> None:
     first = push(hub, plan_push(hub, adapter, "acme/new"), "First")
     (adapter / "notes.md").write_text("a proposal")

@@ -66,6 +66,15 @@ async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size:
         assert "HF_ENDPOINT" in app.clipboard.partition("from transformers import")[0]
 
 
+async def test_without_a_name_the_cursor_goes_to_the_field_before_the_next_key(worked: Settings) -> None:
+    async with SamHubApp(worked).run_test(size=WIDE) as pilot:
+        app = await opened(pilot)
+        app.stage.do_push()
+        assert app.query_one("#push-problem", Static).display  # now, and not by a worker later
+        await pilot.pause()
+        assert app.focused is app.query_one("#push-repo", Input)
+
+
 async def test_a_second_push_updates_and_says_what_stays_private(worked: Settings) -> None:
     from sam_hub.jobs.place import Place
     from sam_hub.jobs.works.pushing import PushMerge

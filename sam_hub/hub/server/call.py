@@ -19,7 +19,8 @@ from sam_hub.hub.server.tokens import Token
 
 # Here every repository has an owner; the real Hub has some without, and its clients ask for such names, too.
 _WITHOUT_OWNER = re.compile(
-    r"/api/(models|datasets)/[^/]+(/(revision|tree|refs|commits|paths-info)(/.*)?)?|/(datasets/)?[^/]+/resolve/.+"
+    r"/api/(models|datasets)/[^/]+(/(revision|tree|refs|commits|paths-info|preupload|commit|branch|tag|discussions"
+    r"|auth-check|settings|xet-(read|write)-token)(/.*)?)?|/(datasets/)?[^/]+/resolve/.+"
 )
 
 

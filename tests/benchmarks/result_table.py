@@ -69,6 +69,7 @@ def main() -> None:
         metavar="N",
         help="those of the targets, too, on their first N sentences",
     )
+    parser.add_argument("--factors", nargs="*", default=[], help="ablations of these alone, such as k")
     parser.add_argument("--report", action="store_true", help="write the tables of what is there")
     given = parser.parse_args()
     given.parameters = parameters(given.set)
@@ -127,7 +128,7 @@ def finish(bench: Bench, goal: Goal, given: argparse.Namespace) -> None:
         kept = row.setdefault("ablations", [])
         if any(len(variant[OWN]["entities"]) != len(part.gold) for variant in kept):
             kept.clear()  # they are of another number of sentences
-        for variant in ablate(bench, part, len(kept)):
+        for variant in ablate(bench, part, tuple(kept), given.factors):
             kept.append(variant)
             _write(file, row)
     bench.free()

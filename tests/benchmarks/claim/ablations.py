@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from sam_hub.evaluation.integration import INTERSECTION, UNION
@@ -51,12 +50,15 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
         yield "descriptor", descriptor, replace(default, descriptor=descriptor)
 
 
-def ablate(bench: Bench, target: Target, done: int) -> Iterator[dict[str, Any]]:
-    """SaM's answers under every variant, after those that are done."""
-    default = bench.setup
-    for factor, value, setup in islice(variants(default, len(target.experts)), done, None):
-        answer = bench.varied(target, setup)
-        yield {"factor": factor, "value": value, "default": _same(setup, default), **answer}
+def ablate(
+    bench: Bench, target: Target, done: Sequence[Mapping[str, Any]], factors: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """SaM's answers under every variant that is not done; of these factors alone, if any are named."""
+    default, known = bench.setup, {(row["factor"], row["value"]) for row in done}
+    for factor, value, setup in variants(default, len(target.experts)):
+        if (factor, value) not in known and (not factors or factor in factors):
+            answer = bench.varied(target, setup)
+            yield {"factor": factor, "value": value, "default": _same(setup, default), **answer}
 
 
 def _same(setup: Setup, default: Setup) -> bool:

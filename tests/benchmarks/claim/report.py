@@ -182,10 +182,10 @@ def ablation_table(rows: Sequence[Row], chosen_on: Sequence[str]) -> str:
         f"| {chosen}, SaM's types | {others}, SaM's types | parse failures | seconds |",
         f"|{'---|' * 8}",
     ]
-    fewest = min(len(row["ablations"]) for row in rows)
-    for number, variant in enumerate(rows[0]["ablations"][:fewest]):
-        parts = [row["ablations"][number] for row in rows]
-        assert all(part["value"] == variant["value"] for part in parts)
+    found = [{(part["factor"], part["value"]): part for part in row["ablations"]} for row in rows]
+    everywhere = [key for key in found[0] if all(key in of for of in found)]
+    for key in everywhere:
+        variant, parts = found[0][key], [of[key] for of in found]
         means = []
         for types, where in product((OWN, TYPED), (True, False)):
             f1 = [

@@ -69,7 +69,7 @@ def main() -> None:
         metavar="N",
         help="those of the targets, too, on their first N sentences",
     )
-    parser.add_argument("--factors", nargs="*", default=[], help="ablations of these alone, such as k")
+    parser.add_argument("--factors", nargs="*", default=[], help="ablations of these alone, such as k or k=1")
     parser.add_argument("--report", action="store_true", help="write the tables of what is there")
     given = parser.parse_args()
     given.parameters = parameters(given.set)

@@ -53,10 +53,11 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
 def ablate(
     bench: Bench, target: Target, done: Sequence[Mapping[str, Any]], factors: Sequence[str] = ()
 ) -> Iterator[dict[str, Any]]:
-    """SaM's answers under every variant that is not done; of these factors alone, if any are named."""
+    """SaM's answers under every variant that is not done; of these alone ("k", or "k=1"), if any are named."""
     default, known = bench.setup, {(row["factor"], row["value"]) for row in done}
     for factor, value, setup in variants(default, len(target.experts)):
-        if (factor, value) not in known and (not factors or factor in factors):
+        wanted = not factors or not {factor, f"{factor}={value}"}.isdisjoint(factors)
+        if wanted and (factor, value) not in known:
             answer = bench.varied(target, setup)
             yield {"factor": factor, "value": value, "default": _same(setup, default), **answer}
 

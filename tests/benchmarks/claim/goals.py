@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from sam_hub.ner.text import Sentence, restrict
 from sam_hub.training.data import read_source
 from sam_hub.training.recipe import DataSource, TrainingRecipe
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
+DATA = Path(os.environ.get("NER_DATA") or Path(__file__).parents[4] / "shared" / "data")  # see docs/results
 LEFT_OUT = "miscellaneous"
 COARSE = {  # CrossNER's types by what they are kinds of; albums, theories and the like are kinds of none
     "person": ("politician", "scientist", "researcher", "writer", "musical artist"),

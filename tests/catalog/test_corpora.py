@@ -45,9 +45,7 @@ def test_the_copy_goes_with_its_target_and_the_texts_themselves_stay(catalog: Ca
 def test_a_copy_that_another_target_uses_stays(catalog: Catalog, texts: Path) -> None:
     court = define_target(catalog, "court", texts, ["person"])
     shared = {"corpus_path": court.corpus_path, "corpus_sha256": court.corpus_sha256, "sentence_count": 1}
-    put_target(
-        catalog, Target(name="street", labels=["place"], **shared)
-    )  # by the library; the commands copy
+    put_target(catalog, Target(name="street", labels=["place"], **shared))  # by the library: commands copy
     plan = plan_target_removal(catalog, "court")
     assert plan.copy is None
     execute_target_removal(catalog, plan)

@@ -98,7 +98,6 @@ def define_target(
     sha = corpus_hash(sentences)
     folder = corpora_folder(catalog)
     folder.mkdir(parents=True, exist_ok=True)
-    before = next((row for row in list_targets(catalog) if row.name == name), None)
     kept = folder / f"{name}-{sha[:12]}.jsonl"
     scratch = kept.with_suffix(".new")
     try:
@@ -114,12 +113,18 @@ def define_target(
         corpus_sha256=sha,
         gold_path=str(gold.absolute()) if gold else None,
     )
+    return _put(catalog, target, replace)
+
+
+def _put(catalog: Catalog, target: Target, replace: bool) -> Target:
+    """Store a target; a copy of texts that nothing needs then goes: the old one's, or its own if it is refused."""
+    before = next((row for row in list_targets(catalog) if row.name == target.name), None)
     try:
         made = put_target(catalog, target, replace=replace)
     except CatalogError:
         _delete(own_copy(catalog, target))
         raise
-    if before is not None and Path(before.corpus_path).resolve() != kept.resolve():
+    if before is not None and Path(before.corpus_path).resolve() != Path(made.corpus_path).resolve():
         _delete(own_copy(catalog, before))
     return made
 

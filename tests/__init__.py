@@ -1,5 +1,5 @@
 """Test processes run side by side, and share the processors as sam-hub's own do."""
 
-from sam_hub.settings import share_processors
+from sam_hub.config import share_processors
 
 share_processors()

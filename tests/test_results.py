@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.demo.stocking import expert_folders
+from sam_hub.demo.setup import expert_folders
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
 from sam_hub.training.recipe import read_recipe

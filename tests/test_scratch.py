@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sam_hub.jobs.works.experts import PullExpert
-from sam_hub.jobs.works.merging import MergeExperts
-from sam_hub.jobs.works.pushing import PushMerge
-from sam_hub.scratch import scratch_prefix
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
+from sam_hub.jobs.tasks.experts import PullExpert
+from sam_hub.jobs.tasks.merging import MergeExperts
+from sam_hub.jobs.tasks.pushing import PushMerge
+from sam_hub.tempdirs import scratch_prefix
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sam_hub.config import PUBLIC_HUB, load_settings, share_processors
 from sam_hub.errors import UsageError
-from sam_hub.settings import PUBLIC_HUB, load_settings, share_processors
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.pushing import plan_push, push
-from sam_hub.hub.server.process import start
+from sam_hub.hub.client import Hub
+from sam_hub.hub.upload import plan_push, push
+from sam_hub.local_hub.process import start
 from tests.tiny_models import tiny_adapter, tiny_base
 
 BASE = "acme/base"

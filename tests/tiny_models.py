@@ -121,7 +121,7 @@ def tiny_adapter(
         "labels": list(labels),
         "prompt_format": "b2ner",
         "domain": "tiny",
-        "licence": "apache-2.0",
+        "license": "apache-2.0",
     }
     (folder / "sam_hub.json").write_text(json.dumps(about, indent=1))
     return folder

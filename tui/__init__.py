@@ -17,7 +17,7 @@ def open_ui(*, ascii: bool = False) -> None:
         UsageError: there is no terminal, or a setting can't be used.
         SamHubError: the catalog can be neither read nor made.
     """
-    from sam_hub.settings import load_settings
+    from sam_hub.config import load_settings
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(

@@ -19,19 +19,19 @@ from textual.worker import WorkerFailed
 
 from sam_hub.errors import SamHubError, UsageError, of_the_system
 from tui.actions import ACTIONS, action, doubled_keys, unknown_keys
-from tui.memory import Memory
 from tui.messages import Failed, JobsSeen, TargetChosen
 from tui.source import JobView, Source
+from tui.state import UiState
 from tui.symbols import ASCII, UNICODE
 from tui.widgets.jobs_pane import JobsPane
 from tui.widgets.plain_scrollbar import use_plain_scrollbars
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from sam_hub.catalog import Job
-    from sam_hub.catalog.browsing import ExpertRow, TargetRow
-    from sam_hub.settings import Settings
-    from tui.stages.stage import Stage
+    from sam_hub.catalog.queries import ExpertRow, TargetRow
+    from sam_hub.catalog.tables import Job
+    from sam_hub.config import Settings
+    from tui.tabs.tab import Stage
 
 TICK = 0.25  # seconds between looks at the jobs while one is active
 IDLE_TICKS = 8  # without an active job, every so many ticks
@@ -68,7 +68,7 @@ class SamHubApp(App[object]):
         self.settings = settings
         self.source = Source(settings)
         self.symbols = ASCII if settings.ascii else UNICODE
-        self.memory = Memory(settings.home)
+        self.memory = UiState(settings.home)
         self.target: TargetRow | None = None
         self.checked: dict[int, str] = {}  # selected experts: id -> repo
         self.jobs: list[JobView] = []
@@ -84,7 +84,7 @@ class SamHubApp(App[object]):
     # --- start -----------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        from tui.stages.experts import ExpertsStage
+        from tui.tabs.experts import ExpertsStage
 
         self.switcher = ContentSwitcher(ExpertsStage(), initial="experts", id="stages")
         yield TopBar()
@@ -110,7 +110,7 @@ class SamHubApp(App[object]):
     @work(exclusive=True, group="open")
     async def _open(self) -> None:
         """The first rows first; then the target, the other stages, and the jobs."""
-        from sam_hub.catalog.browsing import browse_targets, is_ready
+        from sam_hub.catalog.queries import browse_targets, is_ready
 
         try:
             if not await self.source.read(is_ready, self.source.path):
@@ -143,10 +143,11 @@ class SamHubApp(App[object]):
 
     def stage_of(self, name: str) -> Stage:
         """The stage of this name, made when it is first asked for."""
-        from tui import stages
+
+        from tui import tabs
 
         found = next((stage for stage in self.switcher.children if stage.id == name), None)
-        return found or stages.make(name)  # type: ignore[return-value]
+        return found or tabs.make(name)  # type: ignore[return-value]
 
     def first_rows_shown(self) -> None:
         """Rows are in the table: what could wait for them begins."""
@@ -173,7 +174,7 @@ class SamHubApp(App[object]):
 
     def open_demo(self) -> None:
         """Leave, and open again in the demo's home."""
-        from sam_hub.demo.stocking import demo_settings
+        from sam_hub.demo.setup import demo_settings
 
         self.exit(demo_settings(self.settings))
 
@@ -379,7 +380,7 @@ class SamHubApp(App[object]):
         elif job.state == "cancelled":
             self.notify(job.title, title="Cancelled", severity="warning", markup=False)
         else:
-            from sam_hub.jobs.following import log_tail
+            from sam_hub.jobs.progress import log_tail
 
             log = await self.source.read(log_tail, self.settings, job.id)
             title = job.error_title or f"Job {job.id} was {job.state}: {job.title}"
@@ -408,7 +409,7 @@ class SamHubApp(App[object]):
             stage.reload()  # type: ignore[attr-defined]
 
     async def _renew_target(self, name: str | None = None) -> None:
-        from sam_hub.catalog.browsing import browse_targets
+        from sam_hub.catalog.queries import browse_targets
 
         targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
         wanted = name or (self.target.name if self.target else None)

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from sam_hub.settings import Settings, load_settings
+from sam_hub.config import Settings, load_settings
 from tui.actions import STAGES
 from tui.app import SamHubApp
 

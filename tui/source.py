@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from sam_hub.catalog import Catalog, Job
-    from sam_hub.jobs.following import Progress
+    from sam_hub.catalog.engine import Catalog
+    from sam_hub.catalog.tables import Job
+    from sam_hub.config import Settings
     from sam_hub.jobs.inquiries import Inquiry
-    from sam_hub.jobs.work import Work
-    from sam_hub.settings import Settings
+    from sam_hub.jobs.progress import Progress
+    from sam_hub.jobs.task import Task
 
 T = TypeVar("T")
 ENDED = ("done", "failed", "cancelled", "interrupted")  # as in sam_hub.catalog, which takes long to import
@@ -54,7 +55,7 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The catalog's file, for `sam_hub.catalog.browsing`."""
+        """The catalog's file, for `sam_hub.catalog.queries`."""
         from sam_hub.catalog.schema import file_of
 
         return file_of(self.settings.catalog_url)
@@ -62,7 +63,7 @@ class Source:
     @cached_property
     def catalog(self) -> Catalog:
         """The open catalog. Importing it takes a third of a second: use it within `read` only."""
-        from sam_hub.catalog import open_catalog
+        from sam_hub.catalog.engine import open_catalog
 
         return open_catalog(self.settings.catalog_url)
 
@@ -81,11 +82,11 @@ class Source:
         """Have an inquiry answered by the clerk. Raises SamHubError."""
         return await self.clerk.ask(inquiry, timeout=timeout)
 
-    async def submit(self, work: Work) -> Job:
+    async def submit(self, work: Task) -> Job:
         """Make a job of a work. Raises SamHubError."""
 
         def do() -> Job:
-            from sam_hub.jobs.queue import submit
+            from sam_hub.jobs.scheduler import submit
 
             return submit(self.catalog, self.settings, work)
 
@@ -95,7 +96,7 @@ class Source:
         """Cancel a job; returns when it is gone."""
 
         def do() -> Job:
-            from sam_hub.jobs.queue import cancel
+            from sam_hub.jobs.scheduler import cancel
 
             return cancel(self.catalog, self.settings, job_id)
 
@@ -105,7 +106,7 @@ class Source:
         """Run an ended job's work once more, as a new job."""
 
         def do() -> Job:
-            from sam_hub.jobs.queue import retry
+            from sam_hub.jobs.scheduler import retry
 
             return retry(self.catalog, self.settings, job_id)
 
@@ -115,7 +116,7 @@ class Source:
         """The numbers of all jobs that have ended, newest first."""
 
         def do() -> list[int]:
-            from sam_hub.catalog import list_jobs
+            from sam_hub.catalog.jobs import list_jobs
 
             return [job.id for job in list_jobs(self.catalog, states=ENDED) if job.id is not None]
 
@@ -125,7 +126,7 @@ class Source:
         """Forget these jobs and their logs, as far as they have ended; returns the numbers of those that went."""
 
         def do() -> list[int]:
-            from sam_hub.jobs.queue import forget
+            from sam_hub.jobs.scheduler import forget
 
             return forget(self.catalog, self.settings, job_ids) if job_ids else []
 
@@ -135,9 +136,9 @@ class Source:
         """The latest jobs, newest first, after the dead were marked and the waiting were started."""
 
         def do() -> list[JobView]:
-            from sam_hub.catalog import list_jobs
-            from sam_hub.jobs.following import progress_of
-            from sam_hub.jobs.queue import dispatch
+            from sam_hub.catalog.jobs import list_jobs
+            from sam_hub.jobs.progress import progress_of
+            from sam_hub.jobs.scheduler import dispatch
 
             dispatch(self.catalog, self.settings)
             return [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.tables import Target
 from sam_hub.catalog.targets import corpora_folder, list_targets, own_copy, put_target
 from sam_hub.errors import CatalogError, InputError

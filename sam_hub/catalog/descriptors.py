@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, func
 from sqlmodel import Session, col, insert, select
 
-from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.tables import Descriptor, Expert, Similarity
 from sam_hub.errors import CatalogError, InputError
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_hub.catalog.descriptors import pack
-from sam_hub.catalog.opening import open_catalog
+from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.schema import head_version
 from sam_hub.catalog.tables import Descriptor, Expert, ExpertCreate
 from sam_hub.errors import CatalogError, InputError
@@ -126,7 +126,7 @@ def _read_expert(folder: Path) -> tuple[Expert, dict[str, Any]]:
             rank=adapter["r"],
             alpha=adapter["lora_alpha"],
             target_modules=sorted(adapter["target_modules"]),
-            licence=about["licence"],
+            license=about["license"],
             labels=about["labels"],
             prompt_format=about["prompt_format"],
             domain=about["domain"],

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, cast, func, or_, update
 from sqlmodel import Session, col, select
 
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.names import resolve
-from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import Base, Expert, ExpertCreate
 from sam_hub.errors import CatalogError, UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.tables import Answer, Evaluation, Expert, Merge, Prediction, Probe, Push, Selection
 from sam_hub.errors import CatalogError
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete
 from sqlmodel import col, select
 
-from sam_hub.catalog.opening import Catalog
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.tables import Job
 from sam_hub.errors import CatalogError
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import list_experts
 from sam_hub.catalog.history import METHODS, latest_selection
-from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.registration import register
 from sam_hub.catalog.tables import Expert
 from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import NotFoundOnHub
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 from sam_hub.hub.inspection import Inspection, inspect
 from sam_hub.hub.remote_files import head_of
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sam_hub.catalog.descriptor_sources import CORPUS
 from sam_hub.catalog.descriptors import get_descriptor, put_descriptor, read_descriptor
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import add_base, add_expert, get_expert, list_bases, place_expert
-from sam_hub.catalog.opening import Catalog
-from sam_hub.catalog.origins import CORPUS
 from sam_hub.catalog.tables import Base, Expert, ExpertCreate
 from sam_hub.errors import InputError, UnusableModel
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
+from sam_hub.hub.download import plan_pull, pull
 from sam_hub.hub.inspection import DESCRIPTOR, Inspection, inspect
-from sam_hub.hub.pulling import plan_pull, pull
 from sam_hub.hub.weights import parameter_count, weights_sha256
 
 Progress = Callable[[int, int, str], None]
@@ -60,7 +60,7 @@ def register(
         "rank": found.rank,
         "alpha": found.alpha,
         "target_modules": list(found.target_modules),
-        "licence": found.licence,
+        "license": found.license,
         "labels": list(labels or found.labels),
         "prompt_format": prompt_format or found.prompt_format,
         "domain": domain or found.domain,
@@ -159,10 +159,10 @@ def pull_base(
     if found.kind != "full":
         raise UnusableModel(f"{repo} is an adapter, not a base", "Name the model it was made from.")
     folder = pull(hub, plan_pull(hub, repo, found.commit, models), on_progress)
-    return add_base(catalog, describe_base(folder, repo, found.commit, found.licence))
+    return add_base(catalog, describe_base(folder, repo, found.commit, found.license))
 
 
-def describe_base(folder: Path, repo: str, commit: str, licence: str | None) -> Base:
+def describe_base(folder: Path, repo: str, commit: str, license: str | None) -> Base:
     """What the catalog keeps of a base that lies in a folder.
 
     Raises:
@@ -178,7 +178,7 @@ def describe_base(folder: Path, repo: str, commit: str, licence: str | None) -> 
             hidden_size=config["hidden_size"],
             vocabulary_size=config["vocab_size"],
             parameter_count=parameter_count(folder),
-            licence=licence,
+            license=license,
             path=str(folder),
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import get_expert
 from sam_hub.catalog.history import METHODS, latest_selection
-from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import (
     Answer,
     Base,

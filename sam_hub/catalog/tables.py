@@ -58,7 +58,7 @@ class Base(SQLModel, table=True):
     hidden_size: int
     vocabulary_size: int
     parameter_count: int
-    licence: str | None = None
+    license: str | None = None
     path: str | None = None
     added_at: datetime = Field(default_factory=_now)
 
@@ -74,7 +74,7 @@ class ExpertBase(SQLModel):
     rank: int | None = Field(default=None, ge=1)
     alpha: float | None = None
     target_modules: list[str] = Field(default_factory=list, sa_type=JSON)
-    licence: str | None = None
+    license: str | None = None
     labels: list[str] = Field(default_factory=list, sa_type=JSON)
     prompt_format: str | None = None
     domain: str | None = Field(default=None, index=True)
@@ -137,7 +137,7 @@ class Target(SQLModel, table=True):
 class Descriptor(SQLModel, table=True):
     """The mean embedding of an expert's training text or of a target's corpus (METHOD: similarity).
 
-    ``vector`` is little-endian float32, L2-normalised. ``origin`` is a `sam_hub.catalog.origins.Origin`.
+    ``vector`` is little-endian float32, L2-normalised. ``origin`` is a `sam_hub.catalog.descriptor_sources.Origin`.
     """
 
     __table_args__ = (
@@ -195,8 +195,8 @@ class Answer(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
-class Cloze(SQLModel, table=True):
-    """How likely each label is for a mention, as an untuned base says (see `sam_hub.inference.cloze`).
+class LabelScore(SQLModel, table=True):
+    """How likely each label is for a mention, as an untuned base says (see `sam_hub.inference.label_scores`).
 
     ``prompt_sha256`` is of the sentence and the mention; ``decoding`` names the labels, in the order of ``scores``, and
     every setting that can change one.
@@ -368,7 +368,7 @@ class Job(SQLModel, table=True):
     kind: str
     title: str
     arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
-    room: str
+    queue: str
     state: str = Field(default="queued", index=True)
     pid: int | None = None
     pid_started: float | None = None

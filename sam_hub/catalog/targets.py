@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import delete
 from sqlmodel import col, select
 
+from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.names import resolve
-from sam_hub.catalog.opening import Catalog
 from sam_hub.catalog.tables import Descriptor, Evaluation, Probe, Selection, Similarity, Target
 from sam_hub.errors import CatalogError
 

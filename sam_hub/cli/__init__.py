@@ -9,7 +9,7 @@ import warnings
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 3 the Hub failed, 130 interrupted."""
-    from sam_hub.settings import share_processors
+    from sam_hub.config import share_processors
 
     share_processors()
     signal.signal(signal.SIGTERM, _terminated)

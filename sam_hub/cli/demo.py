@@ -9,7 +9,7 @@ import typer
 from sam_hub.cli.evaluate import show_scores
 from sam_hub.cli.output import AsJson, say, show_json, watching
 from sam_hub.cli.select import show_ranking
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 
 def register(app: typer.Typer) -> None:
@@ -23,10 +23,10 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run the main job on shipped experts and real text: from raw text to a merged model on a Hub."""
-    from sam_hub.demo.story import run_demo
+    from sam_hub.demo.pipeline import run_demo
 
     with watching() as watch:
-        outcome = run_demo(Place().settings, fresh=fresh, say=say, watch=watch)
+        outcome = run_demo(AppContext().settings, fresh=fresh, say=say, watch=watch)
     if as_json:
         show_json(outcome.as_dict())
         return
@@ -52,7 +52,7 @@ def build_example(destination: Annotated[str, typer.Argument()] = "catalog.db.ex
     from pathlib import Path
 
     from sam_hub.catalog.example import build_example as build
-    from sam_hub.demo.stocking import expert_folders
+    from sam_hub.demo.setup import expert_folders
 
     build(expert_folders(), Path(destination))
     print(destination)

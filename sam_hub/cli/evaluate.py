@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from sam_hub.cli.background import Background, perform, start_job
 from sam_hub.cli.output import AsJson, Free, say, show_json, show_table
-from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.cli.predict import ByWhom, Rule, Types
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 SCORES = ("precision", "recall", "f1")
 
@@ -35,14 +35,14 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a target's merged models, strictly, on labelled sentences."""
-    from sam_hub.jobs.works.evaluating import EvaluateTarget
+    from sam_hub.jobs.tasks.evaluating import EvaluateTarget
 
-    place = Place()
+    context = AppContext()
     work = EvaluateTarget(target, str(gold) if gold else None, rule.value, free, singles, types.value)
     if background:
-        start_job(place, work, as_json=as_json)
+        start_job(context, work, as_json=as_json)
         return
-    made = perform(place, work)
+    made = perform(context, work)
     if as_json:
         show_json(made["scores"])
         return

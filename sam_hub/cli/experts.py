@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_hub.cli.background import perform
 from sam_hub.cli.output import AsJson, DryRun, confirm, megabytes, named, say, show_json, show_table
-from sam_hub.cli.performing import perform
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 if TYPE_CHECKING:
-    from sam_hub.catalog import Catalog, Merge
+    from sam_hub.catalog.engine import Catalog
+    from sam_hub.catalog.tables import Merge
 
 Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
 
@@ -36,22 +37,24 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the catalog: experts, bases or merged models."""
-    from sam_hub import catalog as records
+    from sam_hub.catalog import tables
+    from sam_hub.catalog.experts import list_bases, list_experts
+    from sam_hub.catalog.history import list_merges
 
-    catalog = Place().catalog
+    catalog = AppContext().catalog
     if bases or merges:
-        rows = records.list_bases(catalog) if bases else records.list_merges(catalog)
+        rows = list_bases(catalog) if bases else list_merges(catalog)
         if as_json:
             show_json([row.model_dump(mode="json") for row in rows])
         elif bases:
-            heads = ("base", "commit", "parameters", "licence")
-            show_table(heads, [(b.repo, b.commit[:8], f"{b.parameter_count:,}", b.licence) for b in rows])
+            heads = ("base", "commit", "parameters", "license")
+            show_table(heads, [(b.repo, b.commit[:8], f"{b.parameter_count:,}", b.license) for b in rows])
         else:
             _show_merges(catalog, rows)
         return
-    experts = records.list_experts(catalog, text, labels=label or (), sort=sort)
+    experts = list_experts(catalog, text, labels=label or (), sort=sort)
     if as_json:
-        show_json([records.ExpertPublic.model_validate(e).model_dump(mode="json") for e in experts])
+        show_json([tables.ExpertPublic.model_validate(e).model_dump(mode="json") for e in experts])
     elif not experts:
         say("No expert fits. `sam-hub search` finds experts on the Hub, `sam-hub add` adds them.")
     else:
@@ -73,9 +76,9 @@ def list_(
 
 
 def _show_merges(catalog: Catalog, merges: Sequence[Merge]) -> None:
-    from sam_hub.merging.freeing import uses
-    from sam_hub.merging.gate import verdict_of
-    from sam_hub.merging.merged import in_words
+    from sam_hub.merging.prune import uses
+    from sam_hub.merging.sanity_check import verdict_of
+    from sam_hub.merging.service import in_words
 
     used = uses(catalog)
     rows = []
@@ -101,11 +104,13 @@ def _kind(expert) -> str:
 
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show all that is known of an expert."""
-    from sam_hub.catalog import ExpertPublic, descriptors_of, get_expert
-    from sam_hub.catalog.origins import described_by
-    from sam_hub.jobs.works.experts import descriptor_values
+    from sam_hub.catalog.descriptor_sources import described_by
+    from sam_hub.catalog.descriptors import descriptors_of
+    from sam_hub.catalog.experts import get_expert
+    from sam_hub.catalog.tables import ExpertPublic
+    from sam_hub.jobs.tasks.experts import descriptor_values
 
-    catalog = Place().catalog
+    catalog = AppContext().catalog
     expert = get_expert(catalog, name)
     values = ExpertPublic.model_validate(expert).model_dump(mode="json")
     descriptors = descriptors_of(catalog, expert.id)
@@ -141,18 +146,18 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Remove an expert from the catalog, with its files and what was computed with it."""
-    from sam_hub.catalog import execute_removal, plan_removal
+    from sam_hub.catalog.removal import execute_removal, plan_removal
     from sam_hub.errors import UsageError
 
     if (name is None) == (merge is None):
         raise UsageError("One thing at a time is removed", "Name an expert, or a merged model with --merge.")
     if as_json and not (yes or dry_run):
         raise UsageError("`remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
-    place = Place()
+    context = AppContext()
     if merge is not None:
-        _free(place, merge, dry_run=dry_run, yes=yes, as_json=as_json)
+        _free(context, merge, dry_run=dry_run, yes=yes, as_json=as_json)
         return
-    plan = plan_removal(place.catalog, name, place.settings.models)
+    plan = plan_removal(context.catalog, name, context.settings.models)
     if not as_json:
         files = (
             f"{len(plan.files)} files ({megabytes(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
@@ -163,18 +168,18 @@ def remove(
     if not dry_run:
         if not yes:
             confirm("Remove them?", refused="Not removed")
-        execute_removal(place.catalog, plan)
+        execute_removal(context.catalog, plan)
         if not as_json:
             print("Removed.")
     if as_json:
         show_json({**asdict(plan), "removed": not dry_run})
 
 
-def _free(place: Place, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _free(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete the files of merged models."""
-    from sam_hub.merging.freeing import UNUSED, execute_freeing, plan_freeing
+    from sam_hub.merging.prune import UNUSED, execute_freeing, plan_freeing
 
-    plan = plan_freeing(place.catalog, name, place.settings.merges)
+    plan = plan_freeing(context.catalog, name, context.settings.merges)
     if not as_json:
         for number, experts, _, size in plan.merges:
             print(f"merge {number}, of {', '.join(experts)}: {megabytes(size)}")
@@ -187,7 +192,7 @@ def _free(place: Place, name: str, *, dry_run: bool, yes: bool, as_json: bool) -
     if plan.merges and not dry_run:
         if not yes:
             confirm("Delete their files? The catalog keeps how they are made.", refused="Not deleted")
-        execute_freeing(place.catalog, plan)
+        execute_freeing(context.catalog, plan)
         if not as_json:
             print(f"Deleted, {megabytes(plan.bytes)} are free again.")
     if as_json:
@@ -209,23 +214,25 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Show the descriptor of a target or an expert, made if there is none, and which experts are nearest to it."""
-    from sam_hub import catalog as records
-    from sam_hub.catalog.origins import described_by
-    from sam_hub.jobs.works.experts import DescribeExpert, by_corpus
+    from sam_hub.catalog.descriptor_sources import described_by
+    from sam_hub.catalog.descriptors import described_otherwise, nearest
+    from sam_hub.catalog.experts import get_expert
+    from sam_hub.catalog.targets import list_targets
+    from sam_hub.jobs.tasks.experts import DescribeExpert, by_corpus
     from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 
-    place, about = Place(), {}
-    target = next((t for t in records.list_targets(place.catalog) if t.name == name), None)
+    context, about = AppContext(), {}
+    target = next((t for t in list_targets(context.catalog) if t.name == name), None)
     if target is not None and corpus is None and not again:
-        made = target_descriptor(place.catalog, target, place.settings)
+        made = target_descriptor(context.catalog, target, context.settings)
     else:
-        about = perform(place, DescribeExpert(name, str(corpus) if corpus else None, again))
-        expert = records.get_expert(place.catalog, name)
-        made = expert_descriptor(place.catalog, expert, place.settings)
-    near = records.nearest(
-        place.catalog, made.vector, made.embedder, made.revision, limit=10, leave_out_others=True
+        about = perform(context, DescribeExpert(name, str(corpus) if corpus else None, again))
+        expert = get_expert(context.catalog, name)
+        made = expert_descriptor(context.catalog, expert, context.settings)
+    near = nearest(
+        context.catalog, made.vector, made.embedder, made.revision, limit=10, leave_out_others=True
     )
-    others = records.described_otherwise(place.catalog, made.embedder, made.revision)
+    others = described_otherwise(context.catalog, made.embedder, made.revision)
     if as_json:
         cosines = {n.expert.repo: n.cosine for n in near}
         left_out = [other.repo for other in others]

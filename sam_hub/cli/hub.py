@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sam_hub.cli.background import Background, perform, start_job, start_jobs
 from sam_hub.cli.output import AsJson, DryRun, megabytes, named, say, show_json, show_table, watching
-from sam_hub.cli.performing import Background, perform, start_job, start_jobs
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 Names = Annotated[list[str], typer.Argument(help="Repositories (owner/name), ids, or ends of names.")]
 
@@ -31,7 +31,7 @@ def search(
     author: Annotated[str | None, typer.Option(help="Its owner on the Hub.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="An entity type it knows; may be repeated.")] = None,
     library: Annotated[str | None, typer.Option(help="What loads it: peft, transformers.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Its licence, such as apache-2.0.")] = None,
+    license: Annotated[str | None, typer.Option(help="Its license, such as apache-2.0.")] = None,
     sort: Annotated[
         str, typer.Option(help="last_modified, downloads, likes or created_at.")
     ] = "last_modified",
@@ -42,13 +42,13 @@ def search(
     from sam_hub.hub.search import search as search_hub
 
     found = search_hub(
-        Place().hub,
+        AppContext().hub,
         text,
         base=base,
         author=author,
         labels=label or (),
         library=library,
-        licence=licence,
+        license=license,
         sort=sort,
         limit=limit or None,
     )
@@ -58,13 +58,13 @@ def search(
         say("Nothing found. Try fewer words, or another base.")
     else:
         show_table(
-            ("repository", "base", "labels", "licence", "fetched", "changed"),
+            ("repository", "base", "labels", "license", "fetched", "changed"),
             [
                 (
                     m.repo,
                     m.base,
                     named(m.labels, label or ()),
-                    m.licence,
+                    m.license,
                     f"{m.downloads:,}",
                     str(m.last_modified or "")[:10],
                 )
@@ -85,13 +85,13 @@ def add(
 ) -> None:
     """Inspect experts on the Hub and add them to the catalog, pinned to their commit."""
     from sam_hub.jobs.inquiries import Inspect
-    from sam_hub.jobs.works.experts import AddExperts
+    from sam_hub.jobs.tasks.experts import AddExperts
 
     if dry_run:
-        _show_inspections([Inspect(repo, revision).answer(Place()) for repo in repos], as_json)
+        _show_inspections([Inspect(repo, revision).answer(AppContext()) for repo in repos], as_json)
         return
     work = AddExperts(tuple(repos), revision, tuple(label or ()), base, domain, prompt_format)
-    added = perform(Place(), work, tell=(lambda line: None) if as_json else say)["experts"]
+    added = perform(AppContext(), work, tell=(lambda line: None) if as_json else say)["experts"]
     if as_json:
         show_json(added)
     else:
@@ -106,7 +106,7 @@ def _show_inspections(found: list[dict[str, Any]], as_json: bool) -> None:
     for one in found:
         what = f"LoRA of rank {one['rank']} for {one['base']}" if one["kind"] == "adapter" else "full model"
         print(f"{one['repo']} at {one['commit'][:8]}: {one['verdict']}")
-        print(f"  {what}, {megabytes(one['size'])}, licence {one['licence'] or 'not stated'}")
+        print(f"  {what}, {megabytes(one['size'])}, license {one['license'] or 'not stated'}")
         print(f"  entity types: {', '.join(one['labels']) or 'not stated'}")
         for reason in (*one["reasons"], *one["warnings"]):
             print(f"  {reason}")
@@ -121,18 +121,18 @@ def pull(
     """Fetch experts (and their base, once) at the commits in the catalog."""
     from sam_hub.catalog.registration import resolve_experts
     from sam_hub.jobs.inquiries import PlanPull
-    from sam_hub.jobs.works.experts import PullExpert
+    from sam_hub.jobs.tasks.experts import PullExpert
 
-    place = Place()
+    context = AppContext()
     if dry_run:
-        _show_pull(PlanPull(tuple(names)).answer(place), as_json)
+        _show_pull(PlanPull(tuple(names)).answer(context), as_json)
         return
-    experts = resolve_experts(place.catalog, names)
+    experts = resolve_experts(context.catalog, names)
     works = [PullExpert(expert.repo if expert.current else expert.ref) for expert in experts]
     if background:
-        start_jobs(place, works, as_json=as_json)
+        start_jobs(context, works, as_json=as_json)
         return
-    rows = [perform(place, work, tell=(lambda line: None) if as_json else print) for work in works]
+    rows = [perform(context, work, tell=(lambda line: None) if as_json else print) for work in works]
     if as_json:
         show_json(rows)
 
@@ -157,12 +157,12 @@ MaybeNames = Annotated[list[str] | None, typer.Argument(help="Experts; all, wher
 def outdated(names: MaybeNames = None, as_json: AsJson = False) -> None:
     """List the experts that changed on the Hub since they were added, and choices of earlier commits."""
     from sam_hub.catalog.outdated import stale_selections
-    from sam_hub.jobs.works.experts import UpdateExperts
+    from sam_hub.jobs.tasks.experts import UpdateExperts
 
-    place = Place()
+    context = AppContext()
     with watching() as watch:
-        found = UpdateExperts(tuple(names or ())).outdated(place, watch)
-    stale = [choice.as_dict() for choice in stale_selections(place.catalog)]
+        found = UpdateExperts(tuple(names or ())).outdated(context, watch)
+    stale = [choice.as_dict() for choice in stale_selections(context.catalog)]
     if as_json:
         show_json({"outdated": [moved.as_dict() for moved in found], "stale": stale})
         return
@@ -180,13 +180,13 @@ def outdated(names: MaybeNames = None, as_json: AsJson = False) -> None:
 
 def update(names: MaybeNames = None, background: Background = False, as_json: AsJson = False) -> None:
     """Move experts to the commits that the Hub has now; the earlier ones stay in the history."""
-    from sam_hub.jobs.works.experts import UpdateExperts
+    from sam_hub.jobs.tasks.experts import UpdateExperts
 
-    place, work = Place(), UpdateExperts(tuple(names or ()))
+    context, work = AppContext(), UpdateExperts(tuple(names or ()))
     if background:
-        start_job(place, work, as_json=as_json)
+        start_job(context, work, as_json=as_json)
         return
-    done = perform(place, work, tell=(lambda line: None) if as_json else say)
+    done = perform(context, work, tell=(lambda line: None) if as_json else say)
     if as_json:
         show_json(done)
         return

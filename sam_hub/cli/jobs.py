@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sam_hub.cli.output import AsJson, confirm, say, show_json, show_table, watching
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 if TYPE_CHECKING:
-    from sam_hub.catalog import Job
+    from sam_hub.catalog.tables import Job
 
 LATEST = 20
 FIELDS = (
-    "id", "state", "kind", "title", "arguments", "room", "created_at", "started_at", "ended_at", "result",
+    "id", "state", "kind", "title", "arguments", "queue", "created_at", "started_at", "ended_at", "result",
     "error_title", "error_action",
 )  # fmt: skip
 
@@ -32,10 +32,10 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
-    from sam_hub.catalog import list_jobs
+    from sam_hub.catalog.jobs import list_jobs
 
-    place = _looked_after()
-    found = list_jobs(place.catalog, limit=None if all_ else LATEST)
+    context = _looked_after()
+    found = list_jobs(context.catalog, limit=None if all_ else LATEST)
     if as_json:
         show_json([_values(job, "json") for job in found])
     elif not found:
@@ -52,12 +52,12 @@ def show(number: Number, as_json: AsJson = False) -> None:
     """Show a job: what it does, how it ended, and the last lines of its log."""
     from dataclasses import asdict
 
-    from sam_hub.catalog import get_job
-    from sam_hub.jobs.following import log_tail, progress_of
+    from sam_hub.catalog.jobs import get_job
+    from sam_hub.jobs.progress import log_tail, progress_of
 
-    place = _looked_after()
-    job = get_job(place.catalog, number)
-    progress, log = progress_of(place.settings, number), log_tail(place.settings, number)
+    context = _looked_after()
+    job = get_job(context.catalog, number)
+    progress, log = progress_of(context.settings, number), log_tail(context.settings, number)
     if as_json:
         show_json({**_values(job, "json"), "progress": asdict(progress) if progress else None, "log": log})
         return
@@ -73,13 +73,13 @@ def show(number: Number, as_json: AsJson = False) -> None:
 def follow(number: Number, as_json: AsJson = False) -> None:
     """Show a job's progress until it ends, then its result; Ctrl+C stops following, not the job."""
     from sam_hub.errors import Interrupted, SamHubError
-    from sam_hub.jobs.following import log_tail, wait_for
+    from sam_hub.jobs.progress import log_tail, wait_for
 
-    place = Place()
+    context = AppContext()
     try:
         say(f"Following job {number}; Ctrl+C stops that, and not the job.")
         with watching() as watch:
-            job = wait_for(place.catalog, place.settings, number, watch)
+            job = wait_for(context.catalog, context.settings, number, watch)
     except KeyboardInterrupt:
         raise Interrupted(
             f"No longer following; job {number} goes on by itself",
@@ -95,18 +95,18 @@ def follow(number: Number, as_json: AsJson = False) -> None:
     if not as_json:
         print(f"Job {number}: {job.title} (done)")
         _show_fields(_readable(job.result or {}))
-        _show_log(log_tail(place.settings, number))
+        _show_log(log_tail(context.settings, number))
 
 
 @app.command(epilog="Example: sam-hub jobs cancel 12 13")
 def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
     """Cancel jobs; returns when their processes are gone and nothing half-written is left."""
-    from sam_hub.catalog import ENDED, get_job
-    from sam_hub.jobs import queue
+    from sam_hub.catalog.jobs import ENDED, get_job
+    from sam_hub.jobs import scheduler
 
-    place = _looked_after()
-    before = [get_job(place.catalog, number) for number in numbers]  # all known, or none is cancelled
-    after = [queue.cancel(place.catalog, place.settings, number) for number in numbers]
+    context = _looked_after()
+    before = [get_job(context.catalog, number) for number in numbers]  # all known, or none is cancelled
+    after = [scheduler.cancel(context.catalog, context.settings, number) for number in numbers]
     if as_json:
         show_json([_values(job, "json") for job in after])
         return
@@ -117,11 +117,11 @@ def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: sam-hub jobs retry 12")
 def retry(number: Number, as_json: AsJson = False) -> None:
     """Run an ended job's work once more, as a new job."""
-    from sam_hub.cli.performing import show_started
-    from sam_hub.jobs import queue
+    from sam_hub.cli.background import show_started
+    from sam_hub.jobs import scheduler
 
-    place = _looked_after()
-    show_started(queue.retry(place.catalog, place.settings, number), as_json=as_json)
+    context = _looked_after()
+    show_started(scheduler.retry(context.catalog, context.settings, number), as_json=as_json)
 
 
 @app.command(epilog="Example: sam-hub jobs forget 12 13 --yes")
@@ -134,10 +134,10 @@ def forget(
 ) -> None:
     """Forget ended jobs and their logs; what they made stays."""
     from sam_hub.errors import UsageError
-    from sam_hub.jobs import queue
+    from sam_hub.jobs import scheduler
 
-    place = _looked_after()
-    going = _ended(place, numbers or [])
+    context = _looked_after()
+    going = _ended(context, numbers or [])
     if as_json and not yes:
         raise UsageError(
             "`jobs forget --json` does not ask", "Add --yes; `sam-hub jobs list` shows what there is."
@@ -146,31 +146,31 @@ def forget(
         one = len(going) == 1
         what = "job and its log" if one else "jobs and their logs"
         confirm(f"Forget {len(going)} ended {what}?", refused="Not forgotten")
-    gone = queue.forget(place.catalog, place.settings, going) if going else []
+    gone = scheduler.forget(context.catalog, context.settings, going) if going else []
     if as_json:
         show_json({"forgotten": gone})
     else:
         print(f"Forgotten: {', '.join(map(str, gone))}" if gone else "No job has ended: nothing to forget.")
 
 
-def _looked_after() -> Place:
+def _looked_after() -> AppContext:
     """The place, after dead jobs were marked and waiting ones were started."""
-    from sam_hub.jobs.queue import dispatch
+    from sam_hub.jobs.scheduler import dispatch
 
-    place = Place()
-    dispatch(place.catalog, place.settings)
-    return place
+    context = AppContext()
+    dispatch(context.catalog, context.settings)
+    return context
 
 
-def _ended(place: Place, numbers: list[int]) -> list[int]:
+def _ended(context: AppContext, numbers: list[int]) -> list[int]:
     """These jobs, which must have ended; without numbers, all that have."""
-    from sam_hub.catalog import ENDED, get_job, list_jobs
+    from sam_hub.catalog.jobs import ENDED, get_job, list_jobs
     from sam_hub.errors import UsageError
 
     if not numbers:
-        return [job.id for job in list_jobs(place.catalog, states=ENDED) if job.id is not None]
+        return [job.id for job in list_jobs(context.catalog, states=ENDED) if job.id is not None]
     for number in numbers:
-        if (job := get_job(place.catalog, number)).state not in ENDED:
+        if (job := get_job(context.catalog, number)).state not in ENDED:
             raise UsageError(
                 f"Job {number} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {number}`."
             )
@@ -179,7 +179,7 @@ def _ended(place: Place, numbers: list[int]) -> list[int]:
 
 def _values(job: Job, mode: str = "python") -> dict[str, Any]:
     """What is told of a job; the number of its process is nobody's business."""
-    from sam_hub.jobs.following import seconds_of
+    from sam_hub.jobs.progress import seconds_of
 
     values = job.model_dump(mode=mode)
     return {**{name: values[name] for name in FIELDS}, "seconds": seconds_of(job)}

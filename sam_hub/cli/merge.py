@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from sam_hub.cli.background import Background, perform, start_job
 from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
-from sam_hub.cli.performing import Background, perform, start_job
 from sam_hub.cli.select import By
-from sam_hub.jobs.place import Place
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.parameters import parameters
+from sam_hub.services.context import AppContext
 
 
 def register(app: typer.Typer) -> None:
@@ -60,10 +60,10 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Merge the selected experts with mergekit, in a process of its own."""
-    from sam_hub.jobs.works.merging import MergeExperts, bytes_of, merge_values
+    from sam_hub.jobs.tasks.merging import MergeExperts, bytes_of, merge_values
     from sam_hub.merging.process import spare_worker
 
-    place = Place()
+    context = AppContext()
     work = MergeExperts(
         target=target,
         by=by.value,
@@ -81,18 +81,18 @@ def merge(
     )
     work.check()
     if background and not dry_run:
-        start_job(place, work, as_json=as_json)
+        start_job(context, work, as_json=as_json)
         return
     contributions = {}
     with spare_worker(wanted=not dry_run):
-        made = [merge_values(name, plan) for name, plan in work.plans(place)]
-        without = work.plans_without_each(place)
+        made = [merge_values(name, plan) for name, plan in work.plans(context)]
+        without = work.plans_without_each(context)
         if not as_json:
             for plan in made:
                 _show_plan(plan, dry_run)
             if without:
                 print(f"\nThe merges without each expert write up to {megabytes(bytes_of(without))} more")
-        done = None if dry_run else perform(place, work)
+        done = None if dry_run else perform(context, work)
     if done is not None:
         made, contributions = done["merges"], done["contributions"]
         made = [{**plan, "contributions": contributions.get(plan["name"])} for plan in made]
@@ -105,7 +105,7 @@ def merge(
 
 
 def _show_made(made: list[dict[str, Any]], contributions: dict[str, Any]) -> None:
-    from sam_hub.jobs.works.merging import adapter_lines, contribution_lines
+    from sam_hub.jobs.tasks.merging import adapter_lines, contribution_lines
 
     for merge in made:
         print(f"Merged {merge['name']}: {merge['path']}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, Free, say, show_json, watching
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 
 class Rule(StrEnum):
@@ -53,24 +53,24 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Find entities in new text with a target's merged models."""
-    from sam_hub.catalog import get_target
-    from sam_hub.evaluation.evaluating import predict_with, sam_systems
-    from sam_hub.merging.merged import answering
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.evaluation.systems import predict_with, sam_systems
+    from sam_hub.merging.service import answering
     from sam_hub.ner.readers import read_corpus
 
-    place = Place()
-    goal, sentences = get_target(place.catalog, target), read_corpus(corpus, split=split)
-    system = sam_systems(place.catalog, goal, rule.value, types.value)[-1]
-    about = [*answering(place.catalog, goal), system.typing.told if system.typing else ""]
+    context = AppContext()
+    goal, sentences = get_target(context.catalog, target), read_corpus(corpus, split=split)
+    system = sam_systems(context.catalog, goal, rule.value, types.value)[-1]
+    about = [*answering(context.catalog, goal), system.typing.told if system.typing else ""]
     for line in () if as_json else filter(None, about):
         say(line)
     with watching() as watch:
         found = predict_with(
-            place.catalog,
+            context.catalog,
             goal,
             sentences,
             system,
-            settings=place.settings,
+            settings=context.settings,
             free=free,
             on_progress=watch,
         )

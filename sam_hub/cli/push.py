@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from sam_hub.cli.background import Background, perform, start_job
 from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
-from sam_hub.cli.performing import Background, perform, start_job
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 
 class Ranking(StrEnum):
@@ -43,17 +43,17 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Push a merged model to the Hub, with its card, in one commit."""
-    from sam_hub.jobs.works.pushing import PushMerge, push_values
+    from sam_hub.jobs.tasks.pushing import PushMerge, push_values
 
-    place, work = Place(), PushMerge(target, repo, by.value, public, force, adapter, create_pr)
+    context, work = AppContext(), PushMerge(target, repo, by.value, public, force, adapter, create_pr)
     if background and not dry_run:
-        start_job(place, work, as_json=as_json)
+        start_job(context, work, as_json=as_json)
         return
     if dry_run:
-        plan, _ = work.publish(place, lambda what, done, total: None, dry_run=True)
+        plan, _ = work.publish(context, lambda what, done, total: None, dry_run=True)
         made = {**push_values(plan), "commit": None, "url": None}
     else:
-        made = perform(place, work)
+        made = perform(context, work)
     if as_json:
         show_json(made)
         return

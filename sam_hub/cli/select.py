@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sam_hub.cli.background import Background, perform, start_job
 from sam_hub.cli.output import AsJson, Free, say, show_json, show_table
-from sam_hub.cli.performing import Background, perform, start_job
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 if TYPE_CHECKING:
     from sam_hub.selection.ranking import Ranking
@@ -82,9 +82,9 @@ def select(
     as_json: AsJson = False,
 ) -> None:
     """Rank the experts for a target, by similarity and by votes on a sample, and choose the best k."""
-    from sam_hub.jobs.works.selecting import SelectExperts
+    from sam_hub.jobs.tasks.selecting import SelectExperts
 
-    place = Place()
+    context = AppContext()
     work = SelectExperts(
         target=target,
         experts=tuple(expert or ()),
@@ -101,9 +101,9 @@ def select(
     )
     work.check()
     if background:
-        start_job(place, work, as_json=as_json)
+        start_job(context, work, as_json=as_json)
         return
-    made = perform(place, work)
+    made = perform(context, work)
     if as_json:
         show_json({**made["rankings"], "chosen": made["chosen"], "uncovered": made["uncovered"]})
     else:
@@ -112,9 +112,9 @@ def select(
 
 def _show(made: dict[str, Any], explain: bool) -> None:
     """Both rankings, what they come to, and what to do next."""
-    from sam_hub.cli.explaining import show_reasons
-    from sam_hub.selection.explaining import no_fit
+    from sam_hub.cli.explanation import show_reasons
     from sam_hub.selection.ranking import Ranking
+    from sam_hub.selection.report import no_fit
 
     warnings = []
     for method, values in made["rankings"].items():
@@ -172,7 +172,7 @@ def choose(
     """Choose experts by hand, instead of the best k of a ranking."""
     from sam_hub.selection.rankings import choose_by_hand
 
-    made = choose_by_hand(Place().catalog, target, expert, by.value)
+    made = choose_by_hand(AppContext().catalog, target, expert, by.value)
     if as_json:
         show_json(made)
         return

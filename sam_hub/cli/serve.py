@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, say, show_json, show_table
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def hub_serve(
         say("Type this line in another terminal. Ctrl+C ends the Hub, and this token with it;")
         say("`sam-hub hub-token add NAME` makes one that stays.")
 
-    serve_here(root or Place().settings.home / "hub", host, port, ready)
+    serve_here(root or AppContext().settings.home / "hub", host, port, ready)
 
 
 Root = Annotated[Path | None, typer.Option(help="Where the Hub's repositories lie; else hub/ in the home.")]
@@ -60,7 +60,7 @@ def add(
     """Make a token, and show it this once: only its hash is kept."""
     from sam_hub.hub.embedded import add_token
 
-    token = add_token(root or Place().settings.home / "hub", name, user, role)
+    token = add_token(root or AppContext().settings.home / "hub", name, user, role)
     if as_json:
         show_json({"name": name, "user": user, "role": role, "token": token})
     else:
@@ -71,7 +71,7 @@ def list_(root: Root = None, as_json: AsJson = False) -> None:
     """List tokens, without their secrets."""
     from sam_hub.hub.embedded import list_tokens
 
-    rows = list_tokens(root or Place().settings.home / "hub")
+    rows = list_tokens(root or AppContext().settings.home / "hub")
     if as_json:
         show_json(rows)
     elif rows:
@@ -86,5 +86,5 @@ def remove(name: Annotated[str, typer.Argument(help="The token's name.")], root:
     """Let a token log in no more."""
     from sam_hub.hub.embedded import remove_token
 
-    remove_token(root or Place().settings.home / "hub", name)
+    remove_token(root or AppContext().settings.home / "hub", name)
     print(f"Removed {name}.")

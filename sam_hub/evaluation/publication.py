@@ -12,21 +12,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_hub import catalog as records
-from sam_hub.catalog import Catalog
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import list_experts
+from sam_hub.catalog.history import latest_selection, list_evaluations, record_push
+from sam_hub.catalog.prediction_runs import predictions_by_id
 from sam_hub.errors import CatalogError, UsageError
 from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, merge_card
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.markdown import public_text
-from sam_hub.hub.pushing import Pushed, PushPlan, plan_push, push
-from sam_hub.inference.asking import format_of
-from sam_hub.merging.as_adapter import FOLDER, RECORD, written
+from sam_hub.hub.upload import Pushed, PushPlan, plan_push, push
+from sam_hub.inference.cached_predict import format_of
 from sam_hub.merging.configuration import FILE_NAME
-from sam_hub.merging.gate import require_passed, verdict_of
-from sam_hub.merging.merged import merges_for
-from sam_hub.scratch import scratch_prefix
+from sam_hub.merging.lora_extraction import FOLDER, RECORD, written
+from sam_hub.merging.sanity_check import require_passed, verdict_of
+from sam_hub.merging.service import merges_for
 from sam_hub.selection.rankings import chosen_repos, is_by_hand
+from sam_hub.tempdirs import scratch_prefix
 
 CARD = "README.md"
 SCRATCH = "push"
@@ -37,24 +40,24 @@ OWN_FILES = ("merge.json", "gate.json", RECORD)  # they are about this machine, 
 class Publication:
     """What is told beside the weights: for which target, by which ranking, with which scores."""
 
-    target: records.Target
-    selection: records.Selection | None
-    evaluations: tuple[records.Evaluation, ...] = ()
+    target: tables.Target
+    selection: tables.Selection | None
+    evaluations: tuple[tables.Evaluation, ...] = ()
     sentences: int = 0
     prompt_format: str = "b2ner"
 
 
 def write_card(
-    catalog: Catalog, merge: records.Merge, repo: str, about: Publication, *, adapter: bool = False
+    catalog: Catalog, merge: tables.Merge, repo: str, about: Publication, *, adapter: bool = False
 ) -> str:
     """The ``README.md`` of a merged model, or of the adapter that was written of it."""
-    recipe, experts = merge.recipe, {e.ref: e for e in records.list_experts(catalog)}
+    recipe, experts = merge.recipe, {e.ref: e for e in list_experts(catalog)}
     inputs = tuple(
         MergeInput(
             item["repo"],
             item["commit"],
             item["weight"],
-            getattr(experts.get(f"{item['repo']}@{item['commit']}"), "licence", None),
+            getattr(experts.get(f"{item['repo']}@{item['commit']}"), "license", None),
         )
         for item in recipe["experts"]
     )
@@ -77,7 +80,7 @@ def write_card(
         target=about.target.name,
         labels=tuple(about.target.labels),
         prompt_format=about.prompt_format,
-        licence=_licence(inputs),
+        license=_license(inputs),
         configuration=_portable(merge),
         evaluations=_scores(about),
         by_hand=about.selection is not None and is_by_hand(about.selection),
@@ -87,7 +90,7 @@ def write_card(
     return merge_card(card)
 
 
-def adapter_folder(merge: records.Merge) -> Path:
+def adapter_folder(merge: tables.Merge) -> Path:
     """Where the merge lies as one adapter.
 
     Raises:
@@ -97,7 +100,7 @@ def adapter_folder(merge: records.Merge) -> Path:
     return Path(merge.path) / FOLDER
 
 
-def _adapter_record(merge: records.Merge) -> dict[str, Any]:
+def _adapter_record(merge: tables.Merge) -> dict[str, Any]:
     made = written(Path(merge.path) / FOLDER, merge.recipe_hash)
     if made is None:
         raise CatalogError(
@@ -107,7 +110,7 @@ def _adapter_record(merge: records.Merge) -> dict[str, Any]:
     return made
 
 
-def _nearness(merge: records.Merge) -> str:
+def _nearness(merge: tables.Merge) -> str:
     made = _adapter_record(merge)
     if made["exact"]:
         return f"The merge as one LoRA adapter of rank {made['rank']}: exactly the sum of the experts."
@@ -118,13 +121,13 @@ def _nearness(merge: records.Merge) -> str:
     )
 
 
-def _licence(inputs: Sequence[MergeInput]) -> str | None:
-    """The experts' licence where they share one; "other" where they do not: the table names each."""
-    licences = {item.licence for item in inputs}
-    return next(iter(licences)) if len(licences) == 1 else "other"
+def _license(inputs: Sequence[MergeInput]) -> str | None:
+    """The experts' license where they share one; "other" where they do not: the table names each."""
+    licenses = {item.license for item in inputs}
+    return next(iter(licenses)) if len(licenses) == 1 else "other"
 
 
-def _portable(merge: records.Merge) -> str:
+def _portable(merge: tables.Merge) -> str:
     """The mergekit configuration with repositories in the place of local paths."""
     text = (Path(merge.path) / FILE_NAME).read_text(encoding="utf-8")
     models = (merge.recipe["base"], *merge.recipe["experts"])
@@ -149,13 +152,13 @@ def _scores(about: Publication) -> tuple[Evaluation, ...]:
     return (Evaluation(about.target.name, "test", about.sentences, rows, tuple(about.target.labels)),)
 
 
-def _models_asked(evaluation: records.Evaluation) -> int:
+def _models_asked(evaluation: tables.Evaluation) -> int:
     """How many predictions of models an evaluation is of; a base's types, where they are its first, are none."""
     count = len(evaluation.prediction_ids)
     return count - (count > 1 and evaluation.rule is None)
 
 
-def metadata(merge: records.Merge, about: Publication) -> dict:
+def metadata(merge: tables.Merge, about: Publication) -> dict:
     """What ``sam_hub.json`` says of a merged model, so that it can be added and asked like an expert."""
     recipe = merge.recipe
     return {
@@ -178,7 +181,7 @@ def metadata(merge: records.Merge, about: Publication) -> dict:
 
 @contextmanager
 def staged(
-    catalog: Catalog, merge: records.Merge, repo: str, about: Publication, *, adapter: bool = False
+    catalog: Catalog, merge: tables.Merge, repo: str, about: Publication, *, adapter: bool = False
 ) -> Iterator[Path]:
     """A folder as it shall be pushed: the weights linked, the card and metadata written; gone afterwards."""
     source = adapter_folder(merge) if adapter else Path(merge.path)
@@ -206,7 +209,7 @@ def _link(source: Path, target: Path) -> None:
 def publish(
     catalog: Catalog,
     hub: Hub,
-    merge: records.Merge,
+    merge: tables.Merge,
     repo: str,
     about: Publication,
     *,
@@ -235,18 +238,16 @@ def publish(
         if dry_run:
             return plan, None
         done = push(hub, plan, f"Merge for {about.target.name} by {merge.method}", on_progress)
-    records.record_push(
+    record_push(
         catalog,
-        records.Push(
+        tables.Push(
             merge_id=merge.id, repo=done.repo, commit=done.commit, url=done.url, private=plan.private
         ),
     )
     return plan, done
 
 
-def publication_of(
-    catalog: Catalog, target: records.Target, method: str
-) -> tuple[records.Merge, Publication]:
+def publication_of(catalog: Catalog, target: tables.Target, method: str) -> tuple[tables.Merge, Publication]:
     """A target's merged model by "similarity" or "sampling", and what its card shall tell.
 
     The card shows the latest scores on the target's latest test sentences, of this model, of SaM and of
@@ -262,27 +263,27 @@ def publication_of(
     merge, own = merges[method], f"merged by {method}"
     latest = _latest(catalog, target, {row.id for row in merges.values()})
     mine, form = latest.pop(own, None), format_of(catalog, merge)
-    selection = records.latest_selection(catalog, target.id, method)
+    selection = latest_selection(catalog, target.id, method)
     if mine is None:
         return merge, Publication(target, selection, prompt_format=form)
-    sentences = len(records.predictions_by_id(catalog, mine.prediction_ids)[0].entities)
+    sentences = len(predictions_by_id(catalog, mine.prediction_ids)[0].entities)
     shown = (mine, *(latest[name] for name in sorted(latest)))
     return merge, Publication(target, selection, shown, sentences, form)
 
 
 def _latest(
-    catalog: Catalog, target: records.Target, merges: Collection[int | None]
-) -> dict[str, records.Evaluation]:
+    catalog: Catalog, target: tables.Target, merges: Collection[int | None]
+) -> dict[str, tables.Evaluation]:
     """The latest evaluation of each system on the latest test sentences.
 
     One that rests on a merge which has been replaced since, or on a prediction that is gone, is left out.
     """
-    evaluations = records.list_evaluations(catalog, target.id)
-    latest: dict[str, records.Evaluation] = {}
+    evaluations = list_evaluations(catalog, target.id)
+    latest: dict[str, tables.Evaluation] = {}
     for evaluation in evaluations:
         if evaluation.test_sha256 == evaluations[0].test_sha256 and evaluation.name not in latest:
             try:
-                rows = records.predictions_by_id(catalog, evaluation.prediction_ids)
+                rows = predictions_by_id(catalog, evaluation.prediction_ids)
             except CatalogError:
                 continue
             if all(row.merge_id is None or row.merge_id in merges for row in rows):

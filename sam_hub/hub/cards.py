@@ -42,9 +42,9 @@ class ExpertCard:
     domain: str
     labels: tuple[str, ...]
     prompt_format: str
-    licence: str | None
+    license: str | None
     data_origin: str
-    data_licence: str
+    data_license: str
     attribution: str = ""
     language: str = "en"
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class MergeInput:
     repo: str
     commit: str
     weight: float | None = None
-    licence: str | None = None
+    license: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class MergeCard:
     target: str
     labels: tuple[str, ...]
     prompt_format: str
-    licence: str | None
+    license: str | None
     language: str = "en"
     configuration: str = ""
     evaluations: tuple[Evaluation, ...] = ()
@@ -114,7 +114,7 @@ def expert_card(card: ExpertCard) -> str:
         "Entity types": ", ".join(card.labels),
         "Prompt format": card.prompt_format,
     }
-    data = {"Origin": card.data_origin, "Licence": card.data_licence, "Attribution": card.attribution}
+    data = {"Origin": card.data_origin, "License": card.data_license, "Attribution": card.attribution}
     parts = [
         _head(card, base_model=card.base, relation="adapter", library="peft"),
         f"# {_title(card.repo)}\n\nA LoRA adapter that makes {card.base} find named entities: {card.domain}.",
@@ -145,9 +145,9 @@ def merge_card(card: MergeCard) -> str:
     }
     experts = [item.repo for item in card.inputs]
     inputs = table(
-        ("expert", "commit", "weight", "licence"),
+        ("expert", "commit", "weight", "license"),
         [
-            (item.repo, f"`{item.commit}`", number(item.weight), item.licence or "not stated")
+            (item.repo, f"`{item.commit}`", number(item.weight), item.license or "not stated")
             for item in card.inputs
         ],
     )
@@ -222,7 +222,7 @@ def _head(card: ExpertCard | MergeCard, *, base_model: str | list[str], relation
         base_model_relation=relation,
         language=card.language,
         library_name=library,
-        license="-".join(card.licence.lower().split()) if card.licence else None,
+        license="-".join(card.license.lower().split()) if card.license else None,
         model_name=_title(card.repo) if results else None,
         pipeline_tag="text-generation",
         tags=[*tags, *map(label_tag, card.labels)],

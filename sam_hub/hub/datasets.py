@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sam_hub.errors import InputError
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.faults import explained, retried
+from sam_hub.hub.client import Hub
+from sam_hub.hub.errors import explained, retried
 from sam_hub.hub.file_rules import RemoteFile, name_problem
 from sam_hub.hub.remote_files import fetch, list_files
 from sam_hub.hub.repo_id import check_repo_id

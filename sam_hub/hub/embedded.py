@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sam_hub.errors import InputError
-from sam_hub.hub.server import process as server
-from sam_hub.scratch import has_ended
+from sam_hub.local_hub import process as server
+from sam_hub.tempdirs import has_ended
 
 READY = "server.json"
 LOCK = f".{READY}.lock"
@@ -107,7 +107,7 @@ def serve_here(root: Path, host: str, port: int, on_ready: Callable[[str, str], 
 
 def list_tokens(root: Path) -> list[dict[str, str]]:
     """The tokens that log in to the Hub over ``root``: name, user, role and when each was made."""
-    from sam_hub.hub.server.tokens import Tokens
+    from sam_hub.local_hub.tokens import Tokens
 
     return [
         {"name": token.name, "user": token.user, "role": token.role, "created": token.created}
@@ -121,7 +121,7 @@ def add_token(root: Path, name: str, user: str, role: str) -> str:
     Raises:
         InputError: the name is taken, or a name or the role can't be.
     """
-    from sam_hub.hub.server.tokens import Tokens
+    from sam_hub.local_hub.tokens import Tokens
 
     with _refused("Give another name or role, or remove the token of this name first."):
         return Tokens(root).add(name, user, role)
@@ -133,7 +133,7 @@ def remove_token(root: Path, name: str) -> None:
     Raises:
         InputError: there is none of this name.
     """
-    from sam_hub.hub.server.tokens import Tokens
+    from sam_hub.local_hub.tokens import Tokens
 
     with _refused("`sam-hub hub-token list` shows what is there."):
         Tokens(root).remove(name)
@@ -141,7 +141,7 @@ def remove_token(root: Path, name: str) -> None:
 
 @contextmanager
 def _refused(action: str) -> Iterator[None]:
-    from sam_hub.hub.server.answers import Refusal
+    from sam_hub.local_hub.answers import Refusal
 
     try:
         yield

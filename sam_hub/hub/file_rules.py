@@ -56,7 +56,7 @@ def name_problem(path: str) -> str | None:
 def is_of_a_model(path: str) -> bool:
     """Whether a file at the top of a repository is part of its model, and wrong beside another one's weights.
 
-    What people add to it, such as a licence or pictures, is not.
+    What people add to it, such as a license or pictures, is not.
     """
     if "/" in path:
         return False

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import UnusableModel
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.faults import explained, retried
+from sam_hub.hub.client import Hub
+from sam_hub.hub.errors import explained, retried
 from sam_hub.hub.file_rules import CONFIG_LIMIT, RemoteFile, is_wanted, tree_problems
 from sam_hub.hub.remote_files import list_files, read_json, safetensors_problem
 from sam_hub.hub.repo_id import check_repo_id
-from sam_hub.hub.tags import base_of, licence_of
+from sam_hub.hub.tags import base_of, license_of
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -47,7 +47,7 @@ class Inspection:
     target_modules: tuple[str, ...]
     use_rslora: bool
     use_dora: bool
-    licence: str | None
+    license: str | None
     labels: tuple[str, ...]
     prompt_format: str | None
     domain: str | None
@@ -150,7 +150,7 @@ def _assemble(
         target_modules=tuple(sorted(_strings([modules] if isinstance(modules, str) else modules))),
         use_rslora=bool((adapter or {}).get("use_rslora")),
         use_dora=bool((adapter or {}).get("use_dora")),
-        licence=licence_of(tags) or _text(said.get("licence")),
+        license=license_of(tags) or _text(said.get("license")),
         labels=_strings(said.get("labels")),
         prompt_format=_text(said.get("prompt_format")),
         domain=_text(said.get("domain")),
@@ -161,7 +161,7 @@ def _assemble(
         tags=tags,
         metadata=metadata,
         descriptor=configs.get(DESCRIPTOR),
-        warnings=(*base_warnings, *_warnings(metadata, licence_of(tags)), *warnings),
+        warnings=(*base_warnings, *_warnings(metadata, license_of(tags)), *warnings),
         reasons=(*reasons, *_config_problems(adapter, config, files)),
     )
 
@@ -195,7 +195,7 @@ def _config_problems(adapter: dict | None, config: dict, files: tuple[RemoteFile
     return problems
 
 
-def _warnings(metadata: dict | None, licence: str | None) -> list[str]:
+def _warnings(metadata: dict | None, license: str | None) -> list[str]:
     warnings = []
     if metadata is None:
         warnings.append(f"it has no {METADATA}: its labels and prompt format must be given")
@@ -204,8 +204,8 @@ def _warnings(metadata: dict | None, licence: str | None) -> list[str]:
             warnings.append(f"{METADATA} names no labels")
         if metadata.get("prompt_format") not in PROMPT_FORMATS:
             warnings.append(f"{METADATA} names no prompt format that is known here")
-    if licence is None:
-        warnings.append("it states no licence")
+    if license is None:
+        warnings.append("it states no license")
     return warnings
 
 

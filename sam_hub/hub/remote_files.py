@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sam_hub.errors import UnusableModel
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.faults import explained, retried
+from sam_hub.hub.client import Hub
+from sam_hub.hub.errors import explained, retried
 from sam_hub.hub.file_rules import CONFIG_LIMIT, RemoteFile
 
 _CHUNK = 1024 * 1024

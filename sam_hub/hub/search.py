@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from sam_hub.errors import UsageError
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.faults import explained, retried
-from sam_hub.hub.tags import base_of, base_tag, label_tag, labels_of, licence_of, licence_tag
+from sam_hub.hub.client import Hub
+from sam_hub.hub.errors import explained, retried
+from sam_hub.hub.tags import base_of, base_tag, label_tag, labels_of, license_of, license_tag
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -28,7 +28,7 @@ class FoundModel:
     commit: str | None
     author: str | None
     tags: tuple[str, ...]
-    licence: str | None
+    license: str | None
     base: str | None
     library: str | None
     labels: tuple[str, ...]
@@ -44,7 +44,7 @@ def search(
     author: str | None = None,
     labels: Iterable[str] = (),
     library: str | None = None,
-    licence: str | None = None,
+    license: str | None = None,
     sort: str = "last_modified",
     limit: int | None = 50,
 ) -> list[FoundModel]:
@@ -56,7 +56,7 @@ def search(
         author: its owner on the Hub.
         labels: entity types that it must be tagged with, all of them.
         library: by what it is loaded, such as "peft" or "transformers".
-        licence: as on the Hub, such as "apache-2.0".
+        license: as on the Hub, such as "apache-2.0".
         sort: by one of :data:`SORTS`, the largest or latest first.
         limit: at most so many; None: all, page after page.
 
@@ -69,7 +69,7 @@ def search(
     filters = [label_tag(label) for label in labels]
     filters += [base_tag(base)] if base else []
     filters += [library] if library else []
-    filters += [licence_tag(licence)] if licence else []
+    filters += [license_tag(license)] if license else []
     with explained(hub):
         api = hub.api()
         retried(lambda: _reach(hub))
@@ -100,7 +100,7 @@ def _found(info: ModelInfo) -> FoundModel:
         commit=info.sha,
         author=info.author,
         tags=tags,
-        licence=licence_of(tags),
+        license=license_of(tags),
         base=base_of(tags),
         library=info.library_name,
         labels=labels_of(tags),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 PROJECT = "sam-hub"
 TASK = "named-entity-recognition"
-_LABEL, _LICENCE, _BASE = "ner-label:", "license:", "base_model:"
+_LABEL, _LICENSE, _BASE = "ner-label:", "license:", "base_model:"
 _RELATIONS = ("adapter", "merge", "finetune", "quantized")
 
 
@@ -24,9 +24,9 @@ def base_tag(base: str) -> str:
     return _BASE + base
 
 
-def licence_tag(licence: str) -> str:
-    """The tag of a licence, such as ``apache-2.0``."""
-    return _LICENCE + licence
+def license_tag(license: str) -> str:
+    """The tag of a license, such as ``apache-2.0``."""
+    return _LICENSE + license
 
 
 def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
@@ -34,9 +34,9 @@ def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(tag.removeprefix(_LABEL) for tag in tags if tag.startswith(_LABEL))
 
 
-def licence_of(tags: Iterable[str]) -> str | None:
-    """The licence that the tags name."""
-    return next((tag.removeprefix(_LICENCE) for tag in tags if tag.startswith(_LICENCE)), None)
+def license_of(tags: Iterable[str]) -> str | None:
+    """The license that the tags name."""
+    return next((tag.removeprefix(_LICENSE) for tag in tags if tag.startswith(_LICENSE)), None)
 
 
 def base_of(tags: Iterable[str]) -> str | None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from sam_hub.inference.columns import MULTIPLE, by_columns
-from sam_hub.inference.memory import ROOM, Memory, attending
+from sam_hub.inference.fast_linear import MULTIPLE, by_columns
+from sam_hub.inference.prefix_kv_cache import ROOM, PrefixKVCache, attending
 
 if TYPE_CHECKING:
     import torch
@@ -151,7 +151,7 @@ class _Batch:
     def __init__(self, loaded: LoadedModel, prefix: Sequence[int], slots: int, width: int) -> None:
         self._loaded = loaded
         self.rows: list[_Row] = []
-        self.memory = Memory(slots, width)
+        self.memory = PrefixKVCache(slots, width)
         self._head = loaded.model.get_output_embeddings()
         self._run(prefix, ())
 

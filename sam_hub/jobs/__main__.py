@@ -10,14 +10,15 @@ import warnings
 from datetime import UTC, datetime
 from typing import Any
 
-from sam_hub.catalog import ENDED, Job
+from sam_hub.catalog.jobs import ENDED
+from sam_hub.catalog.tables import Job
+from sam_hub.config import share_processors
 from sam_hub.errors import Interrupted, SamHubError, of_the_system
 from sam_hub.jobs.folder import LOG, job_folder
-from sam_hub.jobs.following import Reporter
-from sam_hub.jobs.place import Place
-from sam_hub.jobs.queue import dispatch
-from sam_hub.jobs.work import work_of
-from sam_hub.settings import share_processors
+from sam_hub.jobs.progress import Reporter
+from sam_hub.jobs.scheduler import dispatch
+from sam_hub.jobs.task import task_of
+from sam_hub.services.context import AppContext
 
 
 def _asked_to_end(number: int, frame: object) -> None:
@@ -36,36 +37,36 @@ def main(job_id: int) -> int:
     share_processors()
     signal.signal(signal.SIGTERM, _asked_to_end)
     warnings.filterwarnings("ignore", category=FutureWarning)  # notes of libraries to one another
-    place = Place()
+    context = AppContext()
     try:
-        job = _own_record(place, job_id)
+        job = _own_record(context, job_id)
         if job is None:
             return 1
-        code, values = _perform(place, job)
-        _write_down(place, job_id, values)
-        dispatch(place.catalog, place.settings)
+        code, values = _perform(context, job)
+        _write_down(context, job_id, values)
+        dispatch(context.catalog, context.settings)
     except KeyboardInterrupt:  # while it started, or when all was done
         code = Interrupted.exit_code
     return code
 
 
-def _own_record(place: Place, job_id: int) -> Job | None:
+def _own_record(context: AppContext, job_id: int) -> Job | None:
     """The record of the job, if it says that this process shall do it.
 
     The one who started it may have failed to write that down, and nobody knows of it; or it is cancelled.
     """
-    with place.catalog.writing() as session:  # not before that transaction has ended
+    with context.catalog.writing() as session:  # not before that transaction has ended
         job = session.get(Job, job_id)
     return job if job is not None and (job.pid, job.state) == (os.getpid(), "running") else None
 
 
-def _perform(place: Place, job: Job) -> tuple[int, dict[str, Any]]:
+def _perform(context: AppContext, job: Job) -> tuple[int, dict[str, Any]]:
     """Do the work; the exit code, and what the record shall say."""
-    folder = job_folder(place.settings, job.id or 0)
+    folder = job_folder(context.settings, job.id or 0)
     reporter = Reporter(folder)
     try:
         _say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {job.title}")
-        result = work_of(job.kind, job.arguments).run(place, reporter, _say)
+        result = task_of(job.kind, job.arguments).run(context, reporter, _say)
         reporter.finish()
         return 0, {"state": "done", "result": result}
     except KeyboardInterrupt:
@@ -86,8 +87,8 @@ def _perform(place: Place, job: Job) -> tuple[int, dict[str, Any]]:
         return 1, {"state": "failed", "error_title": title, "error_action": action}
 
 
-def _write_down(place: Place, job_id: int, values: dict[str, Any]) -> None:
-    with place.catalog.writing() as session:
+def _write_down(context: AppContext, job_id: int, values: dict[str, Any]) -> None:
+    with context.catalog.writing() as session:
         job = session.get(Job, job_id)
         if job is None or job.state in ENDED:
             return

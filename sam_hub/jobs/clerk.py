@@ -18,13 +18,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sam_hub import errors
+from sam_hub.config import Settings
 from sam_hub.errors import SamHubError, of_the_system
 from sam_hub.jobs.inquiries import Inquiry
 from sam_hub.jobs.process import environment
-from sam_hub.settings import Settings
 
 if TYPE_CHECKING:
-    from sam_hub.jobs.place import Place
+    from sam_hub.services.context import AppContext
 
 LINE_LIMIT = 64 * 1024 * 1024  # bytes of one answer
 AT_A_TIME = 4
@@ -145,7 +145,7 @@ def _refusal(question: dict[str, Any], kind: str, title: str, action: str) -> st
     return json.dumps({"id": question["id"], "error": {"kind": kind, "title": title, "action": action}})
 
 
-def _prepare(place: Place) -> None:
+def _prepare(context: AppContext) -> None:
     """What most questions need, before threads ask for it at once.
 
     Libraries whose modules import each other in a circle (SQLAlchemy) fail where two threads are the first to import
@@ -153,21 +153,23 @@ def _prepare(place: Place) -> None:
     """
     importlib.import_module("huggingface_hub.hf_api")
     with suppress(SamHubError, OSError):
-        _ = place.settings, place.catalog
+        _ = context.settings, context.catalog
 
 
 def main() -> None:
     """Answer questions until standard input ends."""
-    from sam_hub.jobs.place import Place
+    from sam_hub.services.context import AppContext
 
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever libraries print is no answer
-    place, lock = Place(), threading.Lock()
-    _prepare(place)
+    context, lock = AppContext(), threading.Lock()
+    _prepare(context)
 
     def answer(question: dict[str, Any]) -> None:
         try:
-            line = json.dumps({"id": question["id"], "answer": _inquiry(question).answer(place)}, default=str)
+            line = json.dumps(
+                {"id": question["id"], "answer": _inquiry(question).answer(context)}, default=str
+            )
         except (SamHubError, OSError) as error:
             told = error if isinstance(error, SamHubError) else of_the_system(error)
             line = _refusal(question, type(told).__name__, told.title, told.action)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
 
 LOG, PROGRESS = "log.txt", "progress.json"
 

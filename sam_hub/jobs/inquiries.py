@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import SamHubError
-from sam_hub.jobs.works.merging import MergeChoice, merge_values
+from sam_hub.jobs.tasks.merging import MergeChoice, merge_values
 
 if TYPE_CHECKING:
-    from sam_hub.jobs.place import Place
+    from sam_hub.services.context import AppContext
 
 
 @dataclass(frozen=True)
 class Inquiry:
     """A question."""
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Plain values.
 
         Raises:
@@ -31,29 +31,29 @@ class Inquiry:
 
 @dataclass(frozen=True)
 class Search(Inquiry):
-    """Models on the Hub: ``{"models": [{"repo", "commit", "base", "licence", "labels", "downloads", …}]}``."""
+    """Models on the Hub: ``{"models": [{"repo", "commit", "base", "license", "labels", "downloads", …}]}``."""
 
     text: str = ""
     author: str | None = None
     base: str | None = None
     labels: tuple[str, ...] = ()
     library: str | None = None
-    licence: str | None = None
+    license: str | None = None
     sort: str = "last_modified"
     limit: int = 50
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Search the Hub."""
         from sam_hub.hub.search import search
 
         found = search(
-            place.hub,
+            context.hub,
             self.text or None,
             author=self.author,
             base=self.base,
             labels=self.labels,
             library=self.library,
-            licence=self.licence,
+            license=self.license,
             sort=self.sort,
             limit=self.limit,
         )
@@ -67,22 +67,22 @@ class Inspect(Inquiry):
     repo: str
     revision: str = "main"
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Look at its files on the Hub; no weights are fetched."""
         from sam_hub.hub.inspection import inspect
 
-        found = inspect(place.hub, self.repo, self.revision)
-        names = ("repo", "commit", "base", "licence", "labels", "kind", "rank", "size", "domain", "verdict")
+        found = inspect(context.hub, self.repo, self.revision)
+        names = ("repo", "commit", "base", "license", "labels", "kind", "rank", "size", "domain", "verdict")
         values = {name: getattr(found, name) for name in names}
         lists = {"reasons": list(found.reasons), "warnings": list(found.warnings)}
-        return {**values, **lists, "card": _card_on_hub(place, self.repo, found.commit)}
+        return {**values, **lists, "card": _card_on_hub(context, self.repo, found.commit)}
 
 
-def _card_on_hub(place: Place, repo: str, commit: str) -> str:
+def _card_on_hub(context: AppContext, repo: str, commit: str) -> str:
     from sam_hub.hub.remote_files import read_card
 
     try:
-        return read_card(place.hub, repo, commit)
+        return read_card(context.hub, repo, commit)
     except SamHubError as error:
         return f"*The card can't be shown: {error.title}.*"
 
@@ -93,17 +93,17 @@ class Card(Inquiry):
 
     expert: str
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Read it."""
-        from sam_hub.catalog import get_expert
+        from sam_hub.catalog.experts import get_expert
 
-        expert = get_expert(place.catalog, self.expert)
+        expert = get_expert(context.catalog, self.expert)
         local = Path(expert.path or "/nowhere") / "README.md"
         if local.is_file():
             return {"card": local.read_text(encoding="utf-8", errors="replace")}
-        if place.settings.offline:
+        if context.settings.offline:
             return {"card": "*Not on disk, and offline: no card.*"}
-        return {"card": _card_on_hub(place, expert.repo, expert.commit)}
+        return {"card": _card_on_hub(context, expert.repo, expert.commit)}
 
 
 @dataclass(frozen=True)
@@ -113,24 +113,24 @@ class PlanPull(Inquiry):
 
     experts: tuple[str, ...]
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Ask the Hub for sizes."""
-        from sam_hub.catalog import list_bases
+        from sam_hub.catalog.experts import list_bases
         from sam_hub.catalog.registration import resolve_experts
-        from sam_hub.hub.pulling import plan_pull
+        from sam_hub.hub.download import plan_pull
 
-        hub, experts = place.hub, resolve_experts(place.catalog, self.experts)
-        there = {base.weights_sha256 for base in list_bases(place.catalog) if base.path}
+        hub, experts = context.hub, resolve_experts(context.catalog, self.experts)
+        there = {base.weights_sha256 for base in list_bases(context.catalog) if base.path}
         rows, bases, free = [], {}, 0
         for expert in experts:
-            plan = plan_pull(hub, expert.repo, expert.commit, place.settings.models)
+            plan = plan_pull(hub, expert.repo, expert.commit, context.settings.models)
             on_disk = plan.complete and expert.path is not None
             rows.append({"expert": expert.repo, "bytes": plan.to_fetch, "on_disk": on_disk})
             free = plan.free or free
             if expert.kind == "adapter" and expert.base_sha256 not in there:
                 bases[expert.base_repo] = 0
         for repo in bases:
-            plan = plan_pull(hub, repo, "main", place.settings.models)
+            plan = plan_pull(hub, repo, "main", context.settings.models)
             bases[repo] = plan.to_fetch
         return {
             "experts": rows,
@@ -146,13 +146,13 @@ class PlanUpdate(Inquiry):
 
     experts: tuple[str, ...] = ()
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Ask the Hub for every head."""
         from sam_hub.catalog.outdated import stale_selections
-        from sam_hub.jobs.works.experts import UpdateExperts
+        from sam_hub.jobs.tasks.experts import UpdateExperts
 
-        found = UpdateExperts(self.experts).outdated(place, lambda *_: None)
-        stale = stale_selections(place.catalog, {moved.repo for moved in found if moved.head})
+        found = UpdateExperts(self.experts).outdated(context, lambda *_: None)
+        stale = stale_selections(context.catalog, {moved.repo for moved in found if moved.head})
         return {"outdated": [one.as_dict() for one in found], "stale": [one.as_dict() for one in stale]}
 
 
@@ -162,11 +162,11 @@ class PlanRemoval(Inquiry):
 
     expert: str
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Plan it; nothing is touched."""
-        from sam_hub.catalog import plan_removal
+        from sam_hub.catalog.removal import plan_removal
 
-        plan = plan_removal(place.catalog, self.expert, place.settings.models)
+        plan = plan_removal(context.catalog, self.expert, context.settings.models)
         files = (
             f"{len(plan.files)} files ({plan.bytes / 1e6:,.1f} MB)"
             if plan.folder
@@ -193,11 +193,11 @@ class Rankings(Inquiry):
 
     target: str
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Read them from the catalog."""
         from sam_hub.selection.rankings import latest_rankings
 
-        return latest_rankings(place.catalog, self.target)
+        return latest_rankings(context.catalog, self.target)
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class MergeMethods(Inquiry):
     """mergekit's methods: ``{"methods": [{"name", "parameters": {name: default or None}, "weighted",
     "trims"}], "default"}``."""
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Ask mergekit's registry."""
         from sam_hub.merging.methods import DEFAULT_METHOD, describe_methods
 
@@ -215,17 +215,17 @@ class MergeMethods(Inquiry):
 @dataclass(frozen=True)
 class PlanMerge(MergeChoice, Inquiry):
     """What merging would do: ``{"merges": […], "free_disk", "free_memory"}``; a merge has the keys of
-    `sam_hub.jobs.works.merging.merge_values`."""
+    `sam_hub.jobs.tasks.merging.merge_values`."""
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Check and estimate; nothing is written."""
         import shutil
 
         import psutil
 
         return {
-            "merges": [merge_values(name, plan) for name, plan in self.plans(place)],
-            "free_disk": shutil.disk_usage(place.catalog.path.parent).free,
+            "merges": [merge_values(name, plan) for name, plan in self.plans(context)],
+            "free_disk": shutil.disk_usage(context.catalog.path.parent).free,
             "free_memory": psutil.virtual_memory().available,
         }
 
@@ -240,11 +240,11 @@ class PlanEvaluation(Inquiry):
     rule: str = "union"
     singles: bool = False
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Read the labelled sentences, and look which models there are; none is asked."""
-        from sam_hub.jobs.works.evaluating import EvaluateTarget
+        from sam_hub.jobs.tasks.evaluating import EvaluateTarget
 
-        plan = EvaluateTarget(self.target, self.gold, self.rule, singles=self.singles).plan(place)
+        plan = EvaluateTarget(self.target, self.gold, self.rule, singles=self.singles).plan(context)
         models = {(model.kind, model.id) for system in plan.systems for model in system.models}
         return {
             "systems": [system.name for system in plan.systems],
@@ -262,11 +262,11 @@ class Scores(Inquiry):
 
     target: str
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Read them from the catalog."""
-        from sam_hub.evaluation.comparing import latest_scores
+        from sam_hub.evaluation.comparison import latest_scores
 
-        return latest_scores(place.catalog, self.target)
+        return latest_scores(context.catalog, self.target)
 
 
 @dataclass(frozen=True)
@@ -280,12 +280,12 @@ class Compare(Inquiry):
     limit: int = 50
     errors_only: bool = False
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Put the kept predictions beside the gold entities."""
-        from sam_hub.evaluation.comparing import compared
+        from sam_hub.evaluation.comparison import compared
 
         return compared(
-            place.catalog, self.evaluation_id, self.offset, self.limit, errors_only=self.errors_only
+            context.catalog, self.evaluation_id, self.offset, self.limit, errors_only=self.errors_only
         )
 
 
@@ -302,17 +302,17 @@ class PlanPush(Inquiry):
     adapter: bool = False
     pull_request: bool = False
 
-    def answer(self, place: Place) -> dict[str, Any]:
+    def answer(self, context: AppContext) -> dict[str, Any]:
         """Ask the Hub what is there, and write the card."""
-        from sam_hub.catalog import get_target
+        from sam_hub.catalog.targets import get_target
         from sam_hub.evaluation.publication import publication_of, write_card
-        from sam_hub.jobs.works.pushing import PushMerge, push_values
-        from sam_hub.merging.gate import UNSEEN, verdict_of
+        from sam_hub.jobs.tasks.pushing import PushMerge, push_values
+        from sam_hub.merging.sanity_check import UNSEEN, verdict_of
 
-        plan, _ = PushMerge(**asdict(self), force=True).publish(place, lambda *_: None, dry_run=True)
-        merge, about = publication_of(place.catalog, get_target(place.catalog, self.target), self.by)
-        card = write_card(place.catalog, merge, self.repo, about, adapter=self.adapter)
+        plan, _ = PushMerge(**asdict(self), force=True).publish(context, lambda *_: None, dry_run=True)
+        merge, about = publication_of(context.catalog, get_target(context.catalog, self.target), self.by)
+        card = write_card(context.catalog, merge, self.repo, about, adapter=self.adapter)
         verdict = verdict_of(Path(merge.path))
         problems = list(verdict.problems) if verdict else [f"It {UNSEEN}"]
-        page = place.hub.page(self.repo)
+        page = context.hub.page(self.repo)
         return {**push_values(plan), "card": card, "page": page, "problems": problems}

@@ -18,15 +18,15 @@ from sam_hub.jobs.folder import LOG, job_folder, make_private, private
 if TYPE_CHECKING:
     import psutil
 
-    from sam_hub.catalog import Job
-    from sam_hub.settings import Settings
+    from sam_hub.catalog.tables import Job
+    from sam_hub.config import Settings
 
 GRACE_SECONDS = 2.5  # from the request to end until it is no request any more; with the rest below four
 # The system counts from its start, which moves when the clock is set: not by so much, and no number of a process
 # comes round again so soon.
 SAME_START_SECONDS = 2.0
 # What a job starts that is there for others too: the next job, and the Hub that a home shares.
-OUTLIVING = (["-m", "sam_hub.jobs"], ["-m", "sam_hub.hub.server"])
+OUTLIVING = (["-m", "sam_hub.jobs"], ["-m", "sam_hub.local_hub"])
 
 
 def start(settings: Settings, job_id: int) -> tuple[int, float]:

@@ -21,11 +21,11 @@ from typing import Any, TextIO
 
 from sam_hub.errors import SamHubError, of_the_system
 from sam_hub.hub.weights import read_headers, weights_sha256
-from sam_hub.merging.as_adapter import write_adapter
 from sam_hub.merging.configuration import FILE_NAME, write_config
-from sam_hub.merging.merge import RECORD
+from sam_hub.merging.lora_extraction import write_adapter
+from sam_hub.merging.plan import RECORD
 from sam_hub.merging.recipe import CARRIED, Recipe, from_json, recipe_hash, to_json
-from sam_hub.merging.streaming import OnTensor, merge_to, save_config
+from sam_hub.merging.run import OnTensor, merge_to, save_config
 
 
 def _next_job() -> dict[str, Any]:

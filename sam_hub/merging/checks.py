@@ -11,7 +11,7 @@ from typing import Any
 from sam_hub.errors import DiskFull, SamHubError, UnusableModel
 from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo, read_headers, weights_sha256
 from sam_hub.inference.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
-from sam_hub.merging.licences import conflicts
+from sam_hub.merging.licenses import conflicts
 from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
 from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256, validate
 from sam_hub.merging.tensor_file import total_bytes
@@ -81,12 +81,12 @@ def read_inputs(recipe: Recipe) -> Inputs:
 
 
 def check(
-    recipe: Recipe, output: Path | None = None, licences: Mapping[str, str | None] | None = None
+    recipe: Recipe, output: Path | None = None, licenses: Mapping[str, str | None] | None = None
 ) -> Report:
     """Check a recipe's inputs and, for ``output``, the disk; nothing is loaded or written.
 
     Args:
-        licences: what is known of them, by repository; else what the experts themselves say.
+        licenses: what is known of them, by repository; else what the experts themselves say.
 
     Raises:
         UsageError: the recipe itself is wrong (method, parameters).
@@ -112,7 +112,7 @@ def check(
     if not errors:
         inputs = read_inputs(recipe)
         warnings += _differing_formats(recipe)
-        known = _licences(recipe) | {repo: said for repo, said in (licences or {}).items() if said}
+        known = _licenses(recipe) | {repo: said for repo, said in (licenses or {}).items() if said}
         warnings += [Finding(what, action) for what, action in conflicts(known)]
         notes += _notes(recipe, inputs, known)
         errors += _check_disk(recipe, inputs, output)
@@ -247,11 +247,11 @@ def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
         )
 
 
-def _licences(recipe: Recipe) -> dict[str, str | None]:
-    return {expert.repo: about(expert.path).get("licence") for expert in recipe.experts}
+def _licenses(recipe: Recipe) -> dict[str, str | None]:
+    return {expert.repo: about(expert.path).get("license") for expert in recipe.experts}
 
 
-def _notes(recipe: Recipe, inputs: Inputs, licences: Mapping[str, str | None]) -> Iterator[str]:
+def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -> Iterator[str]:
     ranks = sorted({pair.rank for adapter in inputs.adapters.values() for pair in adapter.pairs.values()})
     if len(ranks) > 1:
         yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}); that is fine."
@@ -262,8 +262,8 @@ def _notes(recipe: Recipe, inputs: Inputs, licences: Mapping[str, str | None]) -
     if any(one != leaves[0] for one in leaves):
         listed = "; ".join(sorted({", ".join(one) for one in leaves}))
         yield f"The adapters change different modules ({listed}); where one has none, its change counts as 0."
-    if unknown := [repo for repo, licence in licences.items() if not licence]:
-        yield f"No licence is recorded for {', '.join(unknown)}; their cards may name one."
+    if unknown := [repo for repo, license in licenses.items() if not license]:
+        yield f"No license is recorded for {', '.join(unknown)}; their cards may name one."
     if any(adapter.config.get("use_rslora") for adapter in inputs.adapters.values()):
         yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."
     if any(adapter.config.get("use_dora") for adapter in inputs.adapters.values()):

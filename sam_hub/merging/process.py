@@ -19,7 +19,7 @@ from typing import IO, Any
 import sam_hub
 from sam_hub import errors
 from sam_hub.errors import SamHubError, UnusableModel
-from sam_hub.scratch import has_ended
+from sam_hub.tempdirs import has_ended
 
 
 @dataclass(frozen=True)

@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from sam_hub.ner.text import Entity, Sentence
-from sam_hub.selection.poll import Poll
 from sam_hub.selection.ranking import Disagreement
 from sam_hub.selection.votes import Rows
+from sam_hub.selection.voting import Votes
 
 SENTENCES = 3  # shown of those on which an expert disagrees with the votes
 
 
-def pairwise_f1(poll: Poll) -> dict[str, dict[str, float]]:
+def pairwise_f1(votes: Votes) -> dict[str, dict[str, float]]:
     """Strict micro F1 of each two experts on the labels that both know: the same both ways.
 
     A pair that shares no label, or of whom neither names anything, is left out, as are experts whose answers could
     not be read: there is nothing on which to agree.
     """
     said: dict[str, dict[str, set[tuple[int, Entity]]]] = {}
-    for name, knows in poll.known.items():
+    for name, knows in votes.known.items():
         by_label = defaultdict(set)
-        for i, row in enumerate(poll.predictions[name]):
+        for i, row in enumerate(votes.predictions[name]):
             for entity in row:
                 by_label[entity.label].add((i, entity))
-        if name not in poll.unreadable:
+        if name not in votes.unreadable:
             said[name] = {label: by_label[label] for label in knows}
     found: dict[str, dict[str, float]] = {name: {} for name in said}
     for one, other in combinations(said, 2):

@@ -10,19 +10,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_hub import catalog as records
-from sam_hub.catalog import Catalog, DescribedOtherwise
-from sam_hub.catalog.origins import CARD, CORPUS, DATASET, Origin
+from sam_hub.catalog import tables
+from sam_hub.catalog.descriptor_sources import CARD, CORPUS, DATASET, Origin
+from sam_hub.catalog.descriptors import (
+    DescribedOtherwise,
+    descriptors_of,
+    get_descriptor,
+    pack,
+    put_descriptor,
+    read_descriptor,
+    unpack,
+)
+from sam_hub.catalog.engine import Catalog
+from sam_hub.config import Settings
 from sam_hub.errors import InputError, SamHubError
 from sam_hub.hub.card_text import LIMIT, named_datasets, prose
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 from sam_hub.hub.datasets import read_dataset
 from sam_hub.hub.inspection import DESCRIPTOR
 from sam_hub.hub.remote_files import list_files, read_card, read_json
 from sam_hub.inference.embedding import Descriptor, describe, embedder_folder, embedder_revision
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Sentence
-from sam_hub.settings import Settings
 
 MOST_DATASETS = 5  # of those that a card names
 Watch = Callable[[str, int, int], None]
@@ -32,22 +41,22 @@ Watch = Callable[[str, int, int], None]
 class Described:
     """What an expert was described by (None: by nothing), and why the sources before it gave nothing."""
 
-    row: records.Descriptor | None
+    row: tables.Descriptor | None
     notes: tuple[str, ...] = ()
 
 
-def target_descriptor(catalog: Catalog, target: records.Target, settings: Settings) -> Descriptor:
+def target_descriptor(catalog: Catalog, target: tables.Target, settings: Settings) -> Descriptor:
     """The descriptor of a target's corpus, computed once."""
     revision = embedder_revision(embedder_folder(settings.embedder))
-    known = records.get_descriptor(catalog, settings.embedder, revision, target_id=target.id)
+    known = get_descriptor(catalog, settings.embedder, revision, target_id=target.id)
     if known is None:
         made = describe(read_corpus(Path(target.corpus_path)), settings.embedder)
-        known = records.put_descriptor(catalog, _row(made, Origin(CORPUS), target_id=target.id))
+        known = put_descriptor(catalog, _row(made, Origin(CORPUS), target_id=target.id))
     return _value(known)
 
 
 def expert_descriptor(
-    catalog: Catalog, expert: records.Expert, settings: Settings, corpus: Sequence[Sentence] | None = None
+    catalog: Catalog, expert: tables.Expert, settings: Settings, corpus: Sequence[Sentence] | None = None
 ) -> Descriptor:
     """The descriptor of an expert's training text: of a given corpus, else the one that the catalog has.
 
@@ -57,7 +66,7 @@ def expert_descriptor(
     """
     if corpus is not None:
         made = describe(corpus, settings.embedder)
-        return _value(records.put_descriptor(catalog, _row(made, Origin(CORPUS), expert_id=expert.id)))
+        return _value(put_descriptor(catalog, _row(made, Origin(CORPUS), expert_id=expert.id)))
     known = known_descriptor(catalog, expert, settings)
     if known is not None:
         return _value(known)
@@ -70,22 +79,20 @@ def expert_descriptor(
     )
 
 
-def known_descriptor(
-    catalog: Catalog, expert: records.Expert, settings: Settings
-) -> records.Descriptor | None:
+def known_descriptor(catalog: Catalog, expert: tables.Expert, settings: Settings) -> tables.Descriptor | None:
     """What the catalog has of an expert by the settings' embedder.
 
     Raises:
         InputError: there is no such embedder.
     """
     revision = embedder_revision(embedder_folder(settings.embedder))
-    return records.get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
+    return get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
 
 
 def describe_expert(
     catalog: Catalog,
     hub: Hub,
-    expert: records.Expert,
+    expert: tables.Expert,
     settings: Settings,
     watch: Watch = lambda what, done, total: None,
     *,
@@ -104,7 +111,7 @@ def describe_expert(
         return Described(known)
     notes: list[str] = []
     if again and (row := _of_repository(hub, expert, settings, notes)):
-        return Described(records.put_descriptor(catalog, row), tuple(notes))
+        return Described(put_descriptor(catalog, row), tuple(notes))
     if other := _otherwise(catalog, expert):
         revision = embedder_revision(embedder_folder(settings.embedder))
         notes.append(other.against(settings.embedder, revision).title)
@@ -117,20 +124,20 @@ def describe_expert(
     step = f"describe {expert.repo}"
     watch(step, 0, len(sentences))
     made = describe(sentences, settings.embedder, on_progress=lambda done, total: watch(step, done, total))
-    row = records.put_descriptor(catalog, _row(made, origin, expert_id=expert.id))
+    row = put_descriptor(catalog, _row(made, origin, expert_id=expert.id))
     return Described(row, tuple(notes))
 
 
 def _of_repository(
-    hub: Hub, expert: records.Expert, settings: Settings, notes: list[str]
-) -> records.Descriptor | None:
+    hub: Hub, expert: tables.Expert, settings: Settings, notes: list[str]
+) -> tables.Descriptor | None:
     """The descriptor in its repository, if it is by the settings' embedder."""
     try:
         files = list_files(hub, expert.repo, expert.commit)
         file = next((file for file in files if file.path == DESCRIPTOR), None)
         if file is None:
             return None
-        row = records.read_descriptor(read_json(hub, expert.repo, expert.commit, file))
+        row = read_descriptor(read_json(hub, expert.repo, expert.commit, file))
     except SamHubError as error:
         notes.append(f"its {DESCRIPTOR}: {error.title}")
         return None
@@ -142,7 +149,7 @@ def _of_repository(
     return row if (row.embedder, row.revision) == ours else None
 
 
-def _card(hub: Hub, expert: records.Expert, notes: list[str]) -> str:
+def _card(hub: Hub, expert: tables.Expert, notes: list[str]) -> str:
     """Its card: of its files on disk, else of the Hub."""
     local = Path(expert.path or "/nowhere") / "README.md"
     if local.is_file():
@@ -171,17 +178,17 @@ def _of_datasets(
     return Origin(DATASET, refs), [sentence for text in found for sentence in text.sentences]
 
 
-def _otherwise(catalog: Catalog, expert: records.Expert) -> DescribedOtherwise | None:
-    rows = records.descriptors_of(catalog, expert.id)
+def _otherwise(catalog: Catalog, expert: tables.Expert) -> DescribedOtherwise | None:
+    rows = descriptors_of(catalog, expert.id)
     return DescribedOtherwise(expert.repo, rows[0].embedder, rows[0].revision) if rows else None
 
 
-def _row(made: Descriptor, origin: Origin, **owner: int | None) -> records.Descriptor:
+def _row(made: Descriptor, origin: Origin, **owner: int | None) -> tables.Descriptor:
     values = {key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")}
-    return records.Descriptor(**values, origin=str(origin), vector=records.pack(made.vector), **owner)
+    return tables.Descriptor(**values, origin=str(origin), vector=pack(made.vector), **owner)
 
 
-def _value(row: records.Descriptor) -> Descriptor:
-    vector = tuple(float(x) for x in records.unpack(row))
+def _value(row: tables.Descriptor) -> Descriptor:
+    vector = tuple(float(x) for x in unpack(row))
     weak = Origin.parse(row.origin).weak
     return Descriptor(row.embedder, row.revision, row.count, row.sentences_sha256, vector, weak)

@@ -29,7 +29,7 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
-class Near:
+class DomainSimilarity:
     """How near an expert's text lies to the target's: the cosine of their descriptors, -1 to 1.
 
     ``rank``: its place by cosine among those that were compared, from 1 on. ``origin``: what its descriptor was made
@@ -64,7 +64,7 @@ class Ranked:
     unfit: str = ""
     base: str = ""
     domain: str = ""
-    near: Near | None = None
+    near: DomainSimilarity | None = None
     agreement: float | None = None
     disagreements: tuple[Disagreement, ...] = ()
 
@@ -72,7 +72,7 @@ class Ranked:
     def from_dict(cls, values: Mapping[str, Any]) -> Ranked:
         """Read plain values."""
         lists = {name: tuple(values[name]) for name in ("knows", "misses") if name in values}
-        near = Near(**values["near"]) if values.get("near") else None
+        near = DomainSimilarity(**values["near"]) if values.get("near") else None
         differ = tuple(Disagreement.from_dict(each) for each in values.get("disagreements", ()))
         return cls(**{**values, **lists, "near": near, "disagreements": differ})
 
@@ -116,7 +116,7 @@ class Ranking:
         )
 
     def explained(
-        self, bases: Mapping[str, str], domains: Mapping[str, str], near: Mapping[str, Near]
+        self, bases: Mapping[str, str], domains: Mapping[str, str], near: Mapping[str, DomainSimilarity]
     ) -> Ranking:
         """The same ranking, its rows with base, domain and nearness; those of another base than the first fit expert's
         are noted."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sam_hub import catalog as records
-from sam_hub.catalog import Catalog
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import list_experts
+from sam_hub.catalog.history import latest_selection, record_selections
 from sam_hub.catalog.registration import resolve_experts
+from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError
-from sam_hub.selection.explaining import METHODS, shown
 from sam_hub.selection.ranking import side_by_side, uncovered
+from sam_hub.selection.report import METHODS, shown
 
 BY_HAND = "by_hand"
 
@@ -23,9 +26,9 @@ def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
         "by_hand", "created_at"}; "both": experts that both chose; "similarity_only" and "sampling_only": those that
         one alone chose; "uncovered": labels that no expert covers.
     """
-    target = records.get_target(catalog, target_name)
+    target = get_target(catalog, target_name)
     found: dict[str, Any] = {
-        method: _plain(records.latest_selection(catalog, target.id, method)) for method in METHODS
+        method: _plain(latest_selection(catalog, target.id, method)) for method in METHODS
     }
     chosen = {
         method: [row["expert"] for row in made["rows"] if row["chosen"]]
@@ -33,12 +36,12 @@ def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
         if made
     }
     found |= side_by_side(chosen)
-    experts = {expert.repo: expert.labels for expert in records.list_experts(catalog)}
+    experts = {expert.repo: expert.labels for expert in list_experts(catalog)}
     found["uncovered"] = list(uncovered(target.labels, experts))
     return found
 
 
-def _plain(selection: records.Selection | None) -> dict[str, Any] | None:
+def _plain(selection: tables.Selection | None) -> dict[str, Any] | None:
     if selection is None:
         return None
     parameters = {name: v for name, v in selection.parameters.items() if name != BY_HAND}
@@ -46,12 +49,12 @@ def _plain(selection: records.Selection | None) -> dict[str, Any] | None:
     return {**told, "created_at": selection.created_at.isoformat()}
 
 
-def chosen_repos(selection: records.Selection) -> set[str]:
+def chosen_repos(selection: tables.Selection) -> set[str]:
     """The repositories of the chosen experts, which may stand at other commits by now."""
     return {ref.rpartition("@")[0] for ref in selection.chosen}
 
 
-def is_by_hand(selection: records.Selection) -> bool:
+def is_by_hand(selection: tables.Selection) -> bool:
     """Whether a person chose, and not the ranking."""
     return bool(selection.parameters.get(BY_HAND))
 
@@ -71,13 +74,13 @@ def choose_by_hand(
         InputError: no expert is named, or one is not in the ranking.
         CatalogError: there is no such ranking yet.
     """
-    target = records.get_target(catalog, target_name)
+    target = get_target(catalog, target_name)
     chosen = resolve_experts(catalog, experts)
     if not chosen:
         raise InputError("No expert is chosen", "Name one at least.")
     made = {}
     for method in METHODS if by == "both" else (by,):
-        latest = records.latest_selection(catalog, target.id, method)
+        latest = latest_selection(catalog, target.id, method)
         if latest is None:
             raise CatalogError(
                 f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first."
@@ -89,10 +92,10 @@ def choose_by_hand(
                 f"Pull it, and run `sam-hub select {target.name}` again.",
             )
         made[method] = latest
-    records.record_selections(
+    record_selections(
         catalog,
         *(
-            records.Selection(
+            tables.Selection(
                 target_id=target.id,
                 method=method,
                 k=len(chosen),

@@ -13,9 +13,9 @@ from itertools import pairwise
 from sam_hub.errors import UsageError
 from sam_hub.ner.text import Sentence
 from sam_hub.selection.agreement import disagreements, pairwise_f1
-from sam_hub.selection.poll import Poll
 from sam_hub.selection.ranking import BLIND, Ranked, Ranking, missed_labels
 from sam_hub.selection.scores import bootstrap_f1, counts
+from sam_hub.selection.voting import Votes
 
 SMALLEST, USUAL, LARGEST = 20, 40, 500  # sentences in a sample
 UNREADABLE = "none of its answers could be read"
@@ -54,54 +54,54 @@ def draw_sample(sentences: Sequence[Sentence], size: int, seed: int = 0) -> list
     return [Sentence(text) for text in unique]
 
 
-def rank_by_sampling(poll: Poll) -> Ranking:
+def rank_by_sampling(votes: Votes) -> Ranking:
     """Rank experts by strict F1 against the votes, with a 95% bootstrap interval over sentences.
 
     The parameters tell how votes were counted, "pseudo_entities" (how many each expert is scored against) and
     "agreement" (strict F1 of each two experts, see `sam_hub.selection.agreement`).
     """
-    agreement, rows, sizes = pairwise_f1(poll), [], {}
-    for name, found in poll.predictions.items():
-        votes, said = poll.mark(found, poll.left_out(name))
-        sizes[name] = sum(map(len, votes))
-        f1, low, high = bootstrap_f1(votes, said, poll.voting.seed)
-        hits, _, answered = (int(count) for count in counts(votes, said).sum(axis=0))
+    agreement, rows, sizes = pairwise_f1(votes), [], {}
+    for name, found in votes.predictions.items():
+        pseudo_labels, compared = votes.score_against(found, votes.left_out(name))
+        sizes[name] = sum(map(len, pseudo_labels))
+        f1, low, high = bootstrap_f1(pseudo_labels, compared, votes.voting.seed)
+        hits, _, answered = (int(count) for count in counts(pseudo_labels, compared).sum(axis=0))
         pairs = agreement.get(name, {}).values()
         row = Ranked(
             name,
             f1,
             low,
             high,
-            poll.known[name],
-            _note(poll, name, sizes[name]),
+            votes.known[name],
+            _note(votes, name, sizes[name]),
             hits / max(1, answered),
             hits / max(1, sizes[name]),
-            misses=missed_labels(poll.labels, poll.known[name]),
-            unfit=UNREADABLE if name in poll.unreadable else "",
+            misses=missed_labels(votes.labels, votes.known[name]),
+            unfit=UNREADABLE if name in votes.unreadable else "",
             agreement=sum(pairs) / len(pairs) if pairs else None,
-            disagreements=disagreements(poll.sentences, said, votes),
+            disagreements=disagreements(votes.sentences, compared, pseudo_labels),
         )
         rows.append(row)
     rows.sort(key=lambda row: (-row.score, row.expert))
     parameters = {
-        **poll.voting.as_dict(),
-        "sentences": len(poll.sentences),
+        **votes.voting.as_dict(),
+        "sentences": len(votes.sentences),
         "pseudo_entities": sizes,
         "agreement": agreement,
     }
     return Ranking("sampling", tuple(rows), parameters)
 
 
-def _note(poll: Poll, name: str, votes: int) -> str:
-    failures, knows = poll.parse_failures.get(name, 0), poll.known[name]
-    readable = name not in poll.unreadable
+def _note(votes: Votes, name: str, pseudo_count: int) -> str:
+    failures, knows = votes.parse_failures.get(name, 0), votes.known[name]
+    readable = name not in votes.unreadable
     notes = [] if knows else [BLIND]
-    if not votes:
+    if not pseudo_count:
         notes.append("the others agree on nothing")
     if not readable:
         notes.append(UNREADABLE)
     elif failures:
         notes.append(f"{failures} {'answer' if failures == 1 else 'answers'} broke the format")
-    if knows and readable and name not in poll.ballots.voters:
+    if knows and readable and name not in votes.vote_counts.voters:
         notes.append("its votes weigh nothing: no similar text is known of it")
     return "; ".join(notes)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sam_hub.catalog.origins import CARD
+from sam_hub.catalog.descriptor_sources import CARD
 from sam_hub.errors import InputError
 from sam_hub.inference.embedding import Descriptor, cosine
-from sam_hub.selection.ranking import BLIND, Near, Ranked, Ranking, known_labels, missed_labels
+from sam_hub.selection.ranking import BLIND, DomainSimilarity, Ranked, Ranking, known_labels, missed_labels
 
 WEAK = "weak: described by its card alone"
 
 
-def nearness(
+def domain_similarities(
     target: Descriptor, experts: Mapping[str, Descriptor], origins: Mapping[str, str] | None = None
-) -> dict[str, Near]:
+) -> dict[str, DomainSimilarity]:
     """How near each expert's text lies to the target's, the nearest first; ties by name.
 
     Args:
@@ -26,20 +26,21 @@ def nearness(
     cosines = {name: cosine(target, descriptor) for name, descriptor in experts.items()}
     ordered = sorted(cosines, key=lambda name: (-cosines[name], name))
     return {
-        name: Near(cosines[name], rank, (origins or {}).get(name, "")) for rank, name in enumerate(ordered, 1)
+        name: DomainSimilarity(cosines[name], rank, (origins or {}).get(name, ""))
+        for rank, name in enumerate(ordered, 1)
     }
 
 
 def rank_by_similarity(
     target: Descriptor,
-    near: Mapping[str, Near],
+    near: Mapping[str, DomainSimilarity],
     labels: Sequence[str],
     expert_labels: Mapping[str, Collection[str] | None],
 ) -> Ranking:
     """Rank experts by the cosine of their training text's descriptor to the target's.
 
     Args:
-        near: the experts that have a descriptor to compare (see `nearness`).
+        near: the experts that have a descriptor to compare (see `domain_similarities`).
         expert_labels: what each expert of all was trained on; those not in ``near`` come last and can't be chosen.
 
     Raises:

@@ -1,6 +1,6 @@
 """Votes on (span, type): what enough experts agree on takes the place of labels that nobody has.
 
-An expert votes on a label only if it was trained on it. Votes are counted once (`Ballots`); to leave voters out, or
+An expert votes on a label only if it was trained on it. Votes are counted once (`VoteCounts`); to leave voters out, or
 to look at some sentences alone, costs no second count, so that a ranking of fifty experts takes seconds.
 """
 
@@ -67,7 +67,7 @@ class Voting:
 
 
 @dataclass(frozen=True)
-class Ballots:
+class VoteCounts:
     """Who named what in each of N sentences.
 
     ``voters``: the labels on which each may vote. ``weights``: above 0, of each. ``named``: for each sentence, the
@@ -123,7 +123,7 @@ def collect(
     predictions: Mapping[str, Rows],
     voters: Mapping[str, Collection[str]],
     weights: Mapping[str, float] | None = None,
-) -> Ballots:
+) -> VoteCounts:
     """Count who named what.
 
     Args:
@@ -141,7 +141,7 @@ def collect(
                 if entity.label in labels:
                     names.setdefault(entity, set()).add(name)
     frozen = tuple({entity: frozenset(names) for entity, names in row.items()} for row in named)
-    return Ballots(voters, {name: weights[name] for name in voters}, frozen)
+    return VoteCounts(voters, {name: weights[name] for name in voters}, frozen)
 
 
 def answer_together(predictions: Mapping[str, Rows], known: Mapping[str, Collection[str]]) -> Rows:

@@ -199,7 +199,7 @@ def encode_pack(pack: Pack, prompt_format: PromptFormat, tokenizer, max_tokens: 
 
 
 def origin_of(source: DataSource, root: Path) -> dict:
-    """Where a data set came from: what its ``meta.json`` says of name, repository, commit and licence."""
+    """Where a data set came from: what its ``meta.json`` says of name, repository, commit and license."""
     file = root / source.folder / "meta.json"
     if not file.is_file():
         return {"name": Path(source.folder).name}
@@ -210,5 +210,5 @@ def origin_of(source: DataSource, root: Path) -> dict:
         "text": meta.get("text_domain"),
         "repository": origin.get("repo"),
         "commit": origin.get("commit"),
-        "licence": meta.get("licence"),
+        "license": meta.get("license") or meta.get("licence"),
     }

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sam_hub.catalog import Catalog, get_base
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import get_base
 from sam_hub.errors import InputError
 from sam_hub.hub.cards import Evaluation, ExpertCard, ScoreRow, expert_card
 from sam_hub.hub.inspection import DESCRIPTOR, METADATA
@@ -166,7 +167,7 @@ def _metadata(
 ) -> dict[str, Any]:
     trained = json.loads((out / RECORD).read_text(encoding="utf-8"))
     origins = [origin_of(source, data_root) for source in recipe.data]
-    licences = list(dict.fromkeys(str(origin.get("licence") or NOT_STATED) for origin in origins))
+    licenses = list(dict.fromkeys(str(origin.get("license") or NOT_STATED) for origin in origins))
     return {
         "schema": 1,
         "kind": "expert",
@@ -176,8 +177,8 @@ def _metadata(
         "prompt_format": recipe.prompt_format,
         "base": base_repo,
         "base_sha256": weights_sha256(base),
-        "licence": _licence(licences),
-        "data": {"sources": origins, "licences": licences},
+        "license": _license(licenses),
+        "data": {"sources": origins, "licenses": licenses},
         "recipe": {
             **recipe.portable(),
             "training": {k: v for k, v in trained.items() if k not in ("labels", "recipe")},
@@ -186,15 +187,15 @@ def _metadata(
     }
 
 
-def _licence(licences: Sequence[str]) -> str | None:
-    if list(licences) == [NOT_STATED]:
+def _license(licenses: Sequence[str]) -> str | None:
+    if list(licenses) == [NOT_STATED]:
         return None
-    return spdx(licences[0]) if len(licences) == 1 else "other"
+    return spdx(licenses[0]) if len(licenses) == 1 else "other"
 
 
-def spdx(licence: str) -> str:
-    """A licence as the Hub spells it: "CC BY 4.0 (as redistributed)" is "cc-by-4.0"."""
-    plain = licence.split("(")[0].split("/")[0].strip().lower()
+def spdx(license: str) -> str:
+    """A license as the Hub spells it: "CC BY 4.0 (as redistributed)" is "cc-by-4.0"."""
+    plain = license.split("(")[0].split("/")[0].strip().lower()
     return plain.replace(" ", "-")
 
 
@@ -210,9 +211,9 @@ def _card(
             domain=recipe.domain,
             labels=tuple(about["labels"]),
             prompt_format=recipe.prompt_format,
-            licence=about["licence"],
+            license=about["license"],
             data_origin="; ".join(_origin(origin) for origin in origins),
-            data_licence="; ".join(about["data"]["licences"]),
+            data_license="; ".join(about["data"]["licenses"]),
             attribution="Human annotations by the authors of the data named above; see its repository.",
             recipe={**shown, **trained},
             evaluations=evaluations,

@@ -25,16 +25,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sam_hub.hub.server.process import ServerProcess, start
+from sam_hub.local_hub.process import ServerProcess, start
 
 FLOORS = ("cp and sha256sum", "cp and hashlib's SHA-256")
 WAYS = ("sam-hub", "stock, LFS", "stock, Xet")
 WORK = {
     ("sam-hub", "up"): """
-from sam_hub.hub.pushing import plan_push, push
+from sam_hub.hub.upload import plan_push, push
 push(hub, plan_push(hub, folder, repo), "Weights")""",
     ("sam-hub", "down"): """
-from sam_hub.hub.pulling import plan_pull, pull
+from sam_hub.hub.download import plan_pull, pull
 pull(hub, plan_pull(hub, repo, "main", back / "models"))""",
     ("stock", "up"): """
 api.create_repo(repo)
@@ -46,7 +46,7 @@ CODE = """
 import sys, time
 from pathlib import Path
 from huggingface_hub import HfApi
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 endpoint, token, repo, *folders = sys.argv[1:]
 folder, back = map(Path, folders)
 hub, api = Hub(endpoint, token, back / "cache"), HfApi(endpoint, token=token)
@@ -140,8 +140,8 @@ def _up_and_down(home: Path, way: str) -> dict[str, float]:
 def _in_a_process(server: ServerProcess, home: Path, way: str, direction: str) -> float:
     kind, _, how = way.partition(", ")
     first = {
-        "up": "import sam_hub.hub.pushing, huggingface_hub._commit_api; hub.api().whoami(); import hf_xet",
-        "down": "import sam_hub.hub.pulling; hub.api().whoami()",
+        "up": "import sam_hub.hub.upload, huggingface_hub._commit_api; hub.api().whoami(); import hf_xet",
+        "down": "import sam_hub.hub.download; hub.api().whoami()",
     }
     code = CODE.format(first=first[direction], work=WORK[kind, direction])
     environment = {

@@ -56,7 +56,7 @@ PEERS = {"sam-hub": "stock", "stable": "stable-stock"}  # whose bits each way sh
 OURS = """
 import sys
 from pathlib import Path
-from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.plan import plan_merge, run_merge
 from sam_hub.merging.process import spare_worker
 from sam_hub.merging.recipe import make_recipe, pin
 way, *paths = sys.argv[1:]
@@ -91,7 +91,7 @@ def main() -> None:
 def models(name: str, home: Path) -> tuple[Path, list[Path]]:
     """A base and its three experts; made, where they are not there yet."""
     from sam_hub.demo.base import make_base
-    from sam_hub.demo.stocking import expert_folders
+    from sam_hub.demo.setup import expert_folders
 
     make_base(home / "base", say=lambda line: print(line, file=sys.stderr))
     if name == "a-all":

@@ -106,7 +106,7 @@ def child(options: argparse.Namespace, way: str, dtype: str) -> dict[str, Any]:
 
 def run(way: str, dtype: str, base: Path, count: int) -> dict[str, Any]:
     """Ask the experts; the clock runs from the loaded base to the last answer, adapters included."""
-    from sam_hub.demo.stocking import expert_folders
+    from sam_hub.demo.setup import expert_folders
 
     experts = [folder for folder in expert_folders() if not folder.name.startswith("ner-unified")][:count]
     asked = json.loads((HERE / "crossner_politics.json").read_text(encoding="utf-8"))

@@ -33,10 +33,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sam_hub import catalog as records
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.config import EMBEDDED_HUB, load_settings
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.parameters import parameters
-from sam_hub.settings import EMBEDDED_HUB, load_settings
 from tests.benchmarks.claim import report
 from tests.benchmarks.claim.ablations import ablate
 from tests.benchmarks.claim.goals import Goal, crossner, crossner_coarse, sources
@@ -86,7 +86,7 @@ def compute(given: argparse.Namespace) -> None:
     """Ask the systems of every target that is not finished."""
     options = {"endpoint": EMBEDDED_HUB, "token": None, "offline": False, "dtype": given.dtype}
     settings = load_settings(home=given.home.absolute(), **options)
-    with records.open_catalog(settings.catalog_url) as catalog:
+    with open_catalog(settings.catalog_url) as catalog:
         bench = Bench(settings, catalog, given)
         bench.stock()
         for goal in goals(given.suite, bench, given.sentences):

@@ -135,7 +135,7 @@ def _paints(home: Path) -> list[float]:
     import asyncio
     import time
 
-    from sam_hub.settings import load_settings
+    from sam_hub.config import load_settings
     from tui.app import SamHubApp
     from tui.widgets.table import Table
 
@@ -153,9 +153,9 @@ def _paints(home: Path) -> list[float]:
 
 def _keys_during_jobs(command: list[str], environment: dict[str, str], home: Path, size: int) -> list[float]:
     """The same while a job runs that keeps a processor busy and reports as fast as it can."""
-    from sam_hub.catalog import open_catalog
-    from sam_hub.jobs.queue import cancel, submit
-    from sam_hub.settings import load_settings
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.config import load_settings
+    from sam_hub.jobs.scheduler import cancel, submit
     from tests.jobs.busy import Busy
 
     settings = load_settings(home=home, offline=True)
@@ -174,10 +174,12 @@ def _keys_during_a_probe(home: Path) -> list[float]:
     """The cursor goes up and down while every expert of the home predicts on a sample of its first target."""
     import time
 
-    from sam_hub.catalog import list_experts, list_targets, open_catalog
-    from sam_hub.jobs.queue import cancel, submit
-    from sam_hub.jobs.works.selecting import SelectExperts
-    from sam_hub.settings import load_settings
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.experts import list_experts
+    from sam_hub.catalog.targets import list_targets
+    from sam_hub.config import load_settings
+    from sam_hub.jobs.scheduler import cancel, submit
+    from sam_hub.jobs.tasks.selecting import SelectExperts
 
     settings = load_settings(home=home)
     with open_catalog(settings.catalog_url) as catalog:

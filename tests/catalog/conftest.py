@@ -6,7 +6,10 @@ import hashlib
 
 import pytest
 
-from sam_hub.catalog import Catalog, Expert, ExpertCreate, Target, add_expert, open_catalog, put_target
+from sam_hub.catalog.engine import Catalog, open_catalog
+from sam_hub.catalog.experts import add_expert
+from sam_hub.catalog.tables import Expert, ExpertCreate, Target
+from sam_hub.catalog.targets import put_target
 
 BASE_SHA256 = "b" * 64
 
@@ -36,7 +39,7 @@ def expert_of(repo: str, **given) -> ExpertCreate:
         "rank": 8,
         "alpha": 16,
         "target_modules": ["q_proj", "v_proj"],
-        "licence": "cc-by-4.0",
+        "license": "cc-by-4.0",
         "labels": ["person", "location"],
         "prompt_format": "b2ner",
         "domain": "news",

@@ -9,25 +9,15 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
-from sam_hub.catalog import (
-    Answer,
-    Answers,
-    Asked,
-    Base,
-    add_base,
-    execute_removal,
-    find_answers,
-    get_evaluation,
-    get_job,
-    list_experts,
-    open_catalog,
-    plan_removal,
-    predictions_by_id,
-    prompt_hash,
-    put_answers,
-    record_merge,
-)
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.experts import add_base, list_experts
+from sam_hub.catalog.history import get_evaluation, record_merge
+from sam_hub.catalog.jobs import get_job
+from sam_hub.catalog.prediction_runs import Answers, predictions_by_id
+from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.catalog.schema import MIGRATIONS
+from sam_hub.catalog.sentence_predictions import CacheKey, find_answers, prompt_hash, put_answers
+from sam_hub.catalog.tables import Answer, Base
 from sam_hub.ner import Entity
 
 from .test_work import merge_of
@@ -35,16 +25,16 @@ from .test_work import merge_of
 BASE = "1" * 40
 
 
-def asked_of(model_id: int, **other) -> Asked:
-    return replace(Asked("expert", model_id, BASE, "greedy grammar float32"), **other)
+def asked_of(model_id: int, **other) -> CacheKey:
+    return replace(CacheKey("expert", model_id, BASE, "greedy grammar float32"), **other)
 
 
-def answer_of(asked: Asked, prompt: str, **values) -> Answer:
+def answer_of(asked: CacheKey, prompt: str, **values) -> Answer:
     defaults = {"entities": [[0, 3, "Ann", "person"]], "misaligned": {"invented": 0}, "seconds": 0.5}
     return Answer(**asked.columns, prompt_sha256=prompt_hash(prompt), **(defaults | values))
 
 
-def kept(catalog, asked: Asked, *prompts: str) -> dict[str, int]:
+def kept(catalog, asked: CacheKey, *prompts: str) -> dict[str, int]:
     """The ids of what is kept, by prompt."""
     found = find_answers(catalog, asked, [prompt_hash(prompt) for prompt in prompts])
     return {p: found[prompt_hash(p)].id for p in prompts if prompt_hash(p) in found}
@@ -106,7 +96,7 @@ def test_answers_go_with_their_expert_and_are_counted_before(catalog, add, tmp_p
 
 
 def test_a_merge_of_other_weights_has_answered_nothing_yet(catalog):
-    asked = Asked("merge", record_merge(catalog, merge_of()).id, "", "greedy")
+    asked = CacheKey("merge", record_merge(catalog, merge_of()).id, "", "greedy")
     put_answers(catalog, [answer_of(asked, "Ann")])
     record_merge(catalog, merge_of())
     assert kept(catalog, asked, "Ann")
@@ -117,7 +107,7 @@ def test_a_merge_of_other_weights_has_answered_nothing_yet(catalog):
 def test_a_base_is_asked_as_itself(catalog):
     values = {"hidden_size": 32, "vocabulary_size": 320, "parameter_count": 1, "architecture": "Llama"}
     base = add_base(catalog, Base(repo="o/base", commit=BASE, weights_sha256="b" * 64, **values))
-    asked = Asked("base", base.id, "", "greedy")
+    asked = CacheKey("base", base.id, "", "greedy")
     put_answers(catalog, [answer_of(asked, "Ann")])
     assert kept(catalog, asked, "Ann")
 
@@ -146,7 +136,7 @@ SECOND = (
     "INSERT INTO evaluation (id, target_id, name, test_sha256, precision, recall, f1, support, parse_failures, "
     "per_type, prediction_ids, seconds, created_at) VALUES (9, 7, 'SaM', 't', 1, 1, 1, 1, 0, '{}', '[5]', 1.5, "
     "'2026-01-01')",
-    "INSERT INTO job (id, kind, title, arguments, room, state, created_at) "
+    "INSERT INTO job (id, kind, title, arguments, queue, state, created_at) "
     "VALUES (4, 'select', 'rank experts', '{}', 'models', 'done', '2026-01-01')",
 )
 

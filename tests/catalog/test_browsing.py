@@ -12,20 +12,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlmodel import delete
 
-from sam_hub.catalog import (
-    Descriptor,
-    Expert,
-    Selection,
-    Target,
-    browsing,
-    count_experts,
-    list_experts,
-    open_catalog,
-    put_descriptor,
-    put_target,
-    record_selections,
-)
-from sam_hub.catalog.browsing import (
+from sam_hub.catalog import queries
+from sam_hub.catalog.descriptors import put_descriptor
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.experts import count_experts, list_experts
+from sam_hub.catalog.history import record_selections
+from sam_hub.catalog.queries import (
     SORTS,
     ExpertQuery,
     TargetRow,
@@ -38,6 +30,8 @@ from sam_hub.catalog.browsing import (
     listed_repos,
     position_of,
 )
+from sam_hub.catalog.tables import Descriptor, Expert, Selection, Target
+from sam_hub.catalog.targets import put_target
 from sam_hub.errors import CatalogError, UsageError
 
 from .conftest import commit_of, expert_of
@@ -95,7 +89,7 @@ def sampling(target: Target, scores: dict[str, float]) -> Selection:
     return Selection(target_id=target.id, method="sampling", k=1, ranking=ranking, chosen=[])
 
 
-def whole(catalog, query: ExpertQuery) -> list[browsing.ExpertRow]:
+def whole(catalog, query: ExpertQuery) -> list[queries.ExpertRow]:
     return list(browse_experts(catalog.path, query, limit=1000).rows)
 
 
@@ -142,7 +136,7 @@ def test_an_expert_that_does_not_fit_has_no_position(filled):
 
 def test_a_row_holds_what_the_catalog_holds(filled):
     for row, expert in zip(whole(filled, ExpertQuery()), list_experts(filled), strict=True):
-        names = ("id", "repo", "commit", "kind", "rank", "base_repo", "base_sha256", "licence", "domain")
+        names = ("id", "repo", "commit", "kind", "rank", "base_repo", "base_sha256", "license", "domain")
         assert [getattr(row, name) for name in names] == [getattr(expert, name) for name in names]
         assert (row.labels, row.size_bytes) == (tuple(expert.labels), expert.size_bytes)
         assert row.on_disk == (expert.path is not None)
@@ -277,7 +271,7 @@ def test_a_column_of_a_large_catalog_is_sorted_by_its_index(large, sort, descend
         connection = sqlite3.connect(path, isolation_level=None)
         return Explaining(connection, plans)
 
-    monkeypatch.setattr(browsing, "connect", connect)
+    monkeypatch.setattr(queries, "connect", connect)
     first = browse_experts(large, ExpertQuery("", sort, descending), limit=100)
     deep = browse_experts(large, ExpertQuery("", sort, descending), limit=100, offset=90_000)
     with_scores = browse_experts(large, ExpertQuery("", sort, descending, 1), limit=100, offset=90_000)
@@ -331,7 +325,7 @@ def test_a_catalog_that_cannot_be_served_is_explained(url, tmp_path):
 def test_reading_loads_nothing_but_the_standard_library(url):
     open_catalog(url).close()
     code = (
-        "import sys; from pathlib import Path; from sam_hub.catalog.browsing import *; "
+        "import sys; from pathlib import Path; from sam_hub.catalog.queries import *; "
         "browse_experts(Path(sys.argv[1]), ExpertQuery('a'), limit=9); "
         "print([name for name in ('sqlalchemy', 'sqlmodel', 'pydantic', 'numpy') if name in sys.modules])"
     )

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.catalog import (
-    Catalog,
-    Target,
-    execute_target_removal,
-    get_target,
-    open_catalog,
-    plan_target_removal,
-    put_target,
-)
 from sam_hub.catalog.corpora import define_target
+from sam_hub.catalog.engine import Catalog, open_catalog
+from sam_hub.catalog.removal import execute_target_removal, plan_target_removal
+from sam_hub.catalog.tables import Target
+from sam_hub.catalog.targets import get_target, put_target
 from sam_hub.errors import CatalogError
 
 PARIS, ROME = "Ann lives in Paris.\n", "Bob lives in Rome.\n"

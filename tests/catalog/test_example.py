@@ -10,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sam_hub.catalog import get_expert, list_experts, nearest, open_catalog
+from sam_hub.catalog.descriptors import nearest
+from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.example import build_example, describe_difference
+from sam_hub.catalog.experts import get_expert, list_experts
 from sam_hub.catalog.schema import head_version
 from sam_hub.errors import CatalogError, InputError
 
@@ -33,7 +35,7 @@ def ship(folder, name: str, vector: list[float]) -> None:
         "prompt_format": "b2ner",
         "base": "HuggingFaceTB/SmolLM2-135M-Instruct",
         "base_sha256": BASE_SHA256,
-        "licence": "cc-by-4.0",
+        "license": "cc-by-4.0",
         "data": {"name": name},
         "recipe": {"seed": 1},
         "scores": {"f1": 0.64},

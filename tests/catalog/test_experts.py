@@ -5,21 +5,17 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from sam_hub.catalog import (
-    Base,
-    ExpertPublic,
-    Target,
+from sam_hub.catalog.experts import (
     add_base,
     count_experts,
     get_base,
     get_expert,
-    get_target,
     list_bases,
     list_experts,
-    list_targets,
     place_expert,
-    put_target,
 )
+from sam_hub.catalog.tables import Base, ExpertPublic, Target
+from sam_hub.catalog.targets import get_target, list_targets, put_target
 from sam_hub.errors import CatalogError, UsageError
 
 from .conftest import BASE_SHA256, commit_of, expert_of
@@ -34,7 +30,7 @@ def base_of(commit: str = "a" * 40) -> Base:
         hidden_size=576,
         vocabulary_size=49152,
         parameter_count=134_515_008,
-        licence="apache-2.0",
+        license="apache-2.0",
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from sam_hub.catalog import ENDED, Job, add_job, forget_jobs, get_job, list_jobs
+from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job, list_jobs
+from sam_hub.catalog.tables import Job
 from sam_hub.errors import CatalogError
 
 

@@ -18,8 +18,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel, select
 
-from sam_hub.catalog import Expert, count_experts, open_catalog, put_descriptor
+from sam_hub.catalog.descriptors import put_descriptor
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.experts import count_experts
 from sam_hub.catalog.schema import MIGRATIONS, head_version
+from sam_hub.catalog.tables import Expert
 from sam_hub.errors import CatalogError, UsageError
 
 from .conftest import commit_of, expert_of
@@ -90,7 +93,9 @@ def test_programs_started_at_once_on_an_empty_home_all_work(url):
     code = """
         import sys
         import alembic.command, filelock
-        from sam_hub.catalog import ExpertCreate, add_expert, open_catalog
+        from sam_hub.catalog.engine import open_catalog
+        from sam_hub.catalog.experts import add_expert
+        from sam_hub.catalog.tables import ExpertCreate
         print("ready", flush=True)
         sys.stdin.readline()
         with open_catalog(sys.argv[1]) as catalog:
@@ -115,7 +120,7 @@ def test_opening_a_current_catalog_loads_no_alembic_and_no_numpy(url):
     open_catalog(url).close()
     code = """
         import sys
-        from sam_hub.catalog import open_catalog
+        from sam_hub.catalog.engine import open_catalog
         open_catalog(sys.argv[1]).close()
         print([name for name in ("alembic", "numpy", "torch", "filelock") if name in sys.modules])
     """
@@ -212,7 +217,7 @@ def test_a_full_disk_stores_nothing_of_the_command_and_keeps_what_was_there(cata
 def test_a_disk_that_refuses_to_write_leaves_no_half_made_catalog(url):
     code = """
         import resource, sys
-        from sam_hub.catalog import open_catalog
+        from sam_hub.catalog.engine import open_catalog
         from sam_hub.errors import CatalogError
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
         try:

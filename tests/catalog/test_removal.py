@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from sam_hub.catalog import (
-    Evaluation,
-    Probe,
-    Selection,
-    Target,
-    count_experts,
-    execute_removal,
-    execute_target_removal,
-    get_descriptor,
-    get_prediction,
+from sam_hub.catalog.descriptors import get_descriptor, put_descriptor
+from sam_hub.catalog.experts import count_experts
+from sam_hub.catalog.history import (
     latest_selection,
     list_evaluations,
     list_probes,
-    list_targets,
-    plan_removal,
-    plan_target_removal,
-    put_answers,
-    put_descriptor,
-    put_prediction,
-    put_target,
     record_evaluation,
     record_probe,
     record_selections,
 )
+from sam_hub.catalog.prediction_runs import get_prediction, put_prediction
+from sam_hub.catalog.removal import execute_removal, execute_target_removal, plan_removal, plan_target_removal
+from sam_hub.catalog.sentence_predictions import put_answers
+from sam_hub.catalog.tables import Evaluation, Probe, Selection, Target
+from sam_hub.catalog.targets import list_targets, put_target
 from sam_hub.errors import CatalogError
 
 from .test_answers import answer_of, asked_of

@@ -8,18 +8,12 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import delete, select
 
-from sam_hub.catalog import (
-    Expert,
-    Similarity,
-    Target,
-    execute_removal,
-    open_catalog,
-    pack,
-    plan_removal,
-    put_descriptor,
-    put_target,
-)
+from sam_hub.catalog.descriptors import pack, put_descriptor
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.catalog.schema import MIGRATIONS
+from sam_hub.catalog.tables import Expert, Similarity, Target
+from sam_hub.catalog.targets import put_target
 
 from .test_work import MINILM, descriptor_of
 

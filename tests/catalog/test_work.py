@@ -6,40 +6,38 @@ import dataclasses
 
 import pytest
 
-from sam_hub.catalog import (
-    Answers,
-    Descriptor,
-    Evaluation,
-    Merge,
-    Probe,
-    Push,
-    Question,
-    Selection,
-    Target,
+from sam_hub.catalog.descriptors import (
     described_otherwise,
-    entities_of,
-    find_merge,
     get_descriptor,
+    nearest,
+    pack,
+    put_descriptor,
+    unpack,
+)
+from sam_hub.catalog.history import (
+    find_merge,
     get_merge,
-    get_prediction,
     latest_selection,
     list_evaluations,
     list_merges,
     list_probes,
     list_pushes,
-    nearest,
-    pack,
-    predictions_by_id,
-    put_descriptor,
-    put_prediction,
-    put_target,
     record_evaluation,
     record_merge,
     record_probe,
     record_push,
     record_selections,
-    unpack,
 )
+from sam_hub.catalog.prediction_runs import (
+    Answers,
+    Question,
+    entities_of,
+    get_prediction,
+    predictions_by_id,
+    put_prediction,
+)
+from sam_hub.catalog.tables import Descriptor, Evaluation, Merge, Probe, Push, Selection, Target
+from sam_hub.catalog.targets import put_target
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.ner import Entity
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from sam_hub.hub.server.process import ServerProcess, start
+from sam_hub.local_hub.process import ServerProcess, start
 from tests.tiny_hub import CORPUS, GOLD, fill_hub
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.pushing import plan_push, push
-from sam_hub.hub.server.process import ServerProcess
+from sam_hub.hub.client import Hub
+from sam_hub.hub.upload import plan_push, push
+from sam_hub.local_hub.process import ServerProcess
 from tests.tiny_hub import adapt
 from tests.tiny_models import tiny_adapter, tiny_base
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.server.process import ServerProcess
+from sam_hub.hub.client import Hub
+from sam_hub.local_hub.process import ServerProcess
 from tests.hub.conftest import publish, write_adapter
 
 Call = Callable[..., Any]

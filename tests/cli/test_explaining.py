@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from sam_hub.selection.explaining import evidence_lines, excerpt, no_fit, reasons, shown, verdict
+from sam_hub.selection.report import evidence_lines, excerpt, no_fit, reasons, shown, verdict
 
 Call = Callable[..., Any]
 NAMES = ("acme/ner-law", "acme/ner-medicine", "acme/ner-news")

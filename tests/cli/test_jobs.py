@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from sam_hub.catalog import list_jobs, open_catalog
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.jobs import list_jobs
 from sam_hub.cli import run
-from sam_hub.jobs.queue import cancel, submit
-from sam_hub.settings import Settings, load_settings
+from sam_hub.config import Settings, load_settings
+from sam_hub.jobs.scheduler import cancel, submit
 from tests.jobs.busy import Busy
 
 Call = Callable[..., tuple[int, str, str]]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from sam_hub.jobs.place import Place
+from sam_hub.services.context import AppContext
 from tests.cli.test_the_main_job import pulled, with_target
 
 __all__ = ["pulled", "with_target"]
@@ -18,7 +18,7 @@ Call = Callable[..., Any]
 
 def change(repo: str) -> str:
     """Somebody commits to the repository; the new head."""
-    api = Place().hub.api()
+    api = AppContext().hub.api()
     return api.upload_file(path_or_fileobj=b"news", path_in_repo="notes.txt", repo_id=repo).oid
 
 
@@ -43,7 +43,7 @@ def test_an_expert_that_moved_is_listed_then_updated_and_its_choice_is_stale(
 
 
 def test_one_that_is_gone_or_can_t_serve_any_more_stays_as_it_is(pulled: Call) -> None:
-    api = Place().hub.api()
+    api = AppContext().hub.api()
     before = {row["repo"]: row["commit"] for row in pulled("list")}
     first, second = sorted(before)[:2]
     api.delete_repo(first)
@@ -55,7 +55,7 @@ def test_one_that_is_gone_or_can_t_serve_any_more_stays_as_it_is(pulled: Call) -
 
 
 def test_labels_given_by_hand_stay_with_an_expert_that_says_none(pulled: Call, tmp_path: Path) -> None:
-    api = Place().hub.api()
+    api = AppContext().hub.api()
     api.delete_file("sam_hub.json", "acme/ner-law")
     (added,) = pulled("add", "acme/ner-law", "--label", "verdict")
     assert added["labels"] == ["verdict"]

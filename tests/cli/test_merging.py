@@ -133,13 +133,13 @@ def test_the_plan_tells_what_the_check_after_an_earlier_merge_has_found(
 
 
 def test_the_card_tells_what_the_check_has_found(selected: Call) -> None:
-    from sam_hub import catalog as records
+    from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.publication import publication_of, write_card
-    from sam_hub.jobs.place import Place
+    from sam_hub.services.context import AppContext
 
     (made,) = selected("merge", "paris", "--by", "sampling")
-    catalog = Place().catalog
-    merge, about = publication_of(catalog, records.get_target(catalog, "paris"), "sampling")
+    catalog = AppContext().catalog
+    merge, about = publication_of(catalog, get_target(catalog, "paris"), "sampling")
     assert "## Check\n\nIt loads, all its numbers are finite" in write_card(catalog, merge, "me/paris", about)
     _fail_the_check(Path(made["path"]))
     assert "**It failed the check after the merge:** it says nothing." in write_card(
@@ -180,7 +180,7 @@ def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
 ) -> None:
     from peft import PeftConfig
 
-    from sam_hub.jobs.place import Place
+    from sam_hub.services.context import AppContext
 
     selected("merge", "paris", "--by", "sampling")
     push = ("push", "paris", "--by", "sampling", "--repo", "me/small", "--adapter")
@@ -198,7 +198,7 @@ def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
     names = {file["path"] for file in pushed["files"]}
     assert {"adapter_model.safetensors", "adapter_config.json", "README.md"} <= names
     assert "model.safetensors" not in names
-    folder = Place().hub.api().snapshot_download("me/small", cache_dir=tmp_path)
+    folder = AppContext().hub.api().snapshot_download("me/small", cache_dir=tmp_path)
     assert PeftConfig.from_pretrained(folder).r == 4
     card = Path(folder, "README.md").read_text()
     assert "base_model_relation: adapter" in card
@@ -219,9 +219,9 @@ def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
 
 
 def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Call) -> None:
-    from sam_hub import catalog as records
-    from sam_hub.jobs.place import Place
-    from sam_hub.merging.merged import merges_for
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.merging.service import merges_for
+    from sam_hub.services.context import AppContext
 
     with_target("select", "paris", "--k", "2")
     first, second = (ref.split("@")[0] for ref in with_target("merge", "paris", "--dry-run")[0]["experts"])
@@ -229,8 +229,8 @@ def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Ca
     (alone,) = with_target("merge", "paris", "--by", "similarity")
     (both,) = with_target("merge", "paris", "--by", "sampling", "--method", "linear", "--leave-one-out")
     assert {row["without"] for row in both["contributions"]["rows"][1:]} == {first, second}
-    catalog = Place().catalog
-    found = merges_for(catalog, records.get_target(catalog, "paris"))
+    catalog = AppContext().catalog
+    found = merges_for(catalog, get_target(catalog, "paris"))
     assert {name: merge.path for name, merge in found.items()} == {
         "similarity": alone["path"],
         "sampling": both["path"],

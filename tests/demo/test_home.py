@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.demo.stocking import demo_home, prepare_home
+from sam_hub.config import FILE_NAME, Settings, load_settings
+from sam_hub.demo.setup import demo_home, prepare_home
 from sam_hub.errors import DiskFull
-from sam_hub.settings import FILE_NAME, Settings, load_settings
 
 
 def test_what_a_person_has_set_in_the_demos_home_stays(tmp_path: Path) -> None:

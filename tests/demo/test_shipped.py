@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.catalog import list_experts, open_catalog
+from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.example import build_example, describe_difference
-from sam_hub.demo.stocking import HERE, LABELS, expert_folders
-from sam_hub.evaluation.evaluating import read_gold
+from sam_hub.catalog.experts import list_experts
+from sam_hub.demo.setup import HERE, LABELS, expert_folders
+from sam_hub.evaluation.systems import read_gold
 from sam_hub.ner.readers import read_corpus
 from sam_hub.training.recipe import TrainingRecipe, read_recipe
 
@@ -55,7 +56,7 @@ def test_an_expert_carries_all_that_belongs_to_it(folder: Path) -> None:
     said = about(folder)
     recipe = {key: value for key, value in said["recipe"].items() if key != "training"}
     assert TrainingRecipe.from_dict(recipe) == read_recipe(HERE / "recipes" / f"{folder.name}.json")
-    assert all(source["licence"] for source in said["data"]["sources"])
+    assert all(source["license"] for source in said["data"]["sources"])
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -18,16 +18,17 @@ import psutil
 import pytest
 from huggingface_hub import HfApi
 
-from sam_hub import catalog as records
-from sam_hub.catalog import list_pushes
-from sam_hub.demo.stocking import HERE, LABELS, demo_settings
-from sam_hub.evaluation.evaluating import read_gold, recompute
+from sam_hub.catalog.engine import Catalog, open_catalog
+from sam_hub.catalog.history import list_evaluations, list_merges, list_pushes
+from sam_hub.catalog.targets import get_target
+from sam_hub.config import load_settings
+from sam_hub.demo.setup import HERE, LABELS, demo_settings
+from sam_hub.evaluation.systems import read_gold, recompute
 from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.inspection import inspect
-from sam_hub.hub.server.process import start
-from sam_hub.jobs.place import Place
-from sam_hub.scratch import has_ended
-from sam_hub.settings import load_settings
+from sam_hub.local_hub.process import start
+from sam_hub.services.context import AppContext
+from sam_hub.tempdirs import has_ended
 from tests.end_to_end.by_keys import walk
 from tests.end_to_end.conftest import COMMAND, run_demo
 from tests.tmux import Tmux
@@ -36,8 +37,8 @@ Outcome = dict[str, Any]
 
 
 @pytest.fixture
-def catalog(outcome: Outcome, demo_home: Path) -> records.Catalog:
-    return records.open_catalog(f"sqlite:///{demo_home / 'demo' / 'catalog.db'}")
+def catalog(outcome: Outcome, demo_home: Path) -> Catalog:
+    return open_catalog(f"sqlite:///{demo_home / 'demo' / 'catalog.db'}")
 
 
 def test_it_tells_what_it_chose_scored_and_pushed(outcome: Outcome) -> None:
@@ -75,10 +76,10 @@ def test_no_file_tells_the_token_and_no_published_one_a_path(
     assert all((folder / "mergekit_config.yml").is_file() for folder in folders[-len(outcome["pushed"]) :])
 
 
-def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog: records.Catalog) -> None:
+def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog: Catalog) -> None:
     gold = read_gold(HERE / "target" / "test.jsonl", LABELS)
-    target = records.get_target(catalog, outcome["target"])
-    latest = {e.name: e for e in reversed(records.list_evaluations(catalog, target.id))}
+    target = get_target(catalog, outcome["target"])
+    latest = {e.name: e for e in reversed(list_evaluations(catalog, target.id))}
     for name, scores in outcome["scores"].items():
         again = recompute(catalog, latest[name], gold)
         assert (again.precision, again.recall, again.f1) == (
@@ -93,9 +94,9 @@ def test_merging_beats_the_untuned_base(outcome: Outcome) -> None:
 
 
 def test_merged_weights_equal_those_of_stock_mergekit(
-    outcome: Outcome, catalog: records.Catalog, tmp_path: Path
+    outcome: Outcome, catalog: Catalog, tmp_path: Path
 ) -> None:
-    for merge in records.list_merges(catalog):
+    for merge in list_merges(catalog):
         ours, stock = Path(merge.path), tmp_path / f"stock-{merge.id}"
         command = [
             "mergekit-yaml",
@@ -142,11 +143,11 @@ def test_pushed_models_load_with_plain_transformers_and_peft(
 
 
 def test_a_second_run_computes_nothing_again(
-    outcome: Outcome, environment: dict[str, str], catalog: records.Catalog
+    outcome: Outcome, environment: dict[str, str], catalog: Catalog
 ) -> None:
     def made() -> tuple[list, set]:
-        merges = records.list_merges(catalog)
-        ids = {i for e in records.list_evaluations(catalog, 1) for i in e.prediction_ids}
+        merges = list_merges(catalog)
+        ids = {i for e in list_evaluations(catalog, 1) for i in e.prediction_ids}
         return [(m.id, Path(m.path, "merge.json").stat().st_mtime) for m in merges], ids
 
     before = made()
@@ -213,10 +214,10 @@ def test_from_a_folder_of_text_to_a_pushed_model(home: Path, texts: Path, column
         terminal.wait_for("Experts 14")
         last = walk(terminal, texts, texts.parent / "gold.jsonl", name, f"sam-hub/{name}")
     assert f"/sam-hub/{name}" in last
-    with Place(load_settings(home=home, endpoint="embedded")) as place:
-        pushed = list_pushes(place.catalog)[0]
+    with AppContext(load_settings(home=home, endpoint="embedded")) as context:
+        pushed = list_pushes(context.catalog)[0]
         assert pushed.repo == f"sam-hub/{name}"
-        there = inspect(place.hub, pushed.repo)
+        there = inspect(context.hub, pushed.repo)
         assert (there.commit, there.verdict) == (pushed.commit, "usable")
         assert there.labels == ("person", "organization", "location")
 

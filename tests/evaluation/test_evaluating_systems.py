@@ -6,9 +6,13 @@ import json
 
 import pytest
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
+from sam_hub.catalog.experts import list_bases
+from sam_hub.catalog.history import list_evaluations, record_merge, record_selections
+from sam_hub.catalog.prediction_runs import entities_of, predictions_by_id
 from sam_hub.errors import CatalogError, InputError
-from sam_hub.evaluation.evaluating import (
+from sam_hub.evaluation.publication import publication_of
+from sam_hub.evaluation.systems import (
     System,
     evaluate,
     predict_with,
@@ -17,9 +21,8 @@ from sam_hub.evaluation.evaluating import (
     sam_systems,
     single_systems,
 )
-from sam_hub.evaluation.integration import integrate
-from sam_hub.evaluation.publication import publication_of
-from sam_hub.inference.asking import expert_model
+from sam_hub.evaluation.union import integrate
+from sam_hub.inference.cached_predict import expert_model
 from sam_hub.ner import Sentence
 from sam_hub.ner.scoring import score
 from tests import tiny_models
@@ -65,7 +68,7 @@ def test_scores_are_recorded_and_agree_with_the_kept_predictions(place, gold):
     systems = [*single_systems(place.catalog, place.experts[:2]), System("both", (one, two), "intersection")]
     results = evaluate(place.catalog, place.target, gold, systems, settings=place.settings)
     assert [r.name for r in results] == ["owner/base (untuned)", "owner/one", "owner/two", "both"]
-    kept = {e.name: e for e in records.list_evaluations(place.catalog, place.target.id)}
+    kept = {e.name: e for e in list_evaluations(place.catalog, place.target.id)}
     for result in results:
         row = kept[result.name]
         assert recompute(place.catalog, row, gold) == result.scores
@@ -74,20 +77,20 @@ def test_scores_are_recorded_and_agree_with_the_kept_predictions(place, gold):
             result.scores.recall,
             result.scores.f1,
         )
-    answers = [records.entities_of(kept_by(place, kept[name])) for name in ("owner/one", "owner/two")]
+    answers = [entities_of(kept_by(place, kept[name])) for name in ("owner/one", "owner/two")]
     assert results[-1].scores == score(gold, integrate(*answers, "intersection"))
     with pytest.raises(InputError, match="other sentences"):
         recompute(place.catalog, kept["both"], gold[:1])
 
 
-def kept_by(place, row) -> records.Prediction:
-    return records.predictions_by_id(place.catalog, row.prediction_ids)[0]
+def kept_by(place, row) -> tables.Prediction:
+    return predictions_by_id(place.catalog, row.prediction_ids)[0]
 
 
 def select(place, method: str, experts) -> None:
-    records.record_selections(
+    record_selections(
         place.catalog,
-        records.Selection(
+        tables.Selection(
             target_id=place.target.id,
             method=method,
             k=len(experts),
@@ -100,9 +103,9 @@ def select(place, method: str, experts) -> None:
 def merged(place, folder, experts, model: int = 0) -> None:
     """A merge of these experts in the catalog; any model will do for what is told here."""
     seed = sum(int(e.commit) for e in experts)
-    (base,) = records.list_bases(place.catalog)
+    (base,) = list_bases(place.catalog)
     inputs = [{"repo": e.repo, "commit": e.commit} for e in experts]
-    row = records.Merge(
+    row = tables.Merge(
         recipe_hash=f"{seed:064d}",
         method="ties",
         recipe={"base": {"repo": base.repo, "commit": base.commit}},
@@ -111,7 +114,7 @@ def merged(place, folder, experts, model: int = 0) -> None:
         weights_sha256=f"{seed + model:064d}",
         seconds=1.0,
     )
-    records.record_merge(place.catalog, row)
+    record_merge(place.catalog, row)
 
 
 def test_sam_is_the_union_of_both_merged_models(place, gold, tmp_path):
@@ -122,11 +125,11 @@ def test_sam_is_the_union_of_both_merged_models(place, gold, tmp_path):
     systems = sam_systems(place.catalog, place.target)
     assert [s.name for s in systems] == ["merged by similarity", "merged by sampling", "SaM (union)"]
     evaluate(place.catalog, place.target, gold, systems, settings=place.settings)
-    last = records.list_evaluations(place.catalog, place.target.id)[0]
-    first, second = records.predictions_by_id(place.catalog, last.prediction_ids)
+    last = list_evaluations(place.catalog, place.target.id)[0]
+    first, second = predictions_by_id(place.catalog, last.prediction_ids)
     plain = [Sentence(s.text) for s in gold]
     said = predict_with(place.catalog, place.target, plain, settings=place.settings)
-    assert said == integrate(records.entities_of(first), records.entities_of(second))
+    assert said == integrate(entities_of(first), entities_of(second))
 
 
 def test_where_both_rankings_agree_one_model_serves_both(place, gold, tmp_path):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from sam_hub.errors import UsageError
-from sam_hub.evaluation.integration import RULES, integrate
+from sam_hub.evaluation.union import RULES, integrate
 from sam_hub.ner import Sentence
 
 PLAIN = Sentence("Ann of New York City left")

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
 from sam_hub.catalog.corpora import define_target
+from sam_hub.catalog.experts import add_expert
+from sam_hub.catalog.history import list_evaluations, record_selections
+from sam_hub.catalog.prediction_runs import entities_of, predictions_by_id
+from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.errors import InputError, UsageError
-from sam_hub.evaluation.answering import Desk
 from sam_hub.evaluation.entity_typing import trust_in
-from sam_hub.evaluation.evaluating import evaluate, predict_with, read_gold, recompute, sam_systems
+from sam_hub.evaluation.predictor import Predictor
+from sam_hub.evaluation.systems import evaluate, predict_with, read_gold, recompute, sam_systems
 from sam_hub.ner import Sentence
 from tests.evaluation.test_evaluating_systems import GOLD, merged
 
@@ -31,8 +35,8 @@ def fair(place, tmp_path):
     for row in (place.target, target):
         for method, experts in (("similarity", [one, two]), ("sampling", [two, three])):
             chosen = [expert.ref for expert in experts]
-            selection = records.Selection(target_id=row.id, method=method, k=2, ranking=[], chosen=chosen)
-            records.record_selections(place.catalog, selection)
+            selection = tables.Selection(target_id=row.id, method=method, k=2, ranking=[], chosen=chosen)
+            record_selections(place.catalog, selection)
     merged(place, tmp_path, [one, two])
     merged(place, tmp_path, [two, three])
     return target
@@ -47,7 +51,7 @@ def answer(place, target, texts=TEXTS, types="auto", **more):
 def lose_the_base(place):
     """Its files are gone."""
     with place.catalog.writing() as session:
-        session.get(records.Base, 1).path = "/nowhere"
+        session.get(tables.Base, 1).path = "/nowhere"
 
 
 def spans(rows):
@@ -83,10 +87,10 @@ def test_labels_that_the_experts_learned_are_left_to_them(place, fair):
 
 def test_where_both_rankings_agree_the_answer_is_still_typed(place, fair, tmp_path):
     one, two, _ = place.experts
-    selection = records.Selection(
+    selection = tables.Selection(
         target_id=fair.id, method="sampling", k=2, ranking=[], chosen=[two.ref, one.ref]
     )
-    records.record_selections(place.catalog, selection)
+    record_selections(place.catalog, selection)
     *_, last = sam_systems(place.catalog, fair)
     assert (last.name, len(last.models), last.typed_by.repo) == (
         "SaM (union, base's types)",
@@ -116,12 +120,12 @@ def test_the_scores_can_be_computed_again(place, fair, tmp_path):
     gold = read_gold(file, NEW)
     systems = sam_systems(place.catalog, fair)
     results = evaluate(place.catalog, fair, gold, systems, settings=place.settings)
-    kept = {row.name: row for row in records.list_evaluations(place.catalog, fair.id)}
+    kept = {row.name: row for row in list_evaluations(place.catalog, fair.id)}
     assert {r.name: r.scores for r in results} == {
         name: recompute(place.catalog, row, gold) for name, row in kept.items()
     }
     # What it is made of stays named, so that a merge that is replaced makes it old.
-    rows = records.predictions_by_id(place.catalog, kept["SaM (union, base's types)"].prediction_ids)
+    rows = predictions_by_id(place.catalog, kept["SaM (union, base's types)"].prediction_ids)
     assert [row.base_id for row in rows] == [1, None, None, None, None]
     assert [len(row.labels) for row in rows] == [3, 2, 2, 3, 3]
 
@@ -137,15 +141,15 @@ def test_without_the_base_the_models_own_types_stand_unless_it_was_asked_for(pla
 def test_an_expert_that_is_updated_changes_no_answer_of_earlier_merges(place, fair):
     before = answer(place, fair)
     for expert in place.experts:
-        given = {name: getattr(expert, name) for name in records.ExpertCreate.model_fields}
-        records.add_expert(place.catalog, records.ExpertCreate(**{**given, "commit": "f" * 40}))
+        given = {name: getattr(expert, name) for name in tables.ExpertCreate.model_fields}
+        add_expert(place.catalog, tables.ExpertCreate(**{**given, "commit": "f" * 40}))
     assert answer(place, fair) == before
 
 
 def test_where_it_is_not_known_any_more_what_was_learned_the_models_types_stand(place, fair, tmp_path):
     own = answer(place, fair, types="model")
     for expert in place.experts[:2]:
-        records.execute_removal(place.catalog, records.plan_removal(place.catalog, expert.id, tmp_path))
+        execute_removal(place.catalog, plan_removal(place.catalog, expert.id, tmp_path))
     assert answer(place, fair) == own
     told = sam_systems(place.catalog, fair)[-1].typing.told
     assert told.startswith("The catalog no longer knows what owner/one@")
@@ -160,8 +164,8 @@ def test_a_merge_made_again_with_other_weights_is_typed_anew(place, fair, tmp_pa
     fresh = define_target(place.catalog, "again", Path(place.target.corpus_path), NEW)
     for method, experts in (("similarity", [one, two]), ("sampling", [two, three])):
         chosen = [expert.ref for expert in experts]
-        row = records.Selection(target_id=fresh.id, method=method, k=2, ranking=[], chosen=chosen)
-        records.record_selections(place.catalog, row)
+        row = tables.Selection(target_id=fresh.id, method=method, k=2, ranking=[], chosen=chosen)
+        record_selections(place.catalog, row)
     assert answer(place, fair) == answer(place, fresh) != before
 
 
@@ -181,7 +185,7 @@ def test_what_models_say_counts_where_they_learned_most_labels(learned, labels, 
 def test_with_enough_trust_the_models_types_stand(place, fair):
     """Those that were learned, that is: of the others the base has the say."""
     *_, system = sam_systems(place.catalog, fair)
-    desk = Desk(place.catalog, fair, place.settings)
+    desk = Predictor(place.catalog, fair, place.settings)
     sentences = [Sentence(text) for text in MANY]
     trusting = replace(system, typing=replace(system.typing, trust=100.0))
     typed, trusted = (desk.answer(s, sentences)[0] for s in (system, trusting))
@@ -189,7 +193,7 @@ def test_with_enough_trust_the_models_types_stand(place, fair):
     learned = {e.label for row in trusted for e in row} & {"person", "place"}
     assert learned
     own = desk.ask(system.models, sentences, system.typing.learned)
-    said = [[{*row} for row in records.entities_of(p)] for p in own.values()]
+    said = [[{*row} for row in entities_of(p)] for p in own.values()]
     for entities, *by_models in zip(trusted, *said, strict=True):
         for entity in entities:
             named = {

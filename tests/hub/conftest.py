@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.server.process import ServerProcess, start
+from sam_hub.hub.client import Hub
+from sam_hub.local_hub.process import ServerProcess, start
 
 CARD = """---
 license: mit
@@ -65,7 +65,7 @@ def write_adapter(
     }
     (folder / "adapter_config.json").write_text(json.dumps(config))
     metadata = {"schema": 1, "kind": "expert", "domain": "news", "labels": labels, "prompt_format": "b2ner"}
-    (folder / "sam_hub.json").write_text(json.dumps({**metadata, "base": base, "licence": "mit"}))
+    (folder / "sam_hub.json").write_text(json.dumps({**metadata, "base": base, "license": "mit"}))
     (folder / "README.md").write_text(CARD)
     return folder
 

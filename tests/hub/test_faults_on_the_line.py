@@ -21,15 +21,15 @@ from typing import Any
 
 import pytest
 
+from sam_hub.config import Settings
 from sam_hub.errors import DiskFull, HubError, NotFoundOnHub, SamHubError, UnusableModel
-from sam_hub.hub.connection import Hub, connect
-from sam_hub.hub.faults import explained
+from sam_hub.hub.client import Hub, connect
+from sam_hub.hub.download import plan_pull, pull
+from sam_hub.hub.errors import explained
 from sam_hub.hub.inspection import inspect
-from sam_hub.hub.pulling import plan_pull, pull
-from sam_hub.hub.pushing import plan_push, push
 from sam_hub.hub.search import search
-from sam_hub.hub.server.process import start
-from sam_hub.settings import Settings
+from sam_hub.hub.upload import plan_push, push
+from sam_hub.local_hub.process import start
 from tests.hub.conftest import publish
 from tests.hub.faulty import Fault, FaultyLine, faulty_line
 
@@ -112,8 +112,8 @@ def test_a_reset_in_the_middle_of_a_file(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.pulling import plan_pull, pull
+from sam_hub.hub.client import Hub
+from sam_hub.hub.download import plan_pull, pull
 endpoint, token, cache, models = sys.argv[1:]
 hub = Hub(endpoint, token, Path(cache))
 pull(hub, plan_pull(hub, "acme/news", "main", Path(models)), lambda *_: os.kill(os.getpid(), signal.SIGKILL))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sam_hub.errors import InputError, NotFoundOnHub, UnusableModel, UsageError
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 from sam_hub.hub.inspection import inspect
 from sam_hub.hub.search import search
 from tests.hub.conftest import publish, write_adapter
@@ -19,19 +19,19 @@ def test_experts_are_found_by_base_and_labels(hub: Hub, adapter: Path) -> None:
     (adapter / "README.md").write_text("---\nlicense: mit\nbase_model: other/base\n---\n")
     publish(hub, adapter, "acme/elsewhere")
     [found] = search(hub, base="acme/base", labels=["Person"])
-    assert (found.repo, found.commit, found.licence, found.base) == ("acme/news", commit, "mit", "acme/base")
+    assert (found.repo, found.commit, found.license, found.base) == ("acme/news", commit, "mit", "acme/base")
     assert found.labels == ("person", "location")
     assert [model.repo for model in search(hub, "elsewhere")] == ["acme/elsewhere"]
     assert search(hub, labels=["chemical"]) == []
 
 
-def test_experts_are_found_by_library_and_licence_and_sorted(hub: Hub, adapter: Path) -> None:
+def test_experts_are_found_by_library_and_license_and_sorted(hub: Hub, adapter: Path) -> None:
     publish(hub, adapter, "acme/first")
     publish(hub, adapter, "acme/second")
     hub.api().hf_hub_download("acme/first", "adapter_config.json", cache_dir=hub.cache_dir)
     found = lambda **filters: [model.repo for model in search(hub, **filters)]  # noqa: E731
-    assert found(library="peft", licence="mit") == ["acme/second", "acme/first"]
-    assert found(library="transformers") == found(licence="apache-2.0") == []
+    assert found(library="peft", license="mit") == ["acme/second", "acme/first"]
+    assert found(library="transformers") == found(license="apache-2.0") == []
     assert found(sort="downloads") == ["acme/first", "acme/second"]
     with pytest.raises(UsageError, match="can't be sorted by 'beauty'"):
         search(hub, sort="beauty")
@@ -60,7 +60,7 @@ def test_an_expert_tells_what_it_is(hub: Hub, adapter: Path) -> None:
         4.0,
     )
     assert (seen.labels, seen.prompt_format, seen.domain) == (("person", "location"), "b2ner", "news")
-    assert (seen.licence, seen.target_modules, seen.verdict) == ("mit", ("q_proj",), "usable")
+    assert (seen.license, seen.target_modules, seen.verdict) == ("mit", ("q_proj",), "usable")
     assert seen.size == sum(file.stat().st_size for file in adapter.iterdir())
 
 

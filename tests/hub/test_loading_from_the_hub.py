@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.pulling import plan_pull, pull
-from sam_hub.hub.pushing import plan_push, push
+from sam_hub.hub.client import Hub
+from sam_hub.hub.download import plan_pull, pull
+from sam_hub.hub.upload import plan_push, push
 from tests.tiny_models import tiny_adapter, tiny_base
 
 LOAD_BASE = """

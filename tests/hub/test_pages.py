@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 from tests.hub.conftest import publish
 
 CARD = """---

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sam_hub.errors import NotFoundOnHub
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.pulling import plan_pull, pull
+from sam_hub.hub.client import Hub
+from sam_hub.hub.download import plan_pull, pull
 from tests.hub.conftest import publish
 
 

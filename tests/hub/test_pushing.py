@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.pushing import plan_push, push
+from sam_hub.hub.client import Hub
+from sam_hub.hub.upload import plan_push, push
 
 
 def test_a_new_model_is_private_and_one_commit(hub: Hub, adapter: Path) -> None:

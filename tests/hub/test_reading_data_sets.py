@@ -8,7 +8,7 @@ import pytest
 
 from sam_hub.errors import InputError, NotFoundOnHub
 from sam_hub.hub.card_text import named_datasets, prose
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 from sam_hub.hub.datasets import MOST_BYTES, read_dataset, train_files
 from sam_hub.hub.file_rules import RemoteFile
 

@@ -14,9 +14,9 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import get_session
 
 from sam_hub.errors import InputError
-from sam_hub.hub.connection import Hub
+from sam_hub.hub.client import Hub
 from sam_hub.hub.embedded import serve_here
-from sam_hub.hub.server.process import ServerProcess, start
+from sam_hub.local_hub.process import ServerProcess, start
 from tests.hub.conftest import publish
 
 
@@ -28,7 +28,7 @@ def test_a_taken_port_is_one_clear_message(server: ServerProcess, tmp_path: Path
 
 def test_the_command_says_that_a_port_is_taken(server: ServerProcess, tmp_path: Path) -> None:
     port = server.endpoint.rsplit(":", 1)[1]
-    command = [sys.executable, "-m", "sam_hub.hub.server", "--root", str(tmp_path / "x"), "--port", port]
+    command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(tmp_path / "x"), "--port", port]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.strip().count("\n") == 0
@@ -36,7 +36,7 @@ def test_the_command_says_that_a_port_is_taken(server: ServerProcess, tmp_path: 
 
 
 def test_addresses_beyond_this_machine_are_not_served(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sam_hub.hub.server", "--root", str(tmp_path), "--host", "0.0.0.0"]
+    command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(tmp_path), "--host", "0.0.0.0"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, "loopback only" in run.stderr) == (1, True)
 
@@ -73,7 +73,7 @@ def test_a_killed_hub_keeps_what_was_committed(
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_the_hub_dies_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from sam_hub.hub.server.process import start\n"
+        "import sys, time; from pathlib import Path; from sam_hub.local_hub.process import start\n"
         "print(start(Path(sys.argv[1])).process.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(

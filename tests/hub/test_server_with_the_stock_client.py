@@ -17,8 +17,8 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import get_session
 
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.server.storage import Storage
+from sam_hub.hub.client import Hub
+from sam_hub.local_hub.storage import Storage
 from tests.hub.conftest import publish
 
 

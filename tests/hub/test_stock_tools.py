@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.hub.server.process import ServerProcess
+from sam_hub.local_hub.process import ServerProcess
 from tests import tiny_models
 
 

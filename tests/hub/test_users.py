@@ -9,10 +9,10 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.server.answers import Refusal
-from sam_hub.hub.server.process import ServerProcess
-from sam_hub.hub.server.tokens import Tokens
+from sam_hub.hub.client import Hub
+from sam_hub.local_hub.answers import Refusal
+from sam_hub.local_hub.process import ServerProcess
+from sam_hub.local_hub.tokens import Tokens
 from tests.hub.conftest import publish
 
 

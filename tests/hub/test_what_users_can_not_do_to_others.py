@@ -15,12 +15,12 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from sam_hub.errors import HubError
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.pushing import plan_push, push
+from sam_hub.hub.client import Hub
 from sam_hub.hub.search import search
-from sam_hub.hub.server.process import ServerProcess
-from sam_hub.hub.server.storage import Storage
-from sam_hub.hub.server.tokens import Tokens
+from sam_hub.hub.upload import plan_push, push
+from sam_hub.local_hub.process import ServerProcess
+from sam_hub.local_hub.storage import Storage
+from sam_hub.local_hub.tokens import Tokens
 from tests.hub.conftest import publish
 
 Api = Callable[[str], HfApi]

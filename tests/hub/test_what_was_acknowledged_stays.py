@@ -14,8 +14,8 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from sam_hub.hub.connection import Hub
-from sam_hub.hub.server.process import ServerProcess, start
+from sam_hub.hub.client import Hub
+from sam_hub.local_hub.process import ServerProcess, start
 
 COMMITS = 50
 REPO = "local/much-written"
@@ -111,7 +111,7 @@ def test_two_that_commit_at_once_without_a_parent_lose_nothing(both: list[HfApi]
 def test_what_no_commit_names_is_collected_a_day_later(tmp_path: Path) -> None:
     import os
 
-    from sam_hub.hub.server.storage import Storage
+    from sam_hub.local_hub.storage import Storage
 
     with start(tmp_path / "hub") as server:
         api = api_of(server, tmp_path / "cache")

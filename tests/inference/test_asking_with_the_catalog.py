@@ -9,13 +9,15 @@ from dataclasses import replace
 
 import pytest
 
-from sam_hub import catalog as records
-from sam_hub.catalog import open_catalog
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.experts import add_base, add_expert, get_expert
+from sam_hub.catalog.prediction_runs import entities_of
+from sam_hub.config import Settings
 from sam_hub.errors import InputError
-from sam_hub.inference.asking import Model, ask, base_model, base_of, expert_model, sample_key
+from sam_hub.inference.cached_predict import Model, ask, base_model, base_of, expert_model, sample_key
 from sam_hub.inference.prediction import predict
 from sam_hub.ner import Sentence
-from sam_hub.settings import Settings
 from tests import tiny_models
 from tests.passes import counting
 
@@ -42,7 +44,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def base(catalog, folder):
-    row = records.Base(
+    row = tables.Base(
         repo="owner/base",
         commit="0" * 40,
         weights_sha256=SHA,
@@ -52,7 +54,7 @@ def base(catalog, folder):
         parameter_count=1,
         path=str(folder),
     )
-    return records.add_base(catalog, row)
+    return add_base(catalog, row)
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def add(catalog, base, folder, tmp_path):
             "base_sha256": SHA,
             "path": str(path),
         }
-        return records.add_expert(catalog, records.ExpertCreate(**(values | given)))
+        return add_expert(catalog, tables.ExpertCreate(**(values | given)))
 
     return add_one
 
@@ -98,9 +100,9 @@ def test_an_answer_is_the_models_own_and_is_kept(catalog, base, add, asked, sett
     expert = expert_model(catalog, add("one", 1))
     found, _ = asked(base_model(base), expert)
     loaded = load_model(base_model(base).folder, device="cpu", dtype="float32")
-    assert records.entities_of(found["owner/base"]) == predict(loaded, SENTENCES, LABELS).entities
+    assert entities_of(found["owner/base"]) == predict(loaded, SENTENCES, LABELS).entities
     with with_adapter(loaded, expert.adapter) as ready:
-        assert records.entities_of(found["owner/one"]) == predict(ready, SENTENCES, LABELS).entities
+        assert entities_of(found["owner/one"]) == predict(ready, SENTENCES, LABELS).entities
     assert found["owner/one"].expert_id == expert.id
     assert found["owner/base"].base_id == base.id
 
@@ -164,7 +166,7 @@ def questions(catalog, base, add, folder, settings):
     expert = add("one", 1, base_sha256=None)  # its base is found by its name
 
     def ask_expert(*texts: str, labels=LABELS, number_type="float32", **options) -> int:
-        model = expert_model(catalog, records.get_expert(catalog, expert.id))
+        model = expert_model(catalog, get_expert(catalog, expert.id))
         changed = settings.model_copy(update={"dtype": number_type})
         with counting(folder, {"one": model.adapter}) as passes:
             ask(catalog, [model], [Sentence(t) for t in texts], labels, settings=changed, **options)
@@ -184,7 +186,7 @@ def test_a_text_that_stands_twice_is_asked_once_and_answered_twice(catalog, base
     with counting(folder, {}) as passes:
         found = ask(catalog, [base_model(base)], repeated, LABELS, settings=settings)
     assert passes.questions == {"base": 2}
-    first, _, again = records.entities_of(found["owner/base"])
+    first, _, again = entities_of(found["owner/base"])
     assert first == again
 
 
@@ -222,10 +224,10 @@ def test_an_expert_is_asked_again_when_its_base_is_another_one_now(questions, ca
     pinned = expert_model(catalog, add("pinned", 2))
     assert questions("Ann met Bob", "Hi") == 2
     newer = base.model_dump(exclude={"id"}) | {"commit": "1" * 40, "weights_sha256": "c" * 64}
-    records.add_base(catalog, records.Base(**newer))
+    add_base(catalog, tables.Base(**newer))
     assert questions("Ann met Bob", "Hi") == 2
     assert questions("Ann met Bob", "Hi") == 0
-    assert expert_model(catalog, records.get_expert(catalog, "pinned")) == pinned  # by its weights
+    assert expert_model(catalog, get_expert(catalog, "pinned")) == pinned  # by its weights
 
 
 def test_another_commit_of_an_expert_is_asked_for_itself(asked, catalog, add):
@@ -268,7 +270,7 @@ def test_the_format_and_the_counts_of_free_answers_are_kept_whole(catalog, base,
     kept = ask(catalog, [model], SENTENCES, LABELS, settings=settings, free=True)[model.name]
     loaded = load_model(folder, device="cpu", dtype="float32")
     whole = predict(loaded, SENTENCES, LABELS, free=True)
-    assert records.entities_of(kept) == whole.entities
+    assert entities_of(kept) == whole.entities
     assert kept.parse_failures == whole.parse_failures
     assert kept.misaligned == {name: getattr(whole, name) for name in kept.misaligned}
     assert set(kept.misaligned) == {"out_of_order", "repeated", "invented", "unknown_label"}
@@ -306,14 +308,12 @@ def test_a_sample_is_known_by_its_sentences_and_the_labels_in_order():
 def test_a_model_has_left_memory_when_the_next_is_loaded(
     catalog, base, add, folder, settings, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sam_hub.inference import asking
+    from sam_hub.inference import cached_predict
     from sam_hub.inference.models import load_model
 
     second = {"repo": "owner/other", "weights_sha256": "c" * 64, "path": str(tmp_path / "other")}
     shutil.copytree(folder, tmp_path / "other")
-    other = base_model(
-        records.add_base(catalog, records.Base(**{**base.model_dump(exclude={"id"}), **second}))
-    )
+    other = base_model(add_base(catalog, tables.Base(**{**base.model_dump(exclude={"id"}), **second})))
     loaded: list[weakref.ref] = []
 
     def load(*given, **options):
@@ -322,7 +322,7 @@ def test_a_model_has_left_memory_when_the_next_is_loaded(
         loaded.append(weakref.ref(found.model))
         return found
 
-    monkeypatch.setattr(asking, "load_model", load)
+    monkeypatch.setattr(cached_predict, "load_model", load)
     gc.disable()  # nothing may wait for it
     try:
         ask(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam_hub.inference.cloze import OPENING, SUBJECT, WAYS, choose, log_shares, prior_of, score_labels
+from sam_hub.inference.label_scores import OPENING, SUBJECT, WAYS, choose, log_shares, prior_of, score_labels
 from sam_hub.inference.models import LoadedModel, load_model
 
 LABELS = ("person", "academic journal", "event", "university")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sam_hub.inference import columns, decoding, memory
-from sam_hub.inference.columns import by_columns
+from sam_hub.inference import decoding, fast_linear, prefix_kv_cache
 from sam_hub.inference.decoding import decode
+from sam_hub.inference.fast_linear import by_columns
 from sam_hub.inference.models import LoadedModel, load_model
 from tests import tiny_models
 
@@ -54,7 +54,7 @@ def test_no_setting_of_memory_or_guesses_changes_an_answer(loaded, expected, mon
     """Rows that wait for a place, memory that must grow, passes of one question, no guesses, and many."""
     for name, value in setting.items():
         monkeypatch.setattr(decoding, name, value)
-        monkeypatch.setattr(memory, name, value, raising=False)
+        monkeypatch.setattr(prefix_kv_cache, name, value, raising=False)
     told = {}
     assert ours(loaded, on_finished=told.__setitem__) == expected
     assert [told[number] for number in range(len(QUESTIONS))] == expected
@@ -111,7 +111,7 @@ def test_a_linear_layer_by_columns_gives_the_same_and_is_itself_again_afterwards
         assert torch.allclose(layer(given), own, atol=1e-5)
     assert "forward" not in vars(layer)
     assert torch.equal(layer(given), own)
-    assert columns.MOST < 400
+    assert fast_linear.MOST < 400
 
 
 def test_the_model_attends_as_before_when_the_answers_are_there(loaded):

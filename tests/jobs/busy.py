@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam_hub.errors import InputError
-from sam_hub.jobs.work import Say, Watch, Work
+from sam_hub.jobs.task import Log, OnProgress, Task
 
 if TYPE_CHECKING:
-    from sam_hub.jobs.place import Place
-    from sam_hub.settings import Settings
+    from sam_hub.config import Settings
+    from sam_hub.services.context import AppContext
 
 SLEEP = "import time; time.sleep({seconds})"
 
 
 @dataclass(frozen=True)
-class Busy(Work):
+class Busy(Task):
     """Compute for ``seconds``, and report ``events_per_second``. It has no kind, and goes by its full name.
 
     Args:
@@ -32,7 +32,7 @@ class Busy(Work):
             a process' children finds them.
     """
 
-    ROOM: ClassVar[str] = "compute"
+    QUEUE: ClassVar[str] = "compute"
 
     seconds: float = 10
     events_per_second: int = 20
@@ -46,7 +46,7 @@ class Busy(Work):
         """A few words for lists."""
         return "busy"
 
-    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+    def run(self, context: AppContext, watch: OnProgress, say: Log) -> dict[str, Any]:
         """Compute."""
         if self.ignore_sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -71,7 +71,7 @@ class Busy(Work):
         """How often it reports."""
         return max(1, round(self.seconds * self.events_per_second))
 
-    def _compute(self, watch: Watch, say: Say) -> int:
+    def _compute(self, watch: OnProgress, say: Log) -> int:
         total, began = 0, time.monotonic()
         for event in range(1, self.events + 1):
             while time.monotonic() - began < event * self.seconds / self.events:
@@ -83,7 +83,7 @@ class Busy(Work):
                 raise InputError(self.fail, "Take another one.")
         return total
 
-    def sweep(self, settings: Settings) -> None:
+    def clean_up(self, settings: Settings) -> None:
         """The half-written file of a process that was killed."""
         self._remove_what_is_half()
 

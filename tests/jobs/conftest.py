@@ -10,12 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sam_hub.catalog import ENDED, Catalog, Job, get_job, list_jobs, open_catalog
-from sam_hub.jobs.following import progress_of
+from sam_hub.catalog.engine import Catalog, open_catalog
+from sam_hub.catalog.jobs import ENDED, get_job, list_jobs
+from sam_hub.catalog.tables import Job
+from sam_hub.config import Settings
 from sam_hub.jobs.process import is_alive
-from sam_hub.jobs.queue import cancel, submit
-from sam_hub.jobs.work import Work
-from sam_hub.settings import Settings
+from sam_hub.jobs.progress import progress_of
+from sam_hub.jobs.scheduler import cancel, submit
+from sam_hub.jobs.task import Task
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Queue:
     catalog: Catalog
     settings: Settings
 
-    def submit(self, work: Work) -> int:
+    def submit(self, work: Task) -> int:
         return submit(self.catalog, self.settings, work).id or 0
 
     def cancel(self, job_id: int) -> Job:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from sam_hub.catalog import ExpertCreate, add_expert, open_catalog
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.experts import add_expert
+from sam_hub.catalog.tables import ExpertCreate
+from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, SamHubError
 from sam_hub.jobs.clerk import Clerk
 from sam_hub.jobs.inquiries import Card, Inquiry, MergeMethods, PlanRemoval, PlanUpdate
 from sam_hub.jobs.process import environment
-from sam_hub.settings import Settings
 
 
 @dataclass(frozen=True)

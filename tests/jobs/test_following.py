@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from sam_hub.config import Settings
 from sam_hub.jobs.folder import LOG, PROGRESS, job_folder
-from sam_hub.jobs.following import Progress, Reporter, log_tail, progress_of
-from sam_hub.settings import Settings
+from sam_hub.jobs.progress import Progress, Reporter, log_tail, progress_of
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, until
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sam_hub.config import Settings
 from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.search import search
-from sam_hub.jobs.place import Place
-from sam_hub.settings import Settings
+from sam_hub.services.context import AppContext
 
 
 @pytest.fixture
@@ -23,18 +23,18 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_the_embedded_hub_is_started_anew_where_it_has_ended(settings: Settings):
-    place = Place(settings)
-    first = place.hub
+    context = AppContext(settings)
+    first = context.hub
     assert search(first) == []
     server = psutil.Process(json.loads((settings.hub / "server.json").read_text())["pid"])
     server.terminate()  # in order, as it ends by itself when idle
     server.wait(10)
-    assert search(place.hub) == []
-    assert place.hub == first  # the address that was printed holds, and so does the token
+    assert search(context.hub) == []
+    assert context.hub == first  # the address that was printed holds, and so does the token
 
 
 def test_only_the_owner_reads_where_the_hub_is_and_its_token(settings: Settings):
-    token = Place(settings).hub.token
+    token = AppContext(settings).hub.token
     assert {
         file.name: file.stat().st_mode & 0o777
         for file in settings.hub.rglob("*")

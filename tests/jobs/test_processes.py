@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
-from sam_hub.catalog import Job, add_job
+from sam_hub.catalog.jobs import add_job
+from sam_hub.catalog.tables import Job
+from sam_hub.config import Settings
 from sam_hub.hub.embedded import shared_hub, stop_shared_hub
-from sam_hub.jobs.following import log_tail, progress_of
 from sam_hub.jobs.process import is_alive, start
-from sam_hub.jobs.queue import dispatch
-from sam_hub.scratch import has_ended
-from sam_hub.settings import Settings
+from sam_hub.jobs.progress import log_tail, progress_of
+from sam_hub.jobs.scheduler import dispatch
+from sam_hub.tempdirs import has_ended
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, family_of, until
 from tests.jobs.works import Download, Stubborn, UseHub
@@ -32,7 +33,7 @@ def is_gone(process: psutil.Process) -> bool:
 
 
 def record_of(work: Busy, **given) -> Job:
-    return Job(kind=work.kind, title="busy", arguments=work.arguments(), room=work.ROOM, **given)
+    return Job(kind=work.kind, title="busy", arguments=work.arguments(), queue=work.QUEUE, **given)
 
 
 @pytest.fixture
@@ -133,9 +134,9 @@ def test_a_process_of_which_nobody_knows_does_nothing(queue: Queue):
 def test_the_one_who_submitted_is_killed_and_the_job_goes_on(queue: Queue):
     code = """
         import sys, time
-        from sam_hub.catalog import open_catalog
-        from sam_hub.jobs.queue import submit
-        from sam_hub.settings import Settings
+        from sam_hub.catalog.engine import open_catalog
+        from sam_hub.jobs.scheduler import submit
+        from sam_hub.config import Settings
         from tests.jobs.busy import Busy
         settings = Settings(home=sys.argv[1], offline=True)
         with open_catalog(settings.catalog_url) as catalog:
@@ -175,7 +176,7 @@ def test_the_hub_that_a_job_started_for_all_survives_its_cancel(queue: Queue):
     number = shared.submit(UseHub())
     try:
         family = family_of(shared.at_work(number))
-        (hub,) = [process for process in family if "sam_hub.hub.server" in process.cmdline()]
+        (hub,) = [process for process in family if "sam_hub.local_hub" in process.cmdline()]
         began = time.monotonic()
         assert shared.cancel(number).state == "cancelled"
         assert time.monotonic() - began < 4

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sam_hub.catalog import Job, add_job, list_jobs, open_catalog
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.jobs import add_job, list_jobs
+from sam_hub.catalog.tables import Job
+from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, UsageError
 from sam_hub.jobs.folder import LOG, job_folder
-from sam_hub.jobs.following import Progress, log_tail, progress_of
 from sam_hub.jobs.process import is_alive
-from sam_hub.jobs.queue import dispatch, forget, retry, submit
-from sam_hub.settings import Settings
+from sam_hub.jobs.progress import Progress, log_tail, progress_of
+from sam_hub.jobs.scheduler import dispatch, forget, retry, submit
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, until
 from tests.jobs.works import Download, Unforeseen, Unsweepable, UseToken
@@ -43,9 +45,9 @@ def test_one_computes_and_two_download_the_others_wait_and_follow_by_themselves(
 
     def all_done() -> bool:
         jobs = list_jobs(queue.catalog)  # reads: no look at the queue starts anything here
-        for room in most:
-            running = [job for job in jobs if job.room == room and job.state == "running"]
-            most[room] = max(most[room], len(running))
+        for name in most:
+            running = [job for job in jobs if job.queue == name and job.state == "running"]
+            most[name] = max(most[name], len(running))
         return all(job.state == "done" for job in jobs)
 
     until(all_done)
@@ -55,7 +57,7 @@ def test_one_computes_and_two_download_the_others_wait_and_follow_by_themselves(
 def test_many_who_look_at_once_start_a_job_once(queue: Queue):
     work = Busy(seconds=0.2)
     job = add_job(
-        queue.catalog, Job(kind=work.kind, title="once", arguments=work.arguments(), room="compute")
+        queue.catalog, Job(kind=work.kind, title="once", arguments=work.arguments(), queue="compute")
     )
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: dispatch(queue.catalog, queue.settings), range(8)))
@@ -98,7 +100,7 @@ def test_a_bug_is_told_with_the_path_of_the_log_which_holds_the_traceback(queue:
 
 
 def test_a_job_of_another_version_fails_with_what_to_do(queue: Queue):
-    job = add_job(queue.catalog, Job(kind="levitate", title="levitate", arguments={}, room="local"))
+    job = add_job(queue.catalog, Job(kind="levitate", title="levitate", arguments={}, queue="local"))
     dispatch(queue.catalog, queue.settings)
     job = queue.ended(job.id)
     assert (job.state, job.error_title) == ("failed", "There is no work 'levitate'")

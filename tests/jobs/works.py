@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sam_hub.jobs.work import Say, Watch, Work
+from sam_hub.jobs.task import Log, OnProgress, Task
 from tests.jobs.busy import Busy
 
 if TYPE_CHECKING:
-    from sam_hub.jobs.place import Place
-    from sam_hub.settings import Settings
+    from sam_hub.config import Settings
+    from sam_hub.services.context import AppContext
 
 
 @dataclass(frozen=True)
 class Download(Busy):
     """Busy in the room of downloads."""
 
-    ROOM: ClassVar[str] = "network"
+    QUEUE: ClassVar[str] = "network"
 
 
 @dataclass(frozen=True)
-class Unforeseen(Work):
+class Unforeseen(Task):
     """Has a bug."""
 
-    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+    def run(self, context: AppContext, watch: OnProgress, say: Log) -> dict[str, Any]:
         """Divide."""
         return {"result": 1 / 0}
 
@@ -37,43 +37,43 @@ class Unforeseen(Work):
 class Unsweepable(Busy):
     """Left something that can't be deleted."""
 
-    def sweep(self, settings: Settings) -> None:
+    def clean_up(self, settings: Settings) -> None:
         """Fail, as a folder of somebody else does."""
         (settings.home / "not there").unlink()
 
 
 @dataclass(frozen=True)
-class UseToken(Work):
+class UseToken(Task):
     """Uses the token, and tells no more of it than its length."""
 
-    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+    def run(self, context: AppContext, watch: OnProgress, say: Log) -> dict[str, Any]:
         """Say as much as a work may say of its settings."""
-        say(f"with {place.settings!r}")
+        say(f"with {context.settings!r}")
         watch("use the token", 1, 1)
-        return {"length": len(place.settings.token or "")}
+        return {"length": len(context.settings.token or "")}
 
 
 @dataclass(frozen=True)
-class UseHub(Work):
+class UseHub(Task):
     """Is the first that needs the Hub which a home shares, and so starts it."""
 
-    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+    def run(self, context: AppContext, watch: OnProgress, say: Log) -> dict[str, Any]:
         """Start it, and go on."""
         from sam_hub.hub.embedded import shared_hub
 
-        endpoint, _ = shared_hub(Path(place.settings.hub))
+        endpoint, _ = shared_hub(Path(context.settings.hub))
         watch(endpoint, 0, 1)
         time.sleep(60)
         return {}
 
 
 @dataclass(frozen=True)
-class Stubborn(Work):
+class Stubborn(Task):
     """When asked to end, starts a process in a session of its own, and stays."""
 
     file: str
 
-    def run(self, place: Place, watch: Watch, say: Say) -> dict[str, Any]:
+    def run(self, context: AppContext, watch: OnProgress, say: Log) -> dict[str, Any]:
         """Wait to be asked."""
         watch("wait", 0, 1)
         try:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sam_hub.errors import UnusableModel, UsageError
-from sam_hub.merging.as_adapter import as_adapter
-from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.lora_extraction import as_adapter
+from sam_hub.merging.plan import plan_merge, run_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from tests import tiny_models
 

@@ -11,7 +11,7 @@ import pytest
 
 from sam_hub.errors import DiskFull, UnusableModel
 from sam_hub.merging.checks import Report, check
-from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.plan import plan_merge, run_merge
 from sam_hub.merging.recipe import make_recipe, pin
 from tests import tiny_models
 
@@ -247,7 +247,7 @@ def test_an_expert_with_another_tokenizer_is_refused(tiny_base: Path, tiny_adapt
 
 
 @pytest.mark.parametrize(
-    ("licences", "said"),
+    ("licenses", "said"),
     [
         (("apache-2.0", "mit"), None),
         (("apache-2.0", "cc-by-nc-4.0"), "may not be used commercially"),
@@ -256,18 +256,18 @@ def test_an_expert_with_another_tokenizer_is_refused(tiny_base: Path, tiny_adapt
         (("cc-by-sa-4.0", "cc-by-sa-4.0"), None),
     ],
 )
-def test_licences_that_do_not_go_together_give_a_warning(
-    tiny_base: Path, tmp_path: Path, licences: tuple[str, str], said: str | None
+def test_licenses_that_do_not_go_together_give_a_warning(
+    tiny_base: Path, tmp_path: Path, licenses: tuple[str, str], said: str | None
 ) -> None:
     experts = [tiny_models.tiny_adapter(tiny_base, tmp_path / f"expert{n}", seed=n) for n in (1, 2)]
-    for expert, licence in zip(experts, licences, strict=True):
-        edit(expert / "sam_hub.json", licence=licence)
+    for expert, license in zip(experts, licenses, strict=True):
+        edit(expert / "sam_hub.json", license=license)
     warnings = report(tiny_base, *experts).warnings
     assert [said in str(warning) for warning in warnings] == ([True] if said else [])
 
 
-def test_an_expert_without_a_licence_is_noted(tiny_base: Path, tiny_adapter: Path) -> None:
-    edit(tiny_adapter / "sam_hub.json", licence=None)
+def test_an_expert_without_a_license_is_noted(tiny_base: Path, tiny_adapter: Path) -> None:
+    edit(tiny_adapter / "sam_hub.json", license=None)
     assert any(
-        "No licence is recorded for acme/expert" in note for note in report(tiny_base, tiny_adapter).notes
+        "No license is recorded for acme/expert" in note for note in report(tiny_base, tiny_adapter).notes
     )

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from sam_hub.merging.configuration import FILE_NAME, to_mergekit
-from sam_hub.merging.merge import plan_merge, run_merge
 from sam_hub.merging.methods import base_role, default_parameters, has_weights, known_methods
+from sam_hub.merging.plan import plan_merge, run_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from tests import tiny_models
 
@@ -82,7 +82,7 @@ def in_this_process(recipe: Recipe, folder: Path, cache: Path) -> tuple[bytes, b
     from mergekit.merge import run_merge as mergekit_run
     from mergekit.options import MergeOptions
 
-    from sam_hub.merging.streaming import merge_to
+    from sam_hub.merging.run import merge_to
 
     LoaderCache.loaders.clear()
     folder.mkdir()
@@ -179,7 +179,7 @@ def test_a_large_result_is_written_in_shards_that_load_as_one_model(
 ) -> None:
     from transformers import AutoModelForCausalLM
 
-    from sam_hub.merging.streaming import merge_to, save_config
+    from sam_hub.merging.run import merge_to, save_config
 
     recipe = make_recipe(pin(tiny_base), [pin(path) for path in tiny_experts])
     whole, shards = tmp_path / "whole", tmp_path / "shards"

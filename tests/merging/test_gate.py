@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sam_hub.errors import UnusableModel
-from sam_hub.merging.gate import LABELS, SENTENCES, inspect, require_passed, verdict_of
-from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.plan import plan_merge, run_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
+from sam_hub.merging.sanity_check import LABELS, SENTENCES, inspect, require_passed, verdict_of
 from sam_hub.ner.formats import get_format
 
 

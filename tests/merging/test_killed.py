@@ -12,14 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from sam_hub.merging.merge import is_merged, merge_folder, plan_merge, run_merge
+from sam_hub.merging.plan import is_merged, merge_folder, plan_merge, run_merge
 from sam_hub.merging.recipe import make_recipe, pin
 from tests import tiny_models
 
 MERGE = """
 import sys
 from pathlib import Path
-from sam_hub.merging.merge import merge_folder, plan_merge, run_merge
+from sam_hub.merging.plan import merge_folder, plan_merge, run_merge
 from sam_hub.merging.recipe import make_recipe, pin
 merges, base, *experts = map(Path, sys.argv[1:])
 recipe = make_recipe(pin(base), [pin(expert) for expert in experts])

@@ -132,7 +132,7 @@ def test_a_merge_is_planned_without_torch(
     program = """
 import sys
 from pathlib import Path
-from sam_hub.merging.merge import plan_merge
+from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
 out, base, *experts = map(Path, sys.argv[1:])
 plan = plan_merge(make_recipe(pin(base), [pin(path) for path in experts]), out)

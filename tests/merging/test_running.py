@@ -20,7 +20,7 @@ import pytest
 
 from sam_hub.errors import SamHubError, UnusableModel, UsageError
 from sam_hub.hub.weights import file_sha256, read_header
-from sam_hub.merging.merge import (
+from sam_hub.merging.plan import (
     RECORD,
     MergePlan,
     Progress,
@@ -122,7 +122,7 @@ def started(recipe: Recipe, merges: Path, cwd: Path) -> subprocess.Popen[bytes]:
 
     (cwd / "recipe.json").write_text(json.dumps(to_json(recipe)))
     code = (
-        "import json; from pathlib import Path; from sam_hub.merging.merge import *;"
+        "import json; from pathlib import Path; from sam_hub.merging.plan import *;"
         "from sam_hub.merging.recipe import from_json;"
         "recipe = from_json(json.loads(Path('recipe.json').read_text()));"
         f"run_merge(plan_merge(recipe, merge_folder(recipe, Path({str(merges)!r}))))"
@@ -178,7 +178,7 @@ def test_after_a_kill_the_next_merge_succeeds(recipe: Recipe, tmp_path: Path) ->
 AT_ONCE = """
 import sys
 from pathlib import Path
-from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.plan import plan_merge, run_merge
 from sam_hub.merging.recipe import make_recipe, pin
 out, base, *experts = map(Path, sys.argv[1:])
 plan = plan_merge(make_recipe(pin(base, "acme/base"), [pin(path, f"acme/{path.name}") for path in experts]), out)

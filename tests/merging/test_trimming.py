@@ -12,7 +12,7 @@ from mergekit import sparsify
 from sam_hub.errors import UnusableModel, UsageError
 from sam_hub.merging import trimming
 from sam_hub.merging.configuration import config_text
-from sam_hub.merging.merge import plan_merge, run_merge
+from sam_hub.merging.plan import plan_merge, run_merge
 from sam_hub.merging.recipe import from_json, make_recipe, pin, recipe_hash, to_json
 from tests import tiny_models
 

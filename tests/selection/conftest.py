@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub import catalog as records
-from sam_hub.catalog import Catalog, open_catalog
+from sam_hub.catalog import tables
 from sam_hub.catalog.corpora import define_target
+from sam_hub.catalog.engine import Catalog, open_catalog
+from sam_hub.catalog.experts import add_base, add_expert
+from sam_hub.config import Settings
 from sam_hub.ner import Entity, Sentence
-from sam_hub.selection.poll import Poll, hold_poll
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
-from sam_hub.settings import Settings
+from sam_hub.selection.voting import Votes, collect_votes
 from tests import tiny_models
 
 TEXT = "Ann met Bob in Rome on Monday near Lake Como"
@@ -32,10 +33,10 @@ ANN, BOB, ROME = entity("Ann", "person"), entity("Bob", "person"), entity("Rome"
 LAKE, COMO, DAY = entity("Lake Como", "place"), entity("Como", "place"), entity("Monday", "date")
 
 
-def poll_of(rows, labels, knows, voting=None, **more) -> Poll:
+def poll_of(rows, labels, knows, voting=None, **more) -> Votes:
     """A poll on as many sentences as there are rows."""
     sentences = [Sentence(TEXT)] * len(next(iter(rows.values())))
-    return hold_poll(sentences, rows, labels, knows, voting, **more)
+    return collect_votes(sentences, rows, labels, knows, voting, **more)
 
 
 def rank(rows, labels, knows, voting=None, **more) -> Ranking:
@@ -44,13 +45,13 @@ def rank(rows, labels, knows, voting=None, **more) -> Ranking:
 
 
 @dataclass(frozen=True)
-class Place:
+class AppContext:
     """A catalog with its target, experts and settings."""
 
     catalog: Catalog
     settings: Settings
-    target: records.Target
-    experts: list[records.Expert]
+    target: tables.Target
+    experts: list[tables.Expert]
 
 
 @pytest.fixture(scope="session")
@@ -68,13 +69,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(models: Path, tmp_path: Path):
+def context(models: Path, tmp_path: Path):
     settings = Settings(home=tmp_path, device="cpu", dtype="float32")
     about = json.loads((models / "one" / "sam_hub.json").read_text())
     with open_catalog(settings.catalog_url) as catalog:
-        records.add_base(
+        add_base(
             catalog,
-            records.Base(
+            tables.Base(
                 repo="owner/base",
                 commit="0" * 40,
                 weights_sha256=about["base_sha256"],
@@ -86,9 +87,9 @@ def place(models: Path, tmp_path: Path):
             ),
         )
         experts = [
-            records.add_expert(
+            add_expert(
                 catalog,
-                records.ExpertCreate(
+                tables.ExpertCreate(
                     repo=f"owner/{name}",
                     commit=f"{number:040d}",
                     kind="adapter",
@@ -103,4 +104,4 @@ def place(models: Path, tmp_path: Path):
         corpus = tmp_path / "corpus.txt"
         corpus.write_text(CORPUS)
         target = define_target(catalog, "town", corpus, LABELS)
-        yield Place(catalog, settings, target, experts)
+        yield AppContext(catalog, settings, target, experts)

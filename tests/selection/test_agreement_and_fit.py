@@ -8,7 +8,7 @@ import pytest
 
 from sam_hub.ner import Sentence
 from sam_hub.selection.agreement import pairwise_f1
-from sam_hub.selection.fit import judge_fit
+from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
 from sam_hub.selection.votes import PLAIN, Voting
@@ -65,8 +65,8 @@ GOOD = {
 
 
 def judged(rows, answer, voting=None):
-    poll = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), voting)
-    return judge_fit(poll, rank_by_sampling(poll), "acme/base", answer)
+    votes = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), voting)
+    return compare_to_base(votes, rank_by_sampling(votes), "acme/base", answer)
 
 
 def test_experts_that_do_better_than_the_untuned_base_fit():
@@ -89,10 +89,10 @@ def test_where_the_untuned_base_does_as_well_no_expert_fits_and_both_scores_are_
 def test_base_and_best_expert_face_the_same_votes_in_which_neither_has_one():
     """By plain votes "b" marks its own work and has 1.0; before the vote of "a" alone less, and the base more."""
     rows = {"a": [[ANN, BOB]] * 8, "b": [[ANN]] * 8}
-    poll = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
-    ranking = rank_by_sampling(poll)
+    votes = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
+    ranking = rank_by_sampling(votes)
     assert (ranking.rows[0].expert, ranking.rows[0].score) == ("b", 1.0)
-    fit = judge_fit(poll, ranking, "acme/base", rows["a"])
+    fit = compare_to_base(votes, ranking, "acme/base", rows["a"])
     assert (fit["base_f1"], fit["best_f1"]) == (1.0, pytest.approx(2 / 3))
     assert not fit["fits"]
 
@@ -118,14 +118,14 @@ def test_a_large_ranking_takes_seconds():
     import random
     import time
 
-    from sam_hub.selection.evidence import choose_by_evidence
-    from sam_hub.selection.poll import hold_poll
+    from sam_hub.selection.forward_selection import choose_by_evidence
+    from sam_hub.selection.voting import collect_votes
 
     sentence = Sentence(" ".join(f"w{i}" for i in range(30)))
     everything = [sentence.entity(*sentence.words[i], label) for i in range(0, 30, 5) for label in BOTH]
     chance = random.Random(0)
     rows = {f"e{n}": [chance.sample(everything, 3) for _ in range(500)] for n in range(50)}
     began = time.monotonic()
-    poll = hold_poll([sentence] * 500, rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
-    choose_by_evidence(poll, rank_by_sampling(poll).fit())
+    votes = collect_votes([sentence] * 500, rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
+    choose_by_evidence(votes, rank_by_sampling(votes).fit())
     assert time.monotonic() - began < 30  # about 3 s; a loaded machine takes longer

@@ -15,17 +15,19 @@ from typing import Any
 
 import pytest
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
 from sam_hub.catalog.corpora import define_target
+from sam_hub.catalog.descriptors import read_descriptor
+from sam_hub.catalog.experts import get_expert, list_experts
+from sam_hub.config import load_settings
 from sam_hub.errors import CatalogError, InputError
-from sam_hub.hub.server.process import start
 from sam_hub.inference.embedding import Descriptor, cosine, describe
-from sam_hub.jobs.place import Place
-from sam_hub.jobs.works.experts import AddExperts, DescribeExpert
+from sam_hub.jobs.tasks.experts import AddExperts, DescribeExpert
+from sam_hub.local_hub.process import start
 from sam_hub.ner import Sentence
 from sam_hub.selection.descriptors import expert_descriptor
-from sam_hub.selection.selecting import similarity_ranking
-from sam_hub.settings import load_settings
+from sam_hub.selection.service import similarity_ranking
+from sam_hub.services.context import AppContext
 from tests.hub.conftest import publish, write_adapter
 from tests.tiny_hub import embedder
 
@@ -45,7 +47,7 @@ def lines(sentences: list[str]) -> str:
 class World:
     """A Hub, a home, and all that works on experts have said."""
 
-    place: Place
+    context: AppContext
     folder: Path
     said: list[str] = field(default_factory=list)
 
@@ -59,11 +61,11 @@ class World:
             (folder / "descriptor.json").write_text(
                 descriptor if isinstance(descriptor, str) else json.dumps(descriptor)
             )
-        return publish(self.place.hub, folder, repo)
+        return publish(self.context.hub, folder, repo)
 
     def dataset(self, repo: str, **files: str) -> str:
         """Publish a data set; ``train_jsonl`` is the file train.jsonl."""
-        api = self.place.hub.api()
+        api = self.context.hub.api()
         api.create_repo(repo, repo_type="dataset", exist_ok=True)
         for name, text in files.items():
             path = name.replace("__", "/").replace("_", ".")
@@ -74,7 +76,7 @@ class World:
 
     def run(self, work: Any) -> dict[str, Any]:
         """Do a work, and keep what it says."""
-        return work.run(self.place, lambda *_: None, self.said.append)
+        return work.run(self.context, lambda *_: None, self.said.append)
 
     def add(self, repo: str = NER) -> dict[str, Any] | None:
         """Add an expert; gives its descriptor's origin and numbers."""
@@ -83,8 +85,8 @@ class World:
 
     def descriptor(self, repo: str = NER) -> Descriptor:
         """What similarity would use."""
-        catalog = self.place.catalog
-        return expert_descriptor(catalog, records.get_expert(catalog, repo), self.place.settings)
+        catalog = self.context.catalog
+        return expert_descriptor(catalog, get_expert(catalog, repo), self.context.settings)
 
     def says(self, *parts: str) -> bool:
         """Whether one line said so far holds all of these."""
@@ -98,8 +100,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with start(tmp_path / "hub") as server:
         settings = load_settings(home=tmp_path / "home", endpoint=server.endpoint, token=server.token)
         (tmp_path / "home").mkdir()
-        with Place(settings) as place:
-            yield World(place, tmp_path)
+        with AppContext(settings) as context:
+            yield World(context, tmp_path)
 
 
 def test_the_descriptor_in_the_repository_comes_first_and_loads_no_model(world: World) -> None:
@@ -107,11 +109,11 @@ def test_the_descriptor_in_the_repository_comes_first_and_loads_no_model(world: 
     world.dataset("acme/court", train_jsonl=lines(COURT))
     world.expert("---\ndatasets: acme/court\n---\n" + PROSE, said)
     code = (
-        "import sys; from sam_hub.jobs.place import Place; from sam_hub.jobs.works.experts import AddExperts\n"
+        "import sys; from sam_hub.services.context import Place; from sam_hub.jobs.tasks.experts import AddExperts\n"
         f"done = AddExperts(('{NER}',)).run(Place(), print, print)\n"
         "print(done['experts'][0]['descriptor']['origin'], 'torch' in sys.modules)"
     )
-    settings = world.place.settings
+    settings = world.context.settings
     home = {
         "SAM_HUB_HOME": str(settings.home),
         "HF_ENDPOINT": settings.endpoint,
@@ -171,8 +173,8 @@ def test_an_expert_with_none_of_them_is_added_and_what_to_do_is_said(world: Worl
 
 def test_an_embedder_that_is_not_there_does_not_stop_an_expert_from_being_added(world: World) -> None:
     world.expert(PROSE)
-    with Place(world.place.settings.model_copy(update={"embedder": "word2vec"})) as place:
-        [added] = AddExperts((NER,)).run(place, lambda *_: None, world.said.append)["experts"]
+    with AppContext(world.context.settings.model_copy(update={"embedder": "word2vec"})) as context:
+        [added] = AddExperts((NER,)).run(context, lambda *_: None, world.said.append)["experts"]
     assert (added["repo"], added["descriptor"]) == (NER, None)
     assert world.says("not described", "no embedder 'word2vec'")
 
@@ -213,9 +215,9 @@ def test_what_was_weak_can_be_described_again_once_its_data_set_is_there(world: 
 )
 def test_a_bad_descriptor_is_not_kept_and_the_reason_is_said(wrong: dict, why: str) -> None:
     said = {**embedder(), "count": 9, "sentences_sha256": "a" * 64, "vector": [1.0] + [0.0] * 383}
-    records.read_descriptor(said)
+    read_descriptor(said)
     with pytest.raises(ValueError, match=why):
-        records.read_descriptor({**said, **wrong})
+        read_descriptor({**said, **wrong})
 
 
 @pytest.mark.parametrize("broken", ["{", '{"embedder": "all-MiniLM-L6-v2"}'])
@@ -245,11 +247,11 @@ def test_a_repository_described_by_another_embedder_is_described_anew(world: Wor
 def test_where_that_fails_a_ranking_names_both_embedders_and_the_way_out(world: World) -> None:
     world.expert("", ELSEWHERE)
     world.add()
-    catalog, settings = world.place.catalog, world.place.settings
+    catalog, settings = world.context.catalog, world.context.settings
     (world.folder / "court.txt").write_text("\n".join(COURT))
     target = define_target(catalog, "court", world.folder / "court.txt", ["court"])
     with pytest.raises(CatalogError) as caught:
-        similarity_ranking(catalog, target, records.list_experts(catalog), settings=settings)
+        similarity_ranking(catalog, target, list_experts(catalog), settings=settings)
     assert "e5-small at v2" in caught.value.title
     assert f"all-MiniLM-L6-v2 at {embedder()['revision']}" in caught.value.title
     assert f"sam-hub describe {NER}" in caught.value.action
@@ -260,13 +262,13 @@ def test_adding_it_again_leaves_the_cosines_of_our_embedder_alone(world: World) 
 
     world.expert(PROSE, ELSEWHERE)
     world.add()
-    catalog, settings = world.place.catalog, world.place.settings
+    catalog, settings = world.context.catalog, world.context.settings
     (world.folder / "court.txt").write_text("\n".join(COURT))
     target = define_target(catalog, "court", world.folder / "court.txt", ["court"])
-    similarity_ranking(catalog, target, records.list_experts(catalog), settings=settings)
+    similarity_ranking(catalog, target, list_experts(catalog), settings=settings)
     world.add()
     with catalog.session() as session:
-        assert len(session.exec(select(records.Similarity)).all()) == 1
+        assert len(session.exec(select(tables.Similarity)).all()) == 1
 
 
 def test_offline_a_pulled_expert_is_described_by_its_card_on_disk(world: World) -> None:
@@ -275,11 +277,11 @@ def test_offline_a_pulled_expert_is_described_by_its_card_on_disk(world: World) 
     from tests.tiny_hub import BASE
     from tests.tiny_models import tiny_base
 
-    publish(world.place.hub, tiny_base(world.folder / "base"), BASE)
+    publish(world.context.hub, tiny_base(world.folder / "base"), BASE)
     world.expert(f"---\ndatasets: acme/court\nbase_model: {BASE}\n---\n{PROSE}")
-    register(world.place.catalog, world.place.hub, NER)
-    pull_expert(world.place.catalog, world.place.hub, NER, world.place.settings.models)
-    offline = Place(world.place.settings.model_copy(update={"offline": True}))
+    register(world.context.catalog, world.context.hub, NER)
+    pull_expert(world.context.catalog, world.context.hub, NER, world.context.settings.models)
+    offline = AppContext(world.context.settings.model_copy(update={"offline": True}))
     found = DescribeExpert(NER).run(offline, lambda *_: None, world.said.append)
     assert found["origin"] == "card"
     assert world.says("data set acme/court", "Offline: the Hub was not asked")

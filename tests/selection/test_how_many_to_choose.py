@@ -6,10 +6,10 @@ import pytest
 
 from sam_hub.errors import UsageError
 from sam_hub.ner import Sentence
-from sam_hub.selection.choosing import best_of, check_count
-from sam_hub.selection.evidence import choose_by_evidence, halves
-from sam_hub.selection.poll import Poll, hold_poll
+from sam_hub.selection.choice import best_of, check_count
+from sam_hub.selection.forward_selection import choose_by_evidence, halves
 from sam_hub.selection.ranking import Ranked, Ranking
+from sam_hub.selection.voting import Votes, collect_votes
 
 LABELS = ("person", "place")
 TEXTS = [Sentence(f"Ann saw Rome{' again' * i}") for i in range(24)]
@@ -19,8 +19,8 @@ ALL = [[*a, *b] for a, b in zip(PEOPLE, PLACES, strict=True)]
 WRONG = [[s.entity(4, 7, "person")] for s in TEXTS]
 
 
-def poll(known=None, **rows) -> Poll:
-    return hold_poll(TEXTS, rows, LABELS, {name: (known or {}).get(name, LABELS) for name in rows})
+def votes(known=None, **rows) -> Votes:
+    return collect_votes(TEXTS, rows, LABELS, {name: (known or {}).get(name, LABELS) for name in rows})
 
 
 def test_halves_share_all_sentences_and_are_of_like_length():
@@ -37,7 +37,7 @@ KNOWN = {"people": ["person"], "places": ["place"]}
 
 def test_experts_that_complete_each_other_are_chosen_together_and_a_wrong_one_is_not():
     """Those outside agree on people and places; one knows people, one knows places, one names what nobody else does."""
-    voted = poll(KNOWN, people=PEOPLE, places=PLACES, wrong=WRONG, x=ALL, y=ALL, z=ALL)
+    voted = votes(KNOWN, people=PEOPLE, places=PLACES, wrong=WRONG, x=ALL, y=ALL, z=ALL)
     found = choose_by_evidence(voted, ["people", "places", "wrong"])
     assert found.chosen == ("people", "places")
     first, second, third = found.steps
@@ -49,13 +49,13 @@ def test_experts_that_complete_each_other_are_chosen_together_and_a_wrong_one_is
     assert found.stopped == "no further expert helps on the first half"
 
 
-@pytest.mark.parametrize("elsewhere", ["silent", "wrong"])
+@pytest.score_against.parametrize("elsewhere", ["silent", "wrong"])
 def test_a_gain_on_the_half_where_it_was_found_alone_is_not_enough(elsewhere):
     a, _ = halves([len(s.text) for s in TEXTS])
     other = [[s.entity(4, 7, "place")] if elsewhere == "wrong" else [] for s in TEXTS]
     lucky = [PLACES[i] if i in a else other[i] for i in range(24)]
     known = {"people": ["person"], "lucky": ["place"]}
-    found = choose_by_evidence(poll(known, people=PEOPLE, lucky=lucky, x=ALL, y=ALL), ["people", "lucky"])
+    found = choose_by_evidence(votes(known, people=PEOPLE, lucky=lucky, x=ALL, y=ALL), ["people", "lucky"])
     assert found.chosen == ("people",)
     assert found.steps[1].gain > 0
     assert found.steps[1].checked <= 0
@@ -63,7 +63,7 @@ def test_a_gain_on_the_half_where_it_was_found_alone_is_not_enough(elsewhere):
 
 
 def test_two_voters_at_least_stay_outside_to_judge():
-    found = choose_by_evidence(poll(KNOWN, people=PEOPLE, places=PLACES, x=ALL), ["x", "people", "places"])
+    found = choose_by_evidence(votes(KNOWN, people=PEOPLE, places=PLACES, x=ALL), ["x", "people", "places"])
     assert len(found.chosen) == 1
     assert found.stopped == "with one more, fewer than two voters would be left to judge it"
 
@@ -75,7 +75,7 @@ def test_five_are_the_most():
     spans = [[s.entity(*s.words[i], label) for i, label in enumerate(labels)] for s in words]
     rows = {label: [[row[i]] for row in spans] for i, label in enumerate(labels)}
     rows |= dict.fromkeys("xyz", spans)
-    voted = hold_poll(words, rows, labels, {name: [name] if name in labels else labels for name in rows})
+    voted = collect_votes(words, rows, labels, {name: [name] if name in labels else labels for name in rows})
     found = choose_by_evidence(voted, labels)
     assert found.chosen == tuple(labels[:5])
     assert found.stopped == "5 are the most that are chosen"
@@ -99,7 +99,7 @@ def test_without_votes_there_is_no_evidence():
         check_count("auto", "similarity")
 
 
-@pytest.mark.parametrize("k", [0, -1, "many", 1.5])
+@pytest.score_against.parametrize("k", [0, -1, "many", 1.5])
 def test_another_k_makes_no_sense(k):
     with pytest.raises(UsageError, match="can't be chosen"):
         check_count(k, "both")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sam_hub.ner import Entity, Sentence
-from sam_hub.selection.poll import hold_poll
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
 from sam_hub.selection.votes import PLAIN, Voting
+from sam_hub.selection.voting import collect_votes
 
 HALF = 0.5  # of the voters must agree
 LABELS = ("organization", "person", "product")
@@ -44,7 +44,7 @@ ANSWERS = {
 
 def ranked(voting: Voting) -> Ranking:
     known = dict.fromkeys(ANSWERS, LABELS)
-    return rank_by_sampling(hold_poll(SENTENCES, ANSWERS, LABELS, known, voting))
+    return rank_by_sampling(collect_votes(SENTENCES, ANSWERS, LABELS, known, voting))
 
 
 def scores(ranking: Ranking) -> dict[str, float]:

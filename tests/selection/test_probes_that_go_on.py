@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
 from sam_hub.catalog.corpora import define_target
-from sam_hub.jobs.place import Place as Works
+from sam_hub.catalog.experts import add_expert
 from sam_hub.jobs.process import environment
-from sam_hub.jobs.works.selecting import SelectExperts
+from sam_hub.jobs.tasks.selecting import SelectExperts
 from sam_hub.ner.readers import read_corpus
 from sam_hub.selection.sampling import draw_sample
-from sam_hub.selection.selecting import sampling_ranking
+from sam_hub.selection.service import sampling_ranking
+from sam_hub.services.context import AppContext as Works
 from tests import tiny_models
 from tests.passes import counting
 from tests.selection.conftest import LABELS
@@ -36,25 +37,27 @@ def more_models(models: Path) -> Path:
 
 
 @pytest.fixture
-def seven(place, more_models) -> list[records.Expert]:
+def seven(context, more_models) -> list[tables.Expert]:
     """The three experts, and four more in the same catalog."""
-    known = place.experts[0].model_dump(exclude={"id", "base_id", "current", "added_at"})
+    known = context.experts[0].model_dump(exclude={"id", "base_id", "current", "added_at"})
     added = [
         {"repo": f"owner/{name}", "commit": f"{number:040d}", "path": str(more_models / name)}
         for number, name in enumerate(MORE, start=3)
     ]
-    create = [records.ExpertCreate(**(known | values)) for values in added]
-    return [*place.experts, *(records.add_expert(place.catalog, expert) for expert in create)]
+    create = [tables.ExpertCreate(**(known | values)) for values in added]
+    return [*context.experts, *(add_expert(context.catalog, expert) for expert in create)]
 
 
-def adapters(experts: list[records.Expert]) -> dict[str, Path]:
+def adapters(experts: list[tables.Expert]) -> dict[str, Path]:
     return {expert.repo: Path(expert.path) for expert in experts}
 
 
-def test_the_seventh_expert_of_a_probed_target_runs_alone(place, seven, models):
+def test_the_seventh_expert_of_a_probed_target_runs_alone(context, seven, models):
     def probe(experts):
         with counting(models / "base", adapters(seven)) as passes:
-            ranking = sampling_ranking(place.catalog, place.target, experts, settings=place.settings, size=3)
+            ranking = sampling_ranking(
+                context.catalog, context.target, experts, settings=context.settings, size=3
+            )
         assert {row.expert for row in ranking.rows} == {expert.repo for expert in experts}
         return passes
 
@@ -67,25 +70,25 @@ def test_the_seventh_expert_of_a_probed_target_runs_alone(place, seven, models):
 
 
 @pytest.fixture
-def county(place, tmp_path) -> records.Target:
+def county(context, tmp_path) -> tables.Target:
     """A target with text enough for a probe of some seconds."""
     names = ("Ann", "Bob", "Rome", "Lake Como", "Monday")
     lines = [f"{names[n % 5]} met {names[n % 3]} in {names[n % 4]}, year {n}" for n in range(SAMPLE + 20)]
     corpus = tmp_path / "county.txt"
     corpus.write_text("\n".join(lines))
-    return define_target(place.catalog, "county", corpus, LABELS)
+    return define_target(context.catalog, "county", corpus, LABELS)
 
 
-def test_a_larger_sample_asks_for_its_new_sentences_alone(place, county, models):
+def test_a_larger_sample_asks_for_its_new_sentences_alone(context, county, models):
     def probe(size):
-        with counting(models / "base", adapters(place.experts)) as passes:
-            sampling_ranking(place.catalog, county, place.experts, settings=place.settings, size=size)
+        with counting(models / "base", adapters(context.experts)) as passes:
+            sampling_ranking(context.catalog, county, context.experts, settings=context.settings, size=size)
         return passes.questions
 
     corpus = read_corpus(Path(county.corpus_path))
     small, large = ({s.text for s in draw_sample(corpus, size)} for size in (20, 30))
     assert 0 < len(small & large) < 20
-    models_asked = ("base", *adapters(place.experts))
+    models_asked = ("base", *adapters(context.experts))
     assert probe(20) == dict.fromkeys(models_asked, 20)
     assert probe(30) == dict.fromkeys(models_asked, len(large - small))
     assert probe(20).total() == probe(30).total() == 0
@@ -98,13 +101,13 @@ def kept_rows(file: Path) -> dict[int, dict]:
         return {row["id"]: dict(row) for row in connection.execute("SELECT * FROM answer")}
 
 
-def test_a_killed_probe_loses_nothing_and_repeats_nothing(place, county, models):
+def test_a_killed_probe_loses_nothing_and_repeats_nothing(context, county, models):
     """``sam-hub select``, killed with SIGKILL when the first answers are there, and run again to the end."""
-    file, total = place.catalog.path, SAMPLE * (1 + len(place.experts))  # the untuned base is asked, too
+    file, total = context.catalog.path, SAMPLE * (1 + len(context.experts))  # the untuned base is asked, too
     command = ("select", county.name, "--by", "sampling", "--sample", str(SAMPLE))
     process = subprocess.Popen(
         [sys.executable, "-m", "sam_hub", *command],
-        env=environment(place.settings),
+        env=environment(context.settings),
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 120
@@ -121,7 +124,7 @@ def test_a_killed_probe_loses_nothing_and_repeats_nothing(place, county, models)
     assert len(before) % SAMPLE  # one model was half through
 
     told = []
-    with counting(models / "base", adapters(place.experts)) as passes, Works(place.settings) as here:
+    with counting(models / "base", adapters(context.experts)) as passes, Works(context.settings) as here:
         SelectExperts(county.name, by="sampling", sample=SAMPLE).run(
             here, lambda *now: told.append(now), lambda line: None
         )

@@ -143,8 +143,8 @@ def test_votes_weigh_as_much_as_the_experts_text_is_like_the_targets():
     """Two near experts name Ann and two far ones Bob: by heads that is a tie, by weight it is not."""
     rows = {"near": [[ANN]], "far": [[BOB]], "farther": [[BOB]], "near too": [[ANN]]}
     cosines = {"near": 0.5, "near too": 0.4, "far": 0.1, "farther": 0.1}
-    ballots = collect(rows, dict.fromkeys(rows, PEOPLE), cosines)
-    assert ballots.agreed(Voting(threshold=0.6)) == [(ANN,)]
+    vote_counts = collect(rows, dict.fromkeys(rows, PEOPLE), cosines)
+    assert vote_counts.agreed(Voting(threshold=0.6)) == [(ANN,)]
     assert collect(rows, dict.fromkeys(rows, PEOPLE)).agreed(Voting(threshold=0.6)) == [()]
 
 

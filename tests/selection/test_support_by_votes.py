@@ -9,8 +9,8 @@ import pytest
 
 from sam_hub.cli.select import select
 from sam_hub.errors import UsageError
-from sam_hub.jobs.works.selecting import SelectExperts
-from sam_hub.selection.choosing import SUPPORT, best_of, check_support, supported
+from sam_hub.jobs.tasks.selecting import SelectExperts
+from sam_hub.selection.choice import SUPPORT, best_of, check_support, supported
 from sam_hub.selection.ranking import Ranked, Ranking
 from sam_hub.selection.votes import THRESHOLD
 

@@ -46,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "train.jsonl").write_text(to_jsonl([*SENTENCES, *EMPTY]))
     (folder / "test.jsonl").write_text(to_jsonl([*SENTENCES[:3], EMPTY[0]]))
     origin = {"repo": "https://example.org/travel", "commit": "abc"}
-    meta = {"dataset": "Travel", "licence": "CC BY 4.0 (as published)", "source": origin}
+    meta = {"dataset": "Travel", "license": "CC BY 4.0 (as published)", "source": origin}
     (folder / "meta.json").write_text(json.dumps(meta))
     return root
 

@@ -22,7 +22,7 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
     assert json.loads((out / "sam_hub.json").read_text()) == json.loads(json.dumps(about))
     assert about["base_sha256"] == weights_sha256(base)
     assert about["labels"] == ["person", "place"]
-    assert about["licence"] == "cc-by-4.0"
+    assert about["license"] == "cc-by-4.0"
     assert [row["name"] for row in about["scores"]["Travel"]] == ["tiny", "base, untuned"]
     descriptor = Descriptor.from_dict(json.loads((out / "descriptor.json").read_text()))
     assert descriptor.count == len(SENTENCES) + 3
@@ -46,5 +46,5 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
     ("said", "name"),
     [("CC BY 4.0 (as redistributed)", "cc-by-4.0"), ("MIT", "mit"), ("Apache-2.0 / CC", "apache-2.0")],
 )
-def test_licences_are_called_as_the_hub_calls_them(said, name):
+def test_licenses_are_called_as_the_hub_calls_them(said, name):
     assert spdx(said) == name

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from sam_hub.settings import Settings, load_settings
+from sam_hub.config import Settings, load_settings
 from tests.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
 from tests.tui.filled import add_target, fill
 from tui.app import SamHubApp
@@ -41,12 +41,12 @@ def filled(settings: Settings, tmp_path: Path) -> Settings:
 def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home where the whole job was done with tiny models, from the experts on its own Hub to the scores."""
     from sam_hub.hub.embedded import stop_shared_hub
-    from sam_hub.jobs.place import Place
-    from sam_hub.jobs.works.evaluating import EvaluateTarget
-    from sam_hub.jobs.works.experts import AddExperts, PullExpert
-    from sam_hub.jobs.works.merging import MergeExperts
-    from sam_hub.jobs.works.selecting import SelectExperts
-    from sam_hub.jobs.works.targets import MakeTarget
+    from sam_hub.jobs.tasks.evaluating import EvaluateTarget
+    from sam_hub.jobs.tasks.experts import AddExperts, PullExpert
+    from sam_hub.jobs.tasks.merging import MergeExperts
+    from sam_hub.jobs.tasks.selecting import SelectExperts
+    from sam_hub.jobs.tasks.targets import MakeTarget
+    from sam_hub.services.context import AppContext
 
     work = tmp_path_factory.mktemp("worked")
     home = work / "home"
@@ -57,7 +57,7 @@ def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     repos = tuple(f"acme/ner-{name}" for name in EXPERTS)
     texts = {"corpus": str(work / "corpus.txt"), "gold": str(work / "gold.jsonl")}
     settings = load_settings(home=home, endpoint="embedded", token=None, offline=False, device="cpu")
-    with Place(settings) as place:
+    with AppContext(settings) as context:
         for step in (
             AddExperts(repos),
             *(PullExpert(repo) for repo in repos),
@@ -66,7 +66,7 @@ def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             MergeExperts("court"),
             EvaluateTarget("court", singles=True),
         ):
-            step.run(place, lambda *_: None, lambda _: None)
+            step.run(context, lambda *_: None, lambda _: None)
     stop_shared_hub(settings.hub)
     return home
 

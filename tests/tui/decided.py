@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
 from sam_hub.catalog.corpora import define_target
-from sam_hub.evaluation.evaluating import gold_hash, read_gold
+from sam_hub.catalog.engine import Catalog, open_catalog
+from sam_hub.catalog.experts import list_experts
+from sam_hub.catalog.history import record_evaluation, record_selections
+from sam_hub.catalog.jobs import add_job
+from sam_hub.catalog.prediction_runs import Answers, Question, put_prediction
+from sam_hub.config import Settings
+from sam_hub.evaluation.systems import gold_hash, read_gold
 from sam_hub.ner.text import Entity
-from sam_hub.settings import Settings
 from tests.tui.filled import fill
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -43,20 +48,18 @@ def decide(settings: Settings, folder: Path) -> None:
     fill(settings.catalog_url, 7)
     (folder / "corpus.txt").write_text("The court of Paris heard Marie Curie.\nJudge Ada Byron spoke.\n")
     (folder / "gold.jsonl").write_text(GOLD)
-    with records.open_catalog(settings.catalog_url) as catalog:
+    with open_catalog(settings.catalog_url) as catalog:
         target = define_target(
             catalog, "court", folder / "corpus.txt", ["person", "court"], gold=folder / "gold.jsonl"
         )
-        experts = records.list_experts(catalog)[:4]
+        experts = list_experts(catalog)[:4]
         for method in ("similarity", "sampling"):
             _rank(catalog, target, method, experts if method == "similarity" else experts[::-1])
         _score(catalog, target, experts[0], folder / "gold.jsonl")
         _jobs(catalog)
 
 
-def _rank(
-    catalog: records.Catalog, target: records.Target, method: str, experts: list[records.Expert]
-) -> None:
+def _rank(catalog: Catalog, target: tables.Target, method: str, experts: list[tables.Expert]) -> None:
     rows = []
     for place, expert in enumerate(experts):
         score, spread = 0.62 - 0.17 * place, 0.08 if method == "sampling" else 0.0
@@ -71,9 +74,9 @@ def _rank(
             rows[-1] |= {"agreement": 0.7 - 0.1 * place, "disagreements": DISAGREEMENTS}
     parameters = {"votes": "leave-self-out", "threshold": 0.5, "minimum": 2, "seed": 0, "sentences": 40}
     pseudo = {"pseudo_entities": {row["expert"]: 20 + place for place, row in enumerate(rows)}}
-    records.record_selections(
+    record_selections(
         catalog,
-        records.Selection(
+        tables.Selection(
             target_id=target.id,
             method=method,
             k=2,
@@ -84,18 +87,18 @@ def _rank(
     )
 
 
-def _score(catalog: records.Catalog, target: records.Target, expert: records.Expert, gold_file: Path) -> None:
+def _score(catalog: Catalog, target: tables.Target, expert: tables.Expert, gold_file: Path) -> None:
     gold = read_gold(gold_file, target.labels)
-    question = records.Question("expert", expert.id or 0, "s" * 64, "b2ner", tuple(target.labels), "greedy")
-    kept = records.put_prediction(catalog, question, records.Answers(PREDICTED, 0, {}, 1.5), target.id)
+    question = Question("expert", expert.id or 0, "s" * 64, "b2ner", tuple(target.labels), "greedy")
+    kept = put_prediction(catalog, question, Answers(PREDICTED, 0, {}, 1.5), target.id)
     for name, f1 in SCORES.items():
         types = {
             label: {"precision": f1 + 0.1, "recall": f1 - 0.1, "f1": f1, "support": number}
             for number, label in enumerate(target.labels, 2)
         }
-        records.record_evaluation(
+        record_evaluation(
             catalog,
-            records.Evaluation(
+            tables.Evaluation(
                 target_id=target.id,
                 name=name,
                 test_sha256=gold_hash(gold),
@@ -111,7 +114,7 @@ def _score(catalog: records.Catalog, target: records.Target, expert: records.Exp
         )
 
 
-def _jobs(catalog: records.Catalog) -> None:
+def _jobs(catalog: Catalog) -> None:
     titles = {
         "done": ("pull", "pull acme/ner-000000-legal"),
         "failed": ("pull", "pull acme/ner-000001-biomedical"),
@@ -122,9 +125,9 @@ def _jobs(catalog: records.Catalog) -> None:
         began = NOON + timedelta(minutes=number)
         failed = state in ("failed", "interrupted")
         arguments = {"expert": title.split()[1]} if kind == "pull" else {"target": "court"}
-        records.add_job(
+        add_job(
             catalog,
-            records.Job(
+            tables.Job(
                 kind=kind,
                 title=title,
                 arguments=arguments,

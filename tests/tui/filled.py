@@ -24,7 +24,7 @@ def expert_values(number: int, **changed: object) -> dict[str, object]:
         "rank": 8,
         "alpha": 16.0,
         "target_modules": ["q_proj"],
-        "licence": "apache-2.0",
+        "license": "apache-2.0",
         "labels": [TYPES[(number + step) % len(TYPES)] for step in range(3)],
         "prompt_format": "b2ner",
         "domain": domain,
@@ -41,7 +41,8 @@ def fill(url: str, count: int, *special: dict[str, object]) -> None:
     """Make a catalog with ``count`` experts, and some more with these columns changed."""
     from sqlmodel import insert
 
-    from sam_hub.catalog import Expert, open_catalog
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.tables import Expert
 
     rows = [expert_values(number) for number in range(count)]
     rows += [expert_values(count + at, **changed) for at, changed in enumerate(special)]
@@ -54,8 +55,8 @@ def add_target(
     url: str, folder: Path, name: str = "court", labels: tuple[str, ...] = ("person", "court")
 ) -> None:
     """A target with a small corpus."""
-    from sam_hub.catalog import open_catalog
     from sam_hub.catalog.corpora import define_target
+    from sam_hub.catalog.engine import open_catalog
 
     corpus = folder / f"{name}.txt"
     corpus.write_text("The court of Paris heard Marie Curie .\nA judge spoke .\n")

@@ -9,8 +9,8 @@ import sys
 import pytest
 from textual.widgets import Input
 
+from sam_hub.config import Settings, load_settings
 from sam_hub.errors import SamHubError
-from sam_hub.settings import Settings, load_settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tui.actions import ACTIONS, STAGES, doubled_keys
 from tui.app import SMALLEST, SamHubApp
@@ -116,13 +116,13 @@ def test_every_action_has_its_method_and_its_command() -> None:
     from typer.main import get_command
 
     from sam_hub.cli.app import app as cli
-    from tui import stages
+    from tui import tabs
 
     known = get_command(cli)
     for item in ACTIONS:
         if item.id.startswith("stage_"):
             continue
-        owners = [SamHubApp] if item.is_global else [type(stages.make(name)) for name in item.stages]
+        owners = [SamHubApp] if item.is_global else [type(tabs.make(name)) for name in item.stages]
         for owner in owners:
             assert callable(getattr(owner, f"do_{item.id}", None)), f"{owner.__name__} has no do_{item.id}"
         command = known

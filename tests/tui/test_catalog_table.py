@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from sam_hub.catalog import execute_removal, open_catalog, plan_removal
-from sam_hub.jobs.queue import cancel, submit
-from sam_hub.settings import Settings
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.removal import execute_removal, plan_removal
+from sam_hub.config import Settings
+from sam_hub.jobs.scheduler import cancel, submit
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Static
 
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
 from tests.tui.conftest import WIDE, ready, until
 from tests.tui.filled import add_target, fill
 from tui.app import SamHubApp
@@ -15,20 +15,24 @@ OURS, THEIRS = ("all-MiniLM-L6-v2", "53aa"), ("e5-small", "v2")
 
 def describe(settings: Settings, name: str, origin: str, embedder: tuple[str, str] = OURS) -> None:
     """Give the expert (or the target) of this name a descriptor."""
-    from sam_hub import catalog as records
+    from sam_hub.catalog import tables
+    from sam_hub.catalog.descriptors import pack, put_descriptor
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.experts import get_expert
+    from sam_hub.catalog.targets import get_target
 
-    with records.open_catalog(settings.catalog_url) as catalog:
+    with open_catalog(settings.catalog_url) as catalog:
         owner = (
-            {"target_id": records.get_target(catalog, name).id}
+            {"target_id": get_target(catalog, name).id}
             if name == "court"
-            else {"expert_id": records.get_expert(catalog, name).id}
+            else {"expert_id": get_expert(catalog, name).id}
         )
         values = dict(zip(("embedder", "revision"), embedder, strict=True))
-        vector = records.pack([1.0, 0.0])
-        row = records.Descriptor(
+        vector = pack([1.0, 0.0])
+        row = tables.Descriptor(
             **owner, **values, count=12, sentences_sha256="a" * 64, origin=origin, vector=vector
         )
-        records.put_descriptor(catalog, row)
+        put_descriptor(catalog, row)
 
 
 @pytest.mark.parametrize(

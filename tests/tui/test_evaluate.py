@@ -10,14 +10,14 @@ from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
 from tests.tiny_hub import GOLD
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
 from tui.app import SamHubApp
 from tui.screens.evaluation import EvaluationForm
-from tui.stages.evaluate import EvaluateStage
 from tui.symbols import ASCII, UNICODE, Symbols
+from tui.tabs.evaluate import EvaluateStage
 from tui.widgets.sentences import Marker
 
 TEXT = "Marie Curie heard the court of Paris ."
@@ -33,26 +33,29 @@ def answers(number: int) -> list[tuple[int, int, str]]:
 @pytest.fixture
 def scored(settings: Settings, tmp_path: Path) -> Settings:
     """A target with labelled sentences and the scores of two systems on them."""
-    from sam_hub import catalog as records
-    from sam_hub.evaluation.evaluating import System, evaluate, read_gold
-    from sam_hub.inference.asking import Model, task_of
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.experts import list_experts
+    from sam_hub.catalog.prediction_runs import Answers, put_prediction
+    from sam_hub.catalog.targets import get_target, set_gold
+    from sam_hub.evaluation.systems import System, evaluate, read_gold
+    from sam_hub.inference.cached_predict import Model, task_of
 
     fill(settings.catalog_url, 2)
     add_target(settings.catalog_url, tmp_path, labels=("person", "court", "judge"))
     gold = tmp_path / "gold.jsonl"
     entities = [{"start": s, "end": e, "label": label} for s, e, label in (PERSON, COURT)]
     gold.write_text("".join(json.dumps({"text": TEXT, "entities": entities}) + "\n" for _ in range(COUNT)))
-    with records.open_catalog(settings.catalog_url) as catalog:
-        target = records.get_target(catalog, "court")
-        records.set_gold(catalog, target.id, gold)
+    with open_catalog(settings.catalog_url) as catalog:
+        target = get_target(catalog, "court")
+        set_gold(catalog, target.id, gold)
         sentences = read_gold(gold, target.labels)
-        models = [Model(e.repo, "expert", e.id, tmp_path) for e in records.list_experts(catalog)]
+        models = [Model(e.repo, "expert", e.id, tmp_path) for e in list_experts(catalog)]
         for at, model in enumerate(models):
             question = task_of(model, sentences, target.labels, settings).question
             found = tuple(
                 tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences)
             )
-            records.put_prediction(catalog, question, records.Answers(found, at, {}, 1.5), target.id)
+            put_prediction(catalog, question, Answers(found, at, {}, 1.5), target.id)
         systems = [System(model.name, (model,)) for model in models]
         evaluate(catalog, target, sentences, systems, settings=settings)
     return settings
@@ -122,10 +125,12 @@ async def test_evaluation_says_what_it_takes_then_runs_and_shows_its_scores(work
 
 
 async def test_a_target_without_labelled_sentences_asks_for_a_file(worked: Settings, tmp_path: Path) -> None:
-    from sam_hub import catalog as records
+    from sam_hub.catalog import tables
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.targets import get_target
 
-    with records.open_catalog(worked.catalog_url) as catalog, catalog.writing() as session:
-        session.get_one(records.Target, records.get_target(catalog, "court").id).gold_path = None
+    with open_catalog(worked.catalog_url) as catalog, catalog.writing() as session:
+        session.get_one(tables.Target, get_target(catalog, "court").id).gold_path = None
     gold = tmp_path / "g.jsonl"
     gold.write_text(GOLD)
     app = SamHubApp(worked)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.hub.server.repository import Entry
-from sam_hub.hub.server.storage import Storage
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
+from sam_hub.local_hub.repository import Entry
+from sam_hub.local_hub.storage import Storage
 from tests.tui.conftest import WIDE, ready, text_of, until
 from tui.app import SamHubApp
 from tui.widgets.hub_pane import HubPane, search_terms
@@ -21,7 +21,7 @@ from tui.widgets.hub_pane import HubPane, search_terms
         ("ner law", {"text": "ner law", "labels": ()}),
         ("label:person label:law x", {"text": "x", "labels": ("person", "law")}),
         ("author:acme library:peft", {"text": "", "labels": (), "author": "acme", "library": "peft"}),
-        ("licence:mit sort:downloads", {"text": "", "labels": (), "licence": "mit", "sort": "downloads"}),
+        ("license:mit sort:downloads", {"text": "", "labels": (), "license": "mit", "sort": "downloads"}),
         ("base:a/b odd:x base:", {"text": "odd:x base:", "labels": (), "base": "a/b"}),
     ],
 )
@@ -60,10 +60,10 @@ async def test_the_last_row_brings_the_next_page(worked: Settings) -> None:
 
 
 async def test_experts_that_changed_on_the_hub_are_moved_after_a_look(worked: Settings) -> None:
-    from sam_hub.jobs.place import Place
+    from sam_hub.services.context import AppContext
 
-    with Place(worked) as place:
-        api = place.hub.api()
+    with AppContext(worked) as context:
+        api = context.hub.api()
         change = {"path_or_fileobj": b"news", "path_in_repo": "notes.txt"}
         head = api.upload_file(repo_id="acme/ner-law", **change).oid
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:

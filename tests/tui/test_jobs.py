@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sam_hub.config import Settings
 from sam_hub.errors import SamHubError
-from sam_hub.jobs.work import Work
-from sam_hub.settings import Settings
+from sam_hub.jobs.task import Task
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tui.app import SamHubApp
@@ -24,27 +24,28 @@ LONG = Busy(seconds=60)
 def queue(filled: Settings) -> Iterator[Settings]:
     """The home, from which no job outlives the test."""
     yield filled
-    from sam_hub.catalog import list_jobs, open_catalog
-    from sam_hub.jobs.queue import cancel
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.jobs import list_jobs
+    from sam_hub.jobs.scheduler import cancel
 
     with open_catalog(filled.catalog_url) as catalog, suppress(SamHubError):
         for job in list_jobs(catalog, states=("queued", "running", "cancelling")):
             cancel(catalog, filled, job.id or 0)
 
 
-def submitted(settings: Settings, *works: Work) -> list[int]:
+def submitted(settings: Settings, *works: Task) -> list[int]:
     """Jobs made before the UI was opened."""
-    from sam_hub.catalog import open_catalog
-    from sam_hub.jobs.queue import submit
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.jobs.scheduler import submit
 
     with open_catalog(settings.catalog_url) as catalog:
         return [submit(catalog, settings, work).id or 0 for work in works]
 
 
-def ended(settings: Settings, *works: Work) -> list[int]:
+def ended(settings: Settings, *works: Task) -> list[int]:
     """Jobs that were made and have ended."""
-    from sam_hub.catalog import open_catalog
-    from sam_hub.jobs.following import wait_for
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.jobs.progress import wait_for
 
     numbers = submitted(settings, *works)
     with open_catalog(settings.catalog_url) as catalog:

@@ -11,13 +11,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Select
 
+from sam_hub.config import Settings
 from sam_hub.errors import UsageError
 from sam_hub.merging.parameters import pairs, parameters, weights
-from sam_hub.settings import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import fill
 from tui.app import SamHubApp
-from tui.stages.merge import MergeStage
+from tui.tabs.merge import MergeStage
 
 
 async def open_merge(pilot: Pilot) -> MergeStage:

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tui.app import SamHubApp
 
@@ -35,7 +35,9 @@ async def planned(pilot: Pilot, repo: str = REPO) -> SamHubApp:
 
 def choose_others(settings: Settings) -> None:
     """A newer selection, whose experts are not merged."""
-    from sam_hub.catalog import get_target, latest_selection, open_catalog, record_selections
+    from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.history import latest_selection, record_selections
+    from sam_hub.catalog.targets import get_target
 
     with open_catalog(settings.catalog_url) as catalog:
         last = latest_selection(catalog, get_target(catalog, "court").id or 0, "sampling")
@@ -76,11 +78,11 @@ async def test_without_a_name_the_cursor_goes_to_the_field_before_the_next_key(w
 
 
 async def test_a_second_push_updates_and_says_what_stays_private(worked: Settings) -> None:
-    from sam_hub.jobs.place import Place
-    from sam_hub.jobs.works.pushing import PushMerge
+    from sam_hub.jobs.tasks.pushing import PushMerge
+    from sam_hub.services.context import AppContext
 
-    with Place(worked) as place:
-        PushMerge("court", REPO).run(place, lambda *_: None, lambda _: None)
+    with AppContext(worked) as context:
+        PushMerge("court", REPO).run(context, lambda *_: None, lambda _: None)
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await opened(pilot)
         await pilot.press("u", *REPO, "shift+tab", "down", "down", "enter")  # public
@@ -166,13 +168,13 @@ async def test_who_is_not_logged_in_is_told_how(worked: Settings) -> None:
 
 
 async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
-    from sam_hub.jobs.place import Place
-    from sam_hub.jobs.works.merging import MergeExperts
-    from sam_hub.jobs.works.pushing import PushMerge
+    from sam_hub.jobs.tasks.merging import MergeExperts
+    from sam_hub.jobs.tasks.pushing import PushMerge
+    from sam_hub.services.context import AppContext
 
-    with Place(worked) as place:
-        PushMerge("court", REPO).run(place, lambda *_: None, lambda _: None)
-        MergeExperts("court", as_adapter=True).run(place, lambda *_: None, lambda _: None)
+    with AppContext(worked) as context:
+        PushMerge("court", REPO).run(context, lambda *_: None, lambda _: None)
+        MergeExperts("court", as_adapter=True).run(context, lambda *_: None, lambda _: None)
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await opened(pilot)
         app.query_one("#push-as", Select).value = "adapter"

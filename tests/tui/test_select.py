@@ -9,13 +9,16 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sam_hub.catalog import Selection, get_target, latest_selection, open_catalog, record_selections
-from sam_hub.settings import Settings
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.history import latest_selection, record_selections
+from sam_hub.catalog.tables import Selection
+from sam_hub.catalog.targets import get_target
+from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.decided import decide
 from tests.tui.filled import fill
 from tui.app import SamHubApp
-from tui.stages.select import SelectStage
+from tui.tabs.select import SelectStage
 from tui.widgets.ranking_table import RankingTable
 
 

@@ -13,7 +13,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of
 from tests.tui.decided import decide
 from tests.tui.filled import add_target, fill

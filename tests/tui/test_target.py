@@ -7,12 +7,13 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sam_hub.catalog import get_target, open_catalog
-from sam_hub.settings import Settings
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.targets import get_target
+from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target
 from tui.app import SamHubApp
-from tui.stages.target import TargetStage
+from tui.tabs.target import TargetStage
 from tui.widgets.corpus_form import CorpusForm, complete
 from tui.widgets.table import Table
 

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from sam_hub.catalog import Job, get_job, open_catalog
+from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.jobs import get_job
+from sam_hub.catalog.tables import Job
+from sam_hub.config import Settings
 from sam_hub.jobs.process import is_alive
-from sam_hub.jobs.queue import cancel, dispatch, submit
-from sam_hub.settings import Settings
+from sam_hub.jobs.scheduler import cancel, dispatch, submit
 from tests.jobs.busy import Busy
 from tests.tmux import ENDED, Tmux
 

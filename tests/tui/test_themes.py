@@ -9,7 +9,7 @@ from rich.color import Color
 from rich.style import Style
 from textual.theme import BUILTIN_THEMES
 
-from sam_hub.settings import Settings
+from sam_hub.config import Settings
 from tests.tui.conftest import WIDE, ready
 from tests.tui.decided import decide
 from tests.tui.test_snapshots import quiet

@@ -16,7 +16,7 @@ from sam_hub.errors import SamHubError
 from tui.symbols import cut
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.browsing import TargetRow
+    from sam_hub.catalog.queries import TargetRow
     from tui.app import SamHubApp
 
 TYPING = 0.4  # seconds without a change until the cost is asked for

@@ -15,7 +15,7 @@ from tui.actions import ACTIONS
 
 if TYPE_CHECKING:
     from tui.app import SamHubApp
-    from tui.stages.stage import Stage
+    from tui.tabs.tab import Stage
 
 MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next part, 1 to 7 to a stage"
 

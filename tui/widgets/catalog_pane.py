@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import DataTable, Input
 
-from sam_hub.catalog.browsing import ExpertQuery, ExpertRow, Page, browse_experts, position_of
+from sam_hub.catalog.queries import ExpertQuery, ExpertRow, Page, browse_experts, position_of
 from tui.symbols import Symbols, cut, megabytes, number
 from tui.widgets.table import Table
 

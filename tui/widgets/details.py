@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from sam_hub.catalog.origins import Origin, described_by
+from sam_hub.catalog.descriptor_sources import Origin, described_by
 from tui.symbols import Symbols, cut, interval_bar, megabytes, number
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.browsing import ExpertRow
+    from sam_hub.catalog.queries import ExpertRow
     from tui.app import SamHubApp
 
 CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
@@ -47,7 +47,7 @@ def expert_facts(
     facts = [
         ("revision", row.commit[:12]),
         ("kind", f"{kind}, {megabytes(row.size_bytes)}"),
-        ("licence", row.licence or "not stated"),
+        ("license", row.license or "not stated"),
         ("base", base),
         ("domain", row.domain or "not stated"),
         ("on disk", f"{symbols.done} yes" if row.on_disk else f"{symbols.missing} no"),
@@ -104,7 +104,7 @@ def found_facts(
     facts = [
         ("revision", str(known.get("commit") or "")[:12]),
         ("base", known.get("base") or "not stated"),
-        ("licence", known.get("licence") or "not stated"),
+        ("license", known.get("license") or "not stated"),
         ("types", ", ".join(known.get("labels") or ()) or "not stated"),
         ("fetched", f"{found.get('downloads') or 0:,} times"),
     ]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PAGE = 100
 FIRST_SEARCH = "ner"
-FILTERS = ("author", "base", "library", "licence", "sort")
-HINT = "words in the name; also author: base: label: library: licence: sort:downloads; Enter searches"
+FILTERS = ("author", "base", "library", "license", "sort")
+HINT = "words in the name; also author: base: label: library: license: sort:downloads; Enter searches"
 
 
 def search_terms(text: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class HubPane(Vertical):
 
     async def refresh_listed(self) -> None:
         """Look again which of the found are in the catalog."""
-        from sam_hub.catalog.browsing import listed_repos
+        from sam_hub.catalog.queries import listed_repos
 
         repos = [found["repo"] for found in self.found]
         self._listed = await self.app.source.read(listed_repos, self.app.source.path, repos)

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from sam_hub.jobs.following import seconds_of
+from sam_hub.jobs.progress import seconds_of
 from tui.symbols import Symbols, cut, progress_bar, state_sign
 from tui.widgets.details import fact_lines
 from tui.widgets.job_table import clock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from sam_hub.jobs.following import seconds_of
+from sam_hub.jobs.progress import seconds_of
 from tui.symbols import Symbols, cut, progress_bar, state_sign
 from tui.widgets.table import Table
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tui.screens.form import Field, Form
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.browsing import TargetRow
+    from sam_hub.catalog.queries import TargetRow
 
 WAYS = ("both", "similarity", "sampling")
 VOTES = ("leave-self-out", "plain")

@@ -20,7 +20,7 @@ def why_text(
 
     Lines have at most ``width`` cells, and a sentence two of them.
     """
-    from sam_hub.selection.explaining import reasons
+    from sam_hub.selection.report import reasons
 
     told = reasons(
         expert,
@@ -43,7 +43,7 @@ def why_text(
 
 def agreement_text(rankings: Mapping[str, Any], symbols: Symbols) -> Text:
     """Who was chosen by both, who by one alone, whether any expert fits, and what nobody covers."""
-    from sam_hub.selection.explaining import no_fit
+    from sam_hub.selection.report import no_fit
 
     chosen = {
         method: [row["expert"] for row in rankings[method]["rows"] if row["chosen"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlmodel import SQLModel
 
-from sam_hub.catalog import tables  # noqa: F401  (fills SQLModel.metadata, whose names constraints take)
+from sam_hub.catalog import tables  # noqa: F401 (fills SQLModel.metadata, whose names constraints take)
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sam_hub.evaluation.integration import INTERSECTION, UNION
+from sam_hub.evaluation.union import INTERSECTION, UNION
 from sam_hub.merging.methods import default_parameters
-from sam_hub.selection.choosing import SUPPORT
+from sam_hub.selection.choice import SUPPORT
 from sam_hub.selection.votes import LEAVE_SELF_OUT, PLAIN
 from tests.benchmarks.claim.descriptors import DESCRIPTORS
 from tests.benchmarks.claim.systems import Bench, Setup, Target

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from sklearn.cluster import KMeans
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
 from sam_hub.inference.embedding import embed, spread
 from sam_hub.ner.text import Sentence
 from sam_hub.selection.ranking import Ranking
@@ -22,7 +22,7 @@ MOST = 1000
 CENTRES = 8
 
 
-def nearest(corpus: tuple[Sentence, ...], experts: Sequence[records.Expert], kind: str) -> dict[str, float]:
+def nearest(corpus: tuple[Sentence, ...], experts: Sequence[tables.Expert], kind: str) -> dict[str, float]:
     """How near each expert's text lies: the mean, over the corpus's sentences, of the cosine to the nearest centre."""
     target = _vectors(corpus)
     return {e.repo: float((target @ _centres(e, kind).T).max(axis=1).mean()) for e in experts}
@@ -42,7 +42,7 @@ def _vectors(sentences: tuple[Sentence, ...]) -> np.ndarray:
 _KNOWN: dict[tuple[str, str], np.ndarray] = {}
 
 
-def _centres(expert: records.Expert, kind: str) -> np.ndarray:
+def _centres(expert: tables.Expert, kind: str) -> np.ndarray:
     """The centres of an expert's training text, of unit length: shape (number of centres, 384)."""
     key = (expert.ref, kind)
     if key not in _KNOWN:
@@ -50,16 +50,16 @@ def _centres(expert: records.Expert, kind: str) -> np.ndarray:
     return _KNOWN[key]
 
 
-def _texts(expert: records.Expert) -> tuple[Sentence, ...]:
+def _texts(expert: tables.Expert) -> tuple[Sentence, ...]:
     return tuple(s for part in read_sets(recipe_of(expert), DATA / "sources") for s in part.sentences)
 
 
-def _of_clusters(expert: records.Expert) -> np.ndarray:
+def _of_clusters(expert: tables.Expert) -> np.ndarray:
     found = KMeans(CENTRES, n_init=3, random_state=0).fit(_vectors(_texts(expert)))
     return _unit(found.cluster_centers_)
 
 
-def _of_labels(expert: records.Expert) -> np.ndarray:
+def _of_labels(expert: tables.Expert) -> np.ndarray:
     sentences = spread(_texts(expert), MOST)
     vectors = _vectors(_texts(expert))
     labels = sorted({e.label for s in sentences for e in s.entities or ()})

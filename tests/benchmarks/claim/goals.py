@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
 from sam_hub.ner.readers import labels_of, read_corpus
 from sam_hub.ner.text import Sentence, restrict
 from sam_hub.training.data import read_source
@@ -55,7 +55,7 @@ def crossner_coarse(most: int) -> Iterator[Goal]:
         yield Goal(folder.name.partition("__")[0], corpus, _part(gold, labels, most), labels)
 
 
-def sources(experts: Sequence[records.Expert], most: int) -> Iterator[Goal]:
+def sources(experts: Sequence[tables.Expert], most: int) -> Iterator[Goal]:
     """Leave one domain out: the first data set of every expert, its labels prepared as for that expert.
 
     A data set without a dev split gives the unlabelled texts of its train split: no expert that may help saw them.
@@ -67,7 +67,7 @@ def sources(experts: Sequence[records.Expert], most: int) -> Iterator[Goal]:
         yield Goal(expert.domain or "", _texts(source), _part(gold, labels, most), labels, expert.domain)
 
 
-def recipe_of(expert: records.Expert) -> TrainingRecipe:
+def recipe_of(expert: tables.Expert) -> TrainingRecipe:
     """What an expert was trained by, as its metadata tells (beside how the training went)."""
     return TrainingRecipe.from_dict({k: v for k, v in expert.details["recipe"].items() if k != "training"})
 

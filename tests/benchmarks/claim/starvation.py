@@ -14,7 +14,7 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard
 
-from sam_hub.demo.stocking import expert_folders
+from sam_hub.demo.setup import expert_folders
 from sam_hub.training.recipe import TrainingRecipe, read_recipe
 from tests.benchmarks.claim.folds import SHIPPED, write_recipe
 

@@ -10,30 +10,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sam_hub import catalog as records
+from sam_hub.catalog import tables
 from sam_hub.catalog.corpora import define_target
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import get_base
+from sam_hub.catalog.history import find_merge
 from sam_hub.catalog.registration import pull_base, pull_expert, register
+from sam_hub.config import Settings
 from sam_hub.demo.base import REPO as BASE
 from sam_hub.demo.base import make_base
 from sam_hub.errors import UnusableModel
-from sam_hub.evaluation.answering import Desk, System
-from sam_hub.evaluation.entity_typing import Typing, trust_in
-from sam_hub.evaluation.integration import UNION
-from sam_hub.hub.connection import connect
-from sam_hub.hub.pushing import plan_push, push
-from sam_hub.inference.asking import Model, base_model, expert_model
-from sam_hub.merging.merge import MergePlan
-from sam_hub.merging.merged import merge, plan_for
+from sam_hub.evaluation.entity_typing import TypingStrategy, trust_in
+from sam_hub.evaluation.predictor import Predictor, System
+from sam_hub.evaluation.union import UNION
+from sam_hub.hub.client import connect
+from sam_hub.hub.upload import plan_push, push
+from sam_hub.inference.cached_predict import Model, base_model, expert_model
 from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.merging.plan import MergePlan
 from sam_hub.merging.recipe import recipe_hash
+from sam_hub.merging.service import merge, plan_for
 from sam_hub.ner.readers import to_jsonl
 from sam_hub.ner.text import Entity, Sentence
-from sam_hub.selection.choosing import SUPPORT, best_of, supported
-from sam_hub.selection.poll import FEWEST
+from sam_hub.selection.choice import SUPPORT, best_of, supported
 from sam_hub.selection.ranking import Ranking
-from sam_hub.selection.selecting import sampling_ranking, similarity_ranking
+from sam_hub.selection.service import sampling_ranking, similarity_ranking
 from sam_hub.selection.votes import LEAVE_SELF_OUT, THRESHOLD, Voting
-from sam_hub.settings import Settings
+from sam_hub.selection.voting import FEWEST
 from tests.benchmarks.claim.descriptors import MEAN, by_centres, nearest
 from tests.benchmarks.claim.folds import domain_of
 from tests.benchmarks.claim.goals import Goal, recipe_of
@@ -44,7 +47,7 @@ LACKING = re.compile(r"-without-.*")  # and how those end that were trained with
 SEEDS = (0, 1, 2)
 OWNER = "sam-hub"
 
-Experts = tuple[records.Expert, ...]
+Experts = tuple[tables.Expert, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Target:
     """A goal that the catalog knows, with the experts and the unified models that saw nothing of its domain."""
 
     goal: Goal
-    row: records.Target
+    row: tables.Target
     experts: Experts
     unified: Experts
 
@@ -84,7 +87,7 @@ class Target:
 class Bench:
     """A home of its own with a Hub, a catalog and the experts, in which systems are asked."""
 
-    def __init__(self, settings: Settings, catalog: records.Catalog, given: argparse.Namespace) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, given: argparse.Namespace) -> None:
         self.settings, self.catalog, self.given = settings, catalog, given
         self.setup = Setup(given.k, given.sample, given.method, given.parameters)
         self.experts: Experts = ()
@@ -132,10 +135,10 @@ class Bench:
 
     def untuned(self, target: Target) -> dict[str, dict[str, Any]]:
         """The base as it is."""
-        name, model = "base, untuned", base_model(records.get_base(self.catalog, BASE))
+        name, model = "base, untuned", base_model(get_base(self.catalog, BASE))
         return {name: self.answered(target, System(name, (model,)), ())}
 
-    def alone(self, target: Target, experts: Sequence[records.Expert]) -> dict[str, dict[str, Any]]:
+    def alone(self, target: Target, experts: Sequence[tables.Expert]) -> dict[str, dict[str, Any]]:
         """Experts, each by itself; a unified model is one, too."""
         return {
             name_of(e): self.answered(target, System(name_of(e), (expert_model(self.catalog, e),)), [e])
@@ -231,11 +234,11 @@ class Bench:
 
     def _model(self, plan: MergePlan) -> Model:
         """A merge that may have been deleted; what it has answered is kept under its number."""
-        known = records.find_merge(self.catalog, recipe_hash(plan.recipe))
+        known = find_merge(self.catalog, recipe_hash(plan.recipe))
         row = known or merge(self.catalog, plan, aside=True)
         return Model(str(row.id), "merge", row.id, plan.output)
 
-    def answered(self, target: Target, system: System, experts: Sequence[records.Expert]) -> dict[str, Any]:
+    def answered(self, target: Target, system: System, experts: Sequence[tables.Expert]) -> dict[str, Any]:
         """A system's answer on the test sentences: entities, with the models' own types, and as SaM answers, which asks
         the base where there are types that none of the experts learned; of both the parse failures (a share) and the
         seconds. What the base was asked for an earlier system costs the next one nothing.
@@ -244,7 +247,7 @@ class Bench:
             experts: what it is made of.
         """
         watch = _bar(f"{target.goal.name}: {system.name}")
-        desk = Desk(self.catalog, target.row, self.settings, on_progress=watch)
+        desk = Predictor(self.catalog, target.row, self.settings, on_progress=watch)
         entities, rows = desk.answer(system, target.gold)
         typing = self._typing(target, experts)
         typed, typed_rows = desk.answer(replace(system, typing=typing), target.gold)
@@ -258,14 +261,14 @@ class Bench:
             }
         return {**found, "models": [model.id for model in system.models]}
 
-    def _typing(self, target: Target, experts: Sequence[records.Expert]) -> Typing:
+    def _typing(self, target: Target, experts: Sequence[tables.Expert]) -> TypingStrategy:
         """As `sam_hub.evaluation.entity_typing.typing_of` has it for merges."""
         labels = target.goal.labels
         taught = {label for expert in experts for label in expert.labels}
         learned = tuple(label for label in labels if label in taught)
         new = tuple(label for label in labels if label not in taught)
-        base = records.get_base(self.catalog, BASE) if new else None
-        return Typing(base, learned, new, trust_in(learned, labels))
+        base = get_base(self.catalog, BASE) if new else None
+        return TypingStrategy(base, learned, new, trust_in(learned, labels))
 
     def free(self) -> None:
         """Delete merged weights: their answers are kept, and the recipe makes them again."""
@@ -273,12 +276,12 @@ class Bench:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def name_of(expert: records.Expert) -> str:
+def name_of(expert: tables.Expert) -> str:
     """An expert's name in the table."""
     return LACKING.sub("", expert.repo.removeprefix(f"{OWNER}/"))
 
 
-def domains_of(expert: records.Expert) -> set[str]:
+def domains_of(expert: tables.Expert) -> set[str]:
     """The domains of the data that it was trained on, as the data's folders name them."""
     return {domain_of(source.folder) for source in recipe_of(expert).data}
 

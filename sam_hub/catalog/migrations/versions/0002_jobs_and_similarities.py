@@ -57,7 +57,7 @@ def _fill() -> None:
 
 
 def _jobs() -> None:
-    texts = ("kind", "title", "room", "state")
+    texts = ("kind", "title", "queue", "state")
     op.create_table(
         "job",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -1,0 +1,166 @@
+"""Opening the catalog: made, checked and brought to the current schema before anything reads it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlmodel import Session
+
+from sam_hub.catalog.schema import MIGRATIONS, connect, file_of, head_version, is_current, version_of
+from sam_hub.catalog.sqlite_errors import explained
+from sam_hub.errors import CatalogError
+
+LOCK_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """An open catalog. Safe to use from several threads, and beside other processes."""
+
+    engine: Engine
+    path: Path
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Read: one consistent view, which no writer waits for.
+
+        Raises:
+            CatalogError: the file is damaged, busy, or not readable.
+        """
+        with explained(self.path), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Write: all of it is stored at the end, or nothing, if an exception leaves the block.
+
+        Raises:
+            CatalogError: the disk is full, or the file damaged, busy or not writable.
+        """
+        # The write lock is taken at the start: a reader that becomes a writer would fail at once when another
+        # process has written in between, whatever the timeout.
+        engine = self.engine.execution_options(begin="IMMEDIATE")
+        with explained(self.path), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close every connection; the last one of all processes folds the write-ahead log into the file."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_catalog(url: str, migrations: Path = MIGRATIONS) -> Catalog:
+    """Open the catalog at an SQLAlchemy URL; make it, or bring it to the current schema, where needed.
+
+    Two processes may do so at once: one migrates, the other waits. A catalog of an older version is copied
+    to ``<file>.backup-<its version>`` first, and a migration that fails leaves it as it was.
+
+    Raises:
+        UsageError: the URL is none, or not of a SQLite file.
+        CatalogError: the file is damaged, foreign, newer than this program or not writable, or the disk full.
+    """
+    path = file_of(url)
+    with _folder(path), explained(path):
+        catalog = Catalog(_engine(path), path)
+        try:
+            if not (path.exists() and is_current(path, migrations)):
+                _prepare(catalog, migrations)
+        except BaseException:
+            catalog.close()
+            raise
+        return catalog
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make the catalog's folder; explain what the file system refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise CatalogError(
+            f"The catalog {path} can't be made or opened: {error.strerror or error}",
+            "Allow writing there, free some space, or set SAM_HUB_HOME to another folder.",
+        ) from error
+
+
+def _engine(path: Path, foreign_keys: bool = True) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, creator=lambda: connect(path, foreign_keys))
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+
+    return engine
+
+
+def _prepare(catalog: Catalog, migrations: Path) -> None:
+    """Migrate under a lock, as one transaction; WAL mode first, since it can't change inside of one."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(f"{catalog.path}.lock", timeout=LOCK_SECONDS)
+    try:
+        with lock:
+            if catalog.path.exists() and is_current(catalog.path, migrations):
+                return  # another process was faster
+            with closing(connect(catalog.path)) as connection:
+                version = version_of(connection, catalog.path)
+                if version is not None and version != head_version(migrations):
+                    _back_up(connection, catalog.path.with_name(f"{catalog.path.name}.backup-{version}"))
+                connection.execute("PRAGMA journal_mode = WAL")
+            _upgrade(catalog.path, migrations)
+    except Timeout as error:
+        raise CatalogError(
+            f"Another sam-hub has been preparing the catalog {catalog.path} for {LOCK_SECONDS} seconds",
+            "Wait for it to end, or stop it, and run the command again.",
+        ) from error
+
+
+def _back_up(connection: sqlite3.Connection, copy: Path) -> None:
+    """Copy the whole database, write-ahead log included, to ``copy``; all of it or nothing."""
+    partial = copy.with_name(f"{copy.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(partial)) as target:
+            connection.backup(target)
+        partial.replace(copy)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _upgrade(path: Path, migrations: Path) -> None:
+    """Run the migrations as one transaction, with references unenforced until its end.
+
+    SQLite changes a table by making it anew and dropping the old one; with references enforced, that drop
+    would delete all that refers to it.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    engine = _engine(path, foreign_keys=False)
+    try:
+        with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                raise CatalogError(
+                    f"The catalog {path} holds {len(broken)} references to rows that are not there, "
+                    "and was not migrated",
+                    f"Put a copy back, or move it aside (mv '{path}' '{path}.damaged') and start again.",
+                )
+    finally:
+        engine.dispose()

@@ -1,0 +1,282 @@
+"""Reads of the catalog for lists that people walk through: filtered, sorted and paged in SQL, a page at a time.
+
+Imports nothing but the standard library, so that the first rows are on a screen before SQLAlchemy could be
+imported. What is filtered and sorted here is what `sam_hub.catalog.list_experts` filters and sorts.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_hub.catalog.schema import connect, is_current
+from sam_hub.errors import CatalogError, UsageError
+
+# Each sort with the order in SQL. Experts without a score come last, up or down; ties go by name.
+SORTS = {
+    "repo": "expert.repo",
+    "domain": "expert.domain",
+    "base_repo": "expert.base_repo",
+    "size_bytes": "expert.size_bytes",
+    "added_at": "expert.added_at",
+    "similarity": "sim.cosine",
+    "probe": "probed.score",
+}
+OF_A_TARGET = ("similarity", "probe")
+OWN = (
+    'expert.id, expert.repo, expert."commit", expert.kind, expert.rank, expert.base_repo, expert.base_sha256, '
+    "expert.license, expert.labels, expert.domain, expert.size_bytes, expert.path IS NOT NULL"
+)
+SCORES = "sim.cosine, probed.score, probed.low, probed.high"
+JOINS = (
+    "LEFT JOIN similarity AS sim ON sim.target_id = :target AND sim.expert_id = expert.id "
+    "LEFT JOIN probed ON probed.repo = expert.repo"
+)
+# The target's latest ranking by sampling, a row an expert.
+PROBED = """probed AS MATERIALIZED (
+    SELECT json_extract(place.value, '$.expert') AS repo, json_extract(place.value, '$.score') AS score,
+           json_extract(place.value, '$.low') AS low, json_extract(place.value, '$.high') AS high
+    FROM selection, json_each(selection.ranking) AS place
+    WHERE selection.id = (
+        SELECT max(id) FROM selection WHERE target_id = :target AND method = 'sampling'
+    )
+)"""
+
+
+@dataclass(frozen=True)
+class ExpertQuery:
+    """What is asked for: text in name, domain or types; a sort of `SORTS`; a target to have scores for."""
+
+    text: str = ""
+    sort: str = "repo"
+    descending: bool = False
+    target_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """A descriptor without its vector; ``origin`` is a `sam_hub.catalog.descriptor_sources.Origin`."""
+
+    embedder: str
+    revision: str
+    origin: str
+    count: int
+
+
+@dataclass(frozen=True)
+class ExpertRow:
+    """An expert as a list shows it; the four scores are None without a target, or where they are not known.
+
+    ``described`` tells by what text the expert is described, an entry an embedder, the latest first.
+    """
+
+    id: int
+    repo: str
+    commit: str
+    kind: str
+    rank: int | None
+    base_repo: str
+    base_sha256: str | None
+    license: str | None
+    labels: tuple[str, ...]
+    domain: str | None
+    size_bytes: int
+    on_disk: bool
+    similarity: float | None
+    probe: float | None
+    probe_low: float | None
+    probe_high: float | None
+    described: tuple[Description, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows: from ``offset`` on of the ``total`` that fit, out of ``catalog_total`` experts."""
+
+    rows: tuple[ExpertRow, ...]
+    offset: int
+    total: int
+    catalog_total: int
+
+
+@dataclass(frozen=True)
+class TargetRow:
+    """A target as a list shows it."""
+
+    id: int
+    name: str
+    labels: tuple[str, ...]
+    sentence_count: int
+    gold_path: str | None
+
+
+def is_ready(path: Path) -> bool:
+    """Whether the catalog can be read as it is; if not, `open_catalog` makes or migrates it.
+
+    Raises:
+        CatalogError: it can't be served at all: another program's, or a newer sam-hub's.
+    """
+    with _explained(path):
+        return path.exists() and is_current(path)
+
+
+def browse_experts(path: Path, query: ExpertQuery, *, limit: int, offset: int = 0) -> Page:
+    """A page of the current experts that fit.
+
+    Raises:
+        UsageError: there is no such sort.
+        CatalogError: the catalog can't be read.
+    """
+    where, values = _filter(query)
+    scores = SCORES if query.target_id is not None else "NULL, NULL, NULL, NULL"
+    sql = f"{_from(query, f'{OWN}, {scores}')} WHERE {where} ORDER BY {_order(query)} LIMIT :limit OFFSET :offset"
+    with _reading(path) as connection:
+        catalog_total = total = connection.execute("SELECT count(*) FROM expert WHERE current").fetchone()[0]
+        if query.text:
+            total = connection.execute(f"SELECT count(*) FROM expert WHERE {where}", values).fetchone()[0]
+        found = connection.execute(sql, {**values, "limit": limit, "offset": offset}).fetchall()
+        rows = _rows(connection, found)
+    return Page(tuple(rows), offset, total, catalog_total)
+
+
+def experts_named(path: Path, repos: Sequence[str]) -> list[ExpertRow]:
+    """The current experts of these repositories, without scores; those that are not there are left out."""
+    return _some(path, "expert.repo IN (SELECT value FROM json_each(:repos))", repos=json.dumps(list(repos)))
+
+
+def experts_on_disk(path: Path) -> list[ExpertRow]:
+    """The current experts whose files are here, by name, without scores."""
+    return _some(path, "expert.path IS NOT NULL")
+
+
+def _some(path: Path, condition: str, **values: str) -> list[ExpertRow]:
+    sql = (
+        f"SELECT {OWN}, NULL, NULL, NULL, NULL FROM expert WHERE current AND {condition} ORDER BY expert.repo"
+    )
+    with _reading(path) as connection:
+        return _rows(connection, connection.execute(sql, values).fetchall())
+
+
+def position_of(path: Path, query: ExpertQuery, expert_id: int) -> int | None:
+    """How many experts stand before this one in the order of the query; None if it is not among them."""
+    where, values = _filter(query)
+    columns = f"expert.id AS id, row_number() OVER (ORDER BY {_order(query)}) - 1 AS place"
+    tables, select = _from(query, columns).split("SELECT expert.id", 1)
+    sql = f"{tables}SELECT place FROM (SELECT expert.id{select} WHERE {where}) WHERE id = :id"
+    with _reading(path) as connection:
+        found = connection.execute(sql, {**values, "id": expert_id}).fetchone()
+    return found[0] if found else None
+
+
+def _from(query: ExpertQuery, columns: str) -> str:
+    """The beginning of a query, up to its WHERE; scores are joined where there is a target to have them for."""
+    if query.target_id is None:
+        return f"SELECT {columns} FROM expert"
+    return f"WITH {PROBED} SELECT {columns} FROM expert {JOINS}"
+
+
+def _order(query: ExpertQuery) -> str:
+    known = query.sort in SORTS and (query.target_id is not None or query.sort not in OF_A_TARGET)
+    if not known:
+        raise UsageError(f"Experts can't be sorted by '{query.sort}'", f"Sort by one of: {', '.join(SORTS)}.")
+    way = "DESC" if query.descending else "ASC"
+    columns = dict.fromkeys([SORTS[query.sort], "expert.repo"])
+    order = ", ".join(f"{column} {way}" for column in columns)  # one way for all: an index is read backwards
+    return f"{SORTS[query.sort]} IS NULL, {order}" if query.sort in OF_A_TARGET else order
+
+
+def _filter(query: ExpertQuery) -> tuple[str, dict[str, object]]:
+    """The WHERE, and the values of the whole query. Every word occurs in the name, the domain or a type."""
+    values: dict[str, object] = {"target": query.target_id}
+    parts = ["expert.current"]
+    for number, word in enumerate(query.text.split()):
+        values[f"word{number}"] = _pattern(word)
+        values[f"json{number}"] = _pattern(json.dumps(word)[1:-1])  # labels are kept as JSON
+        places = " OR ".join(
+            f"{column} LIKE :{name}{number} ESCAPE '\\'"
+            for column, name in (
+                ("expert.repo", "word"),
+                ("expert.domain", "word"),
+                ("expert.labels", "json"),
+            )
+        )
+        parts.append(f"({places})")
+    return " AND ".join(parts), values
+
+
+def _pattern(word: str) -> str:
+    for sign in "\\%_":
+        word = word.replace(sign, f"\\{sign}")
+    return f"%{word}%"
+
+
+def _rows(connection: sqlite3.Connection, found: Sequence[Sequence[object]]) -> list[ExpertRow]:
+    """The rows, with what they are described by: a query of its own, since a sort would join it for all experts."""
+    described: dict[object, list[Description]] = {}
+    ids = json.dumps([row[0] for row in found])
+    sql = (
+        "SELECT id, expert_id, embedder, revision, origin, count FROM descriptor "
+        "WHERE expert_id IN (SELECT value FROM json_each(?))"
+    )
+    for _, expert_id, *values in sorted(connection.execute(sql, (ids,)).fetchall(), reverse=True):
+        described.setdefault(expert_id, []).append(Description(*values))
+    return [_row(row, tuple(described.get(row[0], ()))) for row in found]
+
+
+def _row(values: Sequence[object], described: tuple[Description, ...]) -> ExpertRow:
+    labels, on_disk = json.loads(str(values[8])), bool(values[11])
+    return ExpertRow(*values[:8], tuple(labels), *values[9:11], on_disk, *values[12:], described)  # type: ignore[arg-type]
+
+
+def browse_targets(path: Path) -> list[TargetRow]:
+    """All targets, by name."""
+    with _reading(path) as connection:
+        rows = connection.execute(
+            "SELECT id, name, labels, sentence_count, gold_path FROM target ORDER BY name"
+        ).fetchall()
+    return [TargetRow(id_, name, tuple(json.loads(labels)), *rest) for id_, name, labels, *rest in rows]
+
+
+def coverage(path: Path, labels: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """For each label: how many current experts know it, and how many of those are on disk."""
+    found = {}
+    with _reading(path) as connection:
+        for label in labels:
+            known, on_disk = connection.execute(
+                "SELECT count(*), count(path) FROM expert WHERE current AND labels LIKE ? ESCAPE '\\'",
+                (_pattern(json.dumps(label)),),  # with its quotes, so that "art" does not find "article"
+            ).fetchone()
+            found[label] = (known, on_disk)
+    return found
+
+
+def listed_repos(path: Path, repos: Sequence[str]) -> set[str]:
+    """Which of these repositories are in the catalog."""
+    with _reading(path) as connection:
+        rows = connection.execute(
+            "SELECT repo FROM expert WHERE current AND repo IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(repos)),),
+        ).fetchall()
+    return {repo for (repo,) in rows}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    with _explained(path), closing(connect(path)) as connection:
+        connection.execute("BEGIN")  # one view for all that is read
+        yield connection
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CatalogError(
+            f"The catalog {path} can't be read: {error}",
+            "`sam-hub list` tells more; models on disk are untouched.",
+        ) from error

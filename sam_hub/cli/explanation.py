@@ -1,0 +1,56 @@
+"""Rankings that explain themselves, in lines of a hundred characters."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+WIDTH, INDENT = 100, 12
+SENTENCE = 2 * (WIDTH - INDENT) - 10  # characters: two lines, less what their breaks take
+
+
+def show_reasons(made: dict[str, Any]) -> None:
+    """Why each expert stands where it stands, what both rankings come to, and what nobody covers.
+
+    Args:
+        made: the result of `SelectExperts`.
+    """
+    from sam_hub.selection.report import METHODS, evidence_lines, reasons, shown, verdict
+
+    rankings = {
+        method: shown(
+            values["ranking"]["rows"], values["ranking"]["parameters"], values["chosen"], values["k"]
+        )
+        for method, values in made["rankings"].items()
+    }
+    # In the order of the votes, where there are any: that ranking tells more.
+    main = rankings[next(method for method in reversed(METHODS) if method in rankings)]
+    for row in main["rows"]:
+        print(f"\n{row['expert']}{' *' if row['chosen'] else ''}")
+        for head, words in reasons(row["expert"], rankings, made["labels"], room=SENTENCE):
+            _show(head, words)
+    print()
+    if len(rankings) == 2:
+        for head, key in (("in both", "both"), *((f"{m} only", f"{m}_only") for m in METHODS)):
+            _line(f"Chosen {head}: {', '.join(made['chosen'][key]) or 'none'}")
+    parameters = main["parameters"]
+    if steps := evidence_lines(parameters):
+        print("\nHow many to choose, by evidence:")
+        for step in steps:
+            _line(f"  {step}", "     ")
+    if told := verdict(parameters):
+        print()
+        _line(told)
+    if gaps := made["uncovered"]:
+        print()
+        _line(f"No expert knows: {', '.join(gaps)}.")
+
+
+def _show(head: str, words: str) -> None:
+    _line(f"  {head:<{INDENT - 2}}{words}", " " * INDENT)
+
+
+def _line(text: str, indent: str = "") -> None:
+    """One line, or more where it is too long; control characters of other people's texts are not let out."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    print(textwrap.fill(clean, WIDTH, subsequent_indent=indent, drop_whitespace=True, break_on_hyphens=False))

@@ -1,0 +1,174 @@
+"""What each expert adds to a merge: the same merge without it, before the same votes and the same labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.history import latest_selection
+from sam_hub.catalog.prediction_runs import entities_of
+from sam_hub.catalog.registration import resolve_experts
+from sam_hub.config import Settings
+from sam_hub.errors import CatalogError, UsageError
+from sam_hub.evaluation.systems import read_gold
+from sam_hub.inference.cached_predict import Model, ask, merged_model
+from sam_hub.merging.plan import MergePlan
+from sam_hub.merging.service import merge, plan_for
+from sam_hub.ner.scoring import score
+from sam_hub.ner.text import Sentence
+from sam_hub.selection.scores import f1_of
+from sam_hub.selection.service import repeat_votes
+from sam_hub.selection.votes import Rows
+from sam_hub.selection.voting import FEWEST
+
+WHOLE = "the whole merge"
+
+Watch = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A merge without one expert (or :data:`WHOLE`), and what that changes.
+
+    ``agreement``: strict F1 with the votes. ``f1``: strict F1 on the target's labelled sentences, if it has some. The
+    changes are those of the whole merge: above 0, it is better without.
+    """
+
+    without: str
+    agreement: float
+    change: float | None
+    f1: float | None
+    f1_change: float | None
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """The rows, the whole merge first; ``voters`` are those who made the ``pseudo_entities`` on ``sentences``."""
+
+    rows: tuple[Row, ...]
+    voters: tuple[str, ...]
+    pseudo_entities: int
+    sentences: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def plans_without_each(
+    catalog: Catalog, target: tables.Target, by: str, merges: Path, **how: Any
+) -> dict[str, MergePlan]:
+    """The whole merge of a target's chosen experts, and the merges without each, by what they are without.
+
+    Args:
+        by: whose choice, "similarity" or "sampling".
+        merges: where they lie.
+        how: method, parameters, seed and so on, as `plan_for` takes them.
+
+    Raises:
+        CatalogError: there is no such selection, or no ranking by sampling, whose votes are needed.
+        UsageError: a single expert was chosen, or the method can't merge one fewer.
+    """
+    selection, _ = (_latest(catalog, target, name) for name in (by, "sampling"))
+    experts = resolve_experts(catalog, selection.chosen)
+    if len(experts) < 2:
+        raise UsageError(
+            f"{experts[0].repo} is the only expert that {by} chose", "Choose more: `sam-hub select --k 2`."
+        )
+    sets = {WHOLE: experts} | {e.repo: [other for other in experts if other is not e] for e in experts}
+    return {name: plan_for(catalog, members, merges, **how) for name, members in sets.items()}
+
+
+def leave_one_out(
+    catalog: Catalog,
+    target: tables.Target,
+    plans: Mapping[str, MergePlan],
+    *,
+    settings: Settings,
+    timeout: float | None = None,
+    on_progress: Watch = lambda what, done, total: None,
+) -> Contributions:
+    """Merge a target's chosen experts without each in turn, and compare.
+
+    The votes are those of the experts outside of the merge, so that none is judged by those that it is made of; where
+    fewer than two are outside, those of all. Answers are kept as any other; the merges are made aside.
+
+    Args:
+        plans: those of `plans_without_each`.
+    """
+    voted = _latest(catalog, target, "sampling")
+    votes = repeat_votes(catalog, target, voted, settings=settings, on_progress=on_progress)
+    models = {}
+    for name, plan in plans.items():
+        step = f"merge {name}" if name == WHOLE else f"merge without {name}"
+        told = lambda p, step=step: on_progress(step, p.done, p.total)  # noqa: E731
+        row = merge(catalog, plan, told, timeout, aside=name != WHOLE)
+        models[name] = merged_model(catalog, row, step)
+    inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
+    outside = set(votes.vote_counts.voters) - inside
+    without = inside if len(outside) >= FEWEST else frozenset()
+    answered = _answers(catalog, models, votes.sentences, target, settings, on_progress)
+    agreement = {name: f1_of(*votes.score_against(rows, without)) for name, rows in answered.items()}
+    pseudo_labels, _ = votes.score_against(answered[WHOLE], without)
+    f1 = _f1(catalog, models, target, settings, on_progress)
+    return Contributions(
+        tuple(
+            Row(name, agreement[name], _change(agreement, name), f1.get(name), _change(f1, name))
+            for name in plans
+        ),
+        tuple(sorted(outside if without else votes.vote_counts.voters)),
+        sum(map(len, pseudo_labels)),
+        len(votes.sentences),
+    )
+
+
+def _latest(catalog: Catalog, target: tables.Target, method: str) -> tables.Selection:
+    if (found := latest_selection(catalog, target.id, method)) is None:
+        raise CatalogError(
+            f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first."
+        )
+    return found
+
+
+def _answers(
+    catalog: Catalog,
+    models: Mapping[str, Model],
+    sentences: Sequence[Sentence],
+    target: tables.Target,
+    settings: Settings,
+    on_progress: Watch,
+) -> dict[str, Rows]:
+    """Each merge's entities, by the name of what it is without."""
+    found = ask(
+        catalog,
+        list(models.values()),
+        sentences,
+        target.labels,
+        settings=settings,
+        target_id=target.id,
+        on_progress=on_progress,
+    )
+    return {name: entities_of(found[model.name]) for name, model in models.items()}
+
+
+def _f1(
+    catalog: Catalog,
+    models: Mapping[str, Model],
+    target: tables.Target,
+    settings: Settings,
+    on_progress: Watch,
+) -> dict[str, float]:
+    """Strict F1 on the labelled sentences; nothing where there are none."""
+    if not target.gold_path:
+        return {}
+    gold = read_gold(Path(target.gold_path), target.labels)
+    answered = _answers(catalog, models, gold, target, settings, on_progress)
+    return {name: score(gold, rows).f1 for name, rows in answered.items()}
+
+
+def _change(scores: Mapping[str, float], name: str) -> float | None:
+    return None if name == WHOLE or name not in scores else scores[name] - scores[WHOLE]

@@ -1,0 +1,237 @@
+"""Fetch a model at a pinned commit: plan, download, verify, and only then put it in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sam_hub.errors import DiskFull, HubError, NotFoundOnHub, UnusableModel
+from sam_hub.hub.client import Hub
+from sam_hub.hub.errors import explained, retried
+from sam_hub.hub.file_rules import RemoteFile, is_wanted, tree_problems
+from sam_hub.hub.remote_files import fetch, list_files
+from sam_hub.hub.repo_id import check_repo_id, folder_name, is_commit
+from sam_hub.tempdirs import scratch_prefix, sweep_scratch
+
+Progress = Callable[[int, int, str], None]
+"""Called with bytes done, bytes in all, and the file at hand; what it raises ends the work."""
+
+SCRATCH = "pull"
+_STALE_SECONDS = 900  # far longer than a download waits for bytes, and none goes on with an old partial
+
+
+@dataclass(frozen=True)
+class PullPlan:
+    """What a pull would do; all sizes in bytes.
+
+    ``skipped`` are files that are left on the Hub: code, pickles, optimizer states. ``because`` says why the Hub's
+    word was done without, where what lies on disk serves all the same. ``partial`` lie in the cache of downloads that
+    were cut off a while ago: they can't be gone on with, and a pull removes them.
+    """
+
+    repo: str
+    commit: str
+    folder: Path
+    files: tuple[RemoteFile, ...]
+    skipped: tuple[str, ...]
+    size: int
+    cached: int
+    needed: int
+    free: int
+    complete: bool
+    because: str = ""
+    partial: int = 0
+
+    @property
+    def to_fetch(self) -> int:
+        """Bytes that come over the network."""
+        return 0 if self.complete else self.size - self.cached
+
+    @property
+    def short(self) -> int:
+        """Bytes of disk that are missing; 0 if there is enough."""
+        return 0 if self.complete else max(0, self.needed - self.free)
+
+
+def plan_pull(hub: Hub, repo: str, revision: str, dest: Path) -> PullPlan:
+    """Plan to fetch ``repo`` into ``dest/owner--name/COMMIT``.
+
+    A commit that lies there already needs no network, and serves when the Hub fails or has it no more.
+
+    Raises:
+        UnusableModel: names, sizes or kinds of its files are refused.
+        NotFoundOnHub: no such repository or revision, or no access.
+        HubError: the network or the Hub failed, or it is offline.
+    """
+    repo = check_repo_id(repo)
+    place = dest / folder_name(repo)
+    try:
+        with explained(hub, repo):
+            commit = retried(lambda: hub.api().model_info(repo, revision=revision)).sha or ""
+            files = list_files(hub, repo, commit)
+    except (HubError, NotFoundOnHub) as error:
+        if is_commit(revision) and (place / revision).is_dir():
+            return _plan_of_folder(repo, revision, place / revision, error.title)
+        raise
+    if problems := tree_problems(files):
+        raise UnusableModel(f"'{repo}' can't be used: {'; '.join(problems)}", "Choose another model.")
+    wanted = tuple(file for file in files if is_wanted(file.path))
+    size = sum(file.size for file in wanted)
+    cached = sum(file.size for file in wanted if _is_cached(hub, repo, commit, file))
+    needed, free = _disk(hub, place, size, size - cached)
+    return PullPlan(
+        repo=repo,
+        commit=commit,
+        folder=place / commit,
+        files=wanted,
+        skipped=tuple(file.path for file in files if not is_wanted(file.path)),
+        size=size,
+        cached=cached,
+        needed=needed,
+        free=free,
+        complete=_is_complete(place / commit, wanted),
+        partial=sum(path.stat().st_size for path in _stale_partials(hub, repo)),
+    )
+
+
+def pull(hub: Hub, plan: PullPlan, on_progress: Progress | None = None) -> Path:
+    """Do what the plan says; returns the folder, which is there as a whole or not at all.
+
+    Files go through the Hugging Face cache and are linked from there, so that nothing is fetched
+    or kept twice. Every one is checked against the Hub's listing.
+
+    Raises:
+        DiskFull: less free disk than needed; nothing was fetched.
+        UnusableModel: the Hub sends other bytes than it lists.
+        NotFoundOnHub, HubError: as `plan_pull`.
+    """
+    if plan.complete:
+        return plan.folder
+    if plan.short:
+        raise DiskFull(
+            f"'{plan.repo}' needs {_mb(plan.needed)} of disk; {_mb(plan.free)} are free",
+            f"Free {_mb(plan.short)} more, or set SAM_HUB_HOME to a larger disk.",
+        )
+    plan.folder.parent.mkdir(parents=True, exist_ok=True)
+    sweep_scratch(plan.folder.parent, SCRATCH)
+    for path in _stale_partials(hub, plan.repo):
+        path.unlink(missing_ok=True)  # another pull may be faster
+    building = Path(tempfile.mkdtemp(prefix=scratch_prefix(SCRATCH), dir=plan.folder.parent))
+    try:
+        with explained(hub, plan.repo):
+            done = 0
+            for file in plan.files:
+                meter = _meter(on_progress, done, plan.size, file.path)
+                _link(fetch(hub, plan.repo, plan.commit, file, meter), building / file.path)
+                done += file.size
+                if on_progress:
+                    on_progress(done, plan.size, file.path)
+        _settle(building, plan)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return plan.folder
+
+
+def _settle(building: Path, plan: PullPlan) -> None:
+    """Move the finished folder to its place, unless another pull was faster; replace a damaged one."""
+    if _is_complete(plan.folder, plan.files):
+        return
+    building.chmod(0o755)
+    if plan.folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=scratch_prefix(SCRATCH), dir=plan.folder.parent))
+        plan.folder.rename(old / "damaged")
+        building.rename(plan.folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        building.rename(plan.folder)
+
+
+def _plan_of_folder(repo: str, commit: str, folder: Path, because: str) -> PullPlan:
+    """The plan of what lies on disk already, made without asking the Hub."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = tuple(
+        RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, None, "") for path in paths
+    )
+    size = sum(file.size for file in files)
+    return PullPlan(repo, commit, folder, files, (), size, size, 0, 0, complete=True, because=because)
+
+
+def _is_complete(folder: Path, files: Iterable[RemoteFile]) -> bool:
+    """A folder appears only when it is finished; sizes show whether something was taken from it since."""
+    paths = ((folder / file.path, file.size) for file in files)
+    return folder.is_dir() and all(path.is_file() and path.stat().st_size == size for path, size in paths)
+
+
+def _is_cached(hub: Hub, repo: str, commit: str, file: RemoteFile) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(repo, file.path, cache_dir=hub.cache_dir, revision=commit)
+    return isinstance(path, str) and Path(path).stat().st_size == file.size
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+
+
+def _disk(hub: Hub, place: Path, size: int, to_fetch: int) -> tuple[int, int]:
+    """Bytes needed and bytes free where they are fewest; across file systems a link is a copy."""
+    target = _existing(place)
+    cache = _existing(hub.cache_dir) if hub.cache_dir else target
+    free_there, free_here = shutil.disk_usage(cache).free, shutil.disk_usage(target).free
+    if cache.stat().st_dev == target.stat().st_dev:
+        return to_fetch, free_here
+    return (to_fetch, free_there) if free_there - to_fetch < free_here - size else (size, free_here)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    real = source.resolve()
+    try:
+        os.link(real, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(real, target)
+
+
+def _meter(on_progress: Progress | None, before: int, total: int, path: str) -> type | None:
+    """A progress bar class, as huggingface_hub wants one, that shows nothing and reports bytes."""
+    if on_progress is None:
+        return None
+    from tqdm import tqdm
+
+    class Meter(tqdm):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            options.pop("name", None)
+            self.received = options.get("initial", 0) or 0
+            super().__init__(*arguments, **{**options, "disable": True})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.received += int(n or 0)
+            on_progress(before + self.received, total, path)
+            return None
+
+    return Meter
+
+
+def _stale_partials(hub: Hub, repo: str) -> list[Path]:
+    """What downloads that were killed left in the cache; a while later, since another process may be at them."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    if hub.cache_dir is None:
+        return []
+    blobs, stale = hub.cache_dir / repo_folder_name(repo_id=repo, repo_type="model") / "blobs", []
+    for path in blobs.glob("*.incomplete"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime >= _STALE_SECONDS:
+                stale.append(path)
+    return stale
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

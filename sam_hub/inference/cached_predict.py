@@ -1,0 +1,313 @@
+"""Ask models for entities: from the catalog what was asked before, the rest on one loaded base."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Self
+
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import experts_at, list_bases
+from sam_hub.catalog.prediction_runs import Answers, Question, get_prediction, put_prediction
+from sam_hub.catalog.sentence_predictions import CacheKey, find_answers, prompt_hash, put_answers
+from sam_hub.config import Settings
+from sam_hub.errors import InputError
+from sam_hub.inference.models import choose_device, choose_dtype, load_model, with_adapter
+from sam_hub.inference.prediction import MISALIGNED, SentenceAnswer, predict
+from sam_hub.ner.formats import get_format
+from sam_hub.ner.text import Sentence, corpus_hash
+
+DEFAULT_FORMAT = "b2ner"
+# Parts of the key under which answers are kept: how they are decoded, to be raised when that comes to answer
+# otherwise, and by what.
+DECODER, ENGINE = "greedy-2", "local"
+# Answers are written so often, or when there are so many: what is not written yet is lost if the process is killed.
+SECONDS_BETWEEN, ANSWERS_AT_ONCE = 1.0, 100
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be asked: the full model's folder, and the adapter's, if it is one.
+
+    ``kind`` and ``id`` are its row in the catalog; ``name`` is how tables call it. ``base_commit`` is that of the
+    base on which an adapter runs.
+    """
+
+    name: str
+    kind: tables.ModelKind
+    id: int
+    folder: Path
+    adapter: Path | None = None
+    prompt_format: str = DEFAULT_FORMAT
+    base_commit: str = ""
+
+
+def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
+    """An expert of the catalog as a model that can be asked.
+
+    Raises:
+        InputError: it, or its base, is not on disk.
+    """
+    folder = _on_disk(expert.path, expert.repo)
+    form = expert.prompt_format or DEFAULT_FORMAT
+    if expert.kind == "full":
+        return Model(expert.repo, "expert", expert.id, folder, None, form)
+    base = base_of(catalog, expert)
+    return Model(expert.repo, "expert", expert.id, _on_disk(base.path, base.repo), folder, form, base.commit)
+
+
+def base_of(catalog: Catalog, expert: tables.Expert) -> tables.Base:
+    """The base of an expert: the one with the weights it was trained on, else the one of that name.
+
+    Raises:
+        InputError: the base is not in the catalog.
+    """
+    bases = list_bases(catalog)
+    same = [b for b in bases if b.weights_sha256 == expert.base_sha256]
+    if not expert.base_sha256:
+        same = [b for b in bases if b.repo == expert.base_repo]
+    if not same:
+        raise InputError(
+            f"The base of {expert.repo}, {expert.base_repo}, is not in the catalog",
+            f"Run `sam-hub pull {expert.repo}`.",
+        )
+    return same[-1]
+
+
+def base_model(base: tables.Base, prompt_format: str = DEFAULT_FORMAT) -> Model:
+    """A base, untuned, as a model that can be asked."""
+    return Model(base.repo, "base", base.id, _on_disk(base.path, base.repo), None, prompt_format)
+
+
+def merged_model(catalog: Catalog, merge: tables.Merge, name: str) -> Model:
+    """A merged model as one that can be asked.
+
+    Raises:
+        InputError: it is not on disk, or its experts were taught different formats.
+    """
+    return Model(name, "merge", merge.id, _on_disk(merge.path, name), None, format_of(catalog, merge))
+
+
+def experts_of(catalog: Catalog, merge: tables.Merge) -> list[tables.Expert]:
+    """The experts that were merged, as they were then, as far as they are still in the catalog."""
+    return experts_at(catalog, refs_of(merge))
+
+
+def refs_of(merge: tables.Merge) -> set[str]:
+    """The ``repo@commit`` of what was merged."""
+    return {f"{item['repo']}@{item['commit']}" for item in merge.inputs}
+
+
+def base_of_merge(catalog: Catalog, merge: tables.Merge) -> tables.Base:
+    """The base over which experts were merged.
+
+    Raises:
+        InputError: it is not in the catalog.
+    """
+    repo, commit = (merge.recipe["base"][key] for key in ("repo", "commit"))
+    for base in list_bases(catalog):
+        if (base.repo, base.commit) == (repo, commit):
+            return base
+    raise InputError(
+        f"The base of this merge, {repo} at {commit[:8]}, is not in the catalog",
+        "Pull an expert of it, and merge again.",
+    )
+
+
+def format_of(catalog: Catalog, merge: tables.Merge) -> str:
+    """The prompt format in which a merged model was taught to answer: its experts'.
+
+    Raises:
+        InputError: they differ.
+    """
+    formats = {expert.prompt_format or DEFAULT_FORMAT for expert in experts_of(catalog, merge)}
+    if len(formats) > 1:
+        raise InputError(
+            f"The merged experts were taught different prompt formats: {', '.join(sorted(formats))}",
+            "Merge experts of one format.",
+        )
+    return next(iter(formats), DEFAULT_FORMAT)
+
+
+def _on_disk(path: str | None, name: str) -> Path:
+    if not path or not Path(path).is_dir():
+        raise InputError(f"{name} is not on disk", f"Run `sam-hub pull {name}` first.")
+    return Path(path)
+
+
+def ask(
+    catalog: Catalog,
+    models: Sequence[Model],
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    *,
+    settings: Settings,
+    target_id: int | None = None,
+    free: bool = False,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> dict[str, tables.Prediction]:
+    """Every model's prediction of these sentences, by model name.
+
+    A sentence to which the catalog has the model's answer is not asked again, nor is one that stands twice, nor
+    one model that goes by two names. Models that share a folder (a base and its adapters) are run on one loaded
+    base. Answers are kept as they come: a run that was killed loses those of its last second, and the next one
+    goes on from there.
+
+    Args:
+        on_progress: is told (the name of the model at work, answers there are, answers there will be), over all
+            models.
+    """
+    tasks = {model.name: task_of(model, sentences, labels, settings, free) for model in models}
+    distinct: dict[Question, _Batch] = {}
+    for task in tasks.values():
+        distinct.setdefault(task.question, task)
+    found = {question: get_prediction(catalog, question) for question in distinct}
+    missing = {q: [] if found[q] else _unanswered(catalog, task) for q, task in distinct.items()}
+    total = sum(len(set(task.prompts)) for task in distinct.values())
+    done = total - sum(map(len, missing.values()))
+    if done == total:
+        on_progress("kept predictions", total, total)
+    at_work = [task for question, task in distinct.items() if missing[question]]
+    at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
+    for folder, group in groupby(at_work, key=lambda task: task.model.folder):
+        numbered = [(task, missing[task.question]) for task in group]
+        _ask_on(
+            folder,
+            catalog,
+            numbered,
+            sentences,
+            labels,
+            settings,
+            free,
+            lambda name, now, before=done: on_progress(name, before + now, total),
+        )
+        done += sum(len(numbers) for _, numbers in numbered)
+    whole = {q: found[q] or _put_together(catalog, task, target_id) for q, task in distinct.items()}
+    return {name: whole[task.question] for name, task in tasks.items()}
+
+
+def _ask_on(
+    folder: Path,
+    catalog: Catalog,
+    tasks: Sequence[tuple[_Batch, Sequence[int]]],
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    settings: Settings,
+    free: bool,
+    on_progress: Callable[[str, int], None],
+) -> None:
+    """Ask models that share a folder the sentences of these numbers. When this returns, the model has left memory."""
+    loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+    done = 0
+    for task, numbers in tasks:
+        with with_adapter(loaded, task.model.adapter) as ready, _Keeper(catalog, task, numbers) as keep:
+            predict(
+                ready,
+                [sentences[number] for number in numbers],
+                labels,
+                prompt_format=task.model.prompt_format,
+                free=free,
+                on_answer=keep,
+                on_progress=lambda now, _, name=task.model.name, before=done: on_progress(name, before + now),
+            )
+        done += len(numbers)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one model is asked: as a whole, and by the hash of each sentence's prompt, in their order."""
+
+    model: Model
+    asked: CacheKey
+    question: Question
+    prompts: tuple[str, ...]
+
+
+def task_of(
+    model: Model,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    settings: Settings,
+    free: bool = False,
+) -> _Batch:
+    """What a model is asked, as the catalog keeps the answers."""
+    form = get_format(model.prompt_format)
+    shared, decoding = form.shared(labels), _decoding(form.name, labels, settings, free)
+    whole = f"{decoding} on {model.base_commit}" if model.base_commit else decoding
+    return _Batch(
+        model,
+        CacheKey(model.kind, model.id, model.base_commit, decoding),
+        Question(model.kind, model.id, corpus_hash(sentences), form.name, tuple(labels), whole),
+        tuple(prompt_hash(shared + form.question(sentence.text)) for sentence in sentences),
+    )
+
+
+def _decoding(form: str, labels: Sequence[str], settings: Settings, free: bool) -> str:
+    """Every setting that can change an answer, in one spelling; "auto" is what it stands for here."""
+    # Two label sets can look alike in a prompt ("a, b" may be one label), but no answer is read alike by them.
+    reading = hashlib.sha256(json.dumps([form, *labels]).encode()).hexdigest()[:8]
+    return f"{DECODER} {ENGINE} {'free' if free else 'grammar'} {reading} {number_type(settings)}"
+
+
+def number_type(settings: Settings) -> str:
+    """The numbers in which models run here, such as "float32"; "auto" is what it stands for."""
+    return str(choose_dtype(settings.dtype, choose_device(settings.device))).removeprefix("torch.")
+
+
+def _unanswered(catalog: Catalog, task: _Batch) -> list[int]:
+    """The numbers of the sentences that the model is still to be asked; of those with one text, one."""
+    places = {prompt: number for number, prompt in enumerate(task.prompts)}
+    kept = find_answers(catalog, task.asked, places)
+    return [number for prompt, number in places.items() if prompt not in kept]
+
+
+def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> tables.Prediction:
+    """The answers as one prediction, now that all are there."""
+    kept = find_answers(catalog, task.asked, set(task.prompts))
+    answers = Answers.of([kept[prompt] for prompt in task.prompts])
+    return put_prediction(catalog, task.question, answers, target_id)
+
+
+class _Keeper:
+    """Writes answers to the catalog as they come, and what is left at the end, however that comes."""
+
+    def __init__(self, catalog: Catalog, task: _Batch, numbers: Sequence[int]) -> None:
+        self._catalog, self._task, self._numbers = catalog, task, numbers
+        self._waiting: list[tables.Answer] = []
+        self._due = time.monotonic() + SECONDS_BETWEEN
+
+    def __call__(self, place: int, answer: SentenceAnswer) -> None:
+        """Take the answer to the sentence at this place among those asked."""
+        row = tables.Answer(
+            **self._task.asked.columns,
+            prompt_sha256=self._task.prompts[self._numbers[place]],
+            entities=[[e.start, e.end, e.text, e.label] for e in answer.entities],
+            parse_failed=answer.parse_failed,
+            misaligned={kind: getattr(answer, kind) for kind in MISALIGNED},
+            seconds=answer.seconds,
+        )
+        self._waiting.append(row)
+        if len(self._waiting) >= ANSWERS_AT_ONCE or time.monotonic() >= self._due:
+            self._write()
+
+    def _write(self) -> None:
+        put_answers(self._catalog, self._waiting)
+        self._waiting, self._due = [], time.monotonic() + SECONDS_BETWEEN
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
+
+
+def sample_key(sentences: Sequence[Sentence], labels: Sequence[str]) -> str:
+    """What a probe is about: these sentences and this label set."""
+    text = "\n".join([corpus_hash(sentences), *labels])
+    return hashlib.sha256(text.encode()).hexdigest()

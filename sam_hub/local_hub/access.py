@@ -1,0 +1,161 @@
+"""Who may do what: by tokens, the Host header, and upload addresses that expire."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from sam_hub.local_hub import LOOPBACK
+from sam_hub.local_hub.answers import Refusal, repo_not_found, whole_number
+from sam_hub.local_hub.repository import Repository
+from sam_hub.local_hub.tokens import Token, Tokens
+
+UPLOAD_SECONDS = 6 * 3600
+
+
+class Access:
+    """Decides by the tokens of this Hub; without one, what is public may be read."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._key = secrets.token_bytes(32)  # upload addresses are of this process, and end with it
+
+    def token_of(self, request: Request) -> Token | None:
+        """The token that the request carries; it is looked up once.
+
+        Raises:
+            Refusal: 401, it is not one of this Hub's.
+        """
+        if not hasattr(request.state, "token"):
+            request.state.token = self._look_up(request)
+        found: Token | None = request.state.token
+        return found
+
+    def _look_up(self, request: Request) -> Token | None:
+        header = request.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, sent = header.partition(" ")
+        found = self._tokens.find(sent.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
+            raise Refusal(401, "Invalid credentials in Authorization header")
+        return found
+
+    def demand(self, request: Request) -> Token:
+        """Raises: Refusal 401 without a token."""
+        token = self.token_of(request)
+        if token is None:
+            raise Refusal(401, "Invalid username or password.")
+        return token
+
+    def may_list(self, request: Request, repository: Repository) -> bool:
+        """Whether it is shown in lists."""
+        token = self.token_of(request)
+        return not repository.settings["private"] or (
+            token is not None and token.may_see_private(repository.id)
+        )
+
+    def may_see(self, request: Request, repository: Repository) -> None:
+        """Raises: Refusal 404 or 401, there is no such repository that this caller may know of."""
+        token = self.token_of(request)
+        hidden = repo_not_found(404 if token else 401)
+        if not repository.exists:
+            raise hidden
+        if repository.settings["private"] and not (token and token.may_see_private(repository.id)):
+            raise hidden
+
+    def may_read(self, request: Request, repository: Repository) -> None:
+        """Raises: Refusal as `may_see`, and 401 or 403 where the files are gated and this is a stranger."""
+        self.may_see(request, repository)
+        token = self.token_of(request)
+        if repository.settings["gated"] and not (token and token.may_see_private(repository.id)):
+            message = f"Access to model {repository.id} is restricted: ask for access and log in"
+            raise Refusal(403 if token else 401, message, "GatedRepo")
+
+    def may_create(self, request: Request, repository: Repository) -> None:
+        """Raises: Refusal 401 without a token, 403 where it may not write to this owner's repositories."""
+        if not self.demand(request).may_write(repository.id):
+            raise Refusal(403, f"You don't have the rights to write to '{repository.id}'")
+
+    def may_write(self, request: Request, repository: Repository) -> None:
+        """Raises: Refusal as `may_see` and `may_create`."""
+        self.demand(request)
+        self.may_see(request, repository)
+        self.may_create(request, repository)
+
+    def may_send(self, request: Request, repository: Repository) -> Token:
+        """The token by which files may be sent for a commit, or a pull request, to this repository.
+
+        Raises:
+            Refusal: as `may_read`, 401 without a token, 403 with one that only reads.
+        """
+        token = self.demand(request)
+        self.may_read(request, repository)
+        if token.role != "write":
+            raise Refusal(403, "This token may only read")
+        return token
+
+    def upload_query(self, sha256: str, size: int, user: str) -> str:
+        """The query of an address to which one object may be uploaded, without the token, for some hours."""
+        expires = int(time.time()) + UPLOAD_SECONDS
+        signature = self._signature(sha256, size, user, expires)
+        return f"size={size}&user={user}&expires={expires}&signature={signature}"
+
+    def check_upload(self, request: Request, sha256: str) -> tuple[int, str]:
+        """The size of the object that may be uploaded to this address, and by whom.
+
+        Raises:
+            Refusal: 403, the address is not one of ours, or has expired.
+        """
+        query = request.query_params
+        size, expires = (whole_number(query.get(name, "")) for name in ("size", "expires"))
+        user = query.get("user", "")
+        ours = self._signature(sha256, size, user, expires)
+        same = hmac.compare_digest(ours.encode(), query.get("signature", "").encode("utf-8", "surrogatepass"))
+        if size is None or expires is None or expires < time.time() or not same:
+            raise Refusal(403, "This upload address is not valid, or has expired")
+        return size, user
+
+    def xet_token(self, session: str, user: str) -> tuple[str, int]:
+        """A user's token for one Xet session alone, and when it expires (seconds since 1970)."""
+        expires = int(time.time()) + UPLOAD_SECONDS
+        return f"{expires}-{self._signature(session, user, expires)}-{user}", expires
+
+    def check_xet(self, request: Request, session: str) -> str:
+        """The user whose token for the session the request carries.
+
+        Raises:
+            Refusal: 401, it carries none, or that has expired.
+        """
+        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        expires, signature, user = (*sent.split("-", 2), "", "")[:3]
+        number = whole_number(expires) or 0
+        ours = self._signature(session, user, number)
+        if number < time.time() or not hmac.compare_digest(ours.encode(), signature.encode("utf-8")):
+            raise Refusal(401, "This upload token is not valid, or has expired")
+        return user
+
+    def _signature(self, *parts: object) -> str:
+        """Of what an address or a token is for."""
+        return hmac.new(
+            self._key, " ".join(map(str, parts)).encode("utf-8", "replace"), hashlib.sha256
+        ).hexdigest()
+
+
+def check_host(request: Request) -> None:
+    """A page on the web must not reach this Hub through a name that it lets point to loopback.
+
+    Raises:
+        Refusal: 403, the Host header is not loopback.
+    """
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        host = None
+    if host not in LOOPBACK:
+        raise Refusal(403, "This Hub answers to loopback names only")

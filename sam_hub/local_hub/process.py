@@ -1,0 +1,231 @@
+"""Run the embedded Hub: in the foreground, or as a child process that dies with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from sam_hub.local_hub import GIVEN, LOOPBACK
+
+
+class ServerFailed(Exception):
+    """The Hub could not be started; ``title`` says why, ``action`` what to do."""
+
+    def __init__(self, title: str, action: str) -> None:
+        super().__init__(f"{title}. {action}")
+        self.title, self.action = title, action
+
+
+def serve(
+    root: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    on_ready: Callable[[str, str], None] | None = None,
+    until_stdin_closes: bool = False,
+    idle_seconds: float | None = None,
+    part_bytes: int | None = None,
+) -> None:
+    """Serve the Hub kept in ``root`` until SIGINT or SIGTERM.
+
+    Args:
+        port: 0 for a free one.
+        on_ready: called, once connections are accepted, with the endpoint and a token of the owner that is this
+            process's own, and ends with it.
+        until_stdin_closes: end too when standard input ends, as it does when a parent dies.
+        idle_seconds: end too when nobody has asked anything for so long.
+        part_bytes: larger files are taken in parts of so many bytes; None for what suits most.
+
+    Raises:
+        ServerFailed: the port is taken, the host is not loopback, or the folder can't be used.
+    """
+    listener = _listen(host, port)  # first: a taken port should not cost the imports below
+    import uvicorn
+
+    from sam_hub.local_hub.app import App
+    from sam_hub.local_hub.storage import PART_BYTES
+
+    try:
+        app = App(root, part_bytes or PART_BYTES)
+    except OSError as error:
+        listener.close()
+        raise ServerFailed(
+            f"The folder {root} can't be used: {error.strerror}", "Choose another one."
+        ) from error
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    if until_stdin_closes:
+        threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+    if idle_seconds is not None:
+        threading.Thread(target=_end_when_idle, args=(server, app, idle_seconds), daemon=True).start()
+    if on_ready:
+        shown = f"[{host}]" if ":" in host else host
+        on_ready(f"http://{shown}:{listener.getsockname()[1]}", app.tokens.session)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down in order, and raises it once more
+        server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if host not in LOOPBACK:
+        raise ServerFailed(f"The embedded Hub serves loopback only, not {host}", "Use 127.0.0.1.")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if (
+        os.name == "posix"
+    ):  # take over a port whose last connections linger; on Windows it would share a live one
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)  # from here on a client waits rather than fails
+    except OSError as error:
+        listener.close()
+        action = "Choose another port, or 0 for a free one."
+        raise ServerFailed(f"Port {port} of {host} can't be used: {error.strerror}", action) from error
+    return listener
+
+
+def _end_with_stdin(server: object) -> None:
+    while sys.stdin.buffer.read(4096):
+        continue
+    server.should_exit = True  # type: ignore[attr-defined]
+
+
+def _end_when_idle(server: object, app: object, seconds: float) -> None:
+    while app.idle_seconds < seconds:  # type: ignore[attr-defined]
+        time.sleep(min(5.0, seconds / 4))
+    server.should_exit = True  # type: ignore[attr-defined]
+
+
+def write_ready_file(path: Path, root: Path, endpoint: str, token: str) -> None:
+    """Tell whoever waits, all at once, where the Hub over ``root`` is; readable by the owner alone."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        facts = {"root": str(root.resolve()), "endpoint": endpoint, "token": token, "pid": os.getpid()}
+        json.dump(facts, file)
+    temporary.replace(path)
+
+
+@dataclass
+class ServerProcess:
+    """A Hub in a child process; leave the ``with`` block, or call `stop`, to end it."""
+
+    endpoint: str
+    token: str = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def stop(self, timeout: float = 10) -> None:
+        """End it and wait until it is gone; what was committed is on disk."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def start(root: Path, port: int = 0, timeout: float = 20, part_bytes: int | None = None) -> ServerProcess:
+    """Start a Hub over ``root`` in a child process and wait until it answers.
+
+    The child ends when its standard input does: with `ServerProcess.stop`, and with this process,
+    however that ends.
+
+    Args:
+        timeout: seconds to wait.
+        part_bytes: as `serve`'s.
+
+    Raises:
+        ServerFailed: it did not start; the child's own message is the reason.
+    """
+    with tempfile.TemporaryDirectory(prefix="sam-hub-") as folder:
+        ready, log = Path(folder) / "ready.json", Path(folder) / "log.txt"
+        command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(root), "--port", str(port)]
+        command += ["--ready-file", str(ready), "--until-stdin-closes"]
+        command += ["--part-bytes", str(part_bytes)] if part_bytes else []
+        with log.open("wb") as errors:
+            # In a session of its own: Ctrl+C is for this process, which may have work to finish with the Hub.
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+        try:
+            return _wait_until_ready(child, ready, log, timeout)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+
+
+def start_detached(
+    root: Path, port: int, ready: Path, idle_seconds: float, token: str | None = None, timeout: float = 20
+) -> tuple[str, str]:
+    """Start a Hub that outlives this process; returns its endpoint and token.
+
+    Args:
+        ready: where it says that it listens, for whoever looks for it later.
+        idle_seconds: it ends when nobody has asked anything for so long.
+        token: its own, where an earlier Hub of this folder had one that clients may still have.
+
+    Raises:
+        ServerFailed: it did not start.
+    """
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(root), "--port", str(port)]
+    command += ["--ready-file", str(ready), "--idle-seconds", str(idle_seconds)]
+    log = ready.with_suffix(".log")
+    with log.open("wb") as errors:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+            env={**os.environ, **({GIVEN: token} if token else {})},
+        )
+    try:
+        made = _wait_until_ready(child, ready, log, timeout)
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    return made.endpoint, made.token
+
+
+def _wait_until_ready(
+    child: subprocess.Popen[bytes], ready: Path, log: Path, timeout: float
+) -> ServerProcess:
+    deadline = time.monotonic() + timeout
+    while not ready.exists():
+        if child.poll() is not None:
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            reason, _, action = (said[-1] if said else f"exit code {child.returncode}").partition(". ")
+            raise ServerFailed(reason, action or "Look at the folder and the port that were given.")
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"The embedded Hub did not start within {timeout:g} seconds", "Try again.")
+        time.sleep(0.02)
+    facts = json.loads(ready.read_text(encoding="utf-8"))
+    return ServerProcess(facts["endpoint"], facts["token"], child)

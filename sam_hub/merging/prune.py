@@ -1,0 +1,94 @@
+"""Delete the files of merged models. The catalog keeps their recipes and scores: a merge can be made again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.history import get_merge, list_merges
+from sam_hub.catalog.jobs import list_jobs
+from sam_hub.catalog.targets import list_targets
+from sam_hub.errors import CatalogError
+from sam_hub.merging.service import merges_for
+
+UNUSED = "unused"  # in the place of a merge's name
+USING = ("merge", "evaluate", "predict", "push")  # kinds of jobs that read merged models
+
+
+@dataclass(frozen=True)
+class FreeingPlan:
+    """Whose files go: each merge's id, its experts, its folder, and bytes."""
+
+    merges: tuple[tuple[int, tuple[str, ...], Path, int], ...]
+
+    @property
+    def bytes(self) -> int:
+        """Of all."""
+        return sum(size for *_, size in self.merges)
+
+
+def plan_freeing(catalog: Catalog, name: str, merges: Path) -> FreeingPlan:
+    """Find the merges on disk that are meant. Nothing is touched.
+
+    Args:
+        name: a merge's id or the beginning of its recipe's hash; or :data:`UNUSED`, all that no target's latest
+            selection stands for (what leaving experts out has made, above all).
+        merges: the home's folder of merged models; what lies elsewhere belongs to others and stays.
+
+    Raises:
+        CatalogError: there is no such merge.
+    """
+    if name == UNUSED:
+        used = uses(catalog)
+        found = [merge for merge in list_merges(catalog) if merge.id not in used]
+    else:
+        found = [get_merge(catalog, name)]
+    there = [m for m in found if Path(m.path).is_dir() and Path(m.path).resolve().parent == merges.resolve()]
+    return FreeingPlan(
+        tuple((m.id, tuple(i["repo"] for i in m.inputs), Path(m.path), _bytes(Path(m.path))) for m in there)
+    )
+
+
+def uses(catalog: Catalog) -> dict[int, list[str]]:
+    """What each merge that answers for a target is: its number, and words such as "paris by sampling"."""
+    found: dict[int, list[str]] = {}
+    for target in list_targets(catalog):
+        try:
+            merges = merges_for(catalog, target, needed=())
+        except CatalogError:  # it has no selection yet
+            continue
+        for method, merge in merges.items():
+            found.setdefault(merge.id or 0, []).append(f"{target.name} by {method}")
+    return found
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def execute_freeing(catalog: Catalog, plan: FreeingPlan) -> None:
+    """Delete the folders of a plan.
+
+    Raises:
+        CatalogError: a job that may read one is under way, or a folder can't be deleted.
+    """
+    waiting = list_jobs(catalog, states=("queued", "running", "cancelling"))
+    if busy := [job for job in waiting if job.kind in USING]:
+        raise CatalogError(
+            f"Job {busy[0].id} ({busy[0].title}) may need merged models", "Wait for it, or cancel it."
+        )
+    for *_, folder, _ in plan.merges:
+        # Renamed first, so that none is ever half there; `sweep_merges` finds one that a kill leaves so.
+        going = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+        try:
+            folder.rename(going)
+            shutil.rmtree(going)
+        except FileNotFoundError:  # another process was faster
+            continue
+        except OSError as error:
+            raise CatalogError(
+                f"The folder {folder} can't be deleted: {error.strerror}", "Allow writing there."
+            ) from error

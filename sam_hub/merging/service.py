@@ -1,0 +1,242 @@
+"""Merge experts of the catalog, and keep the merged model there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.history import METHODS, latest_selection, list_merges, record_merge
+from sam_hub.catalog.registration import resolve_experts
+from sam_hub.catalog.targets import get_target
+from sam_hub.config import Settings
+from sam_hub.errors import CatalogError, InputError, UsageError
+from sam_hub.inference.cached_predict import base_of
+from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.merging.plan import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
+from sam_hub.merging.process import sweep_merges
+from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
+from sam_hub.merging.sanity_check import Verdict, inspect
+
+
+def plan_for(
+    catalog: Catalog,
+    experts: Sequence[tables.Expert],
+    merges: Path,
+    *,
+    method: str = DEFAULT_METHOD,
+    parameters: Mapping[str, Any] | None = None,
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+    stable: bool = False,
+) -> MergePlan:
+    """Plan a merge of experts of one base. The same experts by the same method are one merge, in any order.
+
+    Raises:
+        InputError: they are not of one base, or not on disk.
+        UsageError: the method or a parameter is unknown.
+    """
+    bases = {base_of(catalog, expert).weights_sha256: base_of(catalog, expert) for expert in experts}
+    if len(bases) != 1:
+        names = ", ".join(f"{e.repo} of {e.base_repo}" for e in experts)
+        raise InputError(f"The experts are not of one base: {names}", "Merge experts of one base.")
+    base = next(iter(bases.values()))
+    if weights and len(weights) != len(experts):
+        raise UsageError(
+            f"{len(weights)} weights for {len(experts)} experts", "Give one weight for each expert."
+        )
+    shares = dict(zip((e.repo for e in experts), weights or [1.0] * len(experts), strict=True))
+    inputs = []
+    for expert in sorted(experts, key=lambda e: e.repo):
+        if not expert.path or not Path(expert.path).is_dir():
+            raise InputError(f"{expert.repo} is not on disk", f"Run `sam-hub pull {expert.repo}` first.")
+        inputs.append(pin(Path(expert.path), expert.repo, expert.commit, shares[expert.repo]))
+    if not base.path or not Path(base.path).is_dir():
+        raise InputError(
+            f"The base {base.repo} is not on disk",
+            f"Run `sam-hub pull {experts[0].repo}`, which fetches it, too.",
+        )
+    pinned = pin(Path(base.path), base.repo, base.commit)
+    recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
+    licenses = {model.repo: model.license for model in (*experts, base)}
+    return plan_merge(recipe, merge_folder(recipe, merges), licenses)
+
+
+def merge(
+    catalog: Catalog,
+    plan: MergePlan,
+    on_progress: Callable[[Progress], None] | None = None,
+    timeout: float | None = None,
+    *,
+    aside: bool = False,
+) -> tables.Merge:
+    """Run a plan and record the merged model; one that is there already is not made again.
+
+    Args:
+        plan: of `plan_for`; what killed merges left in the same home is deleted.
+        aside: it is made to compare with, and stands for no selection.
+
+    Raises:
+        UnusableModel, DiskFull, SamHubError: as `run_merge`.
+    """
+    sweep_merges(plan.output.parent)
+    folder = run_merge(plan, on_progress, timeout)
+    made = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    recipe = to_json(plan.recipe)
+    row = tables.Merge(
+        recipe_hash=recipe_hash(plan.recipe),
+        method=plan.recipe.method,
+        recipe=recipe,
+        inputs=recipe["experts"],
+        path=str(folder),
+        weights_sha256=made["weights_sha256"],
+        seconds=made["seconds"],
+        aside=aside,
+    )
+    return record_merge(catalog, row)
+
+
+def merge_and_check(
+    catalog: Catalog,
+    plan: MergePlan,
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None],
+    timeout: float | None = None,
+) -> tuple[tables.Merge, Verdict]:
+    """Merge to use it: as `merge`, and look at what came of it.
+
+    Args:
+        on_progress: is told ("merge" or "check of the merge", done, of how many).
+    """
+    row = merge(catalog, plan, lambda p: on_progress("merge", p.done, p.total), timeout)
+    verdict = inspect(
+        plan.recipe,
+        Path(row.path),
+        device=settings.device,
+        dtype=settings.dtype,
+        threads=settings.threads,
+        on_progress=lambda done, total: on_progress("check of the merge", done, total),
+    )
+    return row, verdict
+
+
+def chosen_experts(
+    catalog: Catalog, target: str | None, by: str, names: Sequence[str]
+) -> dict[str, list[tables.Expert]]:
+    """What to merge, by name: experts that were named, or a target's latest selections.
+
+    Args:
+        by: "similarity", "sampling" or "both"; not looked at where experts are named.
+
+    Raises:
+        UsageError: neither a target nor experts are given.
+        CatalogError: the target has no such selection yet, or a chosen expert was removed since.
+    """
+    if names:
+        return {"by hand": resolve_experts(catalog, names)}
+    if target is None:
+        raise UsageError("Nothing says what to merge", "Name a target, or experts with --expert.")
+    goal = get_target(catalog, target)
+    methods = METHODS if by == "both" else (by,)
+    found = {method: latest_selection(catalog, goal.id, method) for method in methods}
+    if missing := [method for method, selection in found.items() if selection is None]:
+        raise CatalogError(
+            f"{goal.name} has no selection by {' and '.join(missing)}",
+            f"Run `sam-hub select {goal.name}` first.",
+        )
+    return {f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in found.items()}
+
+
+def weights_by_score(
+    catalog: Catalog, target: str | None, name: str, experts: Sequence[tables.Expert]
+) -> tuple[float, ...]:
+    """A weight for each of a selection's experts: its score in that ranking over the mean of theirs.
+
+    Args:
+        name: as `chosen_experts` names the merge.
+
+    Raises:
+        UsageError: they were named or chosen by hand, or a score is not positive.
+    """
+    method = name.removeprefix("by ")
+    found = latest_selection(catalog, get_target(catalog, target).id, method) if target else None
+    scores = {row["expert"]: row["score"] for row in (found.ranking if found else [])}
+    if method not in METHODS or any(scores.get(expert.repo) is None for expert in experts):
+        raise UsageError(
+            "Experts that no ranking chose have no scores to weigh them by", "Give each a weight, or none."
+        )
+    if low := [expert.repo for expert in experts if scores[expert.repo] <= 0]:
+        raise UsageError(
+            f"{low[0]} has a score of {scores[low[0]]:.2f} by {method}, which is no weight",
+            "Choose fewer experts, or give each a weight.",
+        )
+    mean = sum(scores[expert.repo] for expert in experts) / len(experts)
+    return tuple(round(scores[expert.repo] / mean, 4) for expert in experts)
+
+
+def in_words(merge: tables.Merge) -> str:
+    """A merge in a line, such as "merge 3: ties (density 0.5) of acme/ner-law, 0.4 × acme/ner-news"."""
+    set_ = ", ".join(f"{name} {value}" for name, value in merge.recipe["parameters"].items())
+    weights = [item["weight"] for item in merge.recipe["experts"]]
+    same = len(set(weights)) == 1
+    names = [
+        item["repo"] if same else f"{weight:.2g} × {item['repo']}"
+        for weight, item in zip(weights, merge.recipe["experts"], strict=True)
+    ]
+    return f"merge {merge.id}: {merge.method}{f' ({set_})' if set_ else ''} of {', '.join(names)}"
+
+
+def answering(catalog: Catalog, target: tables.Target) -> list[str]:
+    """Which merge serves each of a target's selections, a line each; and a newer one that is not on disk any more.
+
+    Raises:
+        CatalogError: as `merges_for`.
+    """
+    lines = []
+    for method, merge in merges_for(catalog, target).items():
+        lines.append(f"by {method}, {in_words(merge)}")
+        same = {f"{i['repo']}@{i['commit']}" for i in merge.inputs}
+        newer = next(
+            m
+            for m in list_merges(catalog)
+            if not m.aside and {f"{i['repo']}@{i['commit']}" for i in m.inputs} == same
+        )
+        if newer.id != merge.id:
+            lines.append(f"  ({in_words(newer)} was made later, and is not on disk any more)")
+    return lines
+
+
+def merges_for(
+    catalog: Catalog, target: tables.Target, needed: Collection[str] = METHODS
+) -> dict[str, tables.Merge]:
+    """The newest merge of each of a target's latest selections, by "similarity" and "sampling".
+
+    Args:
+        needed: those that must be there; another one whose selection is not merged is left out.
+
+    Raises:
+        CatalogError: there is no selection, or one that is needed was not merged yet.
+    """
+    made = [merge for merge in list_merges(catalog) if not merge.aside]
+    found = {}
+    for method in METHODS:
+        selection = latest_selection(catalog, target.id, method)
+        if selection is None:
+            continue
+        fits = [m for m in made if {f"{i['repo']}@{i['commit']}" for i in m.inputs} == set(selection.chosen)]
+        there = [m for m in fits if Path(m.path).is_dir()]
+        if there:
+            found[method] = there[0]
+        elif method in needed:
+            raise CatalogError(
+                f"The experts that {method} chose for {target.name} are not merged yet",
+                f"Run `sam-hub merge {target.name}`.",
+            )
+    if not found:
+        raise CatalogError(
+            f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first."
+        )
+    return found

@@ -1,0 +1,260 @@
+"""Rank the catalog's experts for a target, and keep what the rankings were made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from sam_hub.catalog import tables
+from sam_hub.catalog.descriptor_sources import Origin
+from sam_hub.catalog.descriptors import descriptors_of
+from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import list_bases, list_experts
+from sam_hub.catalog.history import record_probe
+from sam_hub.catalog.prediction_runs import entities_of
+from sam_hub.config import Settings
+from sam_hub.errors import InputError, SamHubError
+from sam_hub.inference.cached_predict import (
+    DEFAULT_FORMAT,
+    Model,
+    ask,
+    base_model,
+    base_of,
+    expert_model,
+    sample_key,
+)
+from sam_hub.inference.embedding import Descriptor
+from sam_hub.ner.readers import read_corpus
+from sam_hub.ner.text import Sentence
+from sam_hub.selection.base_check import compare_to_base
+from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
+from sam_hub.selection.forward_selection import choose_by_evidence
+from sam_hub.selection.ranking import DomainSimilarity, Ranking, known_labels
+from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
+from sam_hub.selection.similarity import domain_similarities, rank_by_similarity
+from sam_hub.selection.votes import BY_SIMILARITY, Voting
+from sam_hub.selection.voting import Votes, collect_votes
+
+UNTUNED = " (untuned)"
+
+
+def similarity_ranking(
+    catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], *, settings: Settings
+) -> Ranking:
+    """Rank by descriptors; an expert without one comes last, with a note.
+
+    Raises:
+        InputError: no expert has a descriptor.
+        CatalogError: one has a descriptor by another embedder only.
+    """
+    centre = target_descriptor(catalog, target, settings)
+    near = _nearness(catalog, centre, experts, settings)
+    ranking = rank_by_similarity(centre, near, target.labels, {e.repo: e.labels for e in experts})
+    return ranking.explained(_bases(catalog, experts), _domains(experts), near)
+
+
+def _nearness(
+    catalog: Catalog, centre: Descriptor, experts: Sequence[tables.Expert], settings: Settings
+) -> dict[str, DomainSimilarity]:
+    """How near the experts lie that have a descriptor.
+
+    Raises:
+        CatalogError: an expert has one by another embedder only, which can't be compared.
+    """
+    vectors, origins = {}, {}
+    for expert in experts:
+        if described := descriptors_of(catalog, expert.id):
+            vectors[expert.repo] = expert_descriptor(catalog, expert, settings)
+            ours = (centre.embedder, centre.revision)
+            row = next(row for row in described if (row.embedder, row.revision) == ours)
+            origins[expert.repo] = Origin.parse(row.origin).kind
+    return domain_similarities(centre, vectors, origins)
+
+
+def _nearness_if_any(
+    catalog: Catalog,
+    target: tables.Target,
+    experts: Sequence[tables.Expert],
+    settings: Settings,
+    needed: bool,
+) -> dict[str, DomainSimilarity]:
+    """The same for a ranking by votes, which can do without: then nothing that can't be compared stops it."""
+    if not any(descriptors_of(catalog, expert.id) for expert in experts):
+        return {}  # the target's corpus need not be described
+    try:
+        return _nearness(catalog, target_descriptor(catalog, target, settings), experts, settings)
+    except SamHubError:
+        if needed:
+            raise
+        return {}
+
+
+def _bases(catalog: Catalog, experts: Sequence[tables.Expert]) -> dict[str, str]:
+    """What each expert was tuned from: ``repo@`` and the first digits of its weights' hash.
+
+    The hash decides; where an expert records none, the base of that name in the catalog is taken for its own.
+    """
+    bases = list_bases(catalog)
+    names = {base.weights_sha256: base.repo for base in bases}
+    of_name = {base.repo: base.weights_sha256 for base in bases}
+    found = {}
+    for expert in experts:
+        sha = expert.base_sha256 or of_name.get(expert.base_repo)
+        found[expert.repo] = (
+            f"{names.setdefault(sha, expert.base_repo)}@{sha[:12]}" if sha else expert.base_repo
+        )
+    return found
+
+
+def _domains(experts: Sequence[tables.Expert]) -> dict[str, str]:
+    return {expert.repo: expert.domain or "" for expert in experts}
+
+
+def sampling_ranking(
+    catalog: Catalog,
+    target: tables.Target,
+    experts: Sequence[tables.Expert],
+    *,
+    settings: Settings,
+    size: int = USUAL,
+    voting: Voting | None = None,
+    free: bool = False,
+    by_evidence: bool = False,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> Ranking:
+    """Let every expert predict on a sample of the target, and rank by votes.
+
+    The untuned base is asked, too, and does not vote (see `sam_hub.selection.base_check`; parameter "fit"). Adding an
+    expert later costs its own pass alone: the others' predictions are kept.
+
+    Args:
+        by_evidence: also find how many experts to choose (`sam_hub.selection.forward_selection`; parameter "evidence").
+    """
+    voting = voting or Voting()
+    near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
+    sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
+    bases = _bases(catalog, experts)
+    untuned = _untuned(catalog, [e for e in experts if known_labels(target.labels, e.labels)], bases)
+    models = [*(expert_model(catalog, expert) for expert in experts), *untuned.values()]
+    answers = ask(
+        catalog,
+        models,
+        sample,
+        target.labels,
+        settings=settings,
+        target_id=target.id,
+        free=free,
+        on_progress=on_progress,
+    )
+    votes = _hold(target, experts, sample, answers, voting, near)
+    ranking = rank_by_sampling(votes).explained(bases, _domains(experts), near)
+    fit = ranking.fit()
+    base = untuned.get(bases[fit[0]]) if fit else None
+    untuned_answer = entities_of(answers[base.name]) if base else None
+    found: dict[str, Any] = {
+        "free": free,
+        "fit": compare_to_base(votes, ranking, _plain_name(base), untuned_answer),
+    }
+    if by_evidence and fit:
+        found["evidence"] = choose_by_evidence(votes, fit).as_dict()
+    _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
+    return replace(ranking, parameters={**ranking.parameters, **found})
+
+
+def _hold(
+    target: tables.Target,
+    experts: Sequence[tables.Expert],
+    sample: Sequence[Sentence],
+    answers: Mapping[str, tables.Prediction],
+    voting: Voting,
+    near: Mapping[str, DomainSimilarity],
+) -> Votes:
+    return collect_votes(
+        sample,
+        {e.repo: entities_of(answers[e.repo]) for e in experts},
+        target.labels,
+        {e.repo: e.labels for e in experts},
+        voting,
+        {e.repo: answers[e.repo].parse_failures for e in experts},
+        {name: place.cosine for name, place in near.items()},
+    )
+
+
+def repeat_votes(
+    catalog: Catalog,
+    target: tables.Target,
+    selection: tables.Selection,
+    *,
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> Votes:
+    """The poll behind a ranking by sampling, of its experts that are still in the catalog.
+
+    Their answers are kept, so that nobody is asked again unless something was changed since.
+    """
+    there = {expert.repo: expert for expert in list_experts(catalog)}
+    experts = [there[row["expert"]] for row in selection.ranking if row["expert"] in there]
+    voting = Voting(**{part.name: selection.parameters[part.name] for part in fields(Voting)})
+    near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
+    sample = draw_sample(
+        read_corpus(Path(target.corpus_path)), selection.parameters["sentences"], voting.seed
+    )
+    answers = ask(
+        catalog,
+        [expert_model(catalog, expert) for expert in experts],
+        sample,
+        target.labels,
+        settings=settings,
+        target_id=target.id,
+        free=selection.parameters.get("free", False),
+        on_progress=on_progress,
+    )
+    return _hold(target, experts, sample, answers, voting, near)
+
+
+def _untuned(
+    catalog: Catalog, experts: Sequence[tables.Expert], bases: Mapping[str, str]
+) -> dict[str, Model]:
+    """The bases of these experts that are on disk, by what `_bases` calls them, as models that can be asked."""
+    found = {}
+    for expert in experts:
+        if bases[expert.repo] not in found:
+            try:
+                model = base_model(base_of(catalog, expert), expert.prompt_format or DEFAULT_FORMAT)
+            except InputError:
+                continue  # full models are asked without their base
+            # Its name is told apart from an expert's: a repository can be listed as both.
+            found[bases[expert.repo]] = replace(model, name=f"{model.name}{UNTUNED}")
+    return found
+
+
+def _plain_name(base: Model | None) -> str:
+    return base.name.removesuffix(UNTUNED) if base else ""
+
+
+def _record_probes(
+    catalog: Catalog,
+    target: tables.Target,
+    experts: Sequence[tables.Expert],
+    ranking: Ranking,
+    key: str,
+    voting: Voting,
+) -> None:
+    ids = {expert.repo: expert.id for expert in experts}
+    for row in ranking.rows:
+        probe = tables.Probe(
+            expert_id=ids[row.expert],
+            target_id=target.id,
+            sample_key=key,
+            votes=voting.name,
+            threshold=voting.threshold,
+            precision=row.precision,
+            recall=row.recall,
+            f1=row.score,
+            low=row.low,
+            high=row.high,
+            pseudo_entities=ranking.parameters["pseudo_entities"][row.expert],
+        )
+        record_probe(catalog, probe)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
-STAGES = ("target", "experts", "select", "merge", "evaluate", "push", "jobs")
+TABS = ("target", "experts", "select", "merge", "evaluate", "push", "jobs")
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class Action:
     """Something a person can do.
 
     Args:
-        id: its name, in the settings too; the stage (or the app) has a method ``do_<id>``.
+        id: its name, in the settings too; the tab (or the app) has a method ``do_<id>``.
         keys: default keys, comma separated.
         label: one or two words, for the footer.
         tooltip: a sentence, for help and palette.
-        stages: where it can be done; empty: everywhere, by the app itself.
+        tabs: where it can be done; empty: everywhere, by the app itself.
         command: the command that does the same without the UI; empty where it only moves or shows.
         footer: whether the footer shows it.
     """
@@ -31,14 +31,14 @@ class Action:
     keys: str
     label: str
     tooltip: str
-    stages: tuple[str, ...] = ()
+    tabs: tuple[str, ...] = ()
     command: str = ""
     footer: bool = True
 
     @property
     def is_global(self) -> bool:
-        """Whether the app itself does it, in every stage."""
-        return not self.stages
+        """Whether the app itself does it, in every tab."""
+        return not self.tabs
 
     def binding(self) -> Binding:
         """The key binding; its id lets a keymap change the keys."""
@@ -47,9 +47,9 @@ class Action:
         )
 
 
-def _stage(number: int, name: str, does: str) -> Action:
+def _tab(number: int, name: str, does: str) -> Action:
     return Action(
-        f"stage_{name}", str(number), name.capitalize(), f"Go to {name.capitalize()}: {does}", footer=False
+        f"tab_{name}", str(number), name.capitalize(), f"Go to {name.capitalize()}: {does}", footer=False
     )
 
 
@@ -76,18 +76,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("cancel", "c", "Cancel", "Cancel the job under the cursor", ("jobs",), "sam-hub jobs cancel"),
     Action("retry", "t", "Retry", "Run the job under the cursor once more", ("jobs",), "sam-hub jobs retry"),
     Action("forget", "x", "Forget", "Take ended jobs from the list", ("jobs",), "sam-hub jobs forget"),
-    _stage(1, "target", "raw text and the entity types wanted"),
-    _stage(2, "experts", "the catalog and the Hub"),
-    _stage(3, "select", "both rankings, and who is chosen"),
-    _stage(4, "merge", "method, checks, configuration, estimate"),
-    _stage(5, "evaluate", "strict scores and coloured sentences"),
-    _stage(6, "push", "the merged model and its card to the Hub"),
-    _stage(7, "jobs", "what runs, what ran, and their logs"),
+    _tab(1, "target", "raw text and the entity types wanted"),
+    _tab(2, "experts", "the catalog and the Hub"),
+    _tab(3, "select", "both rankings, and who is chosen"),
+    _tab(4, "merge", "method, checks, configuration, estimate"),
+    _tab(5, "evaluate", "strict scores and coloured sentences"),
+    _tab(6, "push", "the merged model and its card to the Hub"),
+    _tab(7, "jobs", "what runs, what ran, and their logs"),
     Action("back", "escape", "Back", "Leave the field, the screen or the filter", footer=False),
     Action("copy", "y", "Copy", "Copy what is under the cursor to the clipboard", footer=False),
     Action("last_error", "exclamation_mark", "Last error", "Show the last error once more", footer=False),
     Action("stop_job", "ctrl+k", "Cancel job", "Cancel the newest job that runs", command="sam-hub jobs cancel", footer=False),
-    Action("help", "question_mark", "Help", "Show the keys of this stage and what it is for"),
+    Action("help", "question_mark", "Help", "Show the keys of this tab and what it is for"),
     Action("quit", "q", "Quit", "Leave; jobs that run may go on or be stopped"),
 )  # fmt: skip
 
@@ -108,11 +108,11 @@ def unknown_keys(keymap: Mapping[str, str]) -> list[str]:
 
 
 def doubled_keys(keymap: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """(key, action's id, another's) for each key that two actions of one stage would have."""
+    """(key, action's id, another's) for each key that two actions of one tab would have."""
     found = []
     for at, one in enumerate(ACTIONS):
         for other in ACTIONS[at + 1 :]:
-            if one.is_global or other.is_global or set(one.stages) & set(other.stages):
+            if one.is_global or other.is_global or set(one.tabs) & set(other.tabs):
                 both = [set(keymap.get(a.id, a.keys).replace(" ", "").split(",")) for a in (one, other)]
                 found += [(key, one.id, other.id) for key in sorted(both[0] & both[1])]
     return found

@@ -1,4 +1,4 @@
-"""The app: stages, jobs, and the state they share. It owns the state; stages show it and ask for changes."""
+"""The app: tabs, jobs, and the state they share. It owns the state; tabs show it and ask for changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow, TargetRow
     from sam_hub.catalog.tables import Job
     from sam_hub.config import Settings
-    from tui.tabs.tab import Stage
+    from tui.tabs.tab import BaseTab
 
 TICK = 0.25  # seconds between looks at the jobs while one is active
 IDLE_TICKS = 8  # without an active job, every so many ticks
@@ -47,8 +47,8 @@ class SamHubApp(App[object]):
 
     TITLE = "sam-hub"
     CSS_PATH = "app.tcss"
-    AUTO_FOCUS = None  # it would put the cursor into a field of a stage that is not shown
-    AUTO_FOCUS = None  # stages and screens put the focus where work starts; it never goes to what is hidden
+    AUTO_FOCUS = None  # it would put the cursor into a field of a tab that is not shown
+    AUTO_FOCUS = None  # tabs and screens put the focus where work starts; it never goes to what is hidden
     BINDINGS: ClassVar = [a.binding() for a in ACTIONS]
     HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
     VERTICAL_BREAKPOINTS: ClassVar = [(0, "-flat"), (16, "-short"), (30, "-tall")]
@@ -84,9 +84,9 @@ class SamHubApp(App[object]):
     # --- start -----------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        from tui.tabs.experts import ExpertsStage
+        from tui.tabs.experts import ExpertsTab
 
-        self.switcher = ContentSwitcher(ExpertsStage(), initial="experts", id="stages")
+        self.switcher = ContentSwitcher(ExpertsTab(), initial="experts", id="tabs")
         yield TopBar()
         with Vertical(id="body"):
             yield self.switcher
@@ -109,7 +109,7 @@ class SamHubApp(App[object]):
 
     @work(exclusive=True, group="open")
     async def _open(self) -> None:
-        """The first rows first; then the target, the other stages, and the jobs."""
+        """The first rows first; then the target, the other tabs, and the jobs."""
         from sam_hub.catalog.queries import browse_targets, is_ready
 
         try:
@@ -117,15 +117,15 @@ class SamHubApp(App[object]):
                 # A first start, or an older schema: made or migrated before anything reads it.
                 await self.source.read(lambda: self.source.catalog)
         except (SamHubError, OSError) as error:
-            # No stage has anything to show, nor a job a place to be written down.
+            # No tab has anything to show, nor a job a place to be written down.
             self.exit(error if isinstance(error, SamHubError) else of_the_system(error))
             return
-        targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
+        targets = await self.tab.guarded(self.source.read(browse_targets, self.source.path)) or []
         remembered = self.memory.get("target")
         self.target = next((t for t in targets if t.name == remembered), targets[0] if targets else None)
         self.main.query_one(TopBar).show()
-        self.stage.enter()
-        self.stage.focus_first()
+        self.tab.enter()
+        self.tab.focus_first()
 
     @work(exclusive=True, group="settle")
     async def _settle(self) -> None:
@@ -141,12 +141,12 @@ class SamHubApp(App[object]):
             # a key and its effect. (Many apps in one process, as in tests, would never be freed.)
             gc.freeze()
 
-    def stage_of(self, name: str) -> Stage:
-        """The stage of this name, made when it is first asked for."""
+    def tab_of(self, name: str) -> BaseTab:
+        """The tab of this name, made when it is first asked for."""
 
         from tui import tabs
 
-        found = next((stage for stage in self.switcher.children if stage.id == name), None)
+        found = next((tab for tab in self.switcher.children if tab.id == name), None)
         return found or tabs.make(name)  # type: ignore[return-value]
 
     def first_rows_shown(self) -> None:
@@ -180,43 +180,43 @@ class SamHubApp(App[object]):
 
     @property
     def main(self) -> Screen:
-        """The screen that holds the stages, whatever question stands before it."""
+        """The screen that holds the tabs, whatever question stands before it."""
         return self.screen_stack[0]
 
     @property
-    def stage(self) -> Stage:
-        """The stage on the screen."""
+    def tab(self) -> BaseTab:
+        """The tab on the screen."""
         return self.switcher.get_child_by_id(str(self.switcher.current))  # type: ignore[return-value]
 
     async def go(self, name: str) -> None:
-        """Put a stage on the screen."""
-        stage = self.stage_of(name)
-        if not stage.is_attached:
-            await self.switcher.mount(stage)
+        """Put a tab on the screen."""
+        tab = self.tab_of(name)
+        if not tab.is_attached:
+            await self.switcher.mount(tab)
         self.switcher.current = name
         self.main.query_one(TopBar).show()
         self.main.query_one(JobsPane).show(self.jobs)
-        stage.enter()
-        stage.focus_first()
+        tab.enter()
+        tab.focus_first()
         self.refresh_bindings()
 
     # --- actions ---------------------------------------------------------------------------------------
 
     def check_action(self, name: str, parameters: tuple[object, ...]) -> bool | None:
-        """Actions of other stages are not shown; a stage may show its own as disabled."""
+        """Actions of other tabs are not shown; a tab may show its own as disabled."""
         if name != "do":
             return True
         wanted = action(str(parameters[0]))
         if wanted.is_global:
             return True
-        return self.stage.can(wanted.id) if self.switcher.current in wanted.stages else False
+        return self.tab.can(wanted.id) if self.switcher.current in wanted.tabs else False
 
     async def action_do(self, name: str) -> None:
-        """Do an action of the registry: by the app if it is global, else by the stage."""
+        """Do an action of the registry: by the app if it is global, else by the tab."""
         wanted = action(name)
-        owner = self if wanted.is_global else self.stage
-        if name.startswith("stage_"):
-            await self.go(name.removeprefix("stage_"))
+        owner = self if wanted.is_global else self.tab
+        if name.startswith("tab_"):
+            await self.go(name.removeprefix("tab_"))
             return
         if isawaitable(done := getattr(owner, f"do_{name}")()):  # a worker goes on by itself
             await done
@@ -246,23 +246,23 @@ class SamHubApp(App[object]):
         return self.get_key_display(Binding(key, ""))
 
     async def do_back(self) -> None:
-        """Leave a field for the table; the stage may do more. Messages go, too: they may lie over what is read."""
+        """Leave a field for the table; the tab may do more. Messages go, too: they may lie over what is read."""
         self.clear_notifications()
-        back = getattr(self.stage, "do_back", self.stage.focus_first)
+        back = getattr(self.tab, "do_back", self.tab.focus_first)
         if isawaitable(done := back()):
             await done
 
     def do_copy(self) -> None:
-        """Copy what the stage says (OSC 52)."""
-        if text := self.stage.copied():
+        """Copy what the tab says (OSC 52)."""
+        if text := self.tab.copied():
             self.copy_to_clipboard(text)
             self.notify(f"Copied: {text[:60]}", markup=False, timeout=3)
 
     def do_help(self) -> None:
-        """Help for this stage and the focused part of it."""
+        """Help for this tab and the focused part of it."""
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.stage, self.focused))
+        self.push_screen(HelpScreen(self.tab, self.focused))
 
     def do_last_error(self) -> None:
         """The last error, whole."""
@@ -288,7 +288,7 @@ class SamHubApp(App[object]):
 
     async def cancel_job(self, job_id: int) -> None:
         """Cancel a job, and look at all of them again."""
-        await self.stage.guarded(self.source.cancel(job_id))
+        await self.tab.guarded(self.source.cancel(job_id))
         self._look_at_jobs()
 
     @work
@@ -311,7 +311,7 @@ class SamHubApp(App[object]):
         )
         if answer == "stop":
             for view in active:
-                await self.stage.guarded(self.source.cancel(view.job.id))
+                await self.tab.guarded(self.source.cancel(view.job.id))
         if answer:
             self.exit()
 
@@ -332,7 +332,7 @@ class SamHubApp(App[object]):
             self._look_at_jobs()
 
     def job_made(self, job: Job) -> None:
-        """A job was submitted from here: the pane below the stages shows it at once."""
+        """A job was submitted from here: the pane below the tabs shows it at once."""
         self._look_at_jobs()
 
     def _look_at_jobs(self) -> None:
@@ -343,7 +343,7 @@ class SamHubApp(App[object]):
     @work(group="jobs")
     async def _look(self) -> None:
         try:
-            views = await self.stage.guarded(self.source.jobs())
+            views = await self.tab.guarded(self.source.jobs())
         finally:
             self._looking = False
         if views is not None:
@@ -368,8 +368,8 @@ class SamHubApp(App[object]):
             self.notify(f"{self.symbols.done} {told}", title="Done", markup=False)
         if message.ended:
             await self._renew_target()
-        for stage in self.switcher.children:
-            stage.jobs_seen(message.jobs, message.ended)  # type: ignore[attr-defined]
+        for tab in self.switcher.children:
+            tab.jobs_seen(message.jobs, message.ended)  # type: ignore[attr-defined]
 
     async def _tell(self, view: JobView) -> None:
         job = view.job
@@ -402,16 +402,16 @@ class SamHubApp(App[object]):
     # --- the target ------------------------------------------------------------------------------------
 
     async def on_target_chosen(self, message: TargetChosen) -> None:
-        """Work on another target: every stage shows that one."""
+        """Work on another target: every tab shows that one."""
         self.memory.put("target", message.name)
         await self._renew_target(message.name)
-        for stage in self.switcher.children:
-            stage.reload()  # type: ignore[attr-defined]
+        for tab in self.switcher.children:
+            tab.reload()  # type: ignore[attr-defined]
 
     async def _renew_target(self, name: str | None = None) -> None:
         from sam_hub.catalog.queries import browse_targets
 
-        targets = await self.stage.guarded(self.source.read(browse_targets, self.source.path)) or []
+        targets = await self.tab.guarded(self.source.read(browse_targets, self.source.path)) or []
         wanted = name or (self.target.name if self.target else None)
         self.target = next((t for t in targets if t.name == wanted), targets[0] if targets else None)
         self.main.query_one(TopBar).show()

@@ -1,4 +1,4 @@
-"""Pictures of the UI for README: ``python -m tui.screenshots FOLDER`` draws the stages of the home in use, as SVG."""
+"""Pictures of the UI for README: ``python -m tui.screenshots FOLDER`` draws the tabs of the home in use, as SVG."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import sys
 from pathlib import Path
 
 from sam_hub.config import Settings, load_settings
-from tui.actions import STAGES
+from tui.actions import TABS
 from tui.app import SamHubApp
 
 SIZE = (120, 36)
-QUIET_SECONDS = 60  # at most, until a stage has all its answers
+QUIET_SECONDS = 60  # at most, until a tab has all its answers
 
 
-async def take(settings: Settings, folder: Path, stages: tuple[str, ...]) -> list[Path]:
-    """Draw these stages into ``folder``; returns the files."""
+async def take(settings: Settings, folder: Path, tabs: tuple[str, ...]) -> list[Path]:
+    """Draw these tabs into ``folder``; returns the files."""
     app, files = SamHubApp(settings), []
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(1)
-        for name in stages:
+        for name in tabs:
             await app.go(name)
             await pilot.pause(1)
             async with asyncio.timeout(QUIET_SECONDS):
@@ -31,10 +31,10 @@ async def take(settings: Settings, folder: Path, stages: tuple[str, ...]) -> lis
 
 
 def main() -> None:
-    """Draw all stages, or those that are named after the folder."""
-    folder, *stages = sys.argv[1:] or ["docs"]
+    """Draw all tabs, or those that are named after the folder."""
+    folder, *tabs = sys.argv[1:] or ["docs"]
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for file in asyncio.run(take(load_settings(), Path(folder), tuple(stages) or STAGES)):
+    for file in asyncio.run(take(load_settings(), Path(folder), tuple(tabs) or TABS)):
         print(file)
 
 

@@ -25,7 +25,7 @@ def walk(
 ) -> str:
     """Go from a folder of text to a pushed model; returns the last screen, with the address and the code to load it.
 
-    The terminal shows the Experts stage of a catalog that lists experts of a Hub that can be pushed to.
+    The terminal shows the Experts tab of a catalog that lists experts of a Hub that can be pushed to.
     """
     pull(terminal, show)
     make_target(terminal, texts, gold, name, show)

@@ -1,4 +1,4 @@
-"""A catalog in which the job was done, with numbers that are the same each time: for pictures of the stages."""
+"""A catalog in which the job was done, with numbers that are the same each time: for pictures of the tabs."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _jobs(catalog: Catalog) -> None:
                 kind=kind,
                 title=title,
                 arguments=arguments,
-                room="network" if kind == "pull" else "compute",
+                queue="network" if kind == "pull" else "compute",
                 state=state,
                 error_title="The Hub did not answer" if failed else None,
                 error_action="Check the network, and run it again." if failed else None,

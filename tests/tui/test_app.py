@@ -12,17 +12,17 @@ from textual.widgets import Input
 from sam_hub.config import Settings, load_settings
 from sam_hub.errors import SamHubError
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
-from tui.actions import ACTIONS, STAGES, doubled_keys
+from tui.actions import ACTIONS, TABS, doubled_keys
 from tui.app import SMALLEST, SamHubApp
 from tui.screens.question import Question
 
 
 def test_the_ui_starts_without_what_computes() -> None:
-    """torch and its like take seconds to import: none of it may come with the UI or any of its stages."""
+    """torch and its like take seconds to import: none of it may come with the UI or any of its tabs."""
     code = (
         "import sys, tui.app\n"
-        "from tui import stages\n"
-        "[stages.make(name) for name in tui.actions.STAGES]\n"
+        "from tui import tabs\n"
+        "[tabs.make(name) for name in tui.actions.TABS]\n"
         "heavy = {'torch', 'transformers', 'peft', 'mergekit', 'huggingface_hub', 'sqlmodel', 'sqlalchemy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -39,17 +39,17 @@ async def test_a_home_whose_catalog_cannot_be_read_is_told_instead_of_opened(set
     assert "catalog.db" in str(app.return_value)
 
 
-async def test_every_stage_is_a_digit_away_and_a_typed_digit_stays_in_its_field(filled: Settings) -> None:
+async def test_every_tab_is_a_digit_away_and_a_typed_digit_stays_in_its_field(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
-        for number, name in enumerate(STAGES, 1):
+        for number, name in enumerate(TABS, 1):
             await pilot.press(str(number))
-            await until(pilot, lambda name=name: name == app.stage.NAME)
+            await until(pilot, lambda name=name: name == app.tab.NAME)
             app.set_focus(None)
         await pilot.press("2", "slash", "3", "q", "question_mark")
         assert app.query_one("#filter", Input).value == "3q?"
-        assert app.stage.NAME == "experts"
+        assert app.tab.NAME == "experts"
 
 
 async def test_a_hundred_resizes_leave_a_screen_that_works(filled: Settings) -> None:
@@ -86,7 +86,7 @@ async def test_ascii_has_no_other_characters(filled: Settings, size: tuple[int, 
             await pilot.press(str(number))
             await pilot.pause(0.3)
             odd = {c for c in text_of(app) if ord(c) > 126}
-            assert not odd, f"{STAGES[number - 1]}: {odd}\n{text_of(app)}"
+            assert not odd, f"{TABS[number - 1]}: {odd}\n{text_of(app)}"
         question = Question(
             "Sure?", "It goes.", [("x", "Remove", True), ("b", "Back", False)], typed="acme/x"
         )
@@ -120,9 +120,9 @@ def test_every_action_has_its_method_and_its_command() -> None:
 
     known = get_command(cli)
     for item in ACTIONS:
-        if item.id.startswith("stage_"):
+        if item.id.startswith("tab_"):
             continue
-        owners = [SamHubApp] if item.is_global else [type(tabs.make(name)) for name in item.stages]
+        owners = [SamHubApp] if item.is_global else [type(tabs.make(name)) for name in item.tabs]
         for owner in owners:
             assert callable(getattr(owner, f"do_{item.id}", None)), f"{owner.__name__} has no do_{item.id}"
         command = known
@@ -137,7 +137,7 @@ def test_no_key_is_bound_that_terminals_keep_for_themselves() -> None:
         assert not kept & set(item.keys.split(",")), item.id
 
 
-def test_no_two_actions_of_a_stage_have_the_same_key(filled: Settings) -> None:
+def test_no_two_actions_of_a_tab_have_the_same_key(filled: Settings) -> None:
     assert doubled_keys({}) == []
     for keys in ({"filter": "r"}, {"filter": "f5, r"}):
         with pytest.raises(SamHubError, match="key 'r' to two actions, filter and probe"):
@@ -145,7 +145,7 @@ def test_no_two_actions_of_a_stage_have_the_same_key(filled: Settings) -> None:
     SamHubApp(filled.model_copy(update={"keys": {"filter": "r", "probe": "f6"}}))
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", TABS)
 async def test_every_action_is_reached_by_its_key_and_by_the_palette(filled: Settings, name: str) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
@@ -155,7 +155,7 @@ async def test_every_action_is_reached_by_its_key_and_by_the_palette(filled: Set
         bound = {b.action for _, b, _, _ in app.active_bindings.values()}
         offered = {command.help for command in app.get_system_commands(app.screen)}
         for item in ACTIONS:
-            if (item.is_global or name in item.stages) and app.check_action("do", (item.id,)):
+            if (item.is_global or name in item.tabs) and app.check_action("do", (item.id,)):
                 assert f"do('{item.id}')" in bound, item.id
                 assert item.tooltip in offered, item.id
 

@@ -76,7 +76,7 @@ async def test_ten_thousand_experts_are_walked_from_the_first_to_the_last(settin
         await until(pilot, lambda: "000000" in text_of(app))
         for row in range(1, 190):  # past the end of the window, twice
             await pilot.press("down")
-            await until(pilot, lambda row=row: app.stage.copied().startswith(f"acme/ner-{row:06}"))
+            await until(pilot, lambda row=row: app.tab.copied().startswith(f"acme/ner-{row:06}"))
 
 
 async def test_the_window_grows_ahead_of_the_cursor_and_moves_on_when_it_is_large(settings: Settings) -> None:
@@ -101,7 +101,7 @@ async def test_the_window_grows_ahead_of_the_cursor_and_moves_on_when_it_is_larg
         assert max(sizes) <= 600
         assert len(starts) > 1
         here, top = pane.row, table.cursor_row - table.scroll_offset.y
-        await app.stage.load()  # as when a job has ended: only what lies around the cursor is read again
+        await app.tab.load()  # as when a job has ended: only what lies around the cursor is read again
         await pilot.pause()
         assert (pane.row, table.cursor_row - table.scroll_offset.y) == (here, top)
         assert table.row_count == 120
@@ -124,12 +124,12 @@ async def test_what_a_command_changed_is_there_when_one_comes_back(filled: Setti
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
         table = app.query_one("#experts-table", Table)
-        count, gone = table.row_count, app.stage.copied()
+        count, gone = table.row_count, app.tab.copied()
         with open_catalog(filled.catalog_url) as catalog:
             execute_removal(catalog, plan_removal(catalog, gone, filled.models))
         app.set_focus(None)
         await pilot.press("1")
-        await until(pilot, lambda: app.stage.NAME == "target")
+        await until(pilot, lambda: app.tab.NAME == "target")
         app.set_focus(None)
         await pilot.press("2")
         await until(pilot, lambda: table.row_count == count - 1)

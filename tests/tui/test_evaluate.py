@@ -17,7 +17,7 @@ from tests.tui.filled import add_target, fill
 from tui.app import SamHubApp
 from tui.screens.evaluation import EvaluationForm
 from tui.symbols import ASCII, UNICODE, Symbols
-from tui.tabs.evaluate import EvaluateStage
+from tui.tabs.evaluate import EvaluateTab
 from tui.widgets.sentences import Marker
 
 TEXT = "Marie Curie heard the court of Paris ."
@@ -61,16 +61,16 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
     return settings
 
 
-async def open_evaluate(pilot: Pilot) -> EvaluateStage:
-    """Go to the stage."""
+async def open_evaluate(pilot: Pilot) -> EvaluateTab:
+    """Go to the tab."""
     app = pilot.app
     assert isinstance(app, SamHubApp)
     await ready(pilot)
     await pilot.press("5")
-    await until(pilot, lambda: app.stage.NAME == "evaluate")
-    assert isinstance(app.stage, EvaluateStage)
+    await until(pilot, lambda: app.tab.NAME == "evaluate")
+    assert isinstance(app.tab, EvaluateTab)
     await until(pilot, lambda: "Loading" not in text_of(app), 60)
-    return app.stage
+    return app.tab
 
 
 async def test_the_best_system_comes_first_with_its_types_and_its_sentences(
@@ -78,7 +78,7 @@ async def test_the_best_system_comes_first_with_its_types_and_its_sentences(
 ) -> None:
     app = SamHubApp(scored)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await open_evaluate(pilot)
+        tab = await open_evaluate(pilot)
         await until(pilot, lambda: "Sentences 1-50 of 120" in text_of(app), 30)
         lines = text_of(app).splitlines()
         assert sum("▲ best" in line for line in lines) == 1
@@ -86,20 +86,20 @@ async def test_the_best_system_comes_first_with_its_types_and_its_sentences(
         shown = text_of(app)
         assert "[Marie Curie ✓ person]" in shown
         assert "[court of Paris ✗ court]" in shown
-        assert stage.system is not None
-        assert stage.system["per_type"]["person"]["recall"] == 0.75
+        assert tab.system is not None
+        assert tab.system["per_type"]["person"]["recall"] == 0.75
         assert "predicted instead: [Marie ? person]" in shown
 
 
 async def test_pages_of_sentences_are_turned_and_can_be_narrowed_to_errors(scored: Settings) -> None:
     app = SamHubApp(scored)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await open_evaluate(pilot)
+        tab = await open_evaluate(pilot)
         await until(pilot, lambda: "predicted instead" in text_of(app), 30)
-        assert stage.can("previous_page") is None
+        assert tab.can("previous_page") is None
         await pilot.press("n", "n")
         await until(pilot, lambda: "Sentences 101-120 of 120" in text_of(app), 30)
-        assert stage.can("next_page") is None
+        assert tab.can("next_page") is None
         await pilot.press("N")
         await until(pilot, lambda: "Sentences 51-100 of 120" in text_of(app), 30)
         await pilot.press("w")
@@ -111,8 +111,8 @@ async def test_pages_of_sentences_are_turned_and_can_be_narrowed_to_errors(score
 async def test_evaluation_says_what_it_takes_then_runs_and_shows_its_scores(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await open_evaluate(pilot)
-        await until(pilot, lambda: "SaM (union)" in stage.copied(), 30)
+        tab = await open_evaluate(pilot)
+        await until(pilot, lambda: "SaM (union)" in tab.copied(), 30)
         await pilot.press("e")
         await until(pilot, lambda: "Systems: 7, of" in text_of(app), 30)
         assert "Labelled sentences: 1" in text_of(app)
@@ -120,7 +120,7 @@ async def test_evaluation_says_what_it_takes_then_runs_and_shows_its_scores(work
         await until(pilot, lambda: "SaM (intersection)" in text_of(app), 30)
         app.screen.query_one("#confirm").focus()
         await pilot.press("enter")
-        await until(pilot, lambda: "SaM (intersection)" in stage.copied(), 90)
+        await until(pilot, lambda: "SaM (intersection)" in tab.copied(), 90)
         assert app.failure is None
 
 
@@ -147,15 +147,15 @@ async def test_a_target_without_labelled_sentences_asks_for_a_file(worked: Setti
         await until(pilot, lambda: app.target is not None and app.target.gold_path == str(gold), 90)
 
 
-async def test_before_anything_is_merged_the_stage_names_the_step_and_its_key(filled: Settings) -> None:
+async def test_before_anything_is_merged_the_tab_names_the_step_and_its_key(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await open_evaluate(pilot)
+        tab = await open_evaluate(pilot)
         assert "court has no selection yet: press 3, then r" in text_of(app)
-        assert stage.can("evaluate") is None
+        assert tab.can("evaluate") is None
 
 
-async def test_without_a_target_the_stage_names_the_key_that_makes_one(settings: Settings) -> None:
+async def test_without_a_target_the_tab_names_the_key_that_makes_one(settings: Settings) -> None:
     fill(settings.catalog_url, 1)
     app = SamHubApp(settings)
     async with app.run_test(size=NARROW) as pilot:

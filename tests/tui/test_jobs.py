@@ -130,7 +130,7 @@ async def test_a_failed_job_says_why_in_its_own_words_and_runs_again(queue: Sett
         await until(pilot, lambda: "Error: a [/bold] file" in text_of(app))
         assert "failed" in row_of(app, number)
         assert "Take another one." in text_of(app)
-        assert app.stage.copied() == "a [/bold] file [red]is bad. Take another one."
+        assert app.tab.copied() == "a [/bold] file [red]is bad. Take another one."
         assert app.check_action("do", ("cancel",)) is None
         await pilot.press("t")
         await until(pilot, lambda: "failed" in row_of(app, number + 1))

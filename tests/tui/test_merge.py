@@ -17,40 +17,40 @@ from sam_hub.merging.parameters import pairs, parameters, weights
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import fill
 from tui.app import SamHubApp
-from tui.tabs.merge import MergeStage
+from tui.tabs.merge import MergeTab
 
 
-async def open_merge(pilot: Pilot) -> MergeStage:
-    """Go to the stage, and wait for its plan."""
+async def open_merge(pilot: Pilot) -> MergeTab:
+    """Go to the tab, and wait for its plan."""
     app = pilot.app
     assert isinstance(app, SamHubApp)
     await ready(pilot)
     await pilot.press("4")
-    await until(pilot, lambda: app.stage.NAME == "merge")
-    stage = app.stage
-    assert isinstance(stage, MergeStage)
-    await until(pilot, lambda: stage.plan or (stage.problem and "Loading" not in stage.problem), 60)
-    return stage
+    await until(pilot, lambda: app.tab.NAME == "merge")
+    tab = app.tab
+    assert isinstance(tab, MergeTab)
+    await until(pilot, lambda: tab.plan or (tab.problem and "Loading" not in tab.problem), 60)
+    return tab
 
 
-def button(stage: MergeStage) -> Button:
+def button(tab: MergeTab) -> Button:
     """The one that merges."""
-    return stage.query_one("#merge-button", Button)
+    return tab.query_one("#merge-button", Button)
 
 
 async def test_another_density_is_planned_then_merged_by_one_key(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await open_merge(pilot)
+        tab = await open_merge(pilot)
         shown = text_of(app)
         assert "this very merge is there already" in shown
         assert "merge_method: ties" in shown
         assert "press e to evaluate" in shown
 
         await pilot.press("tab", "tab", "tab", *"density=0.3 lambda=.9")
-        assert stage.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
+        assert tab.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
         await until(pilot, lambda: "disk    writes" in text_of(app), 30)
-        assert "density: 0.3" in stage.copied()
+        assert "density: 0.3" in tab.copied()
         assert "are free" in text_of(app)
 
         await pilot.press("escape", "m")
@@ -58,35 +58,35 @@ async def test_another_density_is_planned_then_merged_by_one_key(worked: Setting
         await until(pilot, lambda: app.jobs[0].job.state == "done", 90)
         await until(pilot, lambda: "this very merge is there already" in text_of(app), 30)
         assert "press e to evaluate" in text_of(app)
-        assert stage.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
+        assert tab.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
 
 
 async def test_a_bad_parameter_is_told_at_its_field_and_forbids_the_merge(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await open_merge(pilot)
-        assert not button(stage).disabled
+        tab = await open_merge(pilot)
+        assert not button(tab).disabled
         for typed, told in (("dense", "'dense' is no parameter"), ("density=x", "can't take density='x'")):
-            field = stage.query_one("#merge-parameters", Input)
+            field = tab.query_one("#merge-parameters", Input)
             field.value = ""
             field.focus()
             await pilot.press(*typed)
-            await until(pilot, lambda told=told: told in stage.problem, 30)
+            await until(pilot, lambda told=told: told in tab.problem, 30)
             assert told in text_of(app)
-            assert button(stage).disabled
+            assert button(tab).disabled
         await pilot.press("escape", "m")
         await pilot.pause(0.3)
         assert app.failure is None  # no toast: it stands at the field
         assert not any(view.is_active for view in app.jobs)
-        stage.query_one("#merge-parameters", Input).value = ""
-        await until(pilot, lambda: not button(stage).disabled, 30)
+        tab.query_one("#merge-parameters", Input).value = ""
+        await until(pilot, lambda: not button(tab).disabled, 30)
 
 
 async def test_weights_are_numbers_one_for_each_expert(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await open_merge(pilot)
-        field = stage.query_one("#merge-weights", Input)
+        tab = await open_merge(pilot)
+        field = tab.query_one("#merge-weights", Input)
         field.focus()
         await pilot.press(*"1 2 3")
         await until(pilot, lambda: "3 weights for 2 experts" in text_of(app), 30)
@@ -97,12 +97,12 @@ async def test_weights_are_numbers_one_for_each_expert(worked: Settings) -> None
 async def test_a_method_without_weights_closes_the_field_of_weights(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await open_merge(pilot)
-        stage.query_one("#merge-method", Select).focus()
+        tab = await open_merge(pilot)
+        tab.query_one("#merge-method", Select).focus()
         await pilot.press("enter", *"slerp", "enter")
-        await until(pilot, lambda: "merge_method: slerp" in stage.copied() or stage.problem, 30)
+        await until(pilot, lambda: "merge_method: slerp" in tab.copied() or tab.problem, 30)
         assert "slerp takes" in text_of(app)
-        assert stage.query_one("#merge-weights", Input).disabled
+        assert tab.query_one("#merge-weights", Input).disabled
 
 
 async def test_an_expert_of_another_base_forbids_the_merge_and_is_named(
@@ -111,12 +111,12 @@ async def test_an_expert_of_another_base_forbids_the_merge_and_is_named(
     put_in_place_of(worked, "acme/ner-law", tmp_path / "law")
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await open_merge(pilot)
-        assert "acme/ner-law is of another base" in stage.problem
+        tab = await open_merge(pilot)
+        assert "acme/ner-law is of another base" in tab.problem
         assert "This can't be merged" in text_of(app)
         assert "error:" in text_of(app)
-        assert button(stage).disabled
-        assert stage.can("merge") is None
+        assert button(tab).disabled
+        assert tab.can("merge") is None
 
 
 def put_in_place_of(settings: Settings, repo: str, folder: Path) -> None:
@@ -131,15 +131,15 @@ def put_in_place_of(settings: Settings, repo: str, folder: Path) -> None:
     about.write_text(json.dumps({**json.loads(about.read_text()), "base_sha256": "0" * 64}))
 
 
-async def test_without_a_ranking_the_stage_names_the_key_that_makes_one(filled: Settings) -> None:
+async def test_without_a_ranking_the_tab_names_the_key_that_makes_one(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await open_merge(pilot)
+        tab = await open_merge(pilot)
         assert "No ranking for court yet: press 3 for Select, then r" in " ".join(text_of(app).split())
-        assert stage.can("merge") is None
+        assert tab.can("merge") is None
 
 
-async def test_without_a_target_the_stage_names_the_key_that_makes_one(settings: Settings) -> None:
+async def test_without_a_target_the_tab_names_the_key_that_makes_one(settings: Settings) -> None:
     fill(settings.catalog_url, 1)
     app = SamHubApp(settings)
     async with app.run_test(size=NARROW) as pilot:
@@ -167,11 +167,11 @@ def test_parameters_are_read_from_a_line() -> None:
 async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await open_merge(pilot)
-        choose(stage, trimming="stable", adapter="8")
-        await until(pilot, lambda: "Nothing is trimmed at a density of 1" in stage.problem, 30)
-        stage.query_one("#merge-parameters", Input).value = "density=0.5"
-        await until(pilot, lambda: "--stable" in stage.copied(), 30)
+        tab = await open_merge(pilot)
+        choose(tab, trimming="stable", adapter="8")
+        await until(pilot, lambda: "Nothing is trimmed at a density of 1" in tab.problem, 30)
+        tab.query_one("#merge-parameters", Input).value = "density=0.5"
+        await until(pilot, lambda: "--stable" in tab.copied(), 30)
         await pilot.press("escape", "m")
         await until(pilot, lambda: any(v.job.kind == "merge" for v in app.jobs), 30)
         await until(pilot, lambda: app.jobs[0].job.state == "done", 90)
@@ -184,22 +184,22 @@ async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) ->
 async def test_scores_stand_in_for_weights_but_not_where_each_expert_is_left_out(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await open_merge(pilot)
-        choose(stage, by="similarity")
-        stage.query_one("#merge-weights", Input).focus()
+        tab = await open_merge(pilot)
+        choose(tab, by="similarity")
+        tab.query_one("#merge-weights", Input).focus()
         await pilot.press(*"scores")
-        await until(pilot, lambda: stage.plan and by_scores(stage), 30)
-        choose(stage, **{"leave-out": "yes"})
+        await until(pilot, lambda: tab.plan and by_scores(tab), 30)
+        choose(tab, **{"leave-out": "yes"})
         await pilot.press("escape", "m")
         await until(pilot, lambda: "weighted alike" in text_of(app), 30)
         assert not any(view.is_active for view in app.jobs)
 
 
-def choose(stage: MergeStage, **values: str) -> None:
+def choose(tab: MergeTab, **values: str) -> None:
     for field, value in values.items():
-        stage.query_one(f"#merge-{field}", Select).value = value
+        tab.query_one(f"#merge-{field}", Select).value = value
 
 
-def by_scores(stage: MergeStage) -> bool:
-    weights = [w for merge in (stage.plan or {})["merges"] for w in merge["weights"]]
+def by_scores(tab: MergeTab) -> bool:
+    weights = [w for merge in (tab.plan or {})["merges"] for w in merge["weights"]]
     return len(set(weights)) > 1

@@ -16,7 +16,7 @@ REPO = "acme/ner-court"
 
 
 async def opened(pilot: Pilot) -> SamHubApp:
-    """The stage, with its form open and the cursor on the plan."""
+    """The tab, with its form open and the cursor on the plan."""
     app = pilot.app
     assert isinstance(app, SamHubApp)
     await ready(pilot)
@@ -62,8 +62,8 @@ async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size:
         await pilot.press(REPO[-1], "enter")
         await until(pilot, lambda: f"Pushed to {REPO}" in text_of(app), seconds=60)
         assert "from_pretrained" in text_of(app)
-        await until(pilot, lambda: app.stage.copied().startswith("http"))
-        assert app.stage.copied().endswith(f"/{REPO}")
+        await until(pilot, lambda: app.tab.copied().startswith("http"))
+        assert app.tab.copied().endswith(f"/{REPO}")
         await pilot.press("tab", "y")
         assert "HF_ENDPOINT" in app.clipboard.partition("from transformers import")[0]
 
@@ -71,7 +71,7 @@ async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size:
 async def test_without_a_name_the_cursor_goes_to_the_field_before_the_next_key(worked: Settings) -> None:
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await opened(pilot)
-        app.stage.do_push()
+        app.tab.do_push()
         assert app.query_one("#push-problem", Static).display  # now, and not by a worker later
         await pilot.pause()
         assert app.focused is app.query_one("#push-repo", Input)
@@ -86,7 +86,7 @@ async def test_a_second_push_updates_and_says_what_stays_private(worked: Setting
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await opened(pilot)
         await pilot.press("u", *REPO, "shift+tab", "down", "down", "enter")  # public
-        app.stage.form.focus_repo()
+        app.tab.form.focus_repo()
         await pilot.press("enter")
         await until(pilot, lambda: f"Updates {REPO} (private)" in text_of(app))
         assert "stays private" in text_of(app)
@@ -105,14 +105,14 @@ async def test_a_bad_name_is_an_error_beside_its_field(worked: Settings) -> None
 async def test_a_changed_field_takes_the_plan_back(worked: Settings) -> None:
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await planned(pilot)
-        app.stage.form.focus_repo()
+        app.tab.form.focus_repo()
         await pilot.press("end", "2")
         await until(pilot, lambda: "Nothing is sent yet" not in text_of(app))
         await pilot.press("escape", "u")
         await until(pilot, lambda: f"Creates {REPO}2" in text_of(app))
 
 
-async def test_without_a_target_the_stage_names_the_step(settings: Settings) -> None:
+async def test_without_a_target_the_tab_names_the_step(settings: Settings) -> None:
     app = SamHubApp(settings)
     async with app.run_test(size=NARROW) as pilot:
         await ready(pilot)
@@ -121,7 +121,7 @@ async def test_without_a_target_the_stage_names_the_step(settings: Settings) -> 
         assert app.check_action("do", ("push",)) is None
 
 
-async def test_without_a_ranking_the_stage_names_the_step(filled: Settings) -> None:
+async def test_without_a_ranking_the_tab_names_the_step(filled: Settings) -> None:
     app = SamHubApp(filled.model_copy(update={"offline": False, "endpoint": "embedded"}))
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
@@ -184,5 +184,5 @@ async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
         assert "adapter_model.safetensors" in text_of(app)
         assert "Removed there, as of the model" in text_of(app)
         await pilot.press("u", *REPO, "enter")
-        await until(pilot, lambda: app.stage.copied().endswith("/discussions/1"), seconds=60)
+        await until(pilot, lambda: app.tab.copied().endswith("/discussions/1"), seconds=60)
         assert "refs/pr/1" in text_of(app)

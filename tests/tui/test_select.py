@@ -18,16 +18,16 @@ from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.decided import decide
 from tests.tui.filled import fill
 from tui.app import SamHubApp
-from tui.tabs.select import SelectStage
+from tui.tabs.select import SelectTab
 from tui.widgets.ranking_table import RankingTable
 
 
-async def at_select(pilot: Pilot, says: str) -> SelectStage:
-    """Go to the stage, and wait until it says this."""
+async def at_select(pilot: Pilot, says: str) -> SelectTab:
+    """Go to the tab, and wait until it says this."""
     await ready(pilot)
     await pilot.press("3")
     await until(pilot, lambda: says in text_of(pilot.app), 30)
-    return pilot.app.stage  # type: ignore[attr-defined]
+    return pilot.app.tab  # type: ignore[attr-defined]
 
 
 def rank(settings: Settings, method: str, *rows: dict[str, Any], **changed: Any) -> None:
@@ -70,24 +70,24 @@ async def test_after_the_form_of_a_ranking_keys_are_actions(filled: Settings) ->
         await pilot.press("r")
         await until(pilot, lambda: "Rank experts for" in text_of(app))
         await pilot.press("escape", "2")
-        await until(pilot, lambda: app.stage.NAME == "experts")
+        await until(pilot, lambda: app.tab.NAME == "experts")
 
 
 async def test_without_experts_on_disk_it_names_the_step_and_its_keys(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await at_select(pilot, "No expert on disk yet: press 2, and p there")
-        assert stage.can("probe") is None
-        assert stage.can("merge") is None
+        tab = await at_select(pilot, "No expert on disk yet: press 2, and p there")
+        assert tab.can("probe") is None
+        assert tab.can("merge") is None
 
 
 async def test_without_a_ranking_it_offers_to_rank(filled: Settings) -> None:
     fill(filled.catalog_url, 0, {"repo": "acme/here", "commit": "a" * 40, "path": "/somewhere"})
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await at_select(pilot, "No ranking yet: press r to rank the 1 expert on disk")
-        assert stage.can("probe")
-        assert stage.can("choose") is None
+        tab = await at_select(pilot, "No ranking yet: press r to rank the 1 expert on disk")
+        assert tab.can("probe")
+        assert tab.can("choose") is None
 
 
 async def test_both_rankings_stand_side_by_side_with_where_they_agree(worked: Settings) -> None:
@@ -106,7 +106,7 @@ async def test_both_rankings_stand_side_by_side_with_where_they_agree(worked: Se
 async def test_the_reasons_follow_the_cursor_from_table_to_table(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await at_select(pilot, "In both")
+        tab = await at_select(pilot, "In both")
         await until(pilot, lambda: app.focused is app.query_one("#ranking-similarity"))
         await pilot.press("down")
         second = app.query_one("#ranking-similarity", RankingTable).rows_shown[1]["expert"]
@@ -114,7 +114,7 @@ async def test_the_reasons_follow_the_cursor_from_table_to_table(worked: Setting
         await pilot.press("tab")
         first = app.query_one("#ranking-sampling", RankingTable).rows_shown[0]["expert"]
         await until(pilot, lambda: f"Why {first}" in text_of(app))
-        assert stage.copied() == first
+        assert tab.copied() == first
 
 
 async def test_on_a_small_terminal_enter_opens_the_reasons(worked: Settings) -> None:
@@ -131,12 +131,12 @@ async def test_on_a_small_terminal_enter_opens_the_reasons(worked: Settings) -> 
 async def test_a_person_chooses_others_than_the_best(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=NARROW, notifications=True) as pilot:
-        stage = await at_select(pilot, "In both")
+        tab = await at_select(pilot, "In both")
         await until(pilot, lambda: isinstance(app.focused, RankingTable))
         await pilot.press("ctrl+o")
         await until(pilot, lambda: "Select the experts" in text_of(app))
         await pilot.press("space")
-        repo = stage.expert
+        repo = tab.expert
         assert list(app.checked.values()) == [repo]
         await until(pilot, lambda: text_of(app).count("[x]") == 2)  # in both tables
         await pilot.press("ctrl+o")
@@ -245,7 +245,7 @@ async def test_where_no_expert_fits_that_is_the_answer(filled: Settings, size: t
         await at_select(pilot, "In both")
         await until(pilot, lambda: "No expert fits: the untuned base does as well" in text_of(app))
         assert "A merge is not advised" in " ".join(text_of(app).split())
-        assert app.stage.can("merge")  # not forbidden
+        assert app.tab.can("merge")  # not forbidden
 
 
 async def test_the_reasons_name_the_sentences_on_which_an_expert_is_alone(

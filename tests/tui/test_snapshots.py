@@ -1,4 +1,4 @@
-"""Every stage in its states, as a person sees it at 120x36 and at 80x24.
+"""Every tab in its states, as a person sees it at 120x36 and at 80x24.
 
 Snapshots are text, not SVG: a change of them can be read in a diff, and no font or colour table of the machine is in
 them. That colours are readable is the matter of `test_themes`. `pytest --snapshot-update` takes new ones.
@@ -17,7 +17,7 @@ from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of
 from tests.tui.decided import decide
 from tests.tui.filled import add_target, fill
-from tui.actions import STAGES
+from tui.actions import TABS
 from tui.app import SamHubApp
 
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
@@ -45,40 +45,40 @@ async def picture(settings: Settings, size: tuple[int, int], *keys: str) -> str:
 
 
 @SIZES
-@pytest.mark.parametrize("stage", STAGES)
-async def test_a_stage_where_nothing_is_there_yet(
-    settings: Settings, same_disk: None, stage: str, size: tuple[int, int], snapshot: SnapshotAssertion
+@pytest.mark.parametrize("tab", TABS)
+async def test_a_tab_where_nothing_is_there_yet(
+    settings: Settings, same_disk: None, tab: str, size: tuple[int, int], snapshot: SnapshotAssertion
 ) -> None:
-    assert await picture(settings, size, str(STAGES.index(stage) + 1)) == snapshot
+    assert await picture(settings, size, str(TABS.index(tab) + 1)) == snapshot
 
 
 @SIZES
-@pytest.mark.parametrize("stage", [s for s in STAGES if s != "jobs"])
-async def test_a_stage_with_experts_and_a_target(
+@pytest.mark.parametrize("tab", [s for s in TABS if s != "jobs"])
+async def test_a_tab_with_experts_and_a_target(
     settings: Settings,
     same_disk: None,
-    stage: str,
+    tab: str,
     size: tuple[int, int],
     snapshot: SnapshotAssertion,
     tmp_path: Path,
 ) -> None:
     fill(settings.catalog_url, 7)
     add_target(settings.catalog_url, tmp_path)
-    assert await picture(settings, size, str(STAGES.index(stage) + 1)) == snapshot
+    assert await picture(settings, size, str(TABS.index(tab) + 1)) == snapshot
 
 
 @SIZES
-@pytest.mark.parametrize("stage", [s for s in STAGES if s != "target"])
-async def test_a_stage_where_the_work_was_done(
+@pytest.mark.parametrize("tab", [s for s in TABS if s != "target"])
+async def test_a_tab_where_the_work_was_done(
     settings: Settings,
     same_disk: None,
-    stage: str,
+    tab: str,
     size: tuple[int, int],
     snapshot: SnapshotAssertion,
     tmp_path: Path,
 ) -> None:
     decide(settings, tmp_path)
-    assert await picture(settings, size, str(STAGES.index(stage) + 1)) == snapshot
+    assert await picture(settings, size, str(TABS.index(tab) + 1)) == snapshot
 
 
 @SIZES

@@ -13,18 +13,18 @@ from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target
 from tui.app import SamHubApp
-from tui.tabs.target import TargetStage
+from tui.tabs.target import TargetTab
 from tui.widgets.corpus_form import CorpusForm, complete
 from tui.widgets.table import Table
 
 
-async def at_target(pilot: Pilot) -> TargetStage:
-    """Go to the stage, with its rows there."""
+async def at_target(pilot: Pilot) -> TargetTab:
+    """Go to the tab, with its rows there."""
     await ready(pilot)
     await pilot.press("1")
-    stage = pilot.app.stage  # type: ignore[attr-defined]
-    await until(pilot, lambda: "loading" not in str(stage.table.border_title))
-    return stage
+    tab = pilot.app.tab  # type: ignore[attr-defined]
+    await until(pilot, lambda: "loading" not in str(tab.table.border_title))
+    return tab
 
 
 def fill_in(app: SamHubApp, **values: str) -> None:
@@ -57,13 +57,13 @@ async def test_a_key_after_saving_is_no_part_of_the_form(filled: Settings, tmp_p
     (tmp_path / "new.txt").write_text("One.\nTwo.\n")
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await at_target(pilot)
+        tab = await at_target(pilot)
         fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person")
-        stage.form.field("gold").focus()
+        tab.form.field("gold").focus()
         await pilot.press("enter")
         await until(pilot, lambda: app.jobs)
         await pilot.press("2")
-        await until(pilot, lambda: app.stage.NAME == "experts")
+        await until(pilot, lambda: app.tab.NAME == "experts")
 
 
 async def test_two_presses_of_save_make_one_target(filled: Settings, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_two_presses_of_save_make_one_target(filled: Settings, tmp_path: P
         await at_target(pilot)
         fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person")
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: app.stage._made)
+        await until(pilot, lambda: app.tab._made)
         await pilot.press("ctrl+t")
         await until(pilot, lambda: app.target is not None and app.target.name == "new", 60)
         assert len(app.jobs) == 1
@@ -93,11 +93,11 @@ async def test_types_that_differ_by_capitals_alone_are_refused(filled: Settings,
 async def test_a_path_that_leads_nowhere_is_told_when_its_field_is_left(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await at_target(pilot)
-        stage.form.field("corpus").focus()
+        tab = await at_target(pilot)
+        tab.form.field("corpus").focus()
         await pilot.press(*"/nowhere/texts", "tab")
         await until(pilot, lambda: "There is nothing at this path" in text_of(app))
-        stage.form.field("corpus").focus()
+        tab.form.field("corpus").focus()
         await pilot.press("x")
         await until(pilot, lambda: "There is nothing" not in text_of(app))
 
@@ -105,7 +105,7 @@ async def test_a_path_that_leads_nowhere_is_told_when_its_field_is_left(filled: 
 async def test_an_unfinished_form_says_at_each_field_what_is_missing(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await at_target(pilot)
+        tab = await at_target(pilot)
         fill_in(app, name="a/b", gold="gold.pdf")
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "can not be called so" in text_of(app))
@@ -113,7 +113,7 @@ async def test_an_unfinished_form_says_at_each_field_what_is_missing(filled: Set
         assert "Give a file" in shown
         assert "Name one at least" in shown
         assert "There is nothing at this path" in shown
-        assert app.focused is stage.form.field("name")
+        assert app.focused is tab.form.field("name")
         assert app.jobs == []
 
 
@@ -142,10 +142,10 @@ async def test_a_scan_counts_and_names_what_cannot_be_read(filled: Settings, tmp
 async def test_a_scan_of_nothing_is_refused_at_the_field(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await at_target(pilot)
+        tab = await at_target(pilot)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "Give a file" in text_of(app))
-        assert app.focused is stage.form.field("corpus")
+        assert app.focused is tab.form.field("corpus")
         assert app.jobs == []
 
 
@@ -177,7 +177,7 @@ async def test_enter_works_on_another_target_and_the_sign_goes_with_it(
     add_target(filled.catalog_url, tmp_path, "hospital", ("[/red]", "disease"))
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await at_target(pilot)
+        tab = await at_target(pilot)
         assert app.target is not None
         assert app.target.name == "court"
         assert "[/red]" in text_of(app)
@@ -185,18 +185,18 @@ async def test_enter_works_on_another_target_and_the_sign_goes_with_it(
         await until(pilot, lambda: app.target is not None and app.target.name == "hospital")
         signed = f"{app.symbols.point}  hospital"
         await until(pilot, lambda: signed in text_of(app))
-        assert stage.copied() == "hospital"
+        assert tab.copied() == "hospital"
 
 
-async def test_escape_leaves_the_form_so_that_digits_are_stages_again(settings: Settings) -> None:
+async def test_escape_leaves_the_form_so_that_digits_are_tabs_again(settings: Settings) -> None:
     app = SamHubApp(settings)
     async with app.run_test(size=NARROW) as pilot:
-        stage = await at_target(pilot)
-        await until(pilot, lambda: app.focused is stage.form.field("name"))
+        tab = await at_target(pilot)
+        await until(pilot, lambda: app.focused is tab.form.field("name"))
         await pilot.press("2")
         assert app.query_one("#target-name", Input).value == "2"
         await pilot.press("escape", "2")
-        await until(pilot, lambda: app.stage.NAME == "experts")
+        await until(pilot, lambda: app.tab.NAME == "experts")
 
 
 def test_a_path_is_completed_by_the_first_name_that_goes_on_so(tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ async def test_a_target_that_could_not_be_made_leaves_the_form_and_says_why(
     (tmp_path / "empty.txt").write_text("\n\n")
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
-        stage = await at_target(pilot)
+        tab = await at_target(pilot)
         fill_in(app, name="nothing", corpus=str(tmp_path / "empty.txt"), labels="person")
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "The target was not made" in text_of(app), 40)
         assert "holds no sentence" in text_of(app)
-        assert stage.form.filled.name == "nothing"
+        assert tab.form.filled.name == "nothing"

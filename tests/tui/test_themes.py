@@ -34,14 +34,14 @@ def contrast(style: Style) -> float:
     return (pair[0] + 0.05) / (pair[1] + 0.05)
 
 
-@pytest.mark.parametrize("stage", ["experts", "select", "evaluate", "jobs"])
-async def test_text_is_readable_in_every_theme(settings: Settings, tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize("tab", ["experts", "select", "evaluate", "jobs"])
+async def test_text_is_readable_in_every_theme(settings: Settings, tmp_path: Path, tab: str) -> None:
     decide(settings, tmp_path)
     app = SamHubApp(settings)
     unreadable = set()
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
-        await app.go(stage)
+        await app.go(tab)
         await quiet(pilot)
         for theme in sorted(set(BUILTIN_THEMES) - OF_THE_TERMINAL):
             app.theme = theme

@@ -1,1 +1,1 @@
-"""Screens that stand before the stages: help, questions, details on small terminals."""
+"""Screens that stand before the tabs: help, questions, details on small terminals."""

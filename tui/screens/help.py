@@ -1,4 +1,4 @@
-"""Help for the stage on the screen and the part of it that has the focus."""
+"""Help for the tab on the screen and the part of it that has the focus."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tui.actions import ACTIONS
 
 if TYPE_CHECKING:
     from tui.app import SamHubApp
-    from tui.tabs.tab import Stage
+    from tui.tabs.tab import BaseTab
 
-MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next part, 1 to 7 to a stage"
+MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next part, 1 to 7 to a tab"
 
 
 class HelpScreen(ModalScreen[None]):
-    """What the stage is for, its keys (as they are mapped now) with their ids, and the commands that do the same."""
+    """What the tab is for, its keys (as they are mapped now) with their ids, and the commands that do the same."""
 
     BINDINGS: ClassVar = [("escape,question_mark,q", "dismiss(None)", "Back")]
     app: SamHubApp
 
-    def __init__(self, stage: Stage, focused: Widget | None) -> None:
+    def __init__(self, tab: BaseTab, focused: Widget | None) -> None:
         super().__init__()
-        self._stage, self._focused = stage, focused
+        self._tab, self._focused = tab, focused
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large"):
-            yield Static(Text(f"Help: {self._stage.NAME.capitalize()}", style="bold"), classes="dialog-title")
+            yield Static(Text(f"Help: {self._tab.NAME.capitalize()}", style="bold"), classes="dialog-title")
             with VerticalScroll(classes="dialog-body"):
                 yield Static(self._text(), markup=False)
             yield Static(Text("Esc closes", style="italic"), markup=False)
@@ -41,12 +41,12 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
     def _text(self) -> Text:
-        text = Text(f"{self._stage.HELP}\n\n{MOVES}; ctrl+p opens the palette.\n")
+        text = Text(f"{self._tab.HELP}\n\n{MOVES}; ctrl+p opens the palette.\n")
         for head, some in (("Here", False), ("Everywhere", True)):
             text.append(f"\n{head}\n", style="bold")
             for item in ACTIONS:
-                fits = item.is_global if some else self._stage.NAME in item.stages
-                if fits and not item.id.startswith("stage_"):
+                fits = item.is_global if some else self._tab.NAME in item.tabs
+                if fits and not item.id.startswith("tab_"):
                     text.append(f"  {self.app.keys_of(item.id):<8}", style="bold")
                     text.append(f" {item.tooltip}")
                     text.append(f"  [{': '.join(filter(None, (item.id, item.command)))}]\n", style="italic")

@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 from sam_hub.errors import SamHubError
 from tui.source import JobView
 from tui.symbols import cut
-from tui.tabs.tab import Stage
+from tui.tabs.tab import BaseTab
 from tui.widgets.reading import ReadingPane
 from tui.widgets.score_table import ScoreTable, types_text
 from tui.widgets.sentences import Marker
@@ -24,7 +24,7 @@ PAGE = 50  # sentences shown at a time
 RESTING = 0.15  # seconds that the cursor rests on a system until its sentences are read
 
 
-class EvaluateStage(Stage):
+class EvaluateTab(BaseTab):
     """The table of scores; for the system under the cursor its types and its sentences."""
 
     NAME = "evaluate"
@@ -103,7 +103,7 @@ class EvaluateStage(Stage):
     do_back = focus_first
 
     def enter(self) -> None:
-        """Look anew each time: other stages change what can be evaluated."""
+        """Look anew each time: other tabs change what can be evaluated."""
         self.stale = True
         super().enter()
 
@@ -116,7 +116,7 @@ class EvaluateStage(Stage):
         target = self.app.target
         if target is None:
             self.scores = None
-            key = self.app.keys_of("stage_target")
+            key = self.app.keys_of("tab_target")
             self._say_empty(f"No target yet: press {key} to make one of raw text and entity types.")
             return
         self.scores = await self.source.ask(Scores(target.name))
@@ -146,11 +146,11 @@ class EvaluateStage(Stage):
         if self.job_of_target("merge", self.app.jobs):
             return "The experts are being merged: their models can be scored then."
         rankings = await self.source.ask(Rankings(self.app.target.name))
-        stage, action = ("stage_merge", "merge")
+        tab, action = ("tab_merge", "merge")
         if not (rankings["similarity"] or rankings["sampling"]):
-            stage, action = ("stage_select", "probe")
+            tab, action = ("tab_select", "probe")
         why = self.scores["why_not"].partition(". ")[0]
-        return f"{why}: press {self.app.keys_of(stage)}, then {self.app.keys_of(action)}."
+        return f"{why}: press {self.app.keys_of(tab)}, then {self.app.keys_of(action)}."
 
     def _first_step(self) -> str:
         target, key = self.app.target, self.app.keys_of("evaluate")
@@ -295,7 +295,7 @@ class EvaluateStage(Stage):
             return
         scores = await self.guarded(self.source.ask(Scores(target.name)))
         if scores is None or not scores["can_evaluate"]:
-            return  # the stage itself says what is missing
+            return  # the tab itself says what is missing
         values = await self.app.push_screen_wait(EvaluationForm(target))
         if values is not None:
             job = await self.submit(EvaluateTarget(target=target.name, **values))

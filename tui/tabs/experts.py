@@ -14,7 +14,7 @@ from tui.messages import Failed
 from tui.screens.details import DetailsScreen
 from tui.source import JobView
 from tui.symbols import megabytes
-from tui.tabs.tab import Stage
+from tui.tabs.tab import BaseTab
 from tui.widgets.catalog_pane import CatalogPane
 from tui.widgets.details import Details, body_of_card, expert_facts, found_facts
 from tui.widgets.first_use import FirstUse
@@ -25,7 +25,7 @@ ASKING = 180  # seconds that it may take to ask the Hub for every expert's head
 FACTS_DELAY = 0.04  # and until its facts are: a key that is held down only moves the cursor
 
 
-class ExpertsStage(Stage):
+class ExpertsTab(BaseTab):
     """The table of the catalog or the search on the Hub, details beside it, and the Needs line under it."""
 
     NAME = "experts"
@@ -401,9 +401,9 @@ class ExpertsStage(Stage):
             await self.submit(RemoveExpert(row.repo))
 
     async def do_probe(self) -> None:
-        """Rank for the target: the Select stage asks how."""
+        """Rank for the target: the Select tab asks how."""
         await self.app.go("select")
-        self.app.stage.do_probe()
+        self.app.tab.do_probe()
 
     @on(OptionList.OptionSelected)
     async def _begin(self, event: OptionList.OptionSelected) -> None:

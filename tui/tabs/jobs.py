@@ -9,14 +9,14 @@ from textual.widgets import DataTable, Static
 
 from tui.messages import JobsSeen
 from tui.source import ENDED, JobView
-from tui.tabs.tab import Stage
+from tui.tabs.tab import BaseTab
 from tui.widgets.job_details import JobDetails
 from tui.widgets.job_table import JobTable
 
 CURSOR_REST = 0.05  # seconds that the cursor stays on a row until its log is read
 
 
-class JobsStage(Stage):
+class JobsTab(BaseTab):
     """A table of jobs, and beside it (below it on a small terminal) all about the one under the cursor."""
 
     NAME = "jobs"
@@ -74,7 +74,7 @@ class JobsStage(Stage):
             self.call_after_refresh(self._show, self.app.jobs)  # once the table knows its width
 
     def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """Show them, or do so when the stage is opened."""
+        """Show them, or do so when the tab is opened."""
         if self.is_shown:
             self._show(jobs)
         else:

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from sam_hub.errors import SamHubError, UsageError
 from tui.source import JobView
-from tui.tabs.tab import Stage
+from tui.tabs.tab import BaseTab
 from tui.widgets.merge_form import MergeForm
 from tui.widgets.merge_plan import errors_of, plan_text, problem_text
 from tui.widgets.reading import ReadingPane
@@ -24,7 +24,7 @@ TYPING = 0.4  # seconds without a change until the plan is asked for again
 PLANNING = 300  # seconds that a plan may take: it reads and hashes all inputs
 
 
-class MergeStage(Stage):
+class MergeTab(BaseTab):
     """A form, and beside it (below it on a small terminal) the plan that belongs to it."""
 
     NAME = "merge"
@@ -73,13 +73,13 @@ class MergeStage(Stage):
         return self.query_one(MergeForm)
 
     def focus_first(self) -> None:
-        """The plan: there the keys of the stage work at once, and Tab goes to the fields."""
+        """The plan: there the keys of the tab work at once, and Tab goes to the fields."""
         self.query_one(ReadingPane).focus()
 
     do_back = focus_first
 
     def enter(self) -> None:
-        """Look anew each time: other stages change what is merged."""
+        """Look anew each time: other tabs change what is merged."""
         self.stale = True
         super().enter()
 
@@ -91,7 +91,7 @@ class MergeStage(Stage):
 
         target = self.app.target
         if target is None:
-            key = self.app.keys_of("stage_target")
+            key = self.app.keys_of("tab_target")
             self._say_empty(f"No target yet: press {key} to make one of raw text and entity types.")
             return
         if not self.form.knows_methods:
@@ -105,7 +105,7 @@ class MergeStage(Stage):
         there = [name for name in ("similarity", "sampling") if rankings[name]]
         if not there:
             self._say_empty(
-                f"No ranking for {target.name} yet: press {self.app.keys_of('stage_select')} for Select, then "
+                f"No ranking for {target.name} yet: press {self.app.keys_of('tab_select')} for Select, then "
                 f"{self.app.keys_of('probe')} to rank the experts on disk."
             )
             return
@@ -220,7 +220,7 @@ class MergeStage(Stage):
     async def do_evaluate(self) -> None:
         """Go to Evaluate, which asks how."""
         await self.app.go("evaluate")
-        self.app.stage.do_evaluate()  # type: ignore[attr-defined]
+        self.app.tab.do_evaluate()  # type: ignore[attr-defined]
 
     def copied(self) -> str:
         """mergekit's configuration of all merges."""

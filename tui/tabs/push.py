@@ -13,7 +13,7 @@ from textual.widgets import Static
 from sam_hub.errors import CatalogError, InputError, SamHubError
 from tui.source import JobView
 from tui.symbols import cut
-from tui.tabs.tab import Stage
+from tui.tabs.tab import BaseTab
 from tui.widgets.card import Card
 from tui.widgets.details import body_of_card
 from tui.widgets.push_form import PushForm
@@ -27,7 +27,7 @@ PLANNING = 180  # seconds that a plan may take: the Hub is asked, and retried wh
 NO_CARD = "*The card is shown here with the plan.*"
 
 
-class PushStage(Stage):
+class PushTab(BaseTab):
     """A form, the plan under it, and the card beside them (below on a small terminal)."""
 
     NAME = "push"
@@ -81,7 +81,7 @@ class PushStage(Stage):
         return self.query_one(PushPane)
 
     def focus_first(self) -> None:
-        """The plan: there the keys of the stage work at once, and Tab goes to the fields."""
+        """The plan: there the keys of the tab work at once, and Tab goes to the fields."""
         self.pane.focus()
 
     # --- loading ---------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ class PushStage(Stage):
         target, keys = self.app.target, self.app.keys_of
         if target is None:
             self._say_empty(
-                f"No target yet: press {keys('stage_target')} to make one of raw text and entity types."
+                f"No target yet: press {keys('tab_target')} to make one of raw text and entity types."
             )
             return
         if self.app.settings.offline:
@@ -107,7 +107,7 @@ class PushStage(Stage):
         there = [name for name in ("sampling", "similarity") if rankings[name]]
         if not there:
             self._say_empty(
-                f"Nothing to push for {target.name} yet: press {keys('stage_select')} for Select, then "
+                f"Nothing to push for {target.name} yet: press {keys('tab_select')} for Select, then "
                 f"{keys('probe')} to rank the experts on disk; then merge them."
             )
             return
@@ -236,7 +236,7 @@ class PushStage(Stage):
         """Say in the form why there is no plan, and which key leads on."""
         keys, told = self.app.keys_of, f"{error.title}. {error.action}"
         if isinstance(error, CatalogError):
-            told = f"{error.title}: press {keys('stage_merge')} for Merge, then {keys('merge')}."
+            told = f"{error.title}: press {keys('tab_merge')} for Merge, then {keys('merge')}."
         self.form.show_problem(told)
         if isinstance(error, InputError):
             self.form.focus_repo()

@@ -13,7 +13,7 @@ from textual.widgets import DataTable, Static
 from tui.messages import Failed
 from tui.screens.details import DetailsScreen
 from tui.source import JobView
-from tui.tabs.tab import Stage
+from tui.tabs.tab import BaseTab
 from tui.widgets.details import Details
 from tui.widgets.ranking_form import ranking_form
 from tui.widgets.ranking_table import RankingTable
@@ -30,7 +30,7 @@ async def _no_card() -> str:
     return ""
 
 
-class SelectStage(Stage):
+class SelectTab(BaseTab):
     """Two tables, a line on where they agree, and the reasons for the expert under the cursor."""
 
     NAME = "select"
@@ -99,7 +99,7 @@ class SelectStage(Stage):
         self.on_disk = await self.source.read(experts_on_disk, self.source.path)
         found = await self.guarded(self.source.ask(Rankings(target.name))) if target else None
         if target and found is None:
-            self.stale = True  # read again when the stage is next opened
+            self.stale = True  # read again when the tab is next opened
             self._say(
                 f"The rankings could not be read: press {self.app.keys_of('last_error')} for the reason."
             )
@@ -123,14 +123,14 @@ class SelectStage(Stage):
     def _show(self) -> None:
         keys = self.app.keys_of
         if self.app.target is None:
-            self._say(f"No target yet: press {keys('stage_target')} to make one of your texts.")
+            self._say(f"No target yet: press {keys('tab_target')} to make one of your texts.")
         elif self.rankings is None and self._underway:
             self._say(
                 f"The experts are being ranked for {self.app.target.name}: who is first is shown here then."
             )
         elif self.rankings is None and not self.on_disk:
             self._say(
-                f"No expert on disk yet: press {keys('stage_experts')}, and {keys('pull')} there to fetch some."
+                f"No expert on disk yet: press {keys('tab_experts')}, and {keys('pull')} there to fetch some."
             )
         elif self.rankings is None:
             count = f"{len(self.on_disk)} {'expert' if len(self.on_disk) == 1 else 'experts'}"
@@ -228,7 +228,7 @@ class SelectStage(Stage):
             return
         self.app.check(row)
         self._draw_tables()
-        self.app.stage_of("experts").reload()  # its marks and titles tell of the selected ones, too
+        self.app.tab_of("experts").reload()  # its marks and titles tell of the selected ones, too
 
     @work(exclusive=True, group="probe")
     async def do_probe(self) -> None:
@@ -244,7 +244,7 @@ class SelectStage(Stage):
             self._show()
             return
         if missing := [repo for repo in asked if repo not in here]:
-            keys = f"{self.app.keys_of('stage_experts')}, then {self.app.keys_of('pull')}"
+            keys = f"{self.app.keys_of('tab_experts')}, then {self.app.keys_of('pull')}"
             self.post_message(
                 Failed(
                     f"Not on disk: {_some(missing)}", f"Press {keys} to fetch them, or unselect them there."
@@ -307,8 +307,8 @@ class SelectStage(Stage):
 
         if await self.guarded(self.source.read(choose)) is not None:
             self.app.notify(f"Chosen by hand: {_some(repos)}", markup=False, timeout=4)
-            for stage in self.app.query("#stages > *").results(Stage):
-                stage.reload()
+            for tab in self.app.query("#tabs > *").results(BaseTab):
+                tab.reload()
 
     async def do_merge(self) -> None:
         """On to the merge."""

@@ -1,4 +1,4 @@
-"""What all stages have in common."""
+"""What all tabs have in common."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from tui.app import SamHubApp
 
 
-class Stage(Vertical):
-    """One stage of the work. It loads when it is first shown, and again when what it shows may have changed.
+class BaseTab(Vertical):
+    """One tab of the work. It loads when it is first shown, and again when what it shows may have changed.
 
-    A stage overrides `load` (read what it shows; runs as an exclusive worker, and may be cancelled by a
+    A tab overrides `load` (read what it shows; runs as an exclusive worker, and may be cancelled by a
     later one), and has a method ``do_<id>`` for each of its actions (see `tui.actions`).
     """
 
     NAME: ClassVar[str] = ""
-    HELP: ClassVar[str] = ""  # what the stage is for, two or three sentences
-    RELOAD_AFTER: ClassVar[tuple[str, ...]] = ()  # kinds of jobs whose end changes what this stage shows
+    HELP: ClassVar[str] = ""  # what the tab is for, two or three sentences
+    RELOAD_AFTER: ClassVar[tuple[str, ...]] = ()  # kinds of jobs whose end changes what this tab shows
 
     app: SamHubApp
 
@@ -46,11 +46,11 @@ class Stage(Vertical):
 
     @property
     def is_shown(self) -> bool:
-        """Whether this is the stage on the screen."""
-        return self.app.stage is self
+        """Whether this is the tab on the screen."""
+        return self.app.tab is self
 
     async def load(self) -> None:
-        """Read what the stage shows."""
+        """Read what the tab shows."""
 
     def focus_first(self) -> None:
         """Put the cursor where work starts."""
@@ -58,16 +58,16 @@ class Stage(Vertical):
             if widget.focusable:
                 widget.focus()
                 return
-        self.screen.set_focus(None)  # else a field of a hidden stage may get it, and with it every key
+        self.screen.set_focus(None)  # else a field of a hidden tab may get it, and with it every key
 
     def reload(self) -> None:
-        """Load again: now if the stage is shown, else when it is."""
+        """Load again: now if the tab is shown, else when it is."""
         self.stale = True
         if self.is_shown:
             self.enter()
 
     def enter(self) -> None:
-        """The stage was put on the screen."""
+        """The tab was put on the screen."""
         if self.stale:
             self.stale = False
             self.run_worker(self._load(), exclusive=True, group=f"load-{self.NAME}")
@@ -105,7 +105,7 @@ class Stage(Vertical):
         return job
 
     def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """The jobs were read: by default, what ended makes the stage load again."""
+        """The jobs were read: by default, what ended makes the tab load again."""
         if any(view.job.kind in self.RELOAD_AFTER for view in ended):
             self.reload()
 

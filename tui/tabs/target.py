@@ -13,7 +13,7 @@ from textual.widgets import DataTable, Input, Static
 from tui.messages import TargetChosen
 from tui.source import JobView
 from tui.symbols import cut
-from tui.tabs.tab import Stage
+from tui.tabs.tab import BaseTab
 from tui.widgets.corpus_form import CorpusForm, Filled
 from tui.widgets.scan_report import ScanReport
 from tui.widgets.table import Table
@@ -29,7 +29,7 @@ NONE_YET = (
 FIXED = 2 + 1 + 9 + 1 + 5 + 1  # cells of sign, sentences and gold, with the room between columns
 
 
-class TargetStage(Stage):
+class TargetTab(BaseTab):
     """The list of targets, the form, and what a scan has found."""
 
     NAME = "target"
@@ -259,10 +259,12 @@ class TargetStage(Stage):
         self.post_message(TargetChosen(filled.name))
         keys = self.app.keys_of
         gaps = (job.result or {}).get("uncovered") or []
-        next_ = f"Next: press {keys('stage_experts')} for experts, or {keys('stage_select')} to rank those on disk."
+        next_ = (
+            f"Next: press {keys('tab_experts')} for experts, or {keys('tab_select')} to rank those on disk."
+        )
         if gaps:
             next_ = (
-                f"No expert in the catalog covers {', '.join(gaps)}. Next: press {keys('stage_experts')}, then "
+                f"No expert in the catalog covers {', '.join(gaps)}. Next: press {keys('tab_experts')}, then "
                 f"{keys('hub')} to search the Hub."
             )
         self.app.notify(next_, title=f"The target is {filled.name} now", markup=False, timeout=10)

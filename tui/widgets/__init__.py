@@ -1,1 +1,1 @@
-"""Parts that several stages show."""
+"""Parts that several tabs show."""

@@ -150,9 +150,9 @@ class CatalogPane(Vertical):
     def again(self, keep: bool = False) -> None:
         """Load anew from the first row, or with the cursor kept on its expert wherever that is now."""
         row = self.row if keep else None
-        stage = self.app.stage
+        tab = self.app.tab
         work = self.seek(row.id) if row else self.load(0)
-        self.run_worker(stage.guarded(work), exclusive=True, group="catalog")
+        self.run_worker(tab.guarded(work), exclusive=True, group="catalog")
 
     def draw(self, cursor: str | None = None) -> None:
         """Put the page into the table."""
@@ -278,7 +278,7 @@ class CatalogPane(Vertical):
     @on(Table.Beyond)
     def _beyond(self, event: Table.Beyond) -> None:
         event.stop()
-        self.run_worker(self.app.stage.guarded(self._move(event.step)), exclusive=True, group="catalog")
+        self.run_worker(self.app.tab.guarded(self._move(event.step)), exclusive=True, group="catalog")
 
     async def _move(self, step: int | str) -> None:
         page = self.page
@@ -298,7 +298,7 @@ class CatalogPane(Vertical):
         left = self.table.row_count - self.table.cursor_row
         room = self.table.row_count + MORE <= MOST
         if self.table.more_below and left < AHEAD and room and not self._growing:
-            self.run_worker(self.app.stage.guarded(self._grow()), group="ahead")
+            self.run_worker(self.app.tab.guarded(self._grow()), group="ahead")
 
     @on(DataTable.HeaderSelected)
     def _header(self, event: DataTable.HeaderSelected) -> None:

@@ -96,7 +96,7 @@ class HubPane(Vertical):
         from sam_hub.jobs.inquiries import Search
 
         self._say(f"Searching {self.app.hub_name} ...")
-        answer = await self.app.stage.guarded(self.app.source.ask(Search(limit=limit, **terms)))
+        answer = await self.app.tab.guarded(self.app.source.ask(Search(limit=limit, **terms)))
         if answer is None:
             self._say(f"The search failed; {self.app.keys_of('last_error')} says why. Enter tries again.")
             return

@@ -1,4 +1,4 @@
-"""What runs now: a few lines below the stages, one on a small terminal."""
+"""What runs now: a few lines below the tabs, one on a small terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def job_line(view: JobView, symbols: Symbols, width: int) -> Text:
 
 
 class JobsPane(Line):
-    """The active jobs, those that run before those that wait; gone when there is none. A click opens the Jobs stage."""
+    """The active jobs, those that run before those that wait; gone when there is none. A click opens the Jobs tab."""
 
     app: SamHubApp
 
@@ -70,5 +70,5 @@ class JobsPane(Line):
         self.put(Text("\n").join(shown))
 
     async def on_click(self) -> None:
-        """Open the stage."""
+        """Open the tab."""
         await self.app.go("jobs")

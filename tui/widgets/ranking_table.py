@@ -147,7 +147,7 @@ class RankingTable(Table):
             self.call_after_refresh(self.draw)
 
     def on_focus(self) -> None:
-        """What is under the cursor of the focused table is what the stage speaks of."""
+        """What is under the cursor of the focused table is what the tab speaks of."""
         self.post_message(self.Looked(self.method, self.expert))
 
     def on_data_table_row_highlighted(self) -> None:

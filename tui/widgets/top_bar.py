@@ -1,4 +1,4 @@
-"""The line at the top: the target, the stages, and the state of Hub and disk."""
+"""The line at the top: the target, the tabs, and the state of Hub and disk."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from tui.actions import STAGES
+from tui.actions import TABS
 from tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from tui.app import SamHubApp
 
 
-class StageTab(Line):
-    """A stage's number and name; a click goes there."""
+class TabLabel(Line):
+    """A tab's number and name; a click goes there."""
 
     app: SamHubApp
 
     def __init__(self, number: int, name: str) -> None:
         super().__init__(id=f"tab-{name}")
-        self.number, self.stage_name = number, name
+        self.number, self.tab_name = number, name
 
     def show(self, current: bool, active: int) -> None:
-        """Draw it; the stage on the screen is marked by brackets as well as by colour."""
+        """Draw it; the tab on the screen is marked by brackets as well as by colour."""
         self.set_class(current, "-current")
-        count = f"({active})" if self.stage_name == "jobs" and active else ""
-        label = f"{self.number} {self.stage_name.capitalize()}{count}"
+        count = f"({active})" if self.tab_name == "jobs" and active else ""
+        label = f"{self.number} {self.tab_name.capitalize()}{count}"
         self.put(Text(f"[{label}]" if current else f" {label} "))
 
     async def on_click(self) -> None:
         """Go there."""
-        await self.app.go(self.stage_name)
+        await self.app.go(self.tab_name)
 
 
 class TopBar(Horizontal):
-    """Target, stages, Hub and disk."""
+    """Target, tabs, Hub and disk."""
 
     app: SamHubApp
 
     def compose(self) -> ComposeResult:
         yield Line(id="bar-target")
-        for number, name in enumerate(STAGES, 1):
-            yield StageTab(number, name)
+        for number, name in enumerate(TABS, 1):
+            yield TabLabel(number, name)
         yield Line(id="bar-state")
 
     def on_mount(self) -> None:
@@ -60,8 +60,8 @@ class TopBar(Horizontal):
         )
         active = sum(view.is_active for view in self.app.jobs)
         current = self.app.switcher.current
-        for tab in self.query(StageTab):
-            tab.show(tab.stage_name == current, active)
+        for tab in self.query(TabLabel):
+            tab.show(tab.tab_name == current, active)
         self.query_one("#bar-state", Line).put(
             Text(f"{self._hub()} {self.app.symbols.dot} {self._disk()} ", no_wrap=True)
         )

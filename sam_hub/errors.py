@@ -27,6 +27,9 @@ class SamHubError(Exception):
     def __str__(self) -> str:
         return f"{self.title}. {self.action}"
 
+    def __reduce__(self) -> tuple[type[SamHubError], tuple[str, str]]:
+        return type(self), (self.title, self.action)  # an exception pickles what its base class was given
+
 
 class InputError(SamHubError):
     """What a person gave (a corpus, a label set, a model) can't be used as it is."""

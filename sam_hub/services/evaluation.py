@@ -1,0 +1,284 @@
+"""Evaluation: strict scores of merged models, of SaM, of each expert and of the base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.experts import absolute
+
+if TYPE_CHECKING:
+    from sam_hub.catalog.tables import Target
+    from sam_hub.evaluation.systems import System
+    from sam_hub.ner.text import Sentence
+    from sam_hub.services.context import AppContext
+
+
+class Rule(StrEnum):
+    """How two models' entities become one answer."""
+
+    union = "union"
+    intersection = "intersection"
+    first = "first"
+    second = "second"
+
+
+class Types(StrEnum):
+    """Whose types the entities have: the merged models', or the untuned base's.
+
+    ``auto``: the base's, where the target has a label that no merged expert learned.
+    """
+
+    auto = "auto"
+    model = "model"
+    base = "base"
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What to score on labelled sentences.
+
+    Args:
+        gold: a file of labelled sentences; else those of the target.
+        free: decode without the answer's grammar.
+        singles: also score each expert on disk and their untuned bases.
+    """
+
+    target: str
+    gold: str | None = None
+    rule: Rule = Rule.union
+    free: bool = False
+    singles: bool = False
+    types: Types = Types.auto
+
+    def __post_init__(self) -> None:
+        if self.gold:
+            object.__setattr__(self, "gold", absolute(self.gold))
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"evaluate {self.target}"
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What an evaluation takes: the names of the systems, how many models they ask, and the labelled sentences."""
+
+    systems: tuple[str, ...]
+    models: int
+    sentences: int
+    entities: int
+
+
+@dataclass(frozen=True)
+class TypeScore:
+    """Strict scores of one entity type; ``support`` counts its gold entities."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class SystemScore:
+    """Strict scores of a system. ``parse_failures`` counts answers that broke the format; ``seconds`` of prediction.
+
+    ``id`` and ``created_at`` are those of the recorded evaluation, where it is read back.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    per_type: dict[str, TypeScore]
+    parse_failures: int
+    seconds: float
+    id: int | None = None
+    created_at: str = ""
+
+
+@dataclass(frozen=True)
+class EvaluationOutcome:
+    """The scores of each system. ``types`` says whose types SaM's answer has, and why; empty: the models' own."""
+
+    target: str
+    sentences: int
+    types: str
+    scores: tuple[SystemScore, ...]
+
+
+def plan_evaluation(context: AppContext, options: EvaluationOptions) -> EvaluationPlan:
+    """Read the labelled sentences, and find the models; no model is asked.
+
+    Raises:
+        UsageError: there are no labelled sentences.
+        InputError: they can't be used for this target.
+        CatalogError: nothing was merged for the target yet.
+    """
+    _, _, gold, systems = _prepare(context, options)
+    models = {(model.kind, model.id) for system in systems for model in system.models}
+    entities = sum(len(sentence.entities or ()) for sentence in gold)
+    return EvaluationPlan(tuple(system.name for system in systems), len(models), len(gold), entities)
+
+
+def _prepare(
+    context: AppContext, options: EvaluationOptions
+) -> tuple[Target, Path, list[Sentence], list[System]]:
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.errors import UsageError
+    from sam_hub.evaluation.systems import read_gold, sam_systems, single_systems
+    from sam_hub.selection.choice import candidates
+
+    target = get_target(context.catalog, options.target)
+    path = options.gold or target.gold_path
+    if path is None:
+        raise UsageError(f"{target.name} has no labelled sentences", "Give some with --gold FILE.")
+    gold = read_gold(Path(path), target.labels)
+    systems = sam_systems(context.catalog, target, str(options.rule), str(options.types))
+    if options.singles:
+        systems = [*single_systems(context.catalog, candidates(context.catalog)), *systems]
+    return target, Path(path), gold, systems
+
+
+def run_evaluation(
+    context: AppContext, options: EvaluationOptions, reporter: Reporter = SILENT
+) -> EvaluationOutcome:
+    """Ask every model that was not asked before, score all systems, and record the scores.
+
+    Raises:
+        UsageError, InputError, CatalogError: as `plan_evaluation`.
+    """
+    from sam_hub.catalog.targets import set_gold
+    from sam_hub.evaluation.systems import evaluate
+
+    target, path, gold, systems = _prepare(context, options)
+    if target.gold_path is None:
+        set_gold(context.catalog, target.id or 0, path)
+    types = systems[-1].typing.told if systems[-1].typing else ""
+    if types:
+        reporter.log(types)
+    results = evaluate(
+        context.catalog,
+        target,
+        gold,
+        systems,
+        settings=context.settings,
+        free=options.free,
+        on_progress=reporter.progress,
+    )
+    for result in results:
+        reporter.log(f"{result.name}: F1 {result.scores.f1:.3f}")
+    scores = tuple(
+        SystemScore(
+            name=result.name,
+            precision=result.scores.precision,
+            recall=result.scores.recall,
+            f1=result.scores.f1,
+            support=result.scores.support,
+            per_type={
+                label: TypeScore(row.precision, row.recall, row.f1, row.support)
+                for label, row in result.scores.per_type.items()
+            },
+            parse_failures=result.parse_failures,
+            seconds=result.seconds,
+        )
+        for result in results
+    )
+    return EvaluationOutcome(target.name, len(gold), types, scores)
+
+
+@dataclass(frozen=True)
+class LatestScores:
+    """A target's latest scores, the best F1 first.
+
+    ``sentences`` is None if unknown; ``why_not`` says what an evaluation lacks, and is empty if it can be made.
+    """
+
+    sentences: int | None
+    systems: tuple[SystemScore, ...]
+    why_not: str
+
+    @property
+    def can_evaluate(self) -> bool:
+        """Whether an evaluation can be made now."""
+        return not self.why_not
+
+
+def latest_scores(context: AppContext, target: str) -> LatestScores:
+    """Return the latest evaluation of each system on the target's latest test sentences.
+
+    Raises:
+        CatalogError: there is no such target.
+    """
+    from sam_hub.evaluation.comparison import latest_scores as read
+
+    scores = read(context.catalog, target)
+    systems = tuple(
+        SystemScore(**{**row, "per_type": _type_scores(row["per_type"])}) for row in scores["systems"]
+    )
+    return LatestScores(scores["sentences"], systems, scores["why_not"])
+
+
+def _type_scores(per_type: Mapping[str, Mapping[str, float]]) -> dict[str, TypeScore]:
+    return {
+        label: TypeScore(row["precision"], row["recall"], row["f1"], int(row["support"]))
+        for label, row in per_type.items()
+    }
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An entity by its character offsets: a "hit", "missed" (gold alone) or "invented" (predicted alone)."""
+
+    start: int
+    end: int
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class ComparedSentence:
+    """A test sentence (``number`` from 1 on) with its gold and predicted entities."""
+
+    number: int
+    text: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class ComparedPage:
+    """A page of sentences, and how many there are in all."""
+
+    total: int
+    sentences: tuple[ComparedSentence, ...]
+
+
+def compare_sentences(
+    context: AppContext, evaluation_id: int, offset: int = 0, limit: int = 50, errors_only: bool = False
+) -> ComparedPage:
+    """Return sentences with the gold and predicted entities of one evaluation.
+
+    Args:
+        errors_only: only sentences with an entity that was missed or invented.
+
+    Raises:
+        CatalogError: there is no such evaluation, or a prediction behind it is gone.
+        InputError: the target's labelled sentences are not those it was made on.
+    """
+    from sam_hub.evaluation.comparison import compared
+
+    page = compared(context.catalog, evaluation_id, offset, limit, errors_only=errors_only)
+    return ComparedPage(
+        page["total"],
+        tuple(
+            ComparedSentence(row["number"], row["text"], tuple(Mark(**mark) for mark in row["marks"]))
+            for row in page["sentences"]
+        ),
+    )

@@ -1,0 +1,657 @@
+"""Experts: find them on the Hub, add, update, fetch, describe and remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam_hub.errors import InputError, SamHubError, UnusableModel
+from sam_hub.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from sam_hub.catalog import tables
+    from sam_hub.catalog.removal import RemovalPlan
+    from sam_hub.config import Settings
+    from sam_hub.hub.search import FoundModel
+    from sam_hub.services.context import AppContext
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What to search the Hub for; see `sam_hub.hub.search.search`. A limit of 0 means all."""
+
+    text: str = ""
+    author: str | None = None
+    base: str | None = None
+    labels: tuple[str, ...] = ()
+    library: str | None = None
+    license: str | None = None
+    sort: str = "last_modified"
+    limit: int = 50
+
+
+def search_hub(context: AppContext, options: SearchOptions) -> list[FoundModel]:
+    """Return the models on the Hub that fit.
+
+    Raises:
+        HubError: the network or the Hub failed.
+        UsageError: there is no such order.
+    """
+    from sam_hub.hub.search import search
+
+    values = {**asdict(options), "limit": options.limit or None}
+    return search(context.hub, values.pop("text") or None, **values)
+
+
+@dataclass(frozen=True)
+class RepoReport:
+    """What a model on the Hub is, whether it can serve (``verdict``, ``reasons``), and its card in Markdown.
+
+    ``size`` is in bytes, as a pull would fetch them.
+    """
+
+    repo: str
+    commit: str
+    base: str | None
+    license: str | None
+    labels: tuple[str, ...]
+    kind: str
+    rank: int | None
+    size: int
+    domain: str | None
+    verdict: str
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    card: str
+
+
+def inspect_repo(context: AppContext, repo: str, revision: str = "main") -> RepoReport:
+    """Look at a repository's files on the Hub without fetching weights.
+
+    Raises:
+        NotFoundOnHub, HubError, InputError: as `sam_hub.hub.inspection.inspect`.
+    """
+    from sam_hub.hub.inspection import inspect
+
+    inspection = inspect(context.hub, repo, revision)
+    names = [name for name in RepoReport.__dataclass_fields__ if name != "card"]
+    values = {name: getattr(inspection, name) for name in names}
+    return RepoReport(**values, card=_card_on_hub(context, repo, inspection.commit))
+
+
+def _card_on_hub(context: AppContext, repo: str, commit: str) -> str:
+    from sam_hub.hub.remote_files import read_card
+
+    try:
+        return read_card(context.hub, repo, commit)
+    except SamHubError as error:
+        return f"*The card can't be shown: {error.title}.*"
+
+
+def read_card(context: AppContext, expert: str) -> str:
+    """Return the card of an expert in the catalog, as Markdown: from its files on disk, or from the Hub.
+
+    Raises:
+        CatalogError: there is no such expert.
+    """
+    from sam_hub.catalog.experts import get_expert
+
+    row = get_expert(context.catalog, expert)
+    local = Path(row.path or "/nowhere") / "README.md"
+    if local.is_file():
+        return local.read_text(encoding="utf-8", errors="replace")
+    if context.settings.offline:
+        return "*Not on disk, and offline: no card.*"
+    return _card_on_hub(context, row.repo, row.commit)
+
+
+@dataclass(frozen=True)
+class AddOptions:
+    """Repositories to add, pinned to the commit of ``revision``; the other fields replace what they say themselves."""
+
+    repos: tuple[str, ...]
+    revision: str = "main"
+    labels: tuple[str, ...] = ()
+    base: str | None = None
+    domain: str | None = None
+    prompt_format: str | None = None
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"add {', '.join(self.repos)}"
+
+
+@dataclass(frozen=True)
+class DescriptorFacts:
+    """What a descriptor was made from; ``weak`` where that is a card alone."""
+
+    origin: str
+    weak: bool
+    embedder: str
+    revision: str
+    count: int
+    sentences_sha256: str
+
+    @classmethod
+    def of(cls, row: tables.Descriptor) -> DescriptorFacts:
+        """Return the facts of a row, without its vector."""
+        from sam_hub.catalog.descriptor_sources import Origin
+
+        names = ("origin", "embedder", "revision", "count", "sentences_sha256")
+        return cls(weak=Origin.parse(row.origin).weak, **{name: getattr(row, name) for name in names})
+
+
+@dataclass(frozen=True)
+class AddedExpert:
+    """An expert as it was added; ``descriptor`` is None where there is no text to describe it by."""
+
+    id: int
+    repo: str
+    commit: str
+    kind: str
+    base_repo: str
+    rank: int | None
+    license: str | None
+    labels: tuple[str, ...]
+    prompt_format: str | None
+    domain: str | None
+    size_bytes: int
+    verdict: str
+    warnings: tuple[str, ...]
+    descriptor: DescriptorFacts | None
+
+
+@dataclass(frozen=True)
+class AddOutcome:
+    """The experts that were added."""
+
+    experts: tuple[AddedExpert, ...]
+
+
+def run_add(context: AppContext, options: AddOptions, reporter: Reporter = SILENT) -> AddOutcome:
+    """Inspect and add experts one after another; those before a failure stay.
+
+    An expert whose repository has no descriptor is described by its data set or its card. A failure to describe it
+    is logged and is no error.
+
+    Raises:
+        UnusableModel, InputError, NotFoundOnHub, HubError: as `sam_hub.catalog.registration.register`.
+    """
+    from sam_hub.catalog.registration import register
+
+    values = {name: getattr(options, name) for name in ("labels", "base", "domain", "prompt_format")}
+    added = []
+    for number, repo in enumerate(options.repos):
+        reporter.progress(f"inspect {repo}", number, len(options.repos))
+        expert, inspection = register(context.catalog, context.hub, repo, options.revision, **values)
+        reporter.log(f"Added {expert.repo} at {expert.commit[:8]} ({inspection.verdict})")
+        for warning in inspection.warnings:
+            reporter.log(f"  warning: {warning}")
+        known = ("labels", "verdict", "warnings", "descriptor")
+        columns = [name for name in AddedExpert.__dataclass_fields__ if name not in known]
+        added.append(
+            AddedExpert(
+                **{name: getattr(expert, name) for name in columns},
+                labels=tuple(expert.labels),
+                verdict=inspection.verdict,
+                warnings=tuple(inspection.warnings),
+                descriptor=_describe_added(context, expert, reporter),
+            )
+        )
+    return AddOutcome(tuple(added))
+
+
+def _describe_added(context: AppContext, expert: tables.Expert, reporter: Reporter) -> DescriptorFacts | None:
+    """Describe an expert; log it only where its repository brought no usable descriptor."""
+    from sam_hub.catalog.descriptor_sources import REPO
+    from sam_hub.selection.descriptors import describe_expert
+
+    try:
+        described = describe_expert(context.catalog, context.hub, expert, context.settings, reporter.progress)
+    except SamHubError as error:
+        reporter.log(f"  not described: {error}")
+        return None
+    for note in described.notes:
+        reporter.log(f"  {note}")
+    if described.row is None:
+        reporter.log(f"  not described. Give a text of its domain: {describe_command(expert.repo)}")
+        return None
+    if described.row.origin != REPO:
+        reporter.log(f"  {_description(expert, described.row)}")
+    return DescriptorFacts.of(described.row)
+
+
+def _description(expert: tables.Expert, row: tables.Descriptor) -> str:
+    from sam_hub.catalog.descriptor_sources import Origin, described_by
+
+    better = f". Better: {describe_command(expert.repo)}" if Origin.parse(row.origin).weak else ""
+    return f"described by {described_by(row.origin, row.count)}{better}"
+
+
+def describe_command(repo: str) -> str:
+    """Return the command that describes an expert by a text of its domain."""
+    return f"`sam-hub describe {repo} --corpus FILE`"
+
+
+@dataclass(frozen=True)
+class UpdateOptions:
+    """Experts to move to the Hub's head; all where none are named."""
+
+    experts: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"update {', '.join(self.experts) or 'all experts'}"
+
+
+@dataclass(frozen=True)
+class OutdatedExpert:
+    """An expert whose ``main`` on the Hub is not its commit; ``head`` is None where the repository is gone."""
+
+    repo: str
+    commit: str
+    head: str | None
+
+
+@dataclass(frozen=True)
+class KeptExpert(OutdatedExpert):
+    """One that stays at its commit, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class StaleSelection:
+    """A target's latest selection by a method, with the experts (``repo@commit``) in it that are not current."""
+
+    target: str
+    method: str
+    experts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UpdatePlan:
+    """Which experts changed on the Hub, and which selections become stale when they are moved."""
+
+    outdated: tuple[OutdatedExpert, ...]
+    stale: tuple[StaleSelection, ...]
+
+
+@dataclass(frozen=True)
+class UpdateOutcome:
+    """Which experts were moved, which stay, and which selections are stale."""
+
+    moved: tuple[OutdatedExpert, ...]
+    kept: tuple[KeptExpert, ...]
+    stale: tuple[StaleSelection, ...]
+
+
+def plan_update(
+    context: AppContext, options: UpdateOptions, reporter: Reporter = SILENT, *, as_moved: bool = True
+) -> UpdatePlan:
+    """Ask the Hub for the head of each expert.
+
+    Args:
+        as_moved: also count selections that an update would make stale, not only those that are stale now.
+
+    Raises:
+        HubError: the network or the Hub failed.
+        CatalogError: an expert is not in the catalog.
+    """
+    outdated = _outdated(context, options, reporter)
+    moved = {expert.repo for expert in outdated if expert.head} if as_moved else set()
+    return UpdatePlan(outdated, _stale(context, moved))
+
+
+def _outdated(context: AppContext, options: UpdateOptions, reporter: Reporter) -> tuple[OutdatedExpert, ...]:
+    from sam_hub.catalog.outdated import outdated
+    from sam_hub.catalog.registration import resolve_experts
+
+    named = resolve_experts(context.catalog, options.experts) if options.experts else ()
+    moved = outdated(
+        context.catalog,
+        context.hub,
+        named,
+        lambda done, total: reporter.progress("ask the Hub", done, total, "experts"),
+    )
+    return tuple(OutdatedExpert(one.repo, one.commit, one.head) for one in moved)
+
+
+def _stale(context: AppContext, moved: set[str] | None = None) -> tuple[StaleSelection, ...]:
+    from sam_hub.catalog.outdated import stale_selections
+
+    stale = stale_selections(context.catalog, moved or set())
+    return tuple(StaleSelection(one.target, one.method, one.experts) for one in stale)
+
+
+def run_update(context: AppContext, options: UpdateOptions, reporter: Reporter = SILENT) -> UpdateOutcome:
+    """Move experts to the Hub's heads, one after another; those before a failure stay moved.
+
+    An expert that can't serve at its new commit stays where it is.
+
+    Raises:
+        HubError: the network or the Hub failed.
+    """
+    from sam_hub.catalog.experts import get_expert
+    from sam_hub.catalog.outdated import move
+
+    moved, kept = [], []
+    for found in _outdated(context, options, reporter):
+        facts = asdict(found)
+        if found.head is None:
+            reporter.log(f"{found.repo} is not on the Hub any more; it stays at {found.commit[:8]}")
+            kept.append(KeptExpert(**facts, reason="gone from the Hub"))
+            continue
+        try:
+            expert, inspection = move(context.catalog, context.hub, get_expert(context.catalog, found.repo))
+        except UnusableModel as error:
+            reporter.log(f"{found.repo} stays at {found.commit[:8]}: {error}")
+            kept.append(KeptExpert(**facts, reason=str(error)))
+            continue
+        reporter.log(f"{expert.repo}: {found.commit[:8]} -> {expert.commit[:8]} ({inspection.verdict})")
+        _describe_added(context, expert, reporter)
+        moved.append(found)
+    return UpdateOutcome(tuple(moved), tuple(kept), _stale(context))
+
+
+@dataclass(frozen=True)
+class PullOptions:
+    """An expert to fetch: ``owner/name``, the end of a name, ``repo@commit``, or an id."""
+
+    expert: str
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"pull {self.expert}"
+
+
+@dataclass(frozen=True)
+class PullItem:
+    """An expert, the bytes to fetch, and whether it is on disk already."""
+
+    expert: str
+    bytes: int
+    on_disk: bool
+
+
+@dataclass(frozen=True)
+class BaseItem:
+    """A base that must be fetched with them, and its bytes."""
+
+    repo: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PullPlan:
+    """What fetching experts takes. ``free`` is the free disk in bytes."""
+
+    experts: tuple[PullItem, ...]
+    bases: tuple[BaseItem, ...]
+    free: int
+
+
+def plan_pull(context: AppContext, experts: tuple[str, ...]) -> PullPlan:
+    """Ask the Hub for the sizes of experts and of the bases that they need.
+
+    Raises:
+        CatalogError: an expert is not in the catalog.
+        HubError, NotFoundOnHub, UnusableModel: as `sam_hub.hub.download.plan_pull`.
+    """
+    from sam_hub.catalog.experts import list_bases
+    from sam_hub.catalog.registration import resolve_experts
+    from sam_hub.hub.download import plan_pull as plan_of
+
+    hub, models = context.hub, context.settings.models
+    available_bases = {base.weights_sha256 for base in list_bases(context.catalog) if base.path}
+    items, missing_bases, free = [], {}, 0
+    for expert in resolve_experts(context.catalog, experts):
+        plan = plan_of(hub, expert.repo, expert.commit, models)
+        items.append(PullItem(expert.repo, plan.to_fetch, plan.complete and expert.path is not None))
+        free = plan.free or free
+        if expert.kind == "adapter" and expert.base_sha256 not in available_bases:
+            missing_bases[expert.base_repo] = None
+    sizes = {repo: plan_of(hub, repo, "main", models).to_fetch for repo in missing_bases}
+    bases = tuple(BaseItem(repo, size) for repo, size in sizes.items() if size)
+    return PullPlan(tuple(items), bases, free)
+
+
+@dataclass(frozen=True)
+class PullOutcome:
+    """Where an expert lies, and how many bytes it has."""
+
+    repo: str
+    commit: str
+    path: str
+    bytes: int
+
+
+def run_pull(context: AppContext, options: PullOptions, reporter: Reporter = SILENT) -> PullOutcome:
+    """Fetch an expert at its commit, and its base if it is missing.
+
+    Raises:
+        UnusableModel, DiskFull, HubError, NotFoundOnHub: as `sam_hub.catalog.registration.pull_expert`.
+    """
+    from sam_hub.catalog.registration import pull_expert
+
+    pulled = pull_expert(
+        context.catalog,
+        context.hub,
+        options.expert,
+        context.settings.models,
+        lambda done, total, file: reporter.progress(f"pull {options.expert}", done, total, "B"),
+        reporter.log,
+    )
+    reporter.log(f"Pulled {pulled.repo} at {pulled.commit[:8]} ({pulled.size_bytes / 1e6:,.1f} MB)")
+    return PullOutcome(pulled.repo, pulled.commit, pulled.path or "", pulled.size_bytes)
+
+
+def clean_up_pulls(settings: Settings, options: PullOptions) -> None:
+    """Delete unfinished folders, of experts and bases, whose process has ended."""
+    from sam_hub.hub.download import SCRATCH
+    from sam_hub.tempdirs import sweep_scratch
+
+    for folder in settings.models.glob("*"):
+        sweep_scratch(folder, SCRATCH)
+
+
+@dataclass(frozen=True)
+class DescribeOptions:
+    """An expert to describe, by a corpus or by what its repository, data sets and card lead to.
+
+    ``again``: look for its text once more, and replace the descriptor it has.
+    """
+
+    expert: str
+    corpus: str | None = None
+    again: bool = False
+
+    def __post_init__(self) -> None:
+        if self.corpus:  # a job's process may work in another folder
+            object.__setattr__(self, "corpus", absolute(self.corpus))
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"describe {self.expert}"
+
+
+def absolute(path: str) -> str:
+    """Return a path that means the same in every working folder."""
+    return str(Path(path).expanduser().absolute())
+
+
+@dataclass(frozen=True)
+class DescribeOutcome:
+    """An expert's descriptor, and notes on the sources that were tried for it."""
+
+    expert: str
+    descriptor: DescriptorFacts
+    notes: tuple[str, ...]
+
+
+def run_describe(
+    context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT
+) -> DescribeOutcome:
+    """Describe an expert's text.
+
+    Raises:
+        InputError: there is no text to describe it by.
+        CatalogError: there is no such expert.
+    """
+    from sam_hub.catalog.experts import get_expert
+    from sam_hub.ner.readers import read_corpus
+    from sam_hub.selection.descriptors import describe_expert, expert_descriptor, known_descriptor
+
+    catalog, settings = context.catalog, context.settings
+    expert = get_expert(catalog, options.expert)
+    notes: tuple[str, ...] = ()
+    if options.corpus:
+        expert_descriptor(catalog, expert, settings, read_corpus(Path(options.corpus)))
+    row = known_descriptor(catalog, expert, settings)
+    if not options.corpus and (row is None or options.again):
+        described = describe_expert(
+            catalog, context.hub, expert, settings, reporter.progress, again=options.again
+        )
+        row, notes = described.row, described.notes
+    for note in notes:
+        reporter.log(f"  {note}")
+    if row is None:
+        raise InputError(
+            f"{expert.repo} can't be described: {'; '.join(notes)}", f"Run {describe_command(expert.repo)}."
+        )
+    reporter.log(f"{expert.repo}: {_description(expert, row)}")
+    return DescribeOutcome(expert.repo, DescriptorFacts.of(row), notes)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An expert, its domain, and the cosine (-1 to 1) of its descriptor to the one asked for."""
+
+    repo: str
+    domain: str | None
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The descriptor of a target or an expert, and the experts nearest to it.
+
+    ``described`` is None for a target. ``left_out`` has a line for each expert that another embedder describes, by
+    repository.
+    """
+
+    name: str
+    count: int
+    embedder: str
+    revision: str
+    sentences_sha256: str
+    vector: tuple[float, ...]
+    described: DescribeOutcome | None
+    nearest: tuple[Neighbour, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_neighbours(
+    context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT
+) -> Neighbourhood:
+    """Describe a target or an expert where that was not done yet, and find the ten nearest experts.
+
+    Raises:
+        InputError, CatalogError: as `run_describe`.
+    """
+    from sam_hub.catalog.descriptors import described_otherwise, nearest
+    from sam_hub.catalog.experts import get_expert
+    from sam_hub.catalog.targets import list_targets
+    from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
+
+    catalog, settings, described = context.catalog, context.settings, None
+    target = next((t for t in list_targets(catalog) if t.name == options.expert), None)
+    if target is not None and options.corpus is None and not options.again:
+        made = target_descriptor(catalog, target, settings)
+    else:
+        described = run_describe(context, options, reporter)
+        made = expert_descriptor(catalog, get_expert(catalog, described.expert), settings)
+    near = nearest(catalog, made.vector, made.embedder, made.revision, limit=10, leave_out_others=True)
+    others = described_otherwise(catalog, made.embedder, made.revision)
+    return Neighbourhood(
+        name=described.expert if described else options.expert,
+        count=made.count,
+        embedder=made.embedder,
+        revision=made.revision,
+        sentences_sha256=made.sentences_sha256,
+        vector=made.vector,
+        described=described,
+        nearest=tuple(Neighbour(n.expert.repo, n.expert.domain, n.cosine) for n in near),
+        left_out={other.repo: str(other.against(made.embedder, made.revision)) for other in others},
+    )
+
+
+@dataclass(frozen=True)
+class RemovalOptions:
+    """An expert to remove."""
+
+    expert: str
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"remove {self.expert}"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What goes with an expert: its ``repo@commit``, the bytes of its files, and lines for a person to read."""
+
+    ref: str
+    bytes: int
+    lines: tuple[str, ...]
+
+
+def plan_removal(context: AppContext, options: RemovalOptions) -> Removal:
+    """Return what would go with an expert. Nothing is touched.
+
+    Raises:
+        CatalogError: there is no such expert.
+    """
+    return _removal(_removal_plan(context, options))
+
+
+def _removal_plan(context: AppContext, options: RemovalOptions) -> RemovalPlan:
+    from sam_hub.catalog.removal import plan_removal
+
+    return plan_removal(context.catalog, options.expert, context.settings.models)
+
+
+def _removal(plan: RemovalPlan) -> Removal:
+    size = f"{plan.bytes / 1e6:,.1f} MB"
+    files = f"{len(plan.files)} files ({size})" if plan.folder else f"no files: {plan.kept}"
+    targets = ", ".join(plan.chosen_for)
+    selected = (f"It is chosen for {targets}; rank anew afterwards.",) if targets else ()
+    return Removal(plan.ref, plan.bytes, (f"{plan.ref}: {files}, {plan.counts}", *selected))
+
+
+def run_removal(context: AppContext, options: RemovalOptions, reporter: Reporter = SILENT) -> Removal:
+    """Remove an expert with its files and what was computed with it.
+
+    Raises:
+        CatalogError: there is no such expert, or its folder can't be deleted.
+    """
+    from sam_hub.catalog.removal import execute_removal
+
+    plan = _removal_plan(context, options)
+    execute_removal(context.catalog, plan)
+    reporter.log(f"Removed {plan.ref}")
+    return _removal(plan)
+
+
+def json_values(outcome: Any) -> Any:
+    """Return a dataclass as plain values for JSON."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(type(outcome)).dump_python(outcome, mode="json")

@@ -1,0 +1,421 @@
+"""Merges: of a target's chosen experts, or of experts that are named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sam_hub.errors import DiskFull, UsageError
+from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.selection import By
+
+if TYPE_CHECKING:
+    from sam_hub.config import Settings
+    from sam_hub.merging.plan import MergePlan
+    from sam_hub.services.context import AppContext
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """What to merge, how, and what else to make of it.
+
+    Args:
+        target: whose chosen experts to merge (``by`` similarity, sampling or both).
+        experts: merge these instead.
+        parameters: of mergekit's method.
+        weights: one for each expert.
+        by_score: weigh each expert by its score in the ranking that chose it.
+        stable: see `sam_hub.merging.trimming`.
+        as_adapter: also write each merge as one adapter, of ``rank`` at most (0: the sum of the experts' ranks).
+        timeout: seconds for each merge; 0: none.
+        leave_one_out: find what each expert adds (for a target's choices alone).
+    """
+
+    target: str | None = None
+    by: By = By.both
+    experts: tuple[str, ...] = ()
+    method: str = DEFAULT_METHOD
+    parameters: dict[str, Any] = field(default_factory=dict)
+    weights: tuple[float, ...] = ()
+    by_score: bool = False
+    seed: int = 0
+    stable: bool = False
+    as_adapter: bool = False
+    rank: int = 0
+    timeout: float = 0.0
+    leave_one_out: bool = False
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"merge for {self.target}" if self.target else f"merge {', '.join(self.experts)}"
+
+    def check(self) -> None:
+        """Refuse options that exclude each other, before anything is merged or a job is made.
+
+        Raises:
+            UsageError: weights are given twice, or contributions are asked of experts that were named or weighted.
+        """
+        if self.by_score and (self.weights or self.experts):
+            raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
+        own = self.target is not None and not (self.experts or self.weights or self.by_score)
+        if self.leave_one_out and not own:
+            raise UsageError(
+                "What each expert adds is found for a target's own choices, weighted alike",
+                "Name a target, and leave experts and weights out.",
+            )
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What `sam_hub.merging.service.plan_for` takes beside the experts and their weights."""
+        return {name: getattr(self, name) for name in ("method", "parameters", "seed", "stable")}
+
+
+@dataclass(frozen=True)
+class MergeMethod:
+    """A method of mergekit. A parameter without a default is None; ``trims``: it has a stable variant."""
+
+    name: str
+    parameters: dict[str, Any]
+    weighted: bool
+    trims: bool
+
+
+@dataclass(frozen=True)
+class MergeMethods:
+    """The methods that mergekit knows, and the one that is used by default."""
+
+    methods: tuple[MergeMethod, ...]
+    default: str
+
+
+def merge_methods(context: AppContext) -> MergeMethods:
+    """Return mergekit's methods with their parameters."""
+    from sam_hub.merging.methods import describe_methods
+
+    return MergeMethods(tuple(MergeMethod(**method) for method in describe_methods()), DEFAULT_METHOD)
+
+
+@dataclass(frozen=True)
+class MergePreview:
+    """What a merge would do.
+
+    Args:
+        name: "by similarity", "by sampling" or "by hand".
+        experts: as ``repo@commit``.
+        configuration: the mergekit configuration, YAML.
+        bytes, memory, seconds: estimates; ``seconds`` includes the sanity check.
+        reused: this very merge is on disk already.
+        problems: what the sanity check found; None before it.
+    """
+
+    name: str
+    method: str
+    experts: tuple[str, ...]
+    weights: tuple[float, ...]
+    configuration: str
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    bytes: int
+    memory: int
+    seconds: float
+    reused: bool
+    problems: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class MergesPreview:
+    """What `run_merges` would do. ``free_disk`` and ``free_memory`` are in bytes.
+
+    ``contribution_bytes``: what the merges without each expert write, at most.
+    """
+
+    merges: tuple[MergePreview, ...]
+    contribution_bytes: int
+    free_disk: int
+    free_memory: int
+
+
+@dataclass(frozen=True)
+class MergePlans:
+    """The plans of merges, by name, and of the merges without each expert, by name and by what they are without."""
+
+    merges: Mapping[str, MergePlan]
+    without: Mapping[str, Mapping[str, MergePlan]]
+
+    @property
+    def contribution_bytes(self) -> int:
+        """What the merges without each expert write, each once."""
+        plans = (plan for plans in self.without.values() for plan in plans.values())
+        return sum({plan.output: plan.bytes_to_write for plan in plans}.values())
+
+    def previews(self) -> tuple[MergePreview, ...]:
+        """Return what each merge would do."""
+        return tuple(preview(name, plan) for name, plan in self.merges.items())
+
+
+def plan_merges(context: AppContext, options: MergeOptions) -> MergePlans:
+    """Check and estimate merges; nothing is written.
+
+    Raises:
+        UsageError: the options exclude each other, or the method or a parameter is unknown.
+        CatalogError: the target has no such selection yet.
+        InputError: the experts are not of one base, or not on disk.
+        DiskFull: the merges without each expert need more disk than there is.
+    """
+    from sam_hub.merging.service import chosen_experts, plan_for, weights_by_score
+
+    options.check()
+    catalog, plans = context.catalog, {}
+    for name, experts in chosen_experts(catalog, options.target, options.by, options.experts).items():
+        weights = options.weights
+        if options.by_score:
+            weights = weights_by_score(catalog, options.target, name, experts)
+        plans[name] = plan_for(catalog, experts, context.settings.merges, weights=weights, **options.recipe)
+    return MergePlans(plans, _plans_without_each(context, options))
+
+
+def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str, dict[str, MergePlan]]:
+    if not options.leave_one_out or options.target is None:
+        return {}
+    import shutil
+
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.evaluation.leave_one_out import plans_without_each
+    from sam_hub.merging.service import METHODS
+
+    target, merges = get_target(context.catalog, options.target), context.settings.merges
+    plans = {
+        f"by {by}": plans_without_each(context.catalog, target, by, merges, **options.recipe)
+        for by in (METHODS if options.by == By.both else (str(options.by),))
+    }
+    needed = MergePlans({}, plans).contribution_bytes
+    free = shutil.disk_usage(context.catalog.path.parent).free
+    if free < needed:
+        raise DiskFull(
+            f"The merges without each expert need {needed / 1e6:.0f} MB; {free / 1e6:.0f} MB are free",
+            "Free some space (`sam-hub remove --merge unused`), or leave --leave-one-out out.",
+        )
+    return plans
+
+
+def preview_merges(context: AppContext, options: MergeOptions) -> MergesPreview:
+    """Return what merging would do, in plain values.
+
+    Raises:
+        SamHubError: as `plan_merges`.
+    """
+    import shutil
+
+    import psutil
+
+    plans = plan_merges(context, options)
+    return MergesPreview(
+        plans.previews(),
+        plans.contribution_bytes,
+        shutil.disk_usage(context.catalog.path.parent).free,
+        psutil.virtual_memory().available,
+    )
+
+
+def preview(name: str, plan: MergePlan) -> MergePreview:
+    """Return what a plan would do, in plain values."""
+    from sam_hub.merging.sanity_check import seconds_needed, verdict_of
+
+    report = plan.report
+    check = verdict_of(plan.output) if plan.reused else None
+    check_seconds = seconds_needed(plan.recipe) if check is None and not report.errors else 0
+    return MergePreview(
+        name=name,
+        method=plan.recipe.method,
+        experts=tuple(f"{e.repo}@{e.commit}" for e in plan.recipe.experts),
+        weights=tuple(e.weight for e in plan.recipe.experts),
+        configuration=plan.config_text,
+        errors=tuple(map(str, report.errors)),
+        warnings=tuple(map(str, report.warnings)),
+        notes=tuple(map(str, report.notes)),
+        bytes=plan.bytes_to_write,
+        memory=plan.memory,
+        seconds=round(plan.seconds + check_seconds, 1),
+        reused=plan.reused,
+        problems=None if check is None else tuple(check.problems),
+    )
+
+
+@dataclass(frozen=True)
+class ModuleLoss:
+    """A module of an adapter: its rank, and the share (Frobenius norm) of the merge's change that it lacks."""
+
+    rank: int
+    error: float
+
+
+@dataclass(frozen=True)
+class MergedAdapter:
+    """A merge as one LoRA adapter; see `sam_hub.merging.lora_extraction`."""
+
+    path: str
+    rank: int
+    exact: bool
+    error: float
+    modules: dict[str, ModuleLoss]
+
+    def lines(self) -> list[str]:
+        """Return what was made, in words."""
+        lines = [f"As one adapter of rank {self.rank}: {self.path}"]
+        if self.exact:
+            return [*lines, "It is the merge itself: the experts' changes, added up."]
+        worst, loss = max(self.modules.items(), key=lambda item: item[1].error)
+        return [
+            *lines,
+            f"It lacks {self.error:.0%} of the merge's changes (Frobenius norm); most in {worst}, {loss.error:.0%}.",
+            *(["A larger rank (--rank) lacks less."] if self.error >= 0.005 else []),
+        ]
+
+
+@dataclass(frozen=True)
+class ContributionRow:
+    """A merge without one expert, its strict F1 with the votes and with the labels, and what that changes."""
+
+    without: str
+    agreement: float
+    change: float | None
+    f1: float | None
+    f1_change: float | None
+
+
+@dataclass(frozen=True)
+class MergeContributions:
+    """What each expert adds to a merge, the whole merge first; see `sam_hub.evaluation.leave_one_out`."""
+
+    rows: tuple[ContributionRow, ...]
+    voters: tuple[str, ...]
+    pseudo_entities: int
+    sentences: int
+
+    def lines(self, name: str) -> list[str]:
+        """Return a table of the contributions to the merge ``name``."""
+        labelled = ", and with the labels" if self.rows[0].f1 is not None else ""
+        lines = [
+            f"What each expert adds to the merge {name}: strict F1 with the {self.pseudo_entities} entities on which "
+            f"{len(self.voters)} experts agree in {self.sentences} sentences{labelled}",
+            f"{'without':32} {'votes':>7} {'change':>7} {'labels':>7} {'change':>7}",
+        ]
+        for row in self.rows:
+            first = "(nothing)" if row.change is None else row.without
+            cells = (row.agreement, row.change, row.f1, row.f1_change)
+            shown = ["" if v is None else f"{v:+.3f}" if n % 2 else f"{v:.3f}" for n, v in enumerate(cells)]
+            lines.append(f"{first:32} " + " ".join(f"{cell:>7}" for cell in shown))
+        return lines
+
+
+@dataclass(frozen=True)
+class MergeOutcome:
+    """A merged model on disk, what its sanity check found, and what else was made of it."""
+
+    id: int
+    preview: MergePreview
+    path: str
+    weights_sha256: str
+    problems: tuple[str, ...]
+    adapter: MergedAdapter | None = None
+    contributions: MergeContributions | None = None
+
+
+@dataclass(frozen=True)
+class MergesOutcome:
+    """The merges, in their order."""
+
+    merges: tuple[MergeOutcome, ...]
+
+
+def run_merges(
+    context: AppContext,
+    options: MergeOptions,
+    reporter: Reporter = SILENT,
+    plans: MergePlans | None = None,
+) -> MergesOutcome:
+    """Merge, check each merge, and measure what else is wanted; a merge that is on disk is not made again.
+
+    Args:
+        plans: those of `plan_merges` for the same options; computed where not given.
+
+    Raises:
+        SamHubError: as `plan_merges` and `sam_hub.merging.plan.run_merge`.
+    """
+    plans = plans or plan_merges(context, options)
+    contributions = {}
+    outcomes = [_run_merge(context, options, name, plan, reporter) for name, plan in plans.merges.items()]
+    for name, without in plans.without.items():
+        contributions[name] = _contributions(context, options, without, reporter)
+        for line in contributions[name].lines(name):
+            reporter.log(line)
+
+    return MergesOutcome(
+        tuple(replace(made, contributions=contributions.get(made.preview.name)) for made in outcomes)
+    )
+
+
+def _run_merge(
+    context: AppContext, options: MergeOptions, name: str, plan: MergePlan, reporter: Reporter
+) -> MergeOutcome:
+    from sam_hub.merging.lora_extraction import as_adapter
+    from sam_hub.merging.service import merge_and_check
+
+    reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
+    before = preview(name, plan)
+    row, check = merge_and_check(
+        context.catalog,
+        plan,
+        context.settings,
+        lambda what, done, total: reporter.progress(f"{what} {name}", done, total),
+        options.timeout,
+    )
+    reporter.log(f"Merged: {row.path}")
+    for problem in check.problems:
+        reporter.log(f"Failed the check: {problem}")
+    adapter = None
+    if options.as_adapter or options.rank:
+        made = as_adapter(
+            plan.recipe,
+            Path(row.path),
+            options.rank,
+            lambda p: reporter.progress(f"adapter of the merge {name}", p.done, p.total),
+            options.timeout,
+        )
+        modules = {module: ModuleLoss(**values) for module, values in made["modules"].items()}
+        adapter = MergedAdapter(made["path"], made["rank"], made["exact"], made["error"], modules)
+        for line in adapter.lines():
+            reporter.log(line)
+    return MergeOutcome(row.id or 0, before, row.path, row.weights_sha256, tuple(check.problems), adapter)
+
+
+def _contributions(
+    context: AppContext, options: MergeOptions, plans: Mapping[str, MergePlan], reporter: Reporter
+) -> MergeContributions:
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.evaluation.leave_one_out import leave_one_out
+
+    found = leave_one_out(
+        context.catalog,
+        get_target(context.catalog, str(options.target)),
+        plans,
+        settings=context.settings,
+        timeout=options.timeout,
+        on_progress=reporter.progress,
+    )
+    rows = tuple(
+        ContributionRow(row.without, row.agreement, row.change, row.f1, row.f1_change) for row in found.rows
+    )
+    return MergeContributions(rows, found.voters, found.pseudo_entities, found.sentences)
+
+
+def clean_up_merges(settings: Settings, options: MergeOptions) -> None:
+    """Delete unfinished folders whose process is gone."""
+    from sam_hub.merging.process import sweep_merges
+
+    sweep_merges(settings.merges)

@@ -1,0 +1,266 @@
+"""Selection: rank experts for a target by similarity and by votes, and choose those to merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sam_hub.progress import SILENT, Reporter
+from sam_hub.selection.ranking import Ranking
+
+if TYPE_CHECKING:
+    from sam_hub.selection.votes import Voting
+    from sam_hub.services.context import AppContext
+
+AUTO = "auto"
+
+
+class By(StrEnum):
+    """Which ranking."""
+
+    similarity = "similarity"
+    sampling = "sampling"
+    both = "both"
+
+
+class VoteScheme(StrEnum):
+    """Whose votes an expert is scored against."""
+
+    leave_self_out = "leave-self-out"
+    plain = "plain"
+
+
+class VoteWeights(StrEnum):
+    """How much a vote weighs."""
+
+    uniform = "uniform"
+    similarity = "similarity"
+
+
+@dataclass(frozen=True)
+class SelectOptions:
+    """How to rank experts for a target, and how many to choose.
+
+    Args:
+        experts: names; empty: all that are on disk.
+        k: a number, or "auto": as many as the votes speak for.
+        sample: sentences that every expert is asked about, 20 to 500.
+        threshold: the share of voters that must agree on an entity.
+        free: decode without the answer's grammar.
+        allow_uninformed: choose experts that cover none of the labels, too.
+        min_vote_ratio: by similarity, choose no expert with less than this share of the best score by votes.
+    """
+
+    target: str
+    experts: tuple[str, ...] = ()
+    by: By = By.both
+    k: int | str = 3
+    sample: int = 40
+    votes: VoteScheme = VoteScheme.leave_self_out
+    threshold: float = 0.25
+    seed: int = 0
+    free: bool = False
+    allow_uninformed: bool = False
+    weights: VoteWeights = VoteWeights.uniform
+    min_vote_ratio: float = 0.67
+
+    @property
+    def title(self) -> str:
+        """A few words for lists."""
+        return f"rank experts for {self.target}"
+
+    @property
+    def voting(self) -> Voting:
+        """How votes are counted. Raises UsageError where that makes no sense."""
+        from sam_hub.selection.votes import Voting
+
+        return Voting(
+            threshold=self.threshold, votes=str(self.votes), seed=self.seed, weights=str(self.weights)
+        )
+
+    def check(self) -> None:
+        """Refuse what can't be done, before a job is made of it or a model is asked.
+
+        Raises:
+            UsageError: the sample is too small or too large, or k, the votes or the ratio make no sense.
+        """
+        from sam_hub.selection.choice import check_count, check_support
+        from sam_hub.selection.sampling import check_size
+
+        check_count(self.k, self.by)
+        check_size(self.sample)
+        check_support(self.min_vote_ratio)
+        _ = self.voting
+
+
+@dataclass(frozen=True)
+class RankingChoice:
+    """A ranking, and the experts (repositories) chosen from it: the best ``k``, or those a person chose by hand."""
+
+    ranking: Ranking
+    chosen: tuple[str, ...]
+    k: int
+    by_hand: bool = False
+    created_at: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """Return the plain values that `sam_hub.selection.report` puts into words."""
+        from sam_hub.selection.report import shown
+
+        plain = self.ranking.as_dict()
+        return shown(plain["rows"], plain["parameters"], self.chosen, self.k, self.by_hand)
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """The experts that both rankings chose, and those that one alone chose."""
+
+    both: tuple[str, ...] = ()
+    similarity_only: tuple[str, ...] = ()
+    sampling_only: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rankings: Mapping[str, RankingChoice]) -> SideBySide:
+        """Compare the choices of rankings, by method."""
+        from sam_hub.selection.ranking import side_by_side
+
+        sides = side_by_side({method: made.chosen for method, made in rankings.items()})
+        return cls(**{name: tuple(repos) for name, repos in sides.items()})
+
+
+@dataclass(frozen=True)
+class SelectionOutcome:
+    """A target's rankings, by method ("similarity", "sampling"), and the target's labels that no expert covers."""
+
+    target: str
+    labels: tuple[str, ...]
+    rankings: dict[str, RankingChoice]
+    chosen: SideBySide
+    uncovered: tuple[str, ...]
+
+    def shown(self) -> dict[str, Any]:
+        """Return the rankings as the plain values that `sam_hub.selection.report` puts into words, by method."""
+        return {method: made.shown() for method, made in self.rankings.items()}
+
+
+def run_selection(
+    context: AppContext, options: SelectOptions, reporter: Reporter = SILENT
+) -> SelectionOutcome:
+    """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one.
+
+    Raises:
+        UsageError: as `SelectOptions.check`.
+        InputError: no expert can be chosen.
+        CatalogError: the target or an expert is not in the catalog.
+    """
+    from sam_hub.catalog.registration import resolve_experts
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.selection.choice import candidates, choose_best, supported
+    from sam_hub.selection.ranking import uncovered
+    from sam_hub.selection.service import sampling_ranking, similarity_ranking
+
+    options.check()
+    catalog, settings = context.catalog, context.settings
+    target = get_target(catalog, options.target)
+    experts = resolve_experts(catalog, options.experts) if options.experts else candidates(catalog)
+    rankings = []
+    if options.by != By.sampling:
+        reporter.progress("similarity", 0, 1)
+        rankings.append(similarity_ranking(catalog, target, experts, settings=settings))
+    if options.by != By.similarity:
+        voted = sampling_ranking(
+            catalog,
+            target,
+            experts,
+            settings=settings,
+            size=options.sample,
+            voting=options.voting,
+            free=options.free,
+            by_evidence=options.k == AUTO,
+            on_progress=reporter.progress,
+        )
+        limit = partial(
+            supported, voted=voted, share=options.min_vote_ratio, allow_blind=options.allow_uninformed
+        )
+        rankings = [*map(limit, rankings), voted]
+    # Both at once, at the end: a ranking that is cancelled changes no choice.
+    chosen = choose_best(catalog, target, experts, rankings, options.k, allow_blind=options.allow_uninformed)
+    for method, repos in chosen.items():
+        reporter.log(f"By {method}: {', '.join(repos)}")
+    for ranking in rankings:
+        if why := ranking.parameters.get("fit", {}).get("why"):
+            reporter.log(f"{why}.")
+    choices = {
+        ranking.method: RankingChoice(
+            ranking,
+            tuple(chosen[ranking.method]),
+            len(chosen[ranking.method]) if options.k == AUTO else int(options.k),
+        )
+        for ranking in rankings
+    }
+    gaps = uncovered(target.labels, {e.repo: e.labels for e in experts})
+    return SelectionOutcome(target.name, tuple(target.labels), choices, SideBySide.of(choices), tuple(gaps))
+
+
+def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
+    """Return the latest rankings of a target; a method without one is left out.
+
+    Raises:
+        CatalogError: there is no such target.
+    """
+    from sam_hub.catalog.experts import list_experts
+    from sam_hub.catalog.history import METHODS, latest_selection
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.selection.ranking import uncovered
+    from sam_hub.selection.rankings import BY_HAND, chosen_repos, is_by_hand
+
+    row = get_target(context.catalog, target)
+    choices = {}
+    for method in METHODS:
+        if (latest := latest_selection(context.catalog, row.id or 0, method)) is None:
+            continue
+        parameters = {name: value for name, value in latest.parameters.items() if name != BY_HAND}
+        ranking = Ranking.from_dict({"method": method, "rows": latest.ranking, "parameters": parameters})
+        chosen = chosen_repos(latest)
+        choices[method] = RankingChoice(
+            ranking,
+            tuple(item.expert for item in ranking.rows if item.expert in chosen),
+            latest.k,
+            is_by_hand(latest),
+            latest.created_at.isoformat(),
+        )
+    gaps = uncovered(row.labels, {expert.repo: expert.labels for expert in list_experts(context.catalog)})
+    return SelectionOutcome(row.name, tuple(row.labels), choices, SideBySide.of(choices), tuple(gaps))
+
+
+@dataclass(frozen=True)
+class ChooseOptions:
+    """Experts to choose by hand, and in which ranking they replace the best k."""
+
+    target: str
+    experts: tuple[str, ...]
+    by: By = By.both
+
+
+def choose_experts(context: AppContext, options: ChooseOptions) -> dict[str, list[str]]:
+    """Let experts take the place of the best k, and return the chosen repositories by method.
+
+    Raises:
+        InputError: no expert is named, or one is not in the ranking.
+        CatalogError: there is no such ranking yet.
+    """
+    from sam_hub.selection.rankings import choose_by_hand
+
+    return choose_by_hand(context.catalog, options.target, options.experts, str(options.by))
+
+
+def to_plain(outcome: SelectionOutcome) -> dict[str, Any]:
+    """Return an outcome as plain values for JSON: the rankings by method, "chosen", and "uncovered"."""
+    rankings = {
+        method: {"ranking": made.ranking.as_dict(), "chosen": list(made.chosen), "k": made.k}
+        for method, made in outcome.rankings.items()
+    }
+    return {**rankings, "chosen": asdict(outcome.chosen), "uncovered": list(outcome.uncovered)}

@@ -24,6 +24,7 @@ from sam_hub.catalog.prediction_runs import Question
 from sam_hub.catalog.sentence_predictions import prompt_hash
 from sam_hub.config import Settings
 from sam_hub.errors import InputError, UsageError
+from sam_hub.evaluation.answer import assign_types, mentions_in
 from sam_hub.inference.cached_predict import (
     ENGINE,
     base_model,
@@ -32,7 +33,7 @@ from sam_hub.inference.cached_predict import (
     number_type,
     refs_of,
 )
-from sam_hub.inference.label_scores import VERSION, Mention, choose, prior_of, score_labels
+from sam_hub.inference.label_scores import VERSION, Mention, prior_of, rounded, score_labels
 from sam_hub.inference.models import load_model
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Entity, Sentence, corpus_hash
@@ -175,20 +176,28 @@ class EntityTyper:
             sampled: what the same models find in the sample: by them is weighed how likely a label is anyway.
             trust: what an own label has for it, see `TypingStrategy`.
         """
-        asked, weighed = _mentions(sentences, rows), _mentions(sample, sampled)
-        scores = self._scores({*asked, *weighed}, on_progress)
-        if not asked:
-            return tuple(() for _ in rows)
-        prior = prior_of(np.array([scores[m] for m in weighed]).reshape(-1, len(self.labels)))
-        own = np.array([[label == e.label for label in self.labels] for row in rows for e in row])
-        best = choose(np.array([scores[m] for m in asked]) + trust * own, prior)
-        types = iter([self.labels[number] for number in best])
-        return tuple(tuple(replace(entity, label=next(types)) for entity in row) for row in rows)
+        self._scores({*mentions_in(sentences, rows), *mentions_in(sample, sampled)}, on_progress)
+        prior = self.prior(sample, sampled)
+        scores = self._scores(mentions_in(sentences, rows))
+        return assign_types(tuple(map(tuple, rows)), sentences, self.labels, scores, prior, trust)
+
+    def prior(
+        self,
+        sample: Sequence[Sentence],
+        sampled: Rows,
+        on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    ) -> np.ndarray:
+        """How likely each label is over the mentions that models find in a sample: log probabilities, (L,)."""
+        weighed = mentions_in(sample, sampled)
+        scores = self._scores(weighed, on_progress)
+        return prior_of(np.array([scores[m] for m in weighed]).reshape(-1, len(self.labels)))
 
     def _scores(
-        self, mentions: Collection[Mention], on_progress: Callable[[str, int, int], None]
+        self,
+        mentions: Collection[Mention],
+        on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
     ) -> dict[Mention, np.ndarray]:
-        hashes = {mention: prompt_hash(json.dumps(mention)) for mention in sorted(mentions)}
+        hashes = {mention: prompt_hash(json.dumps(mention)) for mention in sorted(set(mentions))}
         kept = find_label_scores(self.catalog, self.base.id, self.decoding, hashes.values())
         missing = [mention for mention, key in hashes.items() if key not in kept]
         if missing:
@@ -206,16 +215,10 @@ class EntityTyper:
         found: dict[str, list[float]] = {}
 
         def keep(some: Sequence[Mention], scores: np.ndarray) -> None:
-            fresh = {
-                hashes[m]: [round(float(x), 4) for x in row] for m, row in zip(some, scores, strict=True)
-            }
+            fresh = {hashes[m]: rounded(row) for m, row in zip(some, scores, strict=True)}
             put_label_scores(self.catalog, self.base.id, self.decoding, fresh)
             found.update(fresh)
             on_progress(f"types by {self.base.repo}", len(found), len(missing))
 
         score_labels(loaded, missing, self.labels, keep)
         return found
-
-
-def _mentions(sentences: Sequence[Sentence], rows: Rows) -> list[Mention]:
-    return [(s.text, entity.text) for s, row in zip(sentences, rows, strict=True) for entity in row]

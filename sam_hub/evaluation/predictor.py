@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.prediction_runs import Answers, entities_of, get_prediction, put_prediction
 from sam_hub.config import Settings
+from sam_hub.evaluation.answer import AnswerRecipe, BaseTyping, Entities, find_mentions, integrated_entities
 from sam_hub.evaluation.entity_typing import EntityTyper, TypingStrategy, sample_of
-from sam_hub.evaluation.union import UNION, integrate
+from sam_hub.evaluation.union import UNION
 from sam_hub.inference.cached_predict import Model, ask
-from sam_hub.ner.text import Entity, Sentence
+from sam_hub.ner.text import Sentence
 
 Watch = Callable[[str, int, int], None]
-Entities = tuple[tuple[Entity, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -73,54 +73,62 @@ class Predictor:
             answers: the models' predictions, if they were asked already.
         """
         answers = answers or self.ask(system.models, sentences)
-        if system.typed_by is None:
+        if system.typing is None or system.typed_by is None:
             rows = [answers[model.name] for model in system.models]
-            return _integrated([entities_of(row) for row in rows], system.rule), rows
-        assert system.typing is not None
+            return integrated_entities([entities_of(row) for row in rows], system.rule), rows
         mentions, rows = self._mentions(system, sentences, answers)
-        typist = EntityTyper(self.catalog, system.typed_by, tuple(self.target.labels), self.settings)
+        typer = self._typer(system.typed_by)
         trust = system.typing.trust
-        question = typist.question(sentences, rows, system.rule, trust, self.target)
+        question = typer.question(sentences, rows, system.rule, trust, self.target)
         if (kept := get_prediction(self.catalog, question)) is None:
             sample, began = sample_of(self.target), time.monotonic()
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
-            typed = typist.type(sentences, mentions, sample, sampled, trust, self.on_progress)
+            typed = typer.type(sentences, mentions, sample, sampled, trust, self.on_progress)
             done = Answers(typed, 0, {}, time.monotonic() - began)
             kept = put_prediction(self.catalog, question, done, self.target.id)
         return entities_of(kept), [kept, *rows]
 
+    def recipe(self, system: System, folders: Sequence[str]) -> AnswerRecipe:
+        """What decides a system's answer; where a base types, the models are asked on a sample of the target.
+
+        Args:
+            folders: where each of its models lies in the repository that the recipe is for.
+        """
+        typing = None
+        if system.typing is not None and (base := system.typed_by) is not None:
+            sample = sample_of(self.target)
+            sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
+            typing = BaseTyping(
+                base=base.repo,
+                commit=base.commit,
+                weights_sha256=base.weights_sha256,
+                learned=list(system.typing.learned),
+                trust=system.typing.trust,
+                prior=self._typer(base).prior(sample, sampled, self.on_progress).tolist(),
+            )
+        return AnswerRecipe(
+            labels=list(self.target.labels),
+            prompt_format=system.models[0].prompt_format,
+            models=list(folders),
+            rule=system.rule,
+            typing=typing,
+        )
+
+    def _typer(self, base: tables.Base) -> EntityTyper:
+        return EntityTyper(self.catalog, base, tuple(self.target.labels), self.settings)
+
     def _mentions(
         self, system: System, sentences: Sequence[Sentence], answers: dict[str, tables.Prediction]
     ) -> tuple[Entities, list[tables.Prediction]]:
-        """What the models find, asked for all labels, and once more for those that they learned.
-
-        Experts find more when they are asked for what they know. A mention has the label that a model gave it, if it
-        is a learned one, and the answer to what they know comes first; else an empty one.
-        """
+        """The mentions that the base is to type (see `find_mentions`), and the predictions that they are made of."""
         assert system.typing is not None
-        asked, learned = [answers], system.typing.learned
-        if 0 < len(learned) < len(self.target.labels):
-            asked.insert(0, self.ask(system.models, sentences, learned))
-        said = [[entities_of(some[model.name]) for some in asked] for model in system.models]
-        found = _integrated([_integrated([*map(_untyped, each)], UNION) for each in said], system.rule)
-        by_rank = [rows for some in zip(*said, strict=True) for rows in some]
-        return _with_own(found, by_rank, learned), [some[m.name] for some in asked for m in system.models]
+        rows: list[tables.Prediction] = []
 
+        def ask(labels: Sequence[str]) -> list[Entities]:
+            whole = list(labels) == list(self.target.labels)
+            asked = answers if whole else self.ask(system.models, sentences, labels)
+            predictions = [asked[model.name] for model in system.models]
+            rows[:0] = predictions  # the answer to what they learned comes first
+            return [entities_of(prediction) for prediction in predictions]
 
-def _integrated(rows: Sequence[Entities], rule: str) -> Entities:
-    return integrate(rows[0], rows[1], rule) if len(rows) == 2 else rows[0]
-
-
-def _with_own(found: Entities, said: Sequence[Entities], learned: Sequence[str]) -> Entities:
-    """The mentions with their own labels: the first learned one said of just that span, the best rows first."""
-    labelled = []
-    for number, row in enumerate(found):
-        own = {
-            (e.start, e.end): e.label for rows in reversed(said) for e in rows[number] if e.label in learned
-        }
-        labelled.append(tuple(replace(e, label=own.get((e.start, e.end), "")) for e in row))
-    return tuple(labelled)
-
-
-def _untyped(rows: Entities) -> Entities:
-    return tuple(tuple(replace(entity, label="") for entity in row) for row in rows)
+        return find_mentions(ask, self.target.labels, system.typing.learned, system.rule), rows

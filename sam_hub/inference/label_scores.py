@@ -61,6 +61,11 @@ def log_shares(scores: np.ndarray) -> np.ndarray:
     return scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)
 
 
+def rounded(scores: np.ndarray) -> list[float]:
+    """Scores as they are stored and compared: four decimals, more than they are exact to."""
+    return [round(float(score), 4) for score in scores]
+
+
 def prior_of(scores: np.ndarray) -> np.ndarray:
     """How likely each label is over M mentions (M, L): the logarithm of the mean probability, (L,).
 

@@ -36,16 +36,16 @@ def align(sentence: Sentence, mentions: Iterable[tuple[str, str]], labels: Colle
             continue
         places = occurrences(sentence, mention)
         ahead = next((p for p in places if p >= cursor and _free(taken, p, p + len(mention))), None)
-        context = ahead
-        if context is None:
-            context = next((p for p in places if _free(taken, p, p + len(mention))), None)
-        if context is None:
+        place = ahead
+        if place is None:
+            place = next((p for p in places if _free(taken, p, p + len(mention))), None)
+        if place is None:
             repeated += bool(places)
             invented += not places
             continue
         out_of_order += ahead is None
-        taken.append(sentence.entity(context, context + len(mention), label))
-        cursor = max(cursor, context + len(mention))
+        taken.append(sentence.entity(place, place + len(mention), label))
+        cursor = max(cursor, place + len(mention))
     return Aligned(tuple(sorted(taken)), out_of_order, repeated, invented, unknown)
 
 

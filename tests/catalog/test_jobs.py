@@ -11,7 +11,7 @@ from sam_hub.errors import CatalogError
 
 
 def job_of(title: str, state: str = "queued") -> Job:
-    return Job(kind="pull", title=title, arguments={"expert": "o/news"}, room="network", state=state)
+    return Job(kind="pull", title=title, arguments={"expert": "o/news"}, queue="network", state=state)
 
 
 @pytest.fixture

@@ -1,0 +1,166 @@
+"""How merged models become one answer: their mentions are integrated, and typed by the base where that is wanted.
+
+Everything that decides an answer stands in one value, an `AnswerRecipe`. It is pushed with the models, so that they
+answer the same wherever they are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sam_hub.errors import UnusableModel
+from sam_hub.evaluation.union import UNION, integrate
+from sam_hub.inference.label_scores import Mention, choose
+from sam_hub.ner.formats import FORMATS
+from sam_hub.ner.text import Entity, Sentence
+
+Entities = tuple[tuple[Entity, ...], ...]
+"""The entities of N sentences."""
+Ask = Callable[[Sequence[str]], list[Entities]]
+"""Asks every model for some labels; returns one `Entities` for each model."""
+
+Name = Annotated[str, Field(min_length=1, max_length=500)]
+Folder = Annotated[str, Field(pattern=r"^(\.|[A-Za-z0-9][A-Za-z0-9_-]{0,99})$")]
+
+
+class BaseTyping(BaseModel):
+    """The base types the mentions (see `sam_hub.evaluation.entity_typing`).
+
+    Args:
+        base, commit, weights_sha256: the base's repository, and which version of it.
+        learned: the labels that a merged expert was taught.
+        trust: what a mention's own learned type has for it, in log odds.
+        prior: the log probability of each label of the recipe on the target's text, in their order.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    base: Name
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    learned: list[Name] = Field(max_length=1000)
+    trust: float
+    prior: list[float] = Field(max_length=1000)
+
+
+class AnswerRecipe(BaseModel):
+    """What turns the answers of one or two models into the answer of SaM.
+
+    Args:
+        models: their folders in the repository; "." is its top.
+        rule: how the entities of two models are integrated.
+        typing: None where the models' own types stand.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    labels: list[Name] = Field(min_length=1, max_length=1000)
+    prompt_format: str
+    models: list[Folder] = Field(min_length=1, max_length=2)
+    rule: Literal["union", "intersection", "first", "second"] = "union"
+    typing: BaseTyping | None = None
+
+    @classmethod
+    def parse(cls, content: object, source: str) -> AnswerRecipe:
+        """Read the recipe of a repository.
+
+        Args:
+            content: what its ``sam_hub.json`` has as "answer".
+            source: the repository, for the message.
+
+        Raises:
+            UnusableModel: it is none, or not complete.
+        """
+        try:
+            recipe = cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "answer"
+            raise UnusableModel(
+                f"{source} does not say how its models answer ({field}: {first['msg']})",
+                "Push it again with `sam-hub push`, or load it with transformers.",
+            ) from error
+        if recipe.prompt_format not in FORMATS:
+            raise UnusableModel(
+                f"{source} uses the prompt format '{recipe.prompt_format}', which is unknown here",
+                "Update sam-hub.",
+            )
+        if recipe.typing and len(recipe.typing.prior) != len(recipe.labels):
+            raise UnusableModel(
+                f"{source} has {len(recipe.labels)} labels and {len(recipe.typing.prior)} prior probabilities",
+                "Push it again with `sam-hub push`.",
+            )
+        return recipe
+
+
+def integrated_entities(answers: Sequence[Entities], rule: str) -> Entities:
+    """Return the entities of one model, or those of two, integrated."""
+    return integrate(answers[0], answers[1], rule) if len(answers) == 2 else answers[0]
+
+
+def find_mentions(ask: Ask, labels: Sequence[str], learned: Sequence[str], rule: str) -> Entities:
+    """Return what the models find, asked for all labels, and once more for those that they learned.
+
+    Experts find more when they are asked for what they know. A mention has the label that a model gave it, if it is a
+    learned one, and the answer to what they know comes first; otherwise an empty one.
+    """
+    rounds = [ask(labels)]
+    if 0 < len(learned) < len(labels):
+        rounds.insert(0, ask(learned))
+    by_model = list(zip(*rounds, strict=True))
+    merged = [integrated_entities([_untyped(answer) for answer in answers], UNION) for answers in by_model]
+    by_rank = [answer for answers in rounds for answer in answers]
+    return _with_own_labels(integrated_entities(merged, rule), by_rank, learned)
+
+
+def assign_types(
+    mentions: Entities,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    scores: Mapping[Mention, np.ndarray],
+    prior: np.ndarray,
+    trust: float,
+) -> Entities:
+    """Return the same mentions with the likeliest label of each.
+
+    Args:
+        mentions: of N sentences; an empty label says nothing.
+        scores: log probabilities of the L labels, (L,), for each mention.
+        prior: how likely each label is anyway, (L,).
+        trust: what an own label has for it, in log odds.
+    """
+    asked = mentions_in(sentences, mentions)
+    if not asked:
+        return tuple(() for _ in mentions)
+    own = np.array([[label == entity.label for label in labels] for row in mentions for entity in row])
+    numbers = choose(np.array([scores[mention] for mention in asked]) + trust * own, prior)
+    types = iter([labels[number] for number in numbers])
+    return tuple(tuple(replace(entity, label=next(types)) for entity in row) for row in mentions)
+
+
+def mentions_in(sentences: Sequence[Sentence], rows: Sequence[Sequence[Entity]]) -> list[Mention]:
+    """Return each entity as the text of its sentence and its own text."""
+    return [(s.text, entity.text) for s, row in zip(sentences, rows, strict=True) for entity in row]
+
+
+def _with_own_labels(mentions: Entities, answers: Sequence[Entities], learned: Sequence[str]) -> Entities:
+    """The mentions with the first learned label that an answer gives to just that span, the best answer first."""
+    labelled = []
+    for number, row in enumerate(mentions):
+        own = {
+            (e.start, e.end): e.label
+            for answer in reversed(answers)
+            for e in answer[number]
+            if e.label in learned
+        }
+        labelled.append(tuple(replace(e, label=own.get((e.start, e.end), "")) for e in row))
+    return tuple(labelled)
+
+
+def _untyped(rows: Entities) -> Entities:
+    return tuple(tuple(replace(entity, label="") for entity in row) for row in rows)

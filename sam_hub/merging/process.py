@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import IO, Any
 import sam_hub
 from sam_hub import errors
 from sam_hub.errors import SamHubError, UnusableModel
-from sam_hub.tempdirs import has_ended
+from sam_hub.tempdirs import staged_folder, sweep_scratch
 
 
 @dataclass(frozen=True)
@@ -52,50 +51,14 @@ def make(
         UnusableModel, DiskFull: it failed for such a reason.
         SamHubError: it failed otherwise, or took too long; the message holds mergekit's own.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(output.parent.glob(f".{output.name}.*"))  # nothing of other names: the folder may be anybody's
-    with _staging(output) as folder:
-        with _worker() as worker:
-            worker.do({**job, "folder": str(folder)}, on_progress, timeout)
-        if not is_made():
-            _put_in_place(folder, output)
-
-
-@contextmanager
-def _staging(output: Path) -> Iterator[Path]:
-    folder = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _put_in_place(folder: Path, output: Path) -> None:
-    """Rename the finished folder; an outdated merge gives way only at the last moment."""
-    old = output.with_name(f".{output.name}.{os.getpid()}.old")
-    if output.exists():
-        output.rename(old)
-    try:
-        folder.rename(output)
-    except BaseException:
-        if old.exists() and not output.exists():
-            old.rename(output)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    with staged_folder(output, keep=is_made) as folder, _worker() as worker:
+        worker.do({**job, "folder": str(folder)}, on_progress, timeout)
 
 
 def sweep_merges(merges: Path) -> None:
     """Delete what killed processes left in a home's ``merges`` and in the folders there."""
-    _sweep([*merges.glob(".*.*"), *merges.glob("*/.*.*")])
-
-
-def _sweep(found: Iterable[Path]) -> None:
-    for left in list(found):
-        _, _, owner = left.name.removesuffix(left.suffix).rpartition(".")
-        if left.suffix in (".partial", ".old") and owner.isdigit() and has_ended(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
+    for parent in (merges, *merges.glob("*/")):
+        sweep_scratch(parent)
 
 
 def _environment() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from sam_hub.catalog.jobs import list_jobs
 from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import CatalogError
 from sam_hub.merging.service import merges_for
+from sam_hub.tempdirs import move_aside
 
 UNUSED = "unused"  # in the place of a merge's name
 USING = ("merge", "evaluate", "predict", "push")  # kinds of jobs that read merged models
@@ -82,10 +82,8 @@ def execute_freeing(catalog: Catalog, plan: FreeingPlan) -> None:
         )
     for *_, folder, _ in plan.merges:
         # Renamed first, so that none is ever half there; `sweep_merges` finds one that a kill leaves so.
-        going = folder.with_name(f".{folder.name}.{os.getpid()}.old")
         try:
-            folder.rename(going)
-            shutil.rmtree(going)
+            shutil.rmtree(move_aside(folder))
         except FileNotFoundError:  # another process was faster
             continue
         except OSError as error:

@@ -243,10 +243,10 @@ def test_numbers_that_are_none_are_refused(
 
 
 def test_a_merge_into_any_folder_leaves_what_others_have_there(recipe: Recipe, tmp_path: Path) -> None:
-    others = [tmp_path / ".settings.999999.old", tmp_path / "project" / ".notes.999999.partial"]
+    others = [tmp_path / ".settings-999999-ab", tmp_path / "project" / ".notes-999999-ab"]
     for folder in others:
         folder.mkdir(parents=True)
-    killed = tmp_path / ".merged.999999.partial"
+    killed = tmp_path / ".merged-999999-ab"
     killed.mkdir()
     run_merge(plan_merge(recipe, tmp_path / "merged"))
     assert [folder.is_dir() for folder in others] == [True, True]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-UI_OPTIONS = {"--ascii", "--web"}
+UI_OPTIONS = {"--ascii", "--web", "--demo"}  # the last one is for `--web`, which opens the demo by it
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def _open(options: set[str]) -> int:
         else:
             from tui import open_ui
 
-            open_ui(ascii="--ascii" in options)
+            open_ui(ascii="--ascii" in options, demo="--demo" in options)
     except SamHubError as error:
         from sam_hub.cli.output import show_error
 

@@ -176,6 +176,11 @@ class SamHubApp(App[object]):
         """Leave, and open again in the demo's home."""
         from sam_hub.demo.setup import demo_settings
 
+        if self.is_web:  # the page can't be kept by another app: it leaves this one for the demo's
+            from tui.web import DEMO
+
+            self.open_url(DEMO, new_tab=False)
+            return
         self.exit(demo_settings(self.settings))
 
     @property

@@ -6,7 +6,6 @@ as Jupyter's does; a cookie keeps it, and requests of other sites or by other na
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import shlex
 import socket
@@ -18,9 +17,9 @@ from sam_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from aiohttp import web
-    from textual_serve.server import Server
 
 HOST, PORT, COOKIE = "127.0.0.1", 8000, "sam-hub"
+DEMO = "/demo/"  # the path of the demo's UI
 
 
 def free_port(wanted: int = PORT) -> int:
@@ -36,10 +35,9 @@ def free_port(wanted: int = PORT) -> int:
     raise UsageError("No port of this machine is free", "End a program that serves, and try again.")
 
 
-def make_server(options: Sequence[str], port: int, key: str) -> Server:
-    """A server of the UI; it lets in whoever brings the key."""
+def make_app(options: Sequence[str], port: int, key: str) -> web.Application:
+    """What serves the UI, and the demo's under ``/demo/``; it lets in whoever brings the key."""
     from aiohttp import web
-    from textual_serve.server import Server
 
     address = f"http://{HOST}:{port}"
 
@@ -61,34 +59,32 @@ def make_server(options: Sequence[str], port: int, key: str) -> Server:
             return answer
         return await handler(request)
 
-    class Guarded(Server):
-        """The server, behind the key."""
+    app = web.Application(middlewares=[guarded])
+    _add_ui(app, options, address)
+    demo = web.Application()
+    _add_ui(demo, [*options, "--demo"], address)
+    app.add_subapp(DEMO, demo)
+    return app
 
-        async def _make_app(self) -> web.Application:
-            app = await super()._make_app()
-            app.middlewares.append(guarded)
-            return app
 
-        async def on_startup(self, app: web.Application) -> None:
-            """Say where the UI is, as soon as it can be opened."""
-            self._telling = asyncio.create_task(self._tell())
-
-        async def _tell(self) -> None:
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection(HOST, port)
-                    break
-                except OSError:
-                    await asyncio.sleep(0.02)
-            writer.close()
-            print(f"Open {address}/?key={key}", flush=True)
-            print("Whoever has this address can use the UI in your name. Ctrl+C ends it.", flush=True)
-
-        def initialize_logging(self) -> None:
-            """Warnings alone: nobody asked for a log of requests."""
+def _add_ui(app: web.Application, options: Sequence[str], address: str) -> None:
+    """Add the pages of textual-serve, by its public parts alone; the caller's app decides who may open them."""
+    import aiohttp_jinja2
+    import jinja2
+    from aiohttp import web
+    from textual_serve.server import Server
 
     command = shlex.join([sys.executable, "-m", "sam_hub", *options])
-    return Guarded(command, host=HOST, port=port, title="sam-hub", public_url=address)
+    server = Server(command, title="sam-hub", public_url=address)
+    aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(server.templates_path))
+    app.add_routes(
+        [  # its page looks for these names
+            web.get("/", server.handle_index, name="index"),
+            web.get("/ws", server.handle_websocket, name="websocket"),
+            web.get("/download/{key}", server.handle_download, name="download"),
+            web.static("/static", server.statics_path, name="static"),
+        ]
+    )
 
 
 def serve(options: Sequence[str]) -> None:
@@ -97,4 +93,14 @@ def serve(options: Sequence[str]) -> None:
     Args:
         options: what each visitor's UI is started with, such as ``--ascii``.
     """
-    make_server(options, free_port(), secrets.token_urlsafe(24)).serve()
+    from aiohttp import web
+
+    port, key = free_port(), secrets.token_urlsafe(24)
+
+    def tell(_: object) -> None:
+        """Say where the UI is, as soon as it can be opened."""
+        print(f"Open http://{HOST}:{port}/?key={key}", flush=True)
+        print("Whoever has this address can use the UI in your name. Ctrl+C ends it.", flush=True)
+
+    # Pages that are still open get a moment to end their UIs.
+    web.run_app(make_app(options, port, key), host=HOST, port=port, print=tell, shutdown_timeout=0.5)

@@ -37,6 +37,12 @@ def filled(settings: Settings, tmp_path: Path) -> Settings:
     return settings
 
 
+@pytest.fixture
+def environment(filled: Settings) -> dict[str, str]:
+    """Where the UI finds the filled home, and nothing of the network."""
+    return {"SAM_HUB_HOME": str(filled.home), "HF_HUB_OFFLINE": "1"}
+
+
 @pytest.fixture(scope="session")
 def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home where the whole job was done with tiny models, from the experts on its own Hub to the scores."""

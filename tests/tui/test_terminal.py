@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import psutil
@@ -22,12 +18,6 @@ from sam_hub.jobs.process import is_alive
 from sam_hub.jobs.scheduler import cancel, dispatch, submit
 from tests.jobs.busy import Busy
 from tests.tmux import ENDED, Tmux
-
-
-@pytest.fixture
-def environment(filled: Settings) -> dict[str, str]:
-    """Where the UI finds the filled home, and nothing of the network."""
-    return {"SAM_HUB_HOME": str(filled.home), "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture
@@ -121,26 +111,3 @@ def test_a_ui_that_nobody_touches_leaves_the_processor_alone(environment: dict[s
         time.sleep(5)
         after = ui.cpu_times()
     assert (after.user + after.system) - (before.user + before.system) < 0.02 * 5 + 0.05
-
-
-@pytest.fixture
-def address(environment: dict[str, str]) -> Iterator[str]:
-    """What `sam-hub --web` prints."""
-    web = subprocess.Popen(
-        [sys.executable, "-m", "sam_hub", "--web"],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert web.stdout is not None
-    yield web.stdout.readline().split()[1]
-    web.send_signal(signal.SIGINT)
-    web.wait(10)
-
-
-def test_a_browser_with_the_key_is_let_in_and_one_without_is_not(address: str) -> None:
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    with browser.open(address) as page:
-        assert b"sam-hub" in page.read()
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(address.partition("?")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 
@@ -21,7 +22,9 @@ def command_reference() -> str:
 
     from sam_hub.cli.app import app
 
-    return "\n".join(line for name, command in _commands(typer.main.get_command(app)) for line in _section(name, command))
+    return "\n".join(
+        line for name, command in _commands(typer.main.get_command(app)) for line in _section(name, command)
+    )
 
 
 def settings_reference() -> str:
@@ -33,7 +36,7 @@ def settings_reference() -> str:
         aliases = getattr(field.validation_alias, "choices", None) or [f"SAM_HUB_{name.upper()}"]
         variables = ", ".join(f"`{alias}`" for alias in aliases)
         default = "" if field.default_factory or field.default is None else f"`{field.default}`"
-        lines.append(f"| `{name}` | {variables} | {default} | {_cell(field.description or '')} |")
+        lines.append(f"| `{name}` | {variables} | {default} | {_cell(escape(field.description or ''))} |")
     return "\n".join(lines)
 
 
@@ -54,11 +57,12 @@ def _section(name: str, command: Any) -> Iterator[str]:
     records = (parameter.get_help_record(context) for parameter in command.params)
     if rows := [record for record in records if record]:
         yield from ("| Argument or option | Meaning |", "| --- | --- |")
-        yield from (f"| `{_cell(term)}` | {_cell(meaning)} |" for term, meaning in rows)
+        yield from (f"| `{_cell(term)}` | {_cell(escape(meaning))} |" for term, meaning in rows)
         yield ""
     if command.epilog:
         yield from ("```console", "$ " + command.epilog.removeprefix("Example: "), "```", "")
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;") if "`" not in text else text
+    """Return the text as one cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")

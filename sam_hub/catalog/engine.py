@@ -12,7 +12,15 @@ from typing import Self
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlmodel import Session
 
-from sam_hub.catalog.schema import MIGRATIONS, connect, file_of, head_version, is_current, version_of
+from sam_hub.catalog.schema import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    connect,
+    file_of,
+    head_version,
+    is_current,
+    version_of,
+)
 from sam_hub.catalog.sqlite_errors import explained
 from sam_hub.errors import CatalogError
 
@@ -156,6 +164,7 @@ def _upgrade(path: Path, migrations: Path) -> None:
         with engine.execution_options(begin="IMMEDIATE").begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
                 raise CatalogError(
                     f"The catalog {path} holds {len(broken)} references to rows that are not there, "

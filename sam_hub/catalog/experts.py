@@ -7,20 +7,20 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, func, or_, update
+from sqlalchemy import ColumnElement, String, and_, cast, func, or_, update
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.names import resolve
 from sam_hub.catalog.tables import Base, Expert, ExpertCreate
-from sam_hub.errors import CatalogError, UsageError
+from sam_hub.errors import CatalogError, InputError, UsageError
 
 LISTING = "sam-hub list"
 SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at")
 
 
 def add_base(catalog: Catalog, base: Base) -> Base:
-    """Add a base, or renew what is known of it; experts with the hash of its weights are linked to it."""
+    """Add a base, or renew what is known of it; the experts that were tuned from it are linked to it."""
     with catalog.writing() as session:
         known = session.exec(select(Base).where(Base.repo == base.repo, Base.commit == base.commit)).first()
         stored = _renew(known, base.model_dump(exclude={"id", "added_at"})) if known else base
@@ -28,7 +28,12 @@ def add_base(catalog: Catalog, base: Base) -> Base:
         session.flush()
         session.exec(
             update(Expert)
-            .where(col(Expert.base_sha256) == stored.weights_sha256, col(Expert.base_id).is_(None))
+            .where(
+                or_(
+                    col(Expert.base_sha256) == stored.weights_sha256,
+                    and_(col(Expert.base_sha256).is_(None), col(Expert.base_repo) == stored.repo),
+                )
+            )
             .values(base_id=stored.id)
         )
         return stored
@@ -67,7 +72,7 @@ def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
             given["path"] = known.path
         session.exec(update(Expert).where(col(Expert.repo) == expert.repo).values(current=False))
         stored = _renew(known, {**given, "current": True}) if known else Expert(**given)
-        stored.base_id = _base_id(session, expert.base_sha256)
+        stored.base_id = _base_id(session, stored)
         session.add(stored)
         return stored
 
@@ -78,12 +83,26 @@ def _renew(row: Any, values: dict[str, Any]) -> Any:
     return row
 
 
-def _base_id(session: Session, weights_sha256: str | None) -> int | None:
-    if weights_sha256 is None:
-        return None
-    return session.exec(
-        select(Base.id).where(Base.weights_sha256 == weights_sha256).order_by(Base.id)
-    ).first()
+def _base_id(session: Session, expert: Expert) -> int | None:
+    """The base last added with the weights that the expert records, or with its name where it records none."""
+    same = Base.weights_sha256 == expert.base_sha256 if expert.base_sha256 else Base.repo == expert.base_repo
+    return session.exec(select(Base.id).where(same).order_by(col(Base.id).desc())).first()
+
+
+def base_of(catalog: Catalog, expert: Expert) -> Base:
+    """Return the base from which an expert was tuned: the one last added with its weights, else with its name.
+
+    Raises:
+        InputError: the base is not in the catalog.
+    """
+    with catalog.session() as session:
+        base = session.exec(select(Base).join(Expert).where(Expert.id == expert.id)).first()
+    if base is None:
+        raise InputError(
+            f"The base of {expert.repo}, {expert.base_repo}, is not in the catalog",
+            f"Run `sam-hub pull {expert.repo}`.",
+        )
+    return base
 
 
 def place_expert(catalog: Catalog, expert_id: int, path: Path, size_bytes: int) -> Expert:

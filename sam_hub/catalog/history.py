@@ -1,74 +1,116 @@
-"""What was done: probes, selections, merges, evaluations and pushes, recorded and read back."""
+"""What was done: selections, merges, evaluations and pushes, recorded and read back."""
 
 from __future__ import annotations
 
 from sqlalchemy import delete
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.tables import Answer, Evaluation, Expert, Merge, Prediction, Probe, Push, Selection
+from sam_hub.catalog.tables import (
+    Evaluation,
+    Expert,
+    Merge,
+    PredictionRun,
+    Push,
+    RankingMethod,
+    SamplingScore,
+    Selection,
+    SelectionMerge,
+    SentencePrediction,
+)
 from sam_hub.errors import CatalogError
-
-METHODS = ("similarity", "sampling")  # of a selection; the order is that in which they are told
-
-
-def record_probe(catalog: Catalog, probe: Probe) -> Probe:
-    """Record an expert's score on a sample, in place of an earlier one by the same votes."""
-    with catalog.writing() as session:
-        key = ("target_id", "expert_id", "sample_key", "votes", "threshold")
-        session.exec(
-            delete(Probe).where(*(col(getattr(Probe, name)) == getattr(probe, name) for name in key))
-        )
-        session.add(probe)
-        return probe
-
-
-def list_probes(
-    catalog: Catalog, target_id: int, sample_key: str, votes: str, threshold: float
-) -> list[tuple[Expert, Probe]]:
-    """Every expert's score on a sample, best first; ties by repo."""
-    query = (
-        select(Expert, Probe)
-        .join(Probe)
-        .where(Probe.target_id == target_id, Probe.sample_key == sample_key)
-        .where(Probe.votes == votes, Probe.threshold == threshold)
-        .order_by(col(Probe.f1).desc(), Expert.repo)
-    )
-    with catalog.session() as session:
-        return [(expert, probe) for expert, probe in session.exec(query)]
 
 
 def record_selections(catalog: Catalog, *selections: Selection) -> None:
-    """Record rankings and what was chosen from each: all of them, or none."""
+    """Record rankings and what was chosen from each: all of them, or none.
+
+    The scores of a ranking by sampling are kept as rows of their own, too. A merge of the same experts that was made
+    for an earlier selection serves the new one as well.
+    """
     with catalog.writing() as session:
-        session.add_all(selections)
+        for selection in selections:
+            merged = _merges_of(session, selection.chosen)
+            session.add(selection)
+            session.flush()
+            assert selection.id is not None
+            for merge_id in merged:
+                session.add(SelectionMerge(selection_id=selection.id, merge_id=merge_id))
+                session.flush()  # ids tell the order
+            if selection.method == RankingMethod.SAMPLING:
+                session.add_all(_scores_of(session, selection))
+
+
+def _merges_of(session: Session, chosen: list[str]) -> list[int]:
+    """The merges that serve earlier selections of these experts, the last made at the end."""
+    linked = session.exec(
+        select(SelectionMerge.merge_id, Selection.chosen).join(Selection).order_by(col(SelectionMerge.id))
+    ).all()
+    merges = [merge_id for merge_id, refs in linked if set(refs) == set(chosen)]
+    return list(dict.fromkeys(reversed(merges)))[::-1]
+
+
+def _scores_of(session: Session, selection: Selection) -> list[SamplingScore]:
+    scored = {row["expert"]: row for row in selection.ranking if row["score"] is not None}
+    current = session.exec(
+        select(Expert.repo, Expert.id).where(col(Expert.current), col(Expert.repo).in_(scored))
+    ).all()
+    return [
+        SamplingScore(
+            selection_id=selection.id,
+            expert_id=expert_id,
+            precision=scored[repo].get("precision", 0.0),
+            recall=scored[repo].get("recall", 0.0),
+            f1=scored[repo]["score"],
+            low=scored[repo]["low"],
+            high=scored[repo]["high"],
+        )
+        for repo, expert_id in current
+    ]
 
 
 def latest_selection(catalog: Catalog, target_id: int, method: str) -> Selection | None:
-    """The newest selection of a target by "similarity" or "sampling"."""
+    """Return the newest selection of a target by a `RankingMethod`."""
     query = select(Selection).where(Selection.target_id == target_id, Selection.method == method)
     with catalog.session() as session:
         return session.exec(query.order_by(col(Selection.id).desc())).first()
 
 
-def record_merge(catalog: Catalog, merge: Merge) -> Merge:
-    """Record a merged model. One made again from the same recipe keeps its id, and stays one to be used.
+def record_merge(catalog: Catalog, merge: Merge, selection_id: int | None = None) -> Merge:
+    """Record a merged model. One made again from the same recipe keeps its id.
 
-    Should its weights differ from the earlier ones', what those answered goes: no model gives it now.
+    If its weights differ from the earlier ones, what those predicted goes: no model gives it now.
+
+    Args:
+        selection_id: the selection for which it was made; None for one made to compare, or of experts named by hand.
     """
     with catalog.writing() as session:
         known = session.exec(select(Merge).where(Merge.recipe_hash == merge.recipe_hash)).first()
         if known is None:
             session.add(merge)
-            return merge
-        if known.weights_sha256 != merge.weights_sha256:
-            for table in (Answer, Prediction):
+            session.flush()
+            known = merge
+        elif known.weights_sha256 != merge.weights_sha256:
+            for table in (SentencePrediction, PredictionRun):
                 session.exec(delete(table).where(col(table.merge_id) == known.id))
-        merge.aside = merge.aside and known.aside
-        fields = ("path", "weights_sha256", "seconds", "inputs", "recipe", "aside")
-        for field in (*fields, *(() if merge.aside else ("created_at",))):
+        for field in ("path", "weights_sha256", "seconds", "recipe", "created_at"):
             setattr(known, field, getattr(merge, field))
+        selection = session.get(Selection, selection_id) if selection_id is not None else None
+        if selection and set(selection.chosen) == known.refs:  # another choice may have been made meanwhile
+            _link(session, selection.id or 0, known.id or 0)
         return known
+
+
+def _link(session: Session, selection_id: int, merge_id: int) -> None:
+    link = (SelectionMerge.selection_id == selection_id, SelectionMerge.merge_id == merge_id)
+    session.exec(delete(SelectionMerge).where(*link))
+    session.add(SelectionMerge(selection_id=selection_id, merge_id=merge_id))
+
+
+def merges_of_selection(catalog: Catalog, selection_id: int) -> list[Merge]:
+    """Return the merges that were made for a selection, the last made first."""
+    query = select(Merge).join(SelectionMerge).where(SelectionMerge.selection_id == selection_id)
+    with catalog.session() as session:
+        return list(session.exec(query.order_by(col(SelectionMerge.id).desc())))
 
 
 def find_merge(catalog: Catalog, recipe_hash: str) -> Merge | None:
@@ -138,6 +180,6 @@ def record_push(catalog: Catalog, push: Push) -> Push:
 
 
 def list_pushes(catalog: Catalog) -> list[Push]:
-    """All pushes, newest first."""
+    """Return all pushes, newest first."""
     with catalog.session() as session:
         return list(session.exec(select(Push).order_by(col(Push.id).desc())))

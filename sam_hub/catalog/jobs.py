@@ -8,10 +8,10 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.tables import Job
+from sam_hub.catalog.tables import Job, JobState
 from sam_hub.errors import CatalogError
 
-ENDED = ("done", "failed", "cancelled", "interrupted")
+ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
 
 
 def add_job(catalog: Catalog, job: Job) -> Job:

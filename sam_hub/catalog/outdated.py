@@ -8,9 +8,9 @@ from typing import Any
 
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import list_experts
-from sam_hub.catalog.history import METHODS, latest_selection
+from sam_hub.catalog.history import latest_selection
 from sam_hub.catalog.registration import register
-from sam_hub.catalog.tables import Expert
+from sam_hub.catalog.tables import Expert, RankingMethod
 from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import NotFoundOnHub
 from sam_hub.hub.client import Hub
@@ -99,9 +99,9 @@ def stale_selections(catalog: Catalog, moved: Collection[str] = ()) -> list[Stal
     current = {expert.ref for expert in list_experts(catalog) if expert.repo not in moved}
     found = []
     for target in list_targets(catalog):
-        for method in METHODS:
+        for method in RankingMethod:
             selection = latest_selection(catalog, target.id, method)
             old = tuple(ref for ref in selection.chosen if ref not in current) if selection else ()
             if old:
-                found.append(Stale(target.name, method, old))
+                found.append(Stale(target.name, method.value, old))
     return found

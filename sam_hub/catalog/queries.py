@@ -24,27 +24,20 @@ SORTS = {
     "size_bytes": "expert.size_bytes",
     "added_at": "expert.added_at",
     "similarity": "sim.cosine",
-    "probe": "probed.score",
+    "probe": "sampled.f1",
 }
 OF_A_TARGET = ("similarity", "probe")
 OWN = (
     'expert.id, expert.repo, expert."commit", expert.kind, expert.rank, expert.base_repo, expert.base_sha256, '
     "expert.license, expert.labels, expert.domain, expert.size_bytes, expert.path IS NOT NULL"
 )
-SCORES = "sim.cosine, probed.score, probed.low, probed.high"
+SCORES = "sim.cosine, sampled.f1, sampled.low, sampled.high"
+# Scores by sampling are those of the target's latest ranking.
 JOINS = (
     "LEFT JOIN similarity AS sim ON sim.target_id = :target AND sim.expert_id = expert.id "
-    "LEFT JOIN probed ON probed.repo = expert.repo"
+    "LEFT JOIN sampling_score AS sampled ON sampled.expert_id = expert.id AND sampled.selection_id = "
+    "(SELECT max(id) FROM selection WHERE target_id = :target AND method = 'sampling')"
 )
-# The target's latest ranking by sampling, a row an expert.
-PROBED = """probed AS MATERIALIZED (
-    SELECT json_extract(place.value, '$.expert') AS repo, json_extract(place.value, '$.score') AS score,
-           json_extract(place.value, '$.low') AS low, json_extract(place.value, '$.high') AS high
-    FROM selection, json_each(selection.ranking) AS place
-    WHERE selection.id = (
-        SELECT max(id) FROM selection WHERE target_id = :target AND method = 'sampling'
-    )
-)"""
 
 
 @dataclass(frozen=True)
@@ -165,8 +158,7 @@ def position_of(path: Path, query: ExpertQuery, expert_id: int) -> int | None:
     """How many experts stand before this one in the order of the query; None if it is not among them."""
     where, values = _filter(query)
     columns = f"expert.id AS id, row_number() OVER (ORDER BY {_order(query)}) - 1 AS place"
-    tables, select = _from(query, columns).split("SELECT expert.id", 1)
-    sql = f"{tables}SELECT place FROM (SELECT expert.id{select} WHERE {where}) WHERE id = :id"
+    sql = f"SELECT place FROM ({_from(query, columns)} WHERE {where}) WHERE id = :id"
     with _reading(path) as connection:
         found = connection.execute(sql, {**values, "id": expert_id}).fetchone()
     return found[0] if found else None
@@ -176,7 +168,7 @@ def _from(query: ExpertQuery, columns: str) -> str:
     """The beginning of a query, up to its WHERE; scores are joined where there is a target to have them for."""
     if query.target_id is None:
         return f"SELECT {columns} FROM expert"
-    return f"WITH {PROBED} SELECT {columns} FROM expert {JOINS}"
+    return f"SELECT {columns} FROM expert {JOINS}"
 
 
 def _order(query: ExpertQuery) -> str:

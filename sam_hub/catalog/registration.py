@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sam_hub.catalog.descriptor_sources import CORPUS
 from sam_hub.catalog.descriptors import get_descriptor, put_descriptor, read_descriptor
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import add_base, add_expert, get_expert, list_bases, place_expert
+from sam_hub.catalog.experts import add_base, add_expert, base_of, get_expert, place_expert
 from sam_hub.catalog.tables import Base, Expert, ExpertCreate
 from sam_hub.errors import InputError, UnusableModel
 from sam_hub.hub.client import Hub
@@ -127,11 +127,11 @@ def pull_expert(
 def _pull_its_base(
     catalog: Catalog, hub: Hub, expert: Expert, models: Path, on_progress: Progress | None
 ) -> None:
-    there = [base for base in list_bases(catalog) if base.path and Path(base.path).is_dir()]
-    fits = [base for base in there if base.weights_sha256 == expert.base_sha256]
-    if not expert.base_sha256:
-        fits = [base for base in there if base.repo == expert.base_repo]
-    if fits:
+    try:
+        path = base_of(catalog, expert).path
+    except InputError:  # it was never pulled
+        path = None
+    if path and Path(path).is_dir():
         return
     base = pull_base(catalog, hub, expert.base_repo, models, on_progress=on_progress)
     if expert.base_sha256 and base.weights_sha256 != expert.base_sha256:

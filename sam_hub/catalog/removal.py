@@ -15,16 +15,16 @@ from sqlmodel import Session, col, select
 
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import get_expert
-from sam_hub.catalog.history import METHODS, latest_selection
+from sam_hub.catalog.history import latest_selection
 from sam_hub.catalog.tables import (
-    Answer,
     Base,
     Descriptor,
     Evaluation,
     Expert,
-    Prediction,
-    Probe,
+    PredictionRun,
+    RankingMethod,
     Selection,
+    SentencePrediction,
     Target,
 )
 from sam_hub.catalog.targets import LISTING, get_target, list_targets, own_copy
@@ -36,8 +36,8 @@ class RemovalPlan:
     """What removing an expert takes away.
 
     ``folder`` is the folder that will be deleted, None where no files go; ``kept`` says why they don't.
-    ``answers`` are those to single sentences; the predictions put together of them go, too. ``chosen_for`` are the
-    targets whose latest choices it is in, as "paris by sampling".
+    ``predictions`` counts those of single sentences; the runs made of them go, too. ``chosen_for`` names the targets
+    whose latest selections hold the expert, as "paris by sampling".
     """
 
     expert_id: int
@@ -46,15 +46,14 @@ class RemovalPlan:
     files: tuple[Path, ...]
     bytes: int
     descriptors: int
-    answers: int
-    probes: int
+    predictions: int
     kept: str | None = None
     chosen_for: tuple[str, ...] = ()
 
     @property
     def counts(self) -> str:
         """What goes of the catalog, in words."""
-        return _in_words({"descriptor": self.descriptors, "answer": self.answers, "probe": self.probes})
+        return _in_words({"descriptor": self.descriptors, "prediction": self.predictions})
 
 
 @dataclass(frozen=True)
@@ -62,21 +61,20 @@ class TargetRemovalPlan:
     """What removing a target takes away. Merges that were made for it stay, and files outside of the home.
 
     ``copy`` is the home's copy of its texts, which goes; None where there is none, or another target uses it.
-    The models' answers to single sentences stay, too: a target of the same sentences is answered by them.
+    The models' predictions of single sentences stay, too: a target of the same sentences uses them again.
     """
 
     target_id: int
     name: str
     copy: Path | None
     descriptors: int
-    probes: int
     selections: int
     evaluations: int
 
     @property
     def counts(self) -> str:
         """What goes, in words."""
-        kinds = ("descriptor", "probe", "selection", "evaluation")
+        kinds = ("descriptor", "selection", "evaluation")
         return _in_words({kind: getattr(self, f"{kind}s") for kind in kinds})
 
 
@@ -95,9 +93,8 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
     """
     expert = get_expert(catalog, name)
     with catalog.session() as session:
-        counts = {
-            table: _count(session, table.expert_id == expert.id) for table in (Descriptor, Answer, Probe)
-        }
+        descriptors = _count(session, Descriptor.expert_id == expert.id)
+        predictions = _count(session, SentencePrediction.expert_id == expert.id)
         kept = _reason_to_keep(session, expert, models)
     folder = Path(expert.path).resolve() if expert.path and not kept else None
     files = tuple(sorted(f for f in folder.rglob("*") if f.is_symlink() or f.is_file())) if folder else ()
@@ -107,9 +104,8 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
         folder=folder,
         files=files,
         bytes=sum(file.lstat().st_size for file in files),
-        descriptors=counts[Descriptor],
-        answers=counts[Answer],
-        probes=counts[Probe],
+        descriptors=descriptors,
+        predictions=predictions,
         kept=kept,
         chosen_for=_chosen_for(catalog, expert.ref),
     )
@@ -119,7 +115,7 @@ def _chosen_for(catalog: Catalog, ref: str) -> tuple[str, ...]:
     latest = (
         (target.name, method, latest_selection(catalog, target.id or 0, method))
         for target in list_targets(catalog)
-        for method in METHODS
+        for method in RankingMethod
     )
     return tuple(f"{name} by {method}" for name, method, row in latest if row and ref in row.chosen)
 
@@ -144,7 +140,7 @@ def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
         CatalogError: no such target, or several fit.
     """
     target = get_target(catalog, name)
-    tables = {"descriptors": Descriptor, "probes": Probe, "selections": Selection, "evaluations": Evaluation}
+    tables = {"descriptors": Descriptor, "selections": Selection, "evaluations": Evaluation}
     with catalog.session() as session:
         counts = {word: _count(session, table.target_id == target.id) for word, table in tables.items()}
     return TargetRemovalPlan(target.id or 0, target.name, own_copy(catalog, target), **counts)
@@ -162,7 +158,7 @@ def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
         ).all()
         shared = {number for numbers in others for number in numbers}
         session.exec(  # a target of the same sentences and labels was scored by them, too
-            update(Prediction).where(col(Prediction.id).in_(shared)).values(target_id=None)
+            update(PredictionRun).where(col(PredictionRun.id).in_(shared)).values(target_id=None)
         )
         # By name, too: the number of a target that is gone may be another's by now.
         its = (col(Target.id) == plan.target_id, col(Target.name) == plan.name)

@@ -14,6 +14,9 @@ from sam_hub.errors import CatalogError, UsageError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
+APPLICATION_ID = (
+    0x53614D31  # "SaM1" in the file's header: tells our catalogs from those of development versions
+)
 
 
 def file_of(url: str) -> Path:
@@ -59,16 +62,24 @@ def head_version(migrations: Path = MIGRATIONS) -> str:
 
 
 def version_of(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The schema version a catalog file holds; None for an empty file."""
+    """Return the schema version of a catalog file; None for an empty file.
+
+    Raises:
+        CatalogError: the file belongs to another program, or a development version of this one made it.
+    """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
         return None
-    ours = {"alembic_version", "expert"} <= tables
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if ours else None
-    if row is None:
+    if not {"alembic_version", "expert"} <= tables:
         raise CatalogError(
             f"{path} is a database of another program",
             "Set SAM_HUB_HOME or SAM_HUB_DATABASE_URL to another place.",
+        )
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None or connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise CatalogError(
+            f"The catalog {path} was made by a development version of sam-hub, which this version can't read",
+            f"Move it away (mv '{path}' '{path}.old'); models on disk stay. Then add the experts again.",
         )
     return row[0]
 

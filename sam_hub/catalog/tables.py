@@ -1,16 +1,18 @@
 """The catalog's tables: what is known of models and targets, and what was done with them.
 
-An expert's removal takes its descriptors, answers, predictions and probes along (foreign keys cascade), while
-selections, merges and evaluations are history: they name experts as ``repo@commit``, never by id.
+Removing an expert removes its descriptors, predictions and scores, too (foreign keys cascade). Selections, merges and
+evaluations are history: they name experts as ``repo@commit``, never by id.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
-from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint, false, text
+from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import AutoString, Field, SQLModel
 
 # Named constraints: SQLite can change a constraint in a later migration only by its name.
@@ -25,6 +27,26 @@ SQLModel.metadata.naming_convention = {
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ModelKind = Literal["base", "expert", "merge"]
+MODEL_KINDS: tuple[ModelKind, ...] = ("base", "expert", "merge")
+
+
+class RankingMethod(StrEnum):
+    """How experts are ranked for a target, in the order in which rankings are shown."""
+
+    SIMILARITY = "similarity"
+    SAMPLING = "sampling"
+
+
+class JobState(StrEnum):
+    """Where a job stands; the last four are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
 
 
 def _now() -> datetime:
@@ -43,6 +65,11 @@ def _owner(table: str) -> Any:
 def _exactly_one(*columns: str) -> CheckConstraint:
     count = " + ".join(f"CASE WHEN {column} IS NULL THEN 0 ELSE 1 END" for column in columns)
     return CheckConstraint(f"{count} = 1", name="one_owner")
+
+
+def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    quoted = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({quoted})", name=column)
 
 
 class Base(SQLModel, table=True):
@@ -93,7 +120,7 @@ class Expert(ExpertBase, table=True):
             Index(f"ix_expert_current_{column}", column, "repo", sqlite_where=text("current"))
             for column in ("domain", "base_repo", "size_bytes", "added_at")
         ),
-        CheckConstraint("kind IN ('adapter', 'full')", name="kind"),
+        _one_of("kind", ("adapter", "full")),
         {"sqlite_autoincrement": True},  # people type ids: a removed expert's must not name another later
     )
 
@@ -158,17 +185,19 @@ class Descriptor(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
-class Answer(SQLModel, table=True):
-    """A model's answer to one sentence: kept as soon as it is there, so that no question is computed twice.
+class SentencePrediction(SQLModel, table=True):
+    """A model's answer to one sentence, kept as soon as it is computed, so that nothing is computed twice.
 
-    ``prompt_sha256`` is of the whole prompt; ``base_commit`` is that of the base on which an adapter ran, and
-    empty for a model that is its own base. ``decoding``, ``entities`` and ``misaligned`` are a `Prediction`'s.
+    ``prompt_sha256`` is of the whole prompt. ``base_commit`` is that of the base on which an adapter ran; it is empty
+    for a model that is its own base. ``decoding`` names every setting that can change an answer. ``entities`` holds
+    ``[start, end, text, label]`` lists. ``misaligned`` counts mentions by what was wrong with them.
     """
 
+    __tablename__ = "sentence_prediction"
     __table_args__ = (
         *(
             Index(
-                f"uq_answer_{owner}_question",
+                f"uq_sentence_prediction_{owner}_question",
                 f"{owner}_id",
                 "prompt_sha256",
                 "decoding",
@@ -176,7 +205,7 @@ class Answer(SQLModel, table=True):
                 unique=True,
                 sqlite_where=text(f"{owner}_id IS NOT NULL"),  # a row is in one index, not in three
             )
-            for owner in ("base", "expert", "merge")
+            for owner in MODEL_KINDS
         ),
         _exactly_one("base_id", "expert_id", "merge_id"),
     )
@@ -195,30 +224,14 @@ class Answer(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
-class LabelScore(SQLModel, table=True):
-    """How likely each label is for a mention, as an untuned base says (see `sam_hub.inference.label_scores`).
+class PredictionRun(SQLModel, table=True):
+    """A model's answers to a list of sentences, as they were used. Evaluations name runs.
 
-    ``prompt_sha256`` is of the sentence and the mention; ``decoding`` names the labels, in the order of ``scores``, and
-    every setting that can change one.
+    ``sentence_ids`` are the ids of its sentence predictions, in the order of the sentences. ``target_id`` is the target
+    for which the run was made first.
     """
 
-    __table_args__ = (UniqueConstraint("base_id", "prompt_sha256", "decoding"),)
-
-    id: int | None = _id()
-    base_id: int = Field(foreign_key="base.id", ondelete="CASCADE")
-    prompt_sha256: str
-    decoding: str
-    scores: list[float] = Field(sa_type=JSON)
-    created_at: datetime = Field(default_factory=_now)
-
-
-class Prediction(SQLModel, table=True):
-    """A model's answers to a list of sentences, as they were used: evaluations name it.
-
-    ``entities`` holds, for each sentence, a list of ``[start, end, text, label]``. ``misaligned`` counts
-    mentions by what was wrong with them. ``target_id`` says for whom it was asked first.
-    """
-
+    __tablename__ = "prediction_run"
     __table_args__ = (
         *(
             UniqueConstraint(
@@ -227,9 +240,9 @@ class Prediction(SQLModel, table=True):
                 "prompt_format",
                 "labels_sha256",
                 "decoding",
-                name=f"uq_prediction_{owner}_question",
+                name=f"uq_prediction_run_{owner}_question",
             )
-            for owner in ("base", "expert", "merge")
+            for owner in MODEL_KINDS
         ),
         _exactly_one("base_id", "expert_id", "merge_id"),
         {"sqlite_autoincrement": True},  # evaluations hold these ids
@@ -245,64 +258,100 @@ class Prediction(SQLModel, table=True):
     labels: list[str] = Field(sa_type=JSON)
     labels_sha256: str
     decoding: str
-    entities: list[list[list[Any]]] = Field(sa_type=JSON)
+    sentence_ids: list[int] = Field(sa_type=JSON)
     parse_failures: int = 0
     misaligned: dict[str, int] = Field(default_factory=dict, sa_type=JSON)
     seconds: float = 0.0
     created_at: datetime = Field(default_factory=_now)
 
 
-class Probe(SQLModel, table=True):
-    """An expert's strict score against the votes on a target's sample, with its bootstrap interval."""
+class LabelScore(SQLModel, table=True):
+    """How likely each label is for a mention, according to an untuned base (see `sam_hub.inference.label_scores`).
 
-    __table_args__ = (UniqueConstraint("target_id", "expert_id", "sample_key", "votes", "threshold"),)
+    ``prompt_sha256`` is of the sentence and the mention. ``decoding`` names the labels, in the order of ``scores``, and
+    every setting that can change a score.
+    """
+
+    __tablename__ = "label_score"
+    __table_args__ = (UniqueConstraint("base_id", "prompt_sha256", "decoding"),)
 
     id: int | None = _id()
-    expert_id: int = Field(foreign_key="expert.id", ondelete="CASCADE", index=True)
-    target_id: int = Field(foreign_key="target.id", ondelete="CASCADE")
-    sample_key: str
-    votes: str
-    threshold: float
-    precision: float
-    recall: float
-    f1: float
-    low: float
-    high: float
-    pseudo_entities: int
+    base_id: int = Field(foreign_key="base.id", ondelete="CASCADE")
+    prompt_sha256: str
+    decoding: str
+    scores: list[float] = Field(sa_type=JSON)
     created_at: datetime = Field(default_factory=_now)
 
 
 class Selection(SQLModel, table=True):
-    """A ranking of the experts for a target, and the k chosen (``repo@commit``)."""
+    """A ranking of the experts for a target, and the k chosen (``repo@commit``), by the ranking or ``by_hand``."""
 
-    __table_args__ = (CheckConstraint("method IN ('similarity', 'sampling')", name="method"),)
+    __table_args__ = (_one_of("method", RankingMethod),)
 
     id: int | None = _id()
     target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", index=True)
     method: str
     k: int
+    by_hand: bool = False
     parameters: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     ranking: list[dict[str, Any]] = Field(sa_type=JSON)
     chosen: list[str] = Field(sa_type=JSON)
     created_at: datetime = Field(default_factory=_now)
 
 
-class Merge(SQLModel, table=True):
-    """A merged model on disk, with the recipe that makes it again. ``inputs`` are pinned and hashed.
+class SamplingScore(SQLModel, table=True):
+    """An expert's strict score against the votes on a target's sample, with its 95% interval.
 
-    ``aside``: it was made to compare with, and stands for no selection, even of the same experts.
+    Written with the selection whose ranking it stands in, so that SQL can sort by it, and gone with either.
     """
+
+    __tablename__ = "sampling_score"
+
+    selection_id: int = Field(foreign_key="selection.id", ondelete="CASCADE", primary_key=True)
+    expert_id: int = Field(foreign_key="expert.id", ondelete="CASCADE", primary_key=True, index=True)
+    precision: float
+    recall: float
+    f1: float
+    low: float
+    high: float
+
+
+class Merge(SQLModel, table=True):
+    """A merged model on disk, with the recipe that makes it again. The recipe's experts are pinned and hashed."""
 
     id: int | None = _id()
     recipe_hash: str = Field(unique=True)
     method: str
     recipe: dict[str, Any] = Field(sa_type=JSON)
-    inputs: list[dict[str, Any]] = Field(sa_type=JSON)
     path: str
     weights_sha256: str
     seconds: float
     created_at: datetime = Field(default_factory=_now)
-    aside: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """The merged experts, as the recipe names them."""
+        return self.recipe["experts"]
+
+    @property
+    def refs(self) -> set[str]:
+        """The ``repo@commit`` of each merged expert."""
+        return {f"{item['repo']}@{item['commit']}" for item in self.inputs}
+
+
+class SelectionMerge(SQLModel, table=True):
+    """A merge that was made for a selection. Of several, the one with the largest id was made last.
+
+    One recipe is one merge: two selections of the same experts share it. A merge that was made to compare, or of
+    experts named by hand, belongs to no selection.
+    """
+
+    __tablename__ = "selection_merge"
+    __table_args__ = (UniqueConstraint("selection_id", "merge_id"), {"sqlite_autoincrement": True})
+
+    id: int | None = _id()
+    selection_id: int = Field(foreign_key="selection.id", ondelete="CASCADE")
+    merge_id: int = Field(foreign_key="merge.id", ondelete="CASCADE", index=True)
 
 
 class Evaluation(SQLModel, table=True):
@@ -357,10 +406,7 @@ class Job(SQLModel, table=True):
     """
 
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('queued', 'running', 'cancelling', 'done', 'failed', 'cancelled', 'interrupted')",
-            name="state",
-        ),
+        _one_of("state", JobState),
         {"sqlite_autoincrement": True},  # logs lie under these numbers
     )
 
@@ -369,7 +415,7 @@ class Job(SQLModel, table=True):
     title: str
     arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     queue: str
-    state: str = Field(default="queued", index=True)
+    state: str = Field(default=JobState.QUEUED.value, index=True)
     pid: int | None = None
     pid_started: float | None = None
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.names import resolve
-from sam_hub.catalog.tables import Descriptor, Evaluation, Probe, Selection, Similarity, Target
+from sam_hub.catalog.tables import Descriptor, Evaluation, Selection, Similarity, Target
 from sam_hub.errors import CatalogError
 
 LISTING = "sam-hub target list"
@@ -20,7 +20,7 @@ def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Targe
 
     Args:
         replace: let another corpus, or other labels, take the place of a target of this name. What was
-            computed for the old ones goes: descriptors, probes, selections, evaluations.
+            computed for the old ones goes: descriptors, selections with their scores, evaluations.
 
     Raises:
         CatalogError: the name is taken by another corpus or other labels, and ``replace`` is not set.
@@ -37,7 +37,7 @@ def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Targe
                 f"A target '{target.name}' with another corpus or other labels is there already",
                 "Choose another name, or replace it with --replace.",
             )
-        for table in () if same else (Probe, Selection, Evaluation):
+        for table in () if same else (Selection, Evaluation):
             session.exec(delete(table).where(col(table.target_id) == known.id))
         for table in () if same_corpus else (Descriptor, Similarity):
             session.exec(delete(table).where(col(table.target_id) == known.id))

@@ -14,8 +14,8 @@ from sam_hub.catalog import tables
 from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.experts import get_base
-from sam_hub.catalog.prediction_runs import entities_of
 from sam_hub.catalog.registration import pull_base, pull_expert, register
+from sam_hub.catalog.tables import RankingMethod
 from sam_hub.config import Settings
 from sam_hub.demo.base import REPO as BASE
 from sam_hub.demo.setup import (
@@ -39,7 +39,7 @@ from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.cached_predict import ask, base_model, expert_model, merged_model
 from sam_hub.inference.models import load_model
 from sam_hub.inference.prediction import predict
-from sam_hub.merging.service import METHODS, merge_and_check, plan_for
+from sam_hub.merging.service import merge_and_check, plan_for, selection_of
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.selection.choice import choose_best, supported
 from sam_hub.selection.ranking import Ranking
@@ -137,7 +137,7 @@ class _Story:
             replace=True,
         )
         rankings, selected = self._select(target, experts)
-        merges = {method: self._merge(experts, chosen) for method, chosen in selected.items()}
+        merges = {method: self._merge(method, experts, chosen) for method, chosen in selected.items()}
         results = self._evaluate(target, unified, experts)
         pushed = self._push(target)
         self._read_back(target, merges, pushed)
@@ -182,10 +182,13 @@ class _Story:
         chosen = choose_best(self.catalog, target, experts, (near, voted), K)
         return {"similarity": near, "sampling": voted}, chosen
 
-    def _merge(self, experts: Sequence[tables.Expert], chosen: tuple[str, ...]) -> tables.Merge:
+    def _merge(self, method: str, experts: Sequence[tables.Expert], chosen: tuple[str, ...]) -> tables.Merge:
         self.say(f"Merging {' + '.join(chosen)} with mergekit")
         plan = plan_for(self.catalog, [e for e in experts if e.repo in chosen], self.settings.merges)
-        row, verdict = merge_and_check(self.catalog, plan, self.settings, self.watch)
+        selection_id = selection_of(self.catalog, TARGET, method)
+        row, verdict = merge_and_check(
+            self.catalog, plan, self.settings, self.watch, selection_id=selection_id
+        )
         for problem in verdict.problems:
             self.say(f"It failed the check: {problem}")
         return row
@@ -211,7 +214,7 @@ class _Story:
     def _push(self, target: tables.Target) -> dict[str, Pushed]:
         """One repository for each ranking; where both chose alike, they hold the same weights."""
         pushed = {}
-        for method in METHODS:
+        for method in RankingMethod:
             repo = f"sam-hub/{TARGET}-sam-by-{method}"
             self.say(f"Pushing {repo}")
             row, about = publication_of(self.catalog, target, method)
@@ -222,7 +225,6 @@ class _Story:
                 repo,
                 about,
                 private=False,
-                settings=self.settings,
                 on_progress=lambda sent, size, file: self.watch("push", sent, size),
             )
         return pushed
@@ -254,7 +256,7 @@ class _Story:
             raise HubError(f"{repo} came back with other weights", "Run it again with --fresh.")
         model = merged_model(self.catalog, merge, repo)
         kept = ask(self.catalog, [model], gold, LABELS, settings=self.settings)[repo]
-        before = entities_of(kept)[:READ_BACK]
+        before = kept.entities[:READ_BACK]
         # Sums differ in the last bit with the size of a batch: in doubt, the local copy is asked so.
         if before != self._again(folder, gold) != self._again(model.folder, gold):
             raise HubError(f"{repo} answers otherwise than before", "Run it again with --fresh.")

@@ -9,7 +9,7 @@ from typing import Any
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.history import get_evaluation, list_evaluations
-from sam_hub.catalog.prediction_runs import predictions_by_id
+from sam_hub.catalog.predictions import runs_by_id
 from sam_hub.catalog.targets import get_target, get_target_by_id
 from sam_hub.errors import CatalogError, InputError, SamHubError
 from sam_hub.evaluation.systems import gold_hash, predicted_by, read_gold
@@ -52,7 +52,7 @@ def _missing_for_evaluation(catalog: Catalog, target: tables.Target) -> str:
 def _sentences(catalog: Catalog, evaluations: Sequence[tables.Evaluation]) -> int | None:
     for evaluation in evaluations[:1]:
         try:
-            return len(predictions_by_id(catalog, evaluation.prediction_ids)[0].entities)
+            return len(runs_by_id(catalog, evaluation.prediction_ids)[0].entities)
         except CatalogError:
             return None
     return None

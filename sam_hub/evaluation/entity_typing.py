@@ -19,9 +19,13 @@ import numpy as np
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.label_scores import find_label_scores, put_label_scores
-from sam_hub.catalog.prediction_runs import Question
-from sam_hub.catalog.sentence_predictions import prompt_hash
+from sam_hub.catalog.predictions import (
+    Predictions,
+    Question,
+    find_label_scores,
+    prompt_hash,
+    put_label_scores,
+)
 from sam_hub.config import Settings
 from sam_hub.errors import InputError, UsageError
 from sam_hub.evaluation.answer import assign_types, mentions_in
@@ -31,7 +35,6 @@ from sam_hub.inference.cached_predict import (
     base_of_merge,
     experts_of,
     number_type,
-    refs_of,
 )
 from sam_hub.inference.label_scores import VERSION, Mention, prior_of, rounded, score_labels
 from sam_hub.inference.models import load_model
@@ -107,7 +110,7 @@ def typing_of(
     if types not in TYPES:
         raise UsageError(f"Types can't be by '{types}'", f"Known: {', '.join(TYPES)}.")
     experts = {e.ref: e for merge in merges for e in experts_of(catalog, merge)}
-    gone = tuple(sorted({ref for merge in merges for ref in refs_of(merge)} - set(experts)))
+    gone = tuple(sorted({ref for merge in merges for ref in merge.refs} - set(experts)))
     new = uncovered(labels, {ref: expert.labels for ref, expert in experts.items()})
     learned = tuple(label for label in labels if label not in new)
     own = TypingStrategy(None, learned, new, gone=gone)
@@ -146,7 +149,7 @@ class EntityTyper:
     def question(
         self,
         sentences: Sequence[Sentence],
-        made_of: Sequence[tables.Prediction],
+        made_of: Sequence[Predictions],
         rule: str,
         trust: float,
         target: tables.Target,

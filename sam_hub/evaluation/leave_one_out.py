@@ -10,7 +10,6 @@ from typing import Any
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.history import latest_selection
-from sam_hub.catalog.prediction_runs import entities_of
 from sam_hub.catalog.registration import resolve_experts
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, UsageError
@@ -106,7 +105,7 @@ def leave_one_out(
     for name, plan in plans.items():
         step = f"merge {name}" if name == WHOLE else f"merge without {name}"
         told = lambda p, step=step: on_progress(step, p.done, p.total)  # noqa: E731
-        row = merge(catalog, plan, told, timeout, aside=name != WHOLE)
+        row = merge(catalog, plan, told, timeout)
         models[name] = merged_model(catalog, row, step)
     inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
     outside = set(votes.vote_counts.voters) - inside
@@ -152,7 +151,7 @@ def _answers(
         target_id=target.id,
         on_progress=on_progress,
     )
-    return {name: entities_of(found[model.name]) for name, model in models.items()}
+    return {name: found[model.name].entities for name, model in models.items()}
 
 
 def _f1(

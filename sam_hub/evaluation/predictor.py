@@ -8,16 +8,9 @@ from dataclasses import dataclass
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.prediction_runs import Answers, entities_of, get_prediction, put_prediction
+from sam_hub.catalog.predictions import Predictions, get_run, put_entities
 from sam_hub.config import Settings
-from sam_hub.evaluation.answer import (
-    AnswerRecipe,
-    BaseTyping,
-    BaseVersion,
-    Entities,
-    find_mentions,
-    integrated_entities,
-)
+from sam_hub.evaluation.answer import AnswerRecipe, BaseTyping, Entities, find_mentions, integrated_entities
 from sam_hub.evaluation.entity_typing import EntityTyper, TypingStrategy, sample_of
 from sam_hub.evaluation.union import UNION
 from sam_hub.inference.cached_predict import Model, ask
@@ -53,7 +46,7 @@ class Predictor:
 
     def ask(
         self, models: Sequence[Model], sentences: Sequence[Sentence], labels: Sequence[str] = ()
-    ) -> dict[str, tables.Prediction]:
+    ) -> dict[str, Predictions]:
         """The models' predictions by name, for some labels or all of the target's (see `ask`)."""
         return ask(
             self.catalog,
@@ -70,8 +63,8 @@ class Predictor:
         self,
         system: System,
         sentences: Sequence[Sentence],
-        answers: dict[str, tables.Prediction] | None = None,
-    ) -> tuple[Entities, list[tables.Prediction]]:
+        answers: dict[str, Predictions] | None = None,
+    ) -> tuple[Entities, list[Predictions]]:
         """A system's entities, and the predictions that they are made of.
 
         Where a base types, its answer is the first of the predictions, and is the whole answer.
@@ -82,40 +75,42 @@ class Predictor:
         answers = answers or self.ask(system.models, sentences)
         if system.typing is None or system.typed_by is None:
             rows = [answers[model.name] for model in system.models]
-            return integrated_entities([entities_of(row) for row in rows], system.rule), rows
+            return integrated_entities([row.entities for row in rows], system.rule), rows
         mentions, rows = self._mentions(system, sentences, answers)
         typer = self._typer(system.typed_by)
         trust = system.typing.trust
         question = typer.question(sentences, rows, system.rule, trust, self.target)
-        if (kept := get_prediction(self.catalog, question)) is None:
+        if (kept := get_run(self.catalog, question)) is None:
             sample, began = sample_of(self.target), time.monotonic()
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
             typed = typer.type(sentences, mentions, sample, sampled, trust, self.on_progress)
-            done = Answers(typed, 0, {}, time.monotonic() - began)
-            kept = put_prediction(self.catalog, question, done, self.target.id)
-        return entities_of(kept), [kept, *rows]
+            seconds = time.monotonic() - began
+            kept = put_entities(self.catalog, question, typed, seconds=seconds, target_id=self.target.id)
+        return kept.entities, [kept, *rows]
 
-    def recipe(self, system: System, base: BaseVersion, folders: Sequence[str]) -> AnswerRecipe:
-        """Return what decides a system's answer. Where a base types, the models are asked on a sample of the target.
+    def recipe(self, system: System, folders: Sequence[str]) -> AnswerRecipe:
+        """What decides a system's answer; where a base types, the models are asked on a sample of the target.
 
         Args:
-            base: of the merged models.
-            folders: where each model lies in the repository that the recipe is for.
+            folders: where each of its models lies in the repository that the recipe is for.
         """
         typing = None
-        if system.typing is not None and system.typed_by is not None:
+        if system.typing is not None and (base := system.typed_by) is not None:
             sample = sample_of(self.target)
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
-            prior = self._typer(system.typed_by).prior(sample, sampled, self.on_progress)
             typing = BaseTyping(
-                learned=list(system.typing.learned), trust=system.typing.trust, prior=prior.tolist()
+                base=base.repo,
+                commit=base.commit,
+                weights_sha256=base.weights_sha256,
+                learned=list(system.typing.learned),
+                trust=system.typing.trust,
+                prior=self._typer(base).prior(sample, sampled, self.on_progress).tolist(),
             )
         return AnswerRecipe(
             labels=list(self.target.labels),
             prompt_format=system.models[0].prompt_format,
             models=list(folders),
-            base=base,
-            rule=system.rule,  # type: ignore[arg-type]  # checked by the model
+            rule=system.rule,
             typing=typing,
         )
 
@@ -123,17 +118,17 @@ class Predictor:
         return EntityTyper(self.catalog, base, tuple(self.target.labels), self.settings)
 
     def _mentions(
-        self, system: System, sentences: Sequence[Sentence], answers: dict[str, tables.Prediction]
-    ) -> tuple[Entities, list[tables.Prediction]]:
+        self, system: System, sentences: Sequence[Sentence], answers: dict[str, Predictions]
+    ) -> tuple[Entities, list[Predictions]]:
         """The mentions that the base is to type (see `find_mentions`), and the predictions that they are made of."""
         assert system.typing is not None
-        rows: list[tables.Prediction] = []
+        rows: list[Predictions] = []
 
         def ask(labels: Sequence[str]) -> list[Entities]:
             whole = list(labels) == list(self.target.labels)
             asked = answers if whole else self.ask(system.models, sentences, labels)
             predictions = [asked[model.name] for model in system.models]
             rows[:0] = predictions  # the answer to what they learned comes first
-            return [entities_of(prediction) for prediction in predictions]
+            return [prediction.entities for prediction in predictions]
 
         return find_mentions(ask, self.target.labels, system.typing.learned, system.rule), rows

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import base_of
 from sam_hub.catalog.history import record_evaluation
-from sam_hub.catalog.prediction_runs import entities_of, predictions_by_id
+from sam_hub.catalog.predictions import runs_by_id
 from sam_hub.config import Settings
 from sam_hub.errors import InputError
 from sam_hub.evaluation.entity_typing import AUTO, typing_of
 from sam_hub.evaluation.predictor import Predictor, System, Watch
 from sam_hub.evaluation.union import UNION, integrate
-from sam_hub.inference.cached_predict import base_model, base_of, expert_model, merged_model
+from sam_hub.inference.cached_predict import base_model, expert_model, merged_model
 from sam_hub.merging.service import merges_for
 from sam_hub.ner.readers import read_corpus, to_jsonl
 from sam_hub.ner.scoring import Scores, iob2, score
@@ -45,23 +46,14 @@ def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
     Raises:
         InputError: there are no labels, or none of the target's; or one cuts a word or overlaps another.
     """
-    return check_gold(read_corpus(path), labels, str(path))
-
-
-def check_gold(gold: Sequence[Sentence], labels: Sequence[str], source: str) -> list[Sentence]:
-    """Return labelled sentences with the entities of these labels alone.
-
-    Raises:
-        InputError: as `read_gold`.
-    """
-    sentences = [restrict(sentence, labels) for sentence in gold]
+    sentences = [restrict(sentence, labels) for sentence in read_corpus(path)]
     if any(sentence.entities is None for sentence in sentences):
         raise InputError(
-            f"{source} has sentences without labels", "Give a .conll or .jsonl file with gold entities."
+            f"{path} has sentences without labels", "Give a .conll or .jsonl file with gold entities."
         )
     if not any(sentence.entities for sentence in sentences):
         raise InputError(
-            f"No entity in {source} has one of the labels {', '.join(labels)}",
+            f"No entity in {path} has one of the labels {', '.join(labels)}",
             "Check the target's labels against it.",
         )
     for sentence in sentences:  # now, rather than after minutes of predictions
@@ -75,11 +67,7 @@ def gold_hash(gold: Sequence[Sentence]) -> str:
 
 
 def sam_systems(
-    catalog: Catalog,
-    target: tables.Target,
-    rule: str = UNION,
-    types: str = AUTO,
-    merges: Mapping[str, tables.Merge] | None = None,
+    catalog: Catalog, target: tables.Target, rule: str = UNION, types: str = AUTO
 ) -> list[System]:
     """The systems of SaM for a target: its merged models as they are, and the answer made of them.
 
@@ -87,13 +75,12 @@ def sam_systems(
 
     Args:
         types: whose types the answer has, as `typing_of` takes it.
-        merges: by method; else those that serve the target's latest selections.
 
     Raises:
         CatalogError: its selections are not merged yet.
         InputError: the base is to type, and is not there.
     """
-    merges = merges or merges_for(catalog, target)
+    merges = merges_for(catalog, target)
     models = {method: merged_model(catalog, row, f"merged by {method}") for method, row in merges.items()}
     alone = [System(model.name, (model,)) for model in models.values()]
     typing = typing_of(catalog, target.labels, list(merges.values()), types)
@@ -195,5 +182,5 @@ def predicted_by(catalog: Catalog, evaluation: tables.Evaluation) -> Sequence[Se
     Raises:
         CatalogError: a prediction was removed since.
     """
-    kept = [entities_of(p) for p in predictions_by_id(catalog, evaluation.prediction_ids)]
+    kept = [run.entities for run in runs_by_id(catalog, evaluation.prediction_ids)]
     return integrate(kept[0], kept[1], evaluation.rule) if evaluation.rule else kept[0]

@@ -13,9 +13,17 @@ from typing import Self
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import experts_at, list_bases
-from sam_hub.catalog.prediction_runs import Answers, Question, get_prediction, put_prediction
-from sam_hub.catalog.sentence_predictions import CacheKey, find_answers, prompt_hash, put_answers
+from sam_hub.catalog.experts import base_of, experts_at, list_bases
+from sam_hub.catalog.predictions import (
+    CacheKey,
+    Predictions,
+    Question,
+    find_sentences,
+    get_run,
+    prompt_hash,
+    put_run,
+    put_sentences,
+)
 from sam_hub.config import Settings
 from sam_hub.errors import InputError
 from sam_hub.inference.models import choose_device, choose_dtype, load_model, with_adapter
@@ -62,24 +70,6 @@ def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
     return Model(expert.repo, "expert", expert.id, _on_disk(base.path, base.repo), folder, form, base.commit)
 
 
-def base_of(catalog: Catalog, expert: tables.Expert) -> tables.Base:
-    """The base of an expert: the one with the weights it was trained on, else the one of that name.
-
-    Raises:
-        InputError: the base is not in the catalog.
-    """
-    bases = list_bases(catalog)
-    same = [b for b in bases if b.weights_sha256 == expert.base_sha256]
-    if not expert.base_sha256:
-        same = [b for b in bases if b.repo == expert.base_repo]
-    if not same:
-        raise InputError(
-            f"The base of {expert.repo}, {expert.base_repo}, is not in the catalog",
-            f"Run `sam-hub pull {expert.repo}`.",
-        )
-    return same[-1]
-
-
 def base_model(base: tables.Base, prompt_format: str = DEFAULT_FORMAT) -> Model:
     """A base, untuned, as a model that can be asked."""
     return Model(base.repo, "base", base.id, _on_disk(base.path, base.repo), None, prompt_format)
@@ -96,12 +86,7 @@ def merged_model(catalog: Catalog, merge: tables.Merge, name: str) -> Model:
 
 def experts_of(catalog: Catalog, merge: tables.Merge) -> list[tables.Expert]:
     """The experts that were merged, as they were then, as far as they are still in the catalog."""
-    return experts_at(catalog, refs_of(merge))
-
-
-def refs_of(merge: tables.Merge) -> set[str]:
-    """The ``repo@commit`` of what was merged."""
-    return {f"{item['repo']}@{item['commit']}" for item in merge.inputs}
+    return experts_at(catalog, merge.refs)
 
 
 def base_of_merge(catalog: Catalog, merge: tables.Merge) -> tables.Base:
@@ -151,7 +136,7 @@ def ask(
     target_id: int | None = None,
     free: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
-) -> dict[str, tables.Prediction]:
+) -> dict[str, Predictions]:
     """Every model's prediction of these sentences, by model name.
 
     A sentence to which the catalog has the model's answer is not asked again, nor is one that stands twice, nor
@@ -167,7 +152,7 @@ def ask(
     distinct: dict[Question, _Batch] = {}
     for task in tasks.values():
         distinct.setdefault(task.question, task)
-    found = {question: get_prediction(catalog, question) for question in distinct}
+    found = {question: get_run(catalog, question) for question in distinct}
     missing = {q: [] if found[q] else _unanswered(catalog, task) for q, task in distinct.items()}
     total = sum(len(set(task.prompts)) for task in distinct.values())
     done = total - sum(map(len, missing.values()))
@@ -263,15 +248,14 @@ def number_type(settings: Settings) -> str:
 def _unanswered(catalog: Catalog, task: _Batch) -> list[int]:
     """The numbers of the sentences that the model is still to be asked; of those with one text, one."""
     places = {prompt: number for number, prompt in enumerate(task.prompts)}
-    kept = find_answers(catalog, task.asked, places)
+    kept = find_sentences(catalog, task.asked, places)
     return [number for prompt, number in places.items() if prompt not in kept]
 
 
-def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> tables.Prediction:
+def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> Predictions:
     """The answers as one prediction, now that all are there."""
-    kept = find_answers(catalog, task.asked, set(task.prompts))
-    answers = Answers.of([kept[prompt] for prompt in task.prompts])
-    return put_prediction(catalog, task.question, answers, target_id)
+    kept = find_sentences(catalog, task.asked, set(task.prompts))
+    return put_run(catalog, task.question, [kept[prompt] for prompt in task.prompts], target_id)
 
 
 class _Keeper:
@@ -279,12 +263,12 @@ class _Keeper:
 
     def __init__(self, catalog: Catalog, task: _Batch, numbers: Sequence[int]) -> None:
         self._catalog, self._task, self._numbers = catalog, task, numbers
-        self._waiting: list[tables.Answer] = []
+        self._waiting: list[tables.SentencePrediction] = []
         self._due = time.monotonic() + SECONDS_BETWEEN
 
     def __call__(self, place: int, answer: SentenceAnswer) -> None:
         """Take the answer to the sentence at this place among those asked."""
-        row = tables.Answer(
+        row = tables.SentencePrediction(
             **self._task.asked.columns,
             prompt_sha256=self._task.prompts[self._numbers[place]],
             entities=[[e.start, e.end, e.text, e.label] for e in answer.entities],
@@ -297,7 +281,7 @@ class _Keeper:
             self._write()
 
     def _write(self) -> None:
-        put_answers(self._catalog, self._waiting)
+        put_sentences(self._catalog, self._waiting)
         self._waiting, self._due = [], time.monotonic() + SECONDS_BETWEEN
 
     def __enter__(self) -> Self:
@@ -305,9 +289,3 @@ class _Keeper:
 
     def __exit__(self, *_: object) -> None:
         self._write()
-
-
-def sample_key(sentences: Sequence[Sentence], labels: Sequence[str]) -> str:
-    """What a probe is about: these sentences and this label set."""
-    text = "\n".join([corpus_hash(sentences), *labels])
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,12 +9,13 @@ from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.history import METHODS, latest_selection, list_merges, record_merge
+from sam_hub.catalog.experts import base_of
+from sam_hub.catalog.history import latest_selection, merges_of_selection, record_merge
 from sam_hub.catalog.registration import resolve_experts
+from sam_hub.catalog.tables import RankingMethod
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, InputError, UsageError
-from sam_hub.inference.cached_predict import base_of
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.plan import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
 from sam_hub.merging.process import sweep_merges
@@ -71,13 +72,13 @@ def merge(
     on_progress: Callable[[Progress], None] | None = None,
     timeout: float | None = None,
     *,
-    aside: bool = False,
+    selection_id: int | None = None,
 ) -> tables.Merge:
     """Run a plan and record the merged model; one that is there already is not made again.
 
     Args:
         plan: of `plan_for`; what killed merges left in the same home is deleted.
-        aside: it is made to compare with, and stands for no selection.
+        selection_id: the selection for which it is made; None for one to compare with, or of experts named by hand.
 
     Raises:
         UnusableModel, DiskFull, SamHubError: as `run_merge`.
@@ -85,18 +86,15 @@ def merge(
     sweep_merges(plan.output.parent)
     folder = run_merge(plan, on_progress, timeout)
     made = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    recipe = to_json(plan.recipe)
     row = tables.Merge(
         recipe_hash=recipe_hash(plan.recipe),
         method=plan.recipe.method,
-        recipe=recipe,
-        inputs=recipe["experts"],
+        recipe=to_json(plan.recipe),
         path=str(folder),
         weights_sha256=made["weights_sha256"],
         seconds=made["seconds"],
-        aside=aside,
     )
-    return record_merge(catalog, row)
+    return record_merge(catalog, row, selection_id)
 
 
 def merge_and_check(
@@ -105,13 +103,17 @@ def merge_and_check(
     settings: Settings,
     on_progress: Callable[[str, int, int], None],
     timeout: float | None = None,
+    *,
+    selection_id: int | None = None,
 ) -> tuple[tables.Merge, Verdict]:
     """Merge to use it: as `merge`, and look at what came of it.
 
     Args:
         on_progress: is told ("merge" or "check of the merge", done, of how many).
     """
-    row = merge(catalog, plan, lambda p: on_progress("merge", p.done, p.total), timeout)
+    row = merge(
+        catalog, plan, lambda p: on_progress("merge", p.done, p.total), timeout, selection_id=selection_id
+    )
     verdict = inspect(
         plan.recipe,
         Path(row.path),
@@ -140,7 +142,7 @@ def chosen_experts(
     if target is None:
         raise UsageError("Nothing says what to merge", "Name a target, or experts with --expert.")
     goal = get_target(catalog, target)
-    methods = METHODS if by == "both" else (by,)
+    methods = list(RankingMethod) if by == "both" else [RankingMethod(by)]
     found = {method: latest_selection(catalog, goal.id, method) for method in methods}
     if missing := [method for method, selection in found.items() if selection is None]:
         raise CatalogError(
@@ -148,6 +150,15 @@ def chosen_experts(
             f"Run `sam-hub select {goal.name}` first.",
         )
     return {f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in found.items()}
+
+
+def selection_of(catalog: Catalog, target: str | None, name: str) -> int | None:
+    """Return the id of the selection that `chosen_experts` names; None where experts were named by hand."""
+    method = name.removeprefix("by ")
+    if target is None or method not in RankingMethod:
+        return None
+    selection = latest_selection(catalog, get_target(catalog, target).id or 0, method)
+    return selection.id if selection else None
 
 
 def weights_by_score(
@@ -164,7 +175,7 @@ def weights_by_score(
     method = name.removeprefix("by ")
     found = latest_selection(catalog, get_target(catalog, target).id, method) if target else None
     scores = {row["expert"]: row["score"] for row in (found.ranking if found else [])}
-    if method not in METHODS or any(scores.get(expert.repo) is None for expert in experts):
+    if method not in RankingMethod or any(scores.get(expert.repo) is None for expert in experts):
         raise UsageError(
             "Experts that no ranking chose have no scores to weigh them by", "Give each a weight, or none."
         )
@@ -198,19 +209,15 @@ def answering(catalog: Catalog, target: tables.Target) -> list[str]:
     lines = []
     for method, merge in merges_for(catalog, target).items():
         lines.append(f"by {method}, {in_words(merge)}")
-        same = {f"{i['repo']}@{i['commit']}" for i in merge.inputs}
-        newer = next(
-            m
-            for m in list_merges(catalog)
-            if not m.aside and {f"{i['repo']}@{i['commit']}" for i in m.inputs} == same
-        )
+        selection = latest_selection(catalog, target.id or 0, method)
+        newer = merges_of_selection(catalog, selection.id or 0)[0] if selection else merge
         if newer.id != merge.id:
             lines.append(f"  ({in_words(newer)} was made later, and is not on disk any more)")
     return lines
 
 
 def merges_for(
-    catalog: Catalog, target: tables.Target, needed: Collection[str] = METHODS
+    catalog: Catalog, target: tables.Target, needed: Collection[str] = tuple(RankingMethod)
 ) -> dict[str, tables.Merge]:
     """The newest merge of each of a target's latest selections, by "similarity" and "sampling".
 
@@ -220,16 +227,15 @@ def merges_for(
     Raises:
         CatalogError: there is no selection, or one that is needed was not merged yet.
     """
-    made = [merge for merge in list_merges(catalog) if not merge.aside]
     found = {}
-    for method in METHODS:
+    for method in RankingMethod:
         selection = latest_selection(catalog, target.id, method)
         if selection is None:
             continue
-        fits = [m for m in made if {f"{i['repo']}@{i['commit']}" for i in m.inputs} == set(selection.chosen)]
-        there = [m for m in fits if Path(m.path).is_dir()]
-        if there:
-            found[method] = there[0]
+        merges = merges_of_selection(catalog, selection.id or 0)
+        on_disk = [merge for merge in merges if Path(merge.path).is_dir()]
+        if on_disk:
+            found[method.value] = on_disk[0]
         elif method in needed:
             raise CatalogError(
                 f"The experts that {method} chose for {target.name} are not merged yet",

@@ -15,8 +15,6 @@ from sam_hub.errors import CatalogError, InputError
 from sam_hub.selection.ranking import side_by_side, uncovered
 from sam_hub.selection.report import METHODS, shown
 
-BY_HAND = "by_hand"
-
 
 def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
     """Both rankings of a target, with who was chosen: plain values.
@@ -44,19 +42,15 @@ def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
 def _plain(selection: tables.Selection | None) -> dict[str, Any] | None:
     if selection is None:
         return None
-    parameters = {name: v for name, v in selection.parameters.items() if name != BY_HAND}
-    told = shown(selection.ranking, parameters, chosen_repos(selection), selection.k, is_by_hand(selection))
+    told = shown(
+        selection.ranking, selection.parameters, chosen_repos(selection), selection.k, selection.by_hand
+    )
     return {**told, "created_at": selection.created_at.isoformat()}
 
 
 def chosen_repos(selection: tables.Selection) -> set[str]:
     """The repositories of the chosen experts, which may stand at other commits by now."""
     return {ref.rpartition("@")[0] for ref in selection.chosen}
-
-
-def is_by_hand(selection: tables.Selection) -> bool:
-    """Whether a person chose, and not the ranking."""
-    return bool(selection.parameters.get(BY_HAND))
 
 
 def choose_by_hand(
@@ -99,7 +93,8 @@ def choose_by_hand(
                 target_id=target.id,
                 method=method,
                 k=len(chosen),
-                parameters={**latest.parameters, BY_HAND: True},
+                by_hand=True,
+                parameters=latest.parameters,
                 ranking=latest.ranking,
                 chosen=[expert.ref for expert in chosen],
             )

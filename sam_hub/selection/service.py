@@ -11,9 +11,8 @@ from sam_hub.catalog import tables
 from sam_hub.catalog.descriptor_sources import Origin
 from sam_hub.catalog.descriptors import descriptors_of
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import list_bases, list_experts
-from sam_hub.catalog.history import record_probe
-from sam_hub.catalog.prediction_runs import entities_of
+from sam_hub.catalog.experts import base_of, list_bases, list_experts
+from sam_hub.catalog.predictions import Predictions
 from sam_hub.config import Settings
 from sam_hub.errors import InputError, SamHubError
 from sam_hub.inference.cached_predict import (
@@ -21,9 +20,7 @@ from sam_hub.inference.cached_predict import (
     Model,
     ask,
     base_model,
-    base_of,
     expert_model,
-    sample_key,
 )
 from sam_hub.inference.embedding import Descriptor
 from sam_hub.ner.readers import read_corpus
@@ -92,20 +89,14 @@ def _nearness_if_any(
 
 
 def _bases(catalog: Catalog, experts: Sequence[tables.Expert]) -> dict[str, str]:
-    """What each expert was tuned from: ``repo@`` and the first digits of its weights' hash.
-
-    The hash decides; where an expert records none, the base of that name in the catalog is taken for its own.
-    """
-    bases = list_bases(catalog)
-    names = {base.weights_sha256: base.repo for base in bases}
-    of_name = {base.repo: base.weights_sha256 for base in bases}
-    found = {}
+    """Return what each expert was tuned from: ``repo@`` and the first digits of its weights' hash."""
+    bases = {base.id: base for base in list_bases(catalog)}
+    names = {}
     for expert in experts:
-        sha = expert.base_sha256 or of_name.get(expert.base_repo)
-        found[expert.repo] = (
-            f"{names.setdefault(sha, expert.base_repo)}@{sha[:12]}" if sha else expert.base_repo
-        )
-    return found
+        base = bases.get(expert.base_id)
+        repo, sha = (base.repo, base.weights_sha256) if base else (expert.base_repo, expert.base_sha256)
+        names[expert.repo] = f"{repo}@{sha[:12]}" if sha else repo
+    return names
 
 
 def _domains(experts: Sequence[tables.Expert]) -> dict[str, str]:
@@ -152,14 +143,13 @@ def sampling_ranking(
     ranking = rank_by_sampling(votes).explained(bases, _domains(experts), near)
     fit = ranking.fit()
     base = untuned.get(bases[fit[0]]) if fit else None
-    untuned_answer = entities_of(answers[base.name]) if base else None
+    untuned_answer = answers[base.name].entities if base else None
     found: dict[str, Any] = {
         "free": free,
         "fit": compare_to_base(votes, ranking, _plain_name(base), untuned_answer),
     }
     if by_evidence and fit:
         found["evidence"] = choose_by_evidence(votes, fit).as_dict()
-    _record_probes(catalog, target, experts, ranking, sample_key(sample, target.labels), voting)
     return replace(ranking, parameters={**ranking.parameters, **found})
 
 
@@ -167,13 +157,13 @@ def _hold(
     target: tables.Target,
     experts: Sequence[tables.Expert],
     sample: Sequence[Sentence],
-    answers: Mapping[str, tables.Prediction],
+    answers: Mapping[str, Predictions],
     voting: Voting,
     near: Mapping[str, DomainSimilarity],
 ) -> Votes:
     return collect_votes(
         sample,
-        {e.repo: entities_of(answers[e.repo]) for e in experts},
+        {e.repo: answers[e.repo].entities for e in experts},
         target.labels,
         {e.repo: e.labels for e in experts},
         voting,
@@ -232,29 +222,3 @@ def _untuned(
 
 def _plain_name(base: Model | None) -> str:
     return base.name.removesuffix(UNTUNED) if base else ""
-
-
-def _record_probes(
-    catalog: Catalog,
-    target: tables.Target,
-    experts: Sequence[tables.Expert],
-    ranking: Ranking,
-    key: str,
-    voting: Voting,
-) -> None:
-    ids = {expert.repo: expert.id for expert in experts}
-    for row in ranking.rows:
-        probe = tables.Probe(
-            expert_id=ids[row.expert],
-            target_id=target.id,
-            sample_key=key,
-            votes=voting.name,
-            threshold=voting.threshold,
-            precision=row.precision,
-            recall=row.recall,
-            f1=row.score,
-            low=row.low,
-            high=row.high,
-            pseudo_entities=ranking.parameters["pseudo_entities"][row.expert],
-        )
-        record_probe(catalog, probe)

@@ -184,14 +184,14 @@ def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str,
         return {}
     import shutil
 
+    from sam_hub.catalog.tables import RankingMethod
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.leave_one_out import plans_without_each
-    from sam_hub.merging.service import METHODS
 
     target, merges = get_target(context.catalog, options.target), context.settings.merges
     plans = {
         f"by {by}": plans_without_each(context.catalog, target, by, merges, **options.recipe)
-        for by in (METHODS if options.by == By.both else (str(options.by),))
+        for by in (RankingMethod if options.by == By.both else (str(options.by),))
     }
     needed = MergePlans({}, plans).contribution_bytes
     free = shutil.disk_usage(context.catalog.path.parent).free
@@ -364,7 +364,7 @@ def _run_merge(
     context: AppContext, options: MergeOptions, name: str, plan: MergePlan, reporter: Reporter
 ) -> MergeOutcome:
     from sam_hub.merging.lora_extraction import as_adapter
-    from sam_hub.merging.service import merge_and_check
+    from sam_hub.merging.service import merge_and_check, selection_of
 
     reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
     before = preview(name, plan)
@@ -374,6 +374,7 @@ def _run_merge(
         context.settings,
         lambda what, done, total: reporter.progress(f"{what} {name}", done, total),
         options.timeout,
+        selection_id=selection_of(context.catalog, options.target, name),
     )
     reporter.log(f"Merged: {row.path}")
     for problem in check.problems:

@@ -212,24 +212,26 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
         CatalogError: there is no such target.
     """
     from sam_hub.catalog.experts import list_experts
-    from sam_hub.catalog.history import METHODS, latest_selection
+    from sam_hub.catalog.history import latest_selection
+    from sam_hub.catalog.tables import RankingMethod
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.ranking import uncovered
-    from sam_hub.selection.rankings import BY_HAND, chosen_repos, is_by_hand
+    from sam_hub.selection.rankings import chosen_repos
 
     row = get_target(context.catalog, target)
     choices = {}
-    for method in METHODS:
+    for method in RankingMethod:
         if (latest := latest_selection(context.catalog, row.id or 0, method)) is None:
             continue
-        parameters = {name: value for name, value in latest.parameters.items() if name != BY_HAND}
-        ranking = Ranking.from_dict({"method": method, "rows": latest.ranking, "parameters": parameters})
+        ranking = Ranking.from_dict(
+            {"method": method, "rows": latest.ranking, "parameters": latest.parameters}
+        )
         chosen = chosen_repos(latest)
         choices[method] = RankingChoice(
             ranking,
             tuple(item.expert for item in ranking.rows if item.expert in chosen),
             latest.k,
-            is_by_hand(latest),
+            latest.by_hand,
             latest.created_at.isoformat(),
         )
     gaps = uncovered(row.labels, {expert.repo: expert.labels for expert in list_experts(context.catalog)})

@@ -18,7 +18,7 @@ from sam_hub.catalog.schema import head_version
 from sam_hub.errors import CatalogError, InputError
 
 from .conftest import BASE_SHA256
-from .test_work import MINILM
+from .test_history import MINILM
 
 
 def ship(folder, name: str, vector: list[float]) -> None:
@@ -110,9 +110,9 @@ def test_a_changed_a_new_and_a_withdrawn_expert_are_told(shipped, example, tmp_p
 
 def test_an_example_of_an_older_schema_is_told(shipped, example):
     with closing(sqlite3.connect(example)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
     differences = describe_difference(example, shipped)
-    assert differences == [f"schema: the example has 0001, this program {head_version()}"]
+    assert differences == [f"schema: the example has 0000, this program {head_version()}"]
 
 
 def test_a_missing_example_is_an_error_and_is_not_made(shipped, tmp_path):

@@ -26,7 +26,7 @@ from sam_hub.catalog.tables import Expert
 from sam_hub.errors import CatalogError, UsageError
 
 from .conftest import commit_of, expert_of
-from .test_work import descriptor_of
+from .test_history import descriptor_of
 
 
 def path_of(url: str) -> Path:
@@ -163,6 +163,28 @@ def test_a_database_of_another_program_is_refused_and_untouched(url):
     with pytest.raises(CatalogError, match="another program"):
         open_catalog(url)
     assert path_of(url).read_bytes() == before
+
+
+@pytest.mark.parametrize("version", ["0001", "0005"])
+def test_a_catalog_of_a_development_version_is_told_what_to_do_and_untouched(url, version):
+    path_of(url).parent.mkdir()
+    with closing(sqlite3.connect(path_of(url))) as connection:
+        connection.execute("CREATE TABLE expert (id INTEGER PRIMARY KEY, repo TEXT)")
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (version,))
+        connection.commit()
+    before = path_of(url).read_bytes()
+    for _ in range(2):
+        with pytest.raises(CatalogError, match="development version") as caught:
+            open_catalog(url)
+    assert f"mv '{path_of(url)}'" in caught.value.action
+    assert "models on disk stay" in caught.value.action
+    assert path_of(url).read_bytes() == before
+    assert [file.name for file in path_of(url).parent.iterdir()] in (
+        ["catalog.db"],
+        ["catalog.db", "catalog.db.lock"],
+        ["catalog.db.lock", "catalog.db"],
+    )
 
 
 @pytest.mark.parametrize("bad", ["no url", "postgresql://host/db", "sqlite://"])

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from sqlmodel import func, select
 
 from sam_hub.catalog.descriptors import get_descriptor, put_descriptor
 from sam_hub.catalog.experts import count_experts
 from sam_hub.catalog.history import (
     latest_selection,
     list_evaluations,
-    list_probes,
     record_evaluation,
-    record_probe,
     record_selections,
 )
-from sam_hub.catalog.prediction_runs import get_prediction, put_prediction
+from sam_hub.catalog.predictions import get_run, put_entities, put_sentences
 from sam_hub.catalog.removal import execute_removal, execute_target_removal, plan_removal, plan_target_removal
-from sam_hub.catalog.sentence_predictions import put_answers
-from sam_hub.catalog.tables import Evaluation, Probe, Selection, Target
+from sam_hub.catalog.tables import Evaluation, SamplingScore, Selection, Target
 from sam_hub.catalog.targets import list_targets, put_target
 from sam_hub.errors import CatalogError
 
-from .test_answers import answer_of, asked_of
-from .test_work import ANSWER, MINILM, descriptor_of, question_of
+from .test_history import ENTITIES, MINILM, descriptor_of, question_of
+from .test_predictions import answer_of, asked_of
 
 
 @pytest.fixture
@@ -44,29 +42,31 @@ def news(catalog, add, pulled, target):
     """An expert on disk, described, asked and probed."""
     expert = add("o/news", path=str(pulled))
     put_descriptor(catalog, descriptor_of([1, 0], expert_id=expert.id))
-    put_answers(catalog, [answer_of(asked_of(expert.id), prompt) for prompt in ("Ann", "Bob")])
-    put_prediction(catalog, question_of("expert", expert.id), ANSWER, target.id)
-    scores = dict.fromkeys(("precision", "recall", "f1", "low", "high"), 0.5)
-    key = {"sample_key": "s", "votes": "plain", "threshold": 0.5}
-    record_probe(catalog, Probe(expert_id=expert.id, target_id=target.id, **key, **scores, pseudo_entities=4))
+    put_sentences(catalog, [answer_of(asked_of(expert.id), prompt) for prompt in ("Ann", "Bob")])
+    put_entities(catalog, question_of("expert", expert.id), ENTITIES, target_id=target.id)
     record_selections(
         catalog,
         Selection(
             target_id=target.id,
-            method="similarity",
+            method="sampling",
             k=1,
-            ranking=[{"expert": expert.ref, "score": 1.0}],
+            ranking=[{"expert": expert.repo, "score": 0.5, "low": 0.4, "high": 0.6}],
             chosen=[expert.ref],
         ),
     )
     return expert
 
 
+def sampling_scores(catalog) -> int:
+    with catalog.session() as session:
+        return session.exec(select(func.count()).select_from(SamplingScore)).one()
+
+
 def test_a_plan_says_what_will_go_and_touches_nothing(catalog, news, models, pulled):
     plan = plan_removal(catalog, "news", models)
     assert (plan.ref, plan.bytes, len(plan.files), plan.kept) == (news.ref, 1024, 2, None)
-    assert (plan.descriptors, plan.answers, plan.probes) == (1, 2, 1)
-    assert plan.counts == "1 descriptor, 2 answers, 1 probe"
+    assert (plan.descriptors, plan.predictions) == (1, 4)
+    assert plan.counts == "1 descriptor, 4 predictions"
     assert pulled.is_dir()
     assert count_experts(catalog) == 1
 
@@ -76,9 +76,9 @@ def test_removing_takes_what_was_computed_along_and_keeps_the_history(catalog, n
     assert count_experts(catalog) == 0
     assert list(pulled.parent.iterdir()) == []
     assert get_descriptor(catalog, *MINILM, expert_id=news.id) is None
-    assert get_prediction(catalog, question_of("expert", news.id)) is None
-    assert list_probes(catalog, target.id, "s", "plain", 0.5) == []
-    assert latest_selection(catalog, target.id, "similarity").chosen == [news.ref]
+    assert get_run(catalog, question_of("expert", news.id)) is None
+    assert sampling_scores(catalog) == 0
+    assert latest_selection(catalog, target.id, "sampling").chosen == [news.ref]
 
 
 def test_the_id_of_a_removed_expert_never_names_another(catalog, news, add, models):
@@ -137,7 +137,7 @@ def scored(catalog, news, target):
     """The target's corpus is there under a second name; both are scored by one prediction, which court asked for."""
     twin = {"labels": target.labels, "corpus_path": target.corpus_path, "corpus_sha256": target.corpus_sha256}
     other = put_target(catalog, Target(name="tribunal", sentence_count=3, **twin))
-    prediction = get_prediction(catalog, question_of("expert", news.id))
+    prediction = get_run(catalog, question_of("expert", news.id))
     scores = dict.fromkeys(("precision", "recall", "f1", "seconds"), 0.5)
     for owner in (target, other):
         record_evaluation(
@@ -159,13 +159,13 @@ def test_removing_a_target_takes_its_rankings_and_scores_and_no_answer_that_anot
     catalog, news, target, scored
 ):
     plan = plan_target_removal(catalog, "court")
-    assert plan.counts == "0 descriptors, 1 probe, 1 selection, 1 evaluation"
+    assert plan.counts == "0 descriptors, 1 selection, 1 evaluation"
     assert [t.name for t in list_targets(catalog)] == ["court", "tribunal"]
     execute_target_removal(catalog, plan)
     assert [t.name for t in list_targets(catalog)] == ["tribunal"]
-    assert list_probes(catalog, target.id, "s", "plain", 0.5) == []
+    assert sampling_scores(catalog) == 0
     (left,) = list_evaluations(catalog, scored.id, "1" * 64)
-    prediction = get_prediction(catalog, question_of("expert", news.id))
+    prediction = get_run(catalog, question_of("expert", news.id))
     assert left.prediction_ids == [prediction.id]
     with pytest.raises(CatalogError, match="no longer in the catalog"):
         execute_target_removal(catalog, plan)
@@ -173,4 +173,4 @@ def test_removing_a_target_takes_its_rankings_and_scores_and_no_answer_that_anot
 
 def test_answers_that_no_other_target_needs_go_with_the_target(catalog, news, target):
     execute_target_removal(catalog, plan_target_removal(catalog, "court"))
-    assert get_prediction(catalog, question_of("expert", news.id)) is None
+    assert get_run(catalog, question_of("expert", news.id)) is None

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from sqlalchemy import text
 from sqlmodel import delete, select
 
-from sam_hub.catalog.descriptors import pack, put_descriptor
-from sam_hub.catalog.engine import open_catalog
+from sam_hub.catalog.descriptors import put_descriptor
 from sam_hub.catalog.removal import execute_removal, plan_removal
-from sam_hub.catalog.schema import MIGRATIONS
 from sam_hub.catalog.tables import Expert, Similarity, Target
 from sam_hub.catalog.targets import put_target
 
-from .test_work import MINILM, descriptor_of
+from .test_history import descriptor_of
 
 OTHER_EMBEDDER = ("bge-small", "v1.5")
 
@@ -101,47 +96,3 @@ def test_a_target_of_other_labels_keeps_them_for_its_text_is_the_same(described)
     same = {"corpus_path": "/corpora/court.txt", "sentence_count": 3, "corpus_sha256": "c" * 64}
     put_target(described, Target(name="court", labels=["judge"], **same), replace=True)
     assert len(cosines(described)) == 4
-
-
-# A catalog as the first schema had it, in plain SQL: the tables of this program are later ones.
-EXPERT = (
-    "INSERT INTO expert (id, repo, 'commit', kind, base_repo, target_modules, labels, size_bytes, details, "
-    "current, added_at) VALUES (:id, :repo, :commit, 'adapter', 'o/base', '[]', '[]', 0, '{}', 1, '2026-01-01')"
-)
-TARGET = (
-    "INSERT INTO target (id, name, labels, corpus_path, sentence_count, corpus_sha256, created_at) "
-    "VALUES (7, 'court', '[]', '/corpora/court.txt', 3, 'c', '2026-01-01')"
-)
-DESCRIPTOR = (
-    "INSERT INTO descriptor (expert_id, target_id, embedder, revision, count, sentences_sha256, origin, vector, "
-    "created_at) VALUES (:expert_id, :target_id, :embedder, :revision, 3, 'd', 'repo', :vector, '2026-01-01')"
-)
-
-
-@pytest.fixture
-def first_schema(url, tmp_path):
-    """The path of a catalog at 0001: a target, two experts described as it is, one by another embedder."""
-    migrations = tmp_path / "first"
-    shutil.copytree(MIGRATIONS, migrations)
-    for later in sorted((migrations / "versions").glob("[0-9]*.py"))[1:]:
-        later.unlink()
-    with open_catalog(url, migrations) as catalog, catalog.engine.begin() as connection:
-        connection.execute(text(TARGET))
-        descriptors = [(None, 7, MINILM, [1, 0])]
-        for number, embedder, vector in (
-            (1, MINILM, [1, 1]),
-            (2, MINILM, [0, 1]),
-            (3, OTHER_EMBEDDER, [1, 0]),
-        ):
-            connection.execute(text(EXPERT), {"id": number, "repo": f"o/e{number}", "commit": "a" * 40})
-            descriptors.append((number, None, embedder, vector))
-        for expert_id, target_id, (name, revision), vector in descriptors:
-            values = {"embedder": name, "revision": revision, "vector": pack(vector)}
-            connection.execute(text(DESCRIPTOR), {"expert_id": expert_id, "target_id": target_id, **values})
-    return catalog.path
-
-
-def test_a_catalog_of_the_first_schema_gets_the_cosines_of_what_it_describes(url, first_schema):
-    with open_catalog(url) as catalog:
-        assert cosines(catalog) == pytest.approx({("court", "o/e1"): 2**-0.5, ("court", "o/e2"): 0})
-    assert first_schema.with_name("catalog.db.backup-0001").is_file()

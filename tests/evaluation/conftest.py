@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.selection.conftest import models, place
+from tests.selection.conftest import context, models
 
-__all__ = ["models", "place"]
+__all__ = ["context", "models"]

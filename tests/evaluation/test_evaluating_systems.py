@@ -8,8 +8,9 @@ import pytest
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.experts import list_bases
-from sam_hub.catalog.history import list_evaluations, record_merge, record_selections
-from sam_hub.catalog.prediction_runs import entities_of, predictions_by_id
+from sam_hub.catalog.history import latest_selection, list_evaluations, record_merge, record_selections
+from sam_hub.catalog.predictions import Predictions, runs_by_id
+from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.evaluation.publication import publication_of
 from sam_hub.evaluation.systems import (
@@ -63,35 +64,38 @@ def test_wrong_gold_is_told_before_anything_is_computed(tmp_path, line, message)
         read_gold(file, LABELS)
 
 
-def test_scores_are_recorded_and_agree_with_the_kept_predictions(place, gold):
-    one, two = (expert_model(place.catalog, e) for e in place.experts[:2])
-    systems = [*single_systems(place.catalog, place.experts[:2]), System("both", (one, two), "intersection")]
-    results = evaluate(place.catalog, place.target, gold, systems, settings=place.settings)
+def test_scores_are_recorded_and_agree_with_the_kept_predictions(context, gold):
+    one, two = (expert_model(context.catalog, e) for e in context.experts[:2])
+    systems = [
+        *single_systems(context.catalog, context.experts[:2]),
+        System("both", (one, two), "intersection"),
+    ]
+    results = evaluate(context.catalog, context.target, gold, systems, settings=context.settings)
     assert [r.name for r in results] == ["owner/base (untuned)", "owner/one", "owner/two", "both"]
-    kept = {e.name: e for e in list_evaluations(place.catalog, place.target.id)}
+    kept = {e.name: e for e in list_evaluations(context.catalog, context.target.id)}
     for result in results:
         row = kept[result.name]
-        assert recompute(place.catalog, row, gold) == result.scores
+        assert recompute(context.catalog, row, gold) == result.scores
         assert (row.precision, row.recall, row.f1) == (
             result.scores.precision,
             result.scores.recall,
             result.scores.f1,
         )
-    answers = [entities_of(kept_by(place, kept[name])) for name in ("owner/one", "owner/two")]
+    answers = [kept_by(context, kept[name]).entities for name in ("owner/one", "owner/two")]
     assert results[-1].scores == score(gold, integrate(*answers, "intersection"))
     with pytest.raises(InputError, match="other sentences"):
-        recompute(place.catalog, kept["both"], gold[:1])
+        recompute(context.catalog, kept["both"], gold[:1])
 
 
-def kept_by(place, row) -> tables.Prediction:
-    return predictions_by_id(place.catalog, row.prediction_ids)[0]
+def kept_by(context, row) -> Predictions:
+    return runs_by_id(context.catalog, row.prediction_ids)[0]
 
 
-def select(place, method: str, experts) -> None:
+def select(context, method: str, experts) -> None:
     record_selections(
-        place.catalog,
+        context.catalog,
         tables.Selection(
-            target_id=place.target.id,
+            target_id=context.target.id,
             method=method,
             k=len(experts),
             ranking=[],
@@ -100,51 +104,53 @@ def select(place, method: str, experts) -> None:
     )
 
 
-def merged(place, folder, experts, model: int = 0) -> None:
+def merged(context, folder, experts, model: int = 0) -> None:
     """A merge of these experts in the catalog; any model will do for what is told here."""
     seed = sum(int(e.commit) for e in experts)
-    (base,) = list_bases(place.catalog)
+    (base,) = list_bases(context.catalog)
     inputs = [{"repo": e.repo, "commit": e.commit} for e in experts]
     row = tables.Merge(
         recipe_hash=f"{seed:064d}",
         method="ties",
-        recipe={"base": {"repo": base.repo, "commit": base.commit}},
-        inputs=inputs,
+        recipe={"base": {"repo": base.repo, "commit": base.commit}, "experts": inputs},
         path=str(tiny_models.tiny_base(folder / f"{seed}-{model}", seed=seed + model)),
         weights_sha256=f"{seed + model:064d}",
         seconds=1.0,
     )
-    record_merge(place.catalog, row)
+    for target in list_targets(context.catalog):
+        for method in tables.RankingMethod:
+            selection = latest_selection(context.catalog, target.id, method)
+            row = record_merge(context.catalog, row, selection.id if selection else None)
 
 
-def test_sam_is_the_union_of_both_merged_models(place, gold, tmp_path):
-    one, two, three = place.experts
+def test_sam_is_the_union_of_both_merged_models(context, gold, tmp_path):
+    one, two, three = context.experts
     for method, experts in (("similarity", [one, two]), ("sampling", [two, three])):
-        select(place, method, experts)
-        merged(place, tmp_path, experts)
-    systems = sam_systems(place.catalog, place.target)
+        select(context, method, experts)
+        merged(context, tmp_path, experts)
+    systems = sam_systems(context.catalog, context.target)
     assert [s.name for s in systems] == ["merged by similarity", "merged by sampling", "SaM (union)"]
-    evaluate(place.catalog, place.target, gold, systems, settings=place.settings)
-    last = list_evaluations(place.catalog, place.target.id)[0]
-    first, second = predictions_by_id(place.catalog, last.prediction_ids)
+    evaluate(context.catalog, context.target, gold, systems, settings=context.settings)
+    last = list_evaluations(context.catalog, context.target.id)[0]
+    first, second = runs_by_id(context.catalog, last.prediction_ids)
     plain = [Sentence(s.text) for s in gold]
-    said = predict_with(place.catalog, place.target, plain, settings=place.settings)
-    assert said == integrate(entities_of(first), entities_of(second))
+    said = predict_with(context.catalog, context.target, plain, settings=context.settings)
+    assert said == integrate(first.entities, second.entities)
 
 
-def test_where_both_rankings_agree_one_model_serves_both(place, gold, tmp_path):
-    experts = place.experts[:2]
-    select(place, "similarity", experts)
-    select(place, "sampling", experts[::-1])
-    merged(place, tmp_path, experts)
-    systems = sam_systems(place.catalog, place.target)
+def test_where_both_rankings_agree_one_model_serves_both(context, gold, tmp_path):
+    experts = context.experts[:2]
+    select(context, "similarity", experts)
+    select(context, "sampling", experts[::-1])
+    merged(context, tmp_path, experts)
+    systems = sam_systems(context.catalog, context.target)
     worked = []
     results = evaluate(
-        place.catalog,
-        place.target,
+        context.catalog,
+        context.target,
         gold,
         systems,
-        settings=place.settings,
+        settings=context.settings,
         on_progress=lambda name, done, total: worked.append((name, done)),
     )
     assert worked == [("merged by similarity", 1), ("merged by similarity", 2)]
@@ -152,20 +158,20 @@ def test_where_both_rankings_agree_one_model_serves_both(place, gold, tmp_path):
     assert results[-1].seconds == results[0].seconds
 
 
-def test_one_merge_is_published_though_the_other_ranking_has_chosen_anew(place, tmp_path):
-    select(place, "similarity", place.experts)
-    select(place, "sampling", place.experts[:2])
-    merged(place, tmp_path, place.experts[:2])
-    row, about = publication_of(place.catalog, place.target, "sampling")
-    assert {i["repo"] for i in row.inputs} == {e.repo for e in place.experts[:2]}
+def test_one_merge_is_published_though_the_other_ranking_has_chosen_anew(context, tmp_path):
+    select(context, "similarity", context.experts)
+    select(context, "sampling", context.experts[:2])
+    merged(context, tmp_path, context.experts[:2])
+    row, about = publication_of(context.catalog, context.target, "sampling")
+    assert {i["repo"] for i in row.inputs} == {e.repo for e in context.experts[:2]}
     assert about.selection.method == "sampling"
     with pytest.raises(CatalogError, match="similarity chose for town are not merged"):
-        publication_of(place.catalog, place.target, "similarity")
+        publication_of(context.catalog, context.target, "similarity")
 
 
-def test_selections_that_are_not_merged_yet_say_what_to_do(place):
+def test_selections_that_are_not_merged_yet_say_what_to_do(context):
     with pytest.raises(CatalogError, match="sam-hub select town"):
-        sam_systems(place.catalog, place.target)
-    select(place, "sampling", place.experts)
+        sam_systems(context.catalog, context.target)
+    select(context, "sampling", context.experts)
     with pytest.raises(CatalogError, match="sam-hub merge town"):
-        sam_systems(place.catalog, place.target)
+        sam_systems(context.catalog, context.target)

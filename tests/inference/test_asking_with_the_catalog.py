@@ -11,11 +11,10 @@ import pytest
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import open_catalog
-from sam_hub.catalog.experts import add_base, add_expert, get_expert
-from sam_hub.catalog.prediction_runs import entities_of
+from sam_hub.catalog.experts import add_base, add_expert, base_of, get_expert
 from sam_hub.config import Settings
 from sam_hub.errors import InputError
-from sam_hub.inference.cached_predict import Model, ask, base_model, base_of, expert_model, sample_key
+from sam_hub.inference.cached_predict import Model, ask, base_model, expert_model
 from sam_hub.inference.prediction import predict
 from sam_hub.ner import Sentence
 from tests import tiny_models
@@ -100,11 +99,11 @@ def test_an_answer_is_the_models_own_and_is_kept(catalog, base, add, asked, sett
     expert = expert_model(catalog, add("one", 1))
     found, _ = asked(base_model(base), expert)
     loaded = load_model(base_model(base).folder, device="cpu", dtype="float32")
-    assert entities_of(found["owner/base"]) == predict(loaded, SENTENCES, LABELS).entities
+    assert found["owner/base"].entities == predict(loaded, SENTENCES, LABELS).entities
     with with_adapter(loaded, expert.adapter) as ready:
-        assert entities_of(found["owner/one"]) == predict(ready, SENTENCES, LABELS).entities
-    assert found["owner/one"].expert_id == expert.id
-    assert found["owner/base"].base_id == base.id
+        assert found["owner/one"].entities == predict(ready, SENTENCES, LABELS).entities
+    assert (found["owner/one"].kind, found["owner/one"].model_id) == ("expert", expert.id)
+    assert (found["owner/base"].kind, found["owner/base"].model_id) == ("base", base.id)
 
 
 def test_progress_counts_over_all_models_and_what_is_kept(catalog, base, add, settings, asked):
@@ -186,7 +185,7 @@ def test_a_text_that_stands_twice_is_asked_once_and_answered_twice(catalog, base
     with counting(folder, {}) as passes:
         found = ask(catalog, [base_model(base)], repeated, LABELS, settings=settings)
     assert passes.questions == {"base": 2}
-    first, _, again = entities_of(found["owner/base"])
+    first, _, again = found["owner/base"].entities
     assert first == again
 
 
@@ -270,7 +269,7 @@ def test_the_format_and_the_counts_of_free_answers_are_kept_whole(catalog, base,
     kept = ask(catalog, [model], SENTENCES, LABELS, settings=settings, free=True)[model.name]
     loaded = load_model(folder, device="cpu", dtype="float32")
     whole = predict(loaded, SENTENCES, LABELS, free=True)
-    assert entities_of(kept) == whole.entities
+    assert kept.entities == whole.entities
     assert kept.parse_failures == whole.parse_failures
     assert kept.misaligned == {name: getattr(whole, name) for name in kept.misaligned}
     assert set(kept.misaligned) == {"out_of_order", "repeated", "invented", "unknown_label"}
@@ -298,11 +297,6 @@ def test_an_expert_that_is_not_on_disk_says_how_to_get_it(catalog, add):
     shutil.rmtree(expert.path)
     with pytest.raises(InputError, match="sam-hub pull owner/one"):
         expert_model(catalog, expert)
-
-
-def test_a_sample_is_known_by_its_sentences_and_the_labels_in_order():
-    assert sample_key(SENTENCES, LABELS) == sample_key(list(SENTENCES), list(LABELS))
-    assert sample_key(SENTENCES, LABELS) != sample_key(SENTENCES, LABELS[::-1])
 
 
 def test_a_model_has_left_memory_when_the_next_is_loaded(

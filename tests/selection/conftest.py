@@ -69,7 +69,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(models: Path, tmp_path: Path):
+def context(models: Path, tmp_path: Path):
     settings = Settings(home=tmp_path, device="cpu", dtype="float32")
     about = json.loads((models / "one" / "sam_hub.json").read_text())
     with open_catalog(settings.catalog_url) as catalog:

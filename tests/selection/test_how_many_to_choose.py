@@ -49,7 +49,7 @@ def test_experts_that_complete_each_other_are_chosen_together_and_a_wrong_one_is
     assert found.stopped == "no further expert helps on the first half"
 
 
-@pytest.score_against.parametrize("elsewhere", ["silent", "wrong"])
+@pytest.mark.parametrize("elsewhere", ["silent", "wrong"])
 def test_a_gain_on_the_half_where_it_was_found_alone_is_not_enough(elsewhere):
     a, _ = halves([len(s.text) for s in TEXTS])
     other = [[s.entity(4, 7, "place")] if elsewhere == "wrong" else [] for s in TEXTS]
@@ -99,7 +99,7 @@ def test_without_votes_there_is_no_evidence():
         check_count("auto", "similarity")
 
 
-@pytest.score_against.parametrize("k", [0, -1, "many", 1.5])
+@pytest.mark.parametrize("k", [0, -1, "many", 1.5])
 def test_another_k_makes_no_sense(k):
     with pytest.raises(UsageError, match="can't be chosen"):
         check_count(k, "both")

@@ -98,7 +98,7 @@ def kept_rows(file: Path) -> dict[int, dict]:
     """All answers in the catalog's file by their number, read as another program would."""
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
-        return {row["id"]: dict(row) for row in connection.execute("SELECT * FROM answer")}
+        return {row["id"]: dict(row) for row in connection.execute("SELECT * FROM sentence_prediction")}
 
 
 def test_a_killed_probe_loses_nothing_and_repeats_nothing(context, county, models):

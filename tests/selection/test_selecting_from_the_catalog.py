@@ -9,16 +9,15 @@ import pytest
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.experts import add_expert, list_experts, place_expert
-from sam_hub.catalog.history import latest_selection, list_probes
+from sam_hub.catalog.history import latest_selection
+from sam_hub.catalog.queries import ExpertQuery, browse_experts
 from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.errors import InputError
-from sam_hub.inference.cached_predict import sample_key
 from sam_hub.ner import Sentence
 from sam_hub.ner.readers import read_corpus
 from sam_hub.selection.choice import candidates, choose_best
-from sam_hub.selection.sampling import draw_sample
 from sam_hub.selection.service import expert_descriptor, sampling_ranking, similarity_ranking
-from sam_hub.selection.votes import THRESHOLD, Voting
+from sam_hub.selection.votes import Voting
 
 
 def by_sampling(context, experts, k=2, **options):
@@ -33,10 +32,9 @@ def test_a_selection_by_sampling_is_recorded_with_all_that_it_was_made_of(contex
     kept = latest_selection(context.catalog, context.target.id, "sampling")
     assert kept.chosen == [e.ref for name in chosen for e in context.experts if e.repo == name]
     assert [row["expert"] for row in kept.ranking] == [row.expert for row in ranking.rows]
-    sample = draw_sample(read_corpus(tmp_path / "corpus.txt"), 3, 0)
-    key = sample_key(sample, context.target.labels)
-    probes = list_probes(context.catalog, context.target.id, key, "leave-self-out", THRESHOLD)
-    assert {(e.repo, p.f1) for e, p in probes} == {(row.expert, row.score) for row in ranking.rows}
+    page = browse_experts(context.catalog.path, ExpertQuery(target_id=context.target.id), limit=9)
+    scores = {(row.repo, row.probe, row.probe_low, row.probe_high) for row in page.rows}
+    assert scores == {(row.expert, row.score, row.low, row.high) for row in ranking.rows}
 
 
 def test_removing_an_expert_costs_no_pass_at_all(context, tmp_path):
@@ -68,7 +66,7 @@ def predictions(context) -> int:
     from sqlmodel import func, select
 
     with context.catalog.session() as session:
-        return session.exec(select(func.count()).select_from(tables.Prediction)).one()
+        return session.exec(select(func.count()).select_from(tables.PredictionRun)).one()
 
 
 def test_a_selection_by_similarity_describes_every_corpus_once(context):
@@ -142,7 +140,7 @@ def test_how_many_to_choose_is_found_and_recorded_with_its_steps(context):
 
 
 def test_a_ranking_by_votes_tells_how_near_those_are_that_have_a_descriptor(context):
-    """Weighted by it, the others have no vote; probes are kept apart from those of other votes."""
+    """Weighted by it, the others have no vote; a cosine of 0 weighs nothing."""
     corpus = read_corpus(Path(context.target.corpus_path))
     for expert in context.experts[:2]:
         expert_descriptor(context.catalog, expert, context.settings, corpus)
@@ -152,10 +150,7 @@ def test_a_ranking_by_votes_tells_how_near_those_are_that_have_a_descriptor(cont
     assert rows["owner/one"].near.origin == "corpus"
     assert rows["owner/three"].near is None
     assert "weigh nothing" in rows["owner/three"].note
-    key = sample_key(draw_sample(corpus, 3, 0), context.target.labels)
-    name = "leave-self-out, weighted by similarity"
-    assert len(list_probes(context.catalog, context.target.id, key, name, THRESHOLD)) == 3
-    assert list_probes(context.catalog, context.target.id, key, "leave-self-out", THRESHOLD) == []
+    assert ranking.parameters["weights"] == "similarity"
 
 
 def test_an_expert_without_a_descriptor_does_not_stop_the_ranking_by_similarity(context):

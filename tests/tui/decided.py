@@ -11,7 +11,7 @@ from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.experts import list_experts
 from sam_hub.catalog.history import record_evaluation, record_selections
 from sam_hub.catalog.jobs import add_job
-from sam_hub.catalog.prediction_runs import Answers, Question, put_prediction
+from sam_hub.catalog.predictions import Question, put_entities
 from sam_hub.config import Settings
 from sam_hub.evaluation.systems import gold_hash, read_gold
 from sam_hub.ner.text import Entity
@@ -90,7 +90,7 @@ def _rank(catalog: Catalog, target: tables.Target, method: str, experts: list[ta
 def _score(catalog: Catalog, target: tables.Target, expert: tables.Expert, gold_file: Path) -> None:
     gold = read_gold(gold_file, target.labels)
     question = Question("expert", expert.id or 0, "s" * 64, "b2ner", tuple(target.labels), "greedy")
-    kept = put_prediction(catalog, question, Answers(PREDICTED, 0, {}, 1.5), target.id)
+    kept = put_entities(catalog, question, PREDICTED, seconds=1.5, target_id=target.id)
     for name, f1 in SCORES.items():
         types = {
             label: {"precision": f1 + 0.1, "recall": f1 - 0.1, "f1": f1, "support": number}

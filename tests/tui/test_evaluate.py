@@ -35,7 +35,7 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
     """A target with labelled sentences and the scores of two systems on them."""
     from sam_hub.catalog.engine import open_catalog
     from sam_hub.catalog.experts import list_experts
-    from sam_hub.catalog.prediction_runs import Answers, put_prediction
+    from sam_hub.catalog.predictions import put_entities
     from sam_hub.catalog.targets import get_target, set_gold
     from sam_hub.evaluation.systems import System, evaluate, read_gold
     from sam_hub.inference.cached_predict import Model, task_of
@@ -55,7 +55,7 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
             found = tuple(
                 tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences)
             )
-            put_prediction(catalog, question, Answers(found, at, {}, 1.5), target.id)
+            put_entities(catalog, question, found, parse_failures=at, seconds=1.5, target_id=target.id)
         systems = [System(model.name, (model,)) for model in models]
         evaluate(catalog, target, sentences, systems, settings=settings)
     return settings

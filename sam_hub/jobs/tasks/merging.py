@@ -105,7 +105,7 @@ class MergeExperts(MergeChoice, Task):
         from pathlib import Path
 
         from sam_hub.merging.lora_extraction import as_adapter
-        from sam_hub.merging.service import merge_and_check
+        from sam_hub.merging.service import merge_and_check, selection_of
 
         made = []
         without = self.plans_without_each(
@@ -114,7 +114,14 @@ class MergeExperts(MergeChoice, Task):
         for name, plan in self.plans(context):
             log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
             told = lambda what, done, of, name=name: on_progress(f"{what} {name}", done, of)  # noqa: E731
-            row, verdict = merge_and_check(context.catalog, plan, context.settings, told, self.timeout)
+            row, verdict = merge_and_check(
+                context.catalog,
+                plan,
+                context.settings,
+                told,
+                self.timeout,
+                selection_id=selection_of(context.catalog, self.target, name),
+            )
             log(f"Merged: {row.path}")
             made.append({**merge_values(name, plan), "path": row.path, "weights_sha256": row.weights_sha256})
             made[-1]["problems"] = list(verdict.problems)
@@ -142,15 +149,15 @@ class MergeExperts(MergeChoice, Task):
             return {}
         import shutil
 
+        from sam_hub.catalog.tables import RankingMethod
         from sam_hub.catalog.targets import get_target
         from sam_hub.errors import DiskFull
         from sam_hub.evaluation.leave_one_out import plans_without_each
-        from sam_hub.merging.service import METHODS
 
         target, merges = get_target(context.catalog, self.target), context.settings.merges
         found = {
             f"by {by}": plans_without_each(context.catalog, target, by, merges, **self.how)
-            for by in (METHODS if self.by == "both" else (self.by,))
+            for by in (RankingMethod if self.by == "both" else (self.by,))
         }
         needed, free = bytes_of(found), shutil.disk_usage(context.catalog.path.parent).free
         if free < needed:

@@ -229,13 +229,13 @@ class Bench:
             return self.answered(target, system, experts)
         except UnusableModel:
             for plan in plans.values():
-                merge(self.catalog, plan, aside=True)
+                merge(self.catalog, plan)
             return self.answered(target, system, experts)
 
     def _model(self, plan: MergePlan) -> Model:
         """A merge that may have been deleted; what it has answered is kept under its number."""
         known = find_merge(self.catalog, recipe_hash(plan.recipe))
-        row = known or merge(self.catalog, plan, aside=True)
+        row = known or merge(self.catalog, plan)
         return Model(str(row.id), "merge", row.id, plan.output)
 
     def answered(self, target: Target, system: System, experts: Sequence[tables.Expert]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The first schema: bases, experts, targets, what was computed for them, and the history of it."""
+"""The first schema: bases, experts, targets, what was computed for them, its history, and jobs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make every table; those that others refer to come first."""
+    """Create every table; those that others refer to come first."""
     _bases()
     _experts()
     _targets()
     _merges()
     _descriptors()
     _predictions()
-    _probes()
     _selections()
     _evaluations()
     _pushes()
+    _jobs()
 
 
 def _id() -> sa.Column:
@@ -55,6 +55,11 @@ def _reference(table: str, other: str, on_delete: str = "CASCADE") -> sa.Foreign
 def _one_owner(table: str, *columns: str) -> sa.CheckConstraint:
     count = " + ".join(f"CASE WHEN {column} IS NULL THEN 0 ELSE 1 END" for column in columns)
     return sa.CheckConstraint(f"{count} = 1", name=op.f(f"ck_{table}_one_owner"))
+
+
+def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
+    quoted = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({quoted})", name=op.f(f"ck_{table}_{column}"))
 
 
 def _bases() -> None:
@@ -99,7 +104,7 @@ def _experts() -> None:
         _number("base_id", nullable=True),
         sa.Column("current", sa.Boolean(), nullable=False),
         _time("added_at"),
-        sa.CheckConstraint("kind IN ('adapter', 'full')", name=op.f("ck_expert_kind")),
+        _one_of("expert", "kind", "adapter", "full"),
         _reference("expert", "base", on_delete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name="pk_expert"),
         sa.UniqueConstraint("repo", "commit", name="uq_expert_repo_commit"),
@@ -110,6 +115,15 @@ def _experts() -> None:
     op.create_index(
         "uq_expert_current_repo", "expert", ["repo"], unique=True, sqlite_where=sa.text("current")
     )
+    for column in (
+        "domain",
+        "base_repo",
+        "size_bytes",
+        "added_at",
+    ):  # lists of 100,000 experts are sorted by these
+        op.create_index(
+            f"ix_expert_current_{column}", "expert", [column, "repo"], sqlite_where=sa.text("current")
+        )
 
 
 def _targets() -> None:
@@ -135,7 +149,6 @@ def _merges() -> None:
         _text("recipe_hash"),
         _text("method"),
         _json("recipe"),
-        _json("inputs"),
         _text("path"),
         _text("weights_sha256"),
         _real("seconds"),
@@ -172,53 +185,70 @@ def _descriptors() -> None:
 
 
 def _predictions() -> None:
-    question = ("sentences_sha256", "prompt_format", "labels_sha256", "decoding")
     owners = ("base", "expert", "merge")
+    keys = [f"{owner}_id" for owner in owners]
     op.create_table(
-        "prediction",
+        "sentence_prediction",
         _id(),
-        *(_number(f"{owner}_id", nullable=True) for owner in owners),
-        _number("target_id", nullable=True),
-        _text("sentences_sha256"),
-        _text("prompt_format"),
-        _json("labels"),
-        _text("labels_sha256"),
-        _text("decoding"),
+        *(_number(key, nullable=True) for key in keys),
+        *(_text(name) for name in ("base_commit", "prompt_sha256", "decoding")),
         _json("entities"),
+        sa.Column("parse_failed", sa.Boolean(), nullable=False),
+        _json("misaligned"),
+        _real("seconds"),
+        _time("created_at"),
+        _one_owner("sentence_prediction", *keys),
+        *(_reference("sentence_prediction", owner) for owner in owners),
+        sa.PrimaryKeyConstraint("id", name="pk_sentence_prediction"),
+    )
+    for owner in owners:
+        op.create_index(
+            f"uq_sentence_prediction_{owner}_question",
+            "sentence_prediction",
+            [f"{owner}_id", "prompt_sha256", "decoding", "base_commit"],
+            unique=True,
+            sqlite_where=sa.text(f"{owner}_id IS NOT NULL"),
+        )
+    op.create_table(
+        "prediction_run",
+        _id(),
+        *(_number(key, nullable=True) for key in keys),
+        _number("target_id", nullable=True),
+        *(_text(name) for name in ("sentences_sha256", "prompt_format")),
+        _json("labels"),
+        *(_text(name) for name in ("labels_sha256", "decoding")),
+        _json("sentence_ids"),
         _number("parse_failures"),
         _json("misaligned"),
         _real("seconds"),
         _time("created_at"),
-        _one_owner("prediction", *(f"{owner}_id" for owner in owners)),
-        *(_reference("prediction", other) for other in (*owners, "target")),
-        sa.PrimaryKeyConstraint("id", name="pk_prediction"),
+        _one_owner("prediction_run", *keys),
+        *(_reference("prediction_run", other) for other in (*owners, "target")),
+        sa.PrimaryKeyConstraint("id", name="pk_prediction_run"),
         *(
-            sa.UniqueConstraint(f"{owner}_id", *question, name=f"uq_prediction_{owner}_question")
+            sa.UniqueConstraint(
+                f"{owner}_id",
+                *("sentences_sha256", "prompt_format", "labels_sha256", "decoding"),
+                name=f"uq_prediction_run_{owner}_question",
+            )
             for owner in owners
         ),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_prediction_target_id", "prediction", ["target_id"])
-
-
-def _probes() -> None:
-    key = ("target_id", "expert_id", "sample_key", "votes", "threshold")
+    op.create_index("ix_prediction_run_target_id", "prediction_run", ["target_id"])
     op.create_table(
-        "probe",
+        "label_score",
         _id(),
-        _number("expert_id"),
-        _number("target_id"),
-        _text("sample_key"),
-        _text("votes"),
-        *(_real(name) for name in ("threshold", "precision", "recall", "f1", "low", "high")),
-        _number("pseudo_entities"),
+        _number("base_id"),
+        *(_text(name) for name in ("prompt_sha256", "decoding")),
+        _json("scores"),
         _time("created_at"),
-        _reference("probe", "expert"),
-        _reference("probe", "target"),
-        sa.PrimaryKeyConstraint("id", name="pk_probe"),
-        sa.UniqueConstraint(*key, name=f"uq_probe_{'_'.join(key)}"),
+        _reference("label_score", "base"),
+        sa.PrimaryKeyConstraint("id", name="pk_label_score"),
+        sa.UniqueConstraint(
+            *("base_id", "prompt_sha256", "decoding"), name="uq_label_score_base_id_prompt_sha256_decoding"
+        ),
     )
-    op.create_index("ix_probe_expert_id", "probe", ["expert_id"])
 
 
 def _selections() -> None:
@@ -228,15 +258,42 @@ def _selections() -> None:
         _number("target_id"),
         _text("method"),
         _number("k"),
-        _json("parameters"),
-        _json("ranking"),
-        _json("chosen"),
+        sa.Column("by_hand", sa.Boolean(), nullable=False),
+        *(_json(name) for name in ("parameters", "ranking", "chosen")),
         _time("created_at"),
-        sa.CheckConstraint("method IN ('similarity', 'sampling')", name=op.f("ck_selection_method")),
+        _one_of("selection", "method", "similarity", "sampling"),
         _reference("selection", "target"),
         sa.PrimaryKeyConstraint("id", name="pk_selection"),
     )
     op.create_index("ix_selection_target_id", "selection", ["target_id"])
+    op.create_table(
+        "selection_merge",
+        _id(),
+        _number("selection_id"),
+        _number("merge_id"),
+        _reference("selection_merge", "selection"),
+        _reference("selection_merge", "merge"),
+        sa.PrimaryKeyConstraint("id", name="pk_selection_merge"),
+        sa.UniqueConstraint("selection_id", "merge_id", name="uq_selection_merge_selection_id_merge_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_selection_merge_merge_id", "selection_merge", ["merge_id"])
+    _scores("similarity", "target", "cosine")
+    _scores("sampling_score", "selection", "precision", "recall", "f1", "low", "high")
+
+
+def _scores(table: str, owner: str, *scores: str) -> None:
+    """Create a table of an expert's scores for something."""
+    op.create_table(
+        table,
+        _number(f"{owner}_id"),
+        _number("expert_id"),
+        *(_real(score) for score in scores),
+        _reference(table, owner),
+        _reference(table, "expert"),
+        sa.PrimaryKeyConstraint(f"{owner}_id", "expert_id", name=f"pk_{table}"),
+    )
+    op.create_index(f"ix_{table}_expert_id", table, ["expert_id"])
 
 
 def _evaluations() -> None:
@@ -274,3 +331,26 @@ def _pushes() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_push"),
     )
     op.create_index("ix_push_merge_id", "push", ["merge_id"])
+
+
+def _jobs() -> None:
+    op.create_table(
+        "job",
+        _id(),
+        *(_text(name) for name in ("kind", "title")),
+        _json("arguments"),
+        *(_text(name) for name in ("queue", "state")),
+        _number("pid", nullable=True),
+        _real("pid_started", nullable=True),
+        sa.Column("result", sa.JSON(), nullable=True),
+        *(_text(name, nullable=True) for name in ("error_title", "error_action")),
+        _time("created_at"),
+        *(sa.Column(name, sa.DateTime(timezone=True), nullable=True) for name in ("started_at", "ended_at")),
+        _one_of(
+            *("job", "state"),
+            *("queued", "running", "cancelling", "done", "failed", "cancelled", "interrupted"),
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_job"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_job_state", "job", ["state"])

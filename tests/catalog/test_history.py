@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
@@ -20,23 +21,15 @@ from sam_hub.catalog.history import (
     latest_selection,
     list_evaluations,
     list_merges,
-    list_probes,
     list_pushes,
+    merges_of_selection,
     record_evaluation,
     record_merge,
-    record_probe,
     record_push,
     record_selections,
 )
-from sam_hub.catalog.prediction_runs import (
-    Answers,
-    Question,
-    entities_of,
-    get_prediction,
-    predictions_by_id,
-    put_prediction,
-)
-from sam_hub.catalog.tables import Descriptor, Evaluation, Merge, Probe, Push, Selection, Target
+from sam_hub.catalog.predictions import Question, get_run, put_entities, runs_by_id
+from sam_hub.catalog.tables import Descriptor, Evaluation, Merge, Push, Selection, Target
 from sam_hub.catalog.targets import put_target
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.ner import Entity
@@ -57,12 +50,13 @@ def descriptor_of(vector, embedder=MINILM, **owner) -> Descriptor:
     )
 
 
-def merge_of(recipe_hash: str = "e" * 64, weights_sha256: str = "1" * 64) -> Merge:
+def merge_of(
+    recipe_hash: str = "e" * 64, weights_sha256: str = "1" * 64, experts: Sequence[str] = ("o/news",)
+) -> Merge:
     return Merge(
         recipe_hash=recipe_hash,
         method="ties",
-        recipe={"merge_method": "ties"},
-        inputs=[{"expert": f"o/news@{'a' * 40}"}],
+        recipe={"method": "ties", "experts": [{"repo": repo, "commit": "a" * 40} for repo in experts]},
         path="/merges/one",
         weights_sha256=weights_sha256,
         seconds=4.7,
@@ -74,9 +68,7 @@ def question_of(kind: str, model_id: int, **other) -> Question:
     return dataclasses.replace(asked, **other)
 
 
-ANSWER = Answers(
-    ((Entity(0, 4, "Anna", "person"),), ()), parse_failures=0, misaligned={"invented": 1}, seconds=2.5
-)
+ENTITIES = ((Entity(0, 4, "Anna", "person"),), ())
 
 
 def test_experts_are_ranked_by_the_cosine_of_their_descriptors(catalog, add):
@@ -132,20 +124,21 @@ def test_a_vector_without_a_direction_is_refused(vector):
 
 def test_a_question_is_answered_from_the_catalog_the_second_time(catalog, add, target):
     question = question_of("expert", add("o/news").id)
-    assert get_prediction(catalog, question) is None
-    stored = put_prediction(catalog, question, ANSWER, target.id)
-    again = get_prediction(catalog, question)
-    assert again.id == stored.id
-    assert entities_of(again) == ANSWER.entities
+    assert get_run(catalog, question) is None
+    about = {"misaligned": {"invented": 1}, "seconds": 2.5, "target_id": target.id}
+    stored = put_entities(catalog, question, ENTITIES, **about)
+    again = get_run(catalog, question)
+    assert again == stored
+    assert (again.kind, again.model_id, again.entities) == ("expert", question.model_id, ENTITIES)
     assert (again.misaligned, again.seconds) == ({"invented": 1}, 2.5)
 
 
 def test_the_answer_that_came_first_is_the_one_that_is_kept(catalog, add):
     question = question_of("expert", add("o/news").id)
-    first = put_prediction(catalog, question, ANSWER)
-    second = put_prediction(catalog, question, dataclasses.replace(ANSWER, entities=((), ())))
-    assert second.id == first.id
-    assert entities_of(second) == ANSWER.entities
+    first = put_entities(catalog, question, ENTITIES)
+    second = put_entities(catalog, question, ((), ()))
+    assert second == first
+    assert second.entities == ENTITIES
 
 
 @pytest.mark.parametrize(
@@ -161,31 +154,56 @@ def test_the_answer_that_came_first_is_the_one_that_is_kept(catalog, add):
 def test_another_question_is_another_prediction(catalog, add, other):
     question = question_of("expert", add("o/news").id)
     record_merge(catalog, merge_of())
-    put_prediction(catalog, question, ANSWER)
-    assert get_prediction(catalog, dataclasses.replace(question, **other)) is None
+    put_entities(catalog, question, ENTITIES)
+    assert get_run(catalog, dataclasses.replace(question, **other)) is None
 
 
 def test_predictions_behind_an_evaluation_are_found_until_their_model_goes(catalog, add):
-    first, second = (put_prediction(catalog, question_of("expert", add(f"o/{n}").id), ANSWER) for n in "ab")
-    assert [p.id for p in predictions_by_id(catalog, [second.id, first.id])] == [second.id, first.id]
+    first, second = (put_entities(catalog, question_of("expert", add(f"o/{n}").id), ENTITIES) for n in "ab")
+    assert [p.id for p in runs_by_id(catalog, [second.id, first.id])] == [second.id, first.id]
     with pytest.raises(CatalogError, match="was removed"):
-        predictions_by_id(catalog, [first.id, 999])
+        runs_by_id(catalog, [first.id, 999])
 
 
-def test_a_probe_is_renewed_and_the_best_expert_comes_first(catalog, add, target):
-    def probe(name: str, f1: float) -> None:
-        scores = {"precision": f1, "recall": f1, "f1": f1, "low": f1 - 0.1, "high": f1 + 0.1}
-        key = {"sample_key": "s", "votes": "leave-self-out", "threshold": 0.5}
-        expert = add(f"o/{name}")
-        record_probe(
-            catalog, Probe(expert_id=expert.id, target_id=target.id, **key, **scores, pseudo_entities=9)
-        )
+def ref(repo: str) -> str:
+    return f"{repo}@{'a' * 40}"
 
-    for name, f1 in (("news", 0.2), ("tweets", 0.4), ("news", 0.6)):
-        probe(name, f1)
-    listed = list_probes(catalog, target.id, "s", "leave-self-out", 0.5)
-    assert [(expert.repo, found.f1) for expert, found in listed] == [("o/news", 0.6), ("o/tweets", 0.4)]
-    assert list_probes(catalog, target.id, "s", "plain", 0.5) == []
+
+def select_for(catalog, target, *repos: str, method: str = "similarity") -> int:
+    chosen = [ref(repo) for repo in repos]
+    selection = Selection(target_id=target.id, method=method, k=len(repos), ranking=[], chosen=chosen)
+    record_selections(catalog, selection)
+    return selection.id
+
+
+def serving(catalog, selection_id: int) -> list[int | None]:
+    return [merge.id for merge in merges_of_selection(catalog, selection_id)]
+
+
+def test_a_merge_serves_the_selection_it_was_made_for_and_the_last_made_comes_first(catalog, target):
+    selection = select_for(catalog, target, "o/news", "o/law")
+    ties = record_merge(catalog, merge_of("1" * 64, experts=["o/law", "o/news"]), selection)
+    linear = record_merge(catalog, merge_of("2" * 64, experts=["o/law", "o/news"]), selection)
+    record_merge(catalog, merge_of("3" * 64, experts=["o/law", "o/news"]))  # by hand, or to compare
+    assert serving(catalog, selection) == [linear.id, ties.id]
+    record_merge(catalog, merge_of("1" * 64, experts=["o/law", "o/news"]), selection)
+    assert serving(catalog, selection) == [ties.id, linear.id]
+
+
+def test_a_merge_of_other_experts_than_the_selection_s_does_not_serve_it(catalog, target):
+    selection = select_for(catalog, target, "o/news")
+    record_merge(catalog, merge_of(experts=["o/law"]), selection)
+    assert serving(catalog, selection) == []
+
+
+def test_one_merge_serves_both_rankings_and_a_later_selection_of_the_same_experts(catalog, target):
+    selections = [select_for(catalog, target, "o/news", method=by) for by in ("similarity", "sampling")]
+    for selection in selections:
+        merge = record_merge(catalog, merge_of(experts=["o/news"]), selection)
+    other = record_merge(catalog, merge_of("2" * 64, experts=["o/news"]), selections[0])
+    assert [serving(catalog, s) for s in selections] == [[other.id, merge.id], [merge.id]]
+    assert serving(catalog, select_for(catalog, target, "o/law")) == []
+    assert serving(catalog, select_for(catalog, target, "o/news")) == [other.id, merge.id]
 
 
 def test_another_corpus_under_the_same_name_drops_what_was_of_the_old_one(catalog, target):
@@ -206,11 +224,11 @@ def test_the_newest_selection_of_each_method_counts(catalog, target):
 
 def test_a_merge_is_found_by_its_recipe_and_made_again_under_its_id(catalog):
     first = record_merge(catalog, merge_of())
-    put_prediction(catalog, question_of("merge", first.id), ANSWER)
+    put_entities(catalog, question_of("merge", first.id), ENTITIES)
     assert record_merge(catalog, merge_of()).id == first.id
-    assert get_prediction(catalog, question_of("merge", first.id)) is not None
+    assert get_run(catalog, question_of("merge", first.id)) is not None
     record_merge(catalog, merge_of(weights_sha256="2" * 64))
-    assert get_prediction(catalog, question_of("merge", first.id)) is None
+    assert get_run(catalog, question_of("merge", first.id)) is None
     assert find_merge(catalog, "e" * 64).weights_sha256 == "2" * 64
     assert get_merge(catalog, "eeeeeee").id == get_merge(catalog, first.id).id == first.id
     assert len(list_merges(catalog)) == 1

@@ -35,7 +35,7 @@ from sam_hub.catalog.targets import put_target
 from sam_hub.errors import CatalogError, UsageError
 
 from .conftest import commit_of, expert_of
-from .test_work import descriptor_of
+from .test_history import descriptor_of
 
 COLUMNS = ("repo", "domain", "base_repo", "size_bytes", "added_at")
 SCORES = ("similarity", "probe")
@@ -308,8 +308,8 @@ def test_a_catalog_is_ready_when_it_is_there_and_current(url, tmp_path):
     assert not path.exists()
     with open_catalog(url):
         assert is_ready(path)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
     assert not is_ready(path)
 
 

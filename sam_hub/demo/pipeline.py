@@ -225,6 +225,7 @@ class _Story:
                 repo,
                 about,
                 private=False,
+                settings=self.settings,
                 on_progress=lambda sent, size, file: self.watch("push", sent, size),
             )
         return pushed

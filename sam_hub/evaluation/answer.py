@@ -28,11 +28,20 @@ Name = Annotated[str, Field(min_length=1, max_length=500)]
 Folder = Annotated[str, Field(pattern=r"^(\.|[A-Za-z0-9][A-Za-z0-9_-]{0,99})$")]
 
 
+class BaseVersion(BaseModel):
+    """The base model over which experts were merged: its repository, and which version of it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    repo: Name
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class BaseTyping(BaseModel):
-    """The base types the mentions (see `sam_hub.evaluation.entity_typing`).
+    """The untuned base types the mentions (see `sam_hub.evaluation.entity_typing`).
 
     Args:
-        base, commit, weights_sha256: the base's repository, and which version of it.
         learned: the labels that a merged expert was taught.
         trust: what a mention's own learned type has for it, in log odds.
         prior: the log probability of each label of the recipe on the target's text, in their order.
@@ -40,9 +49,6 @@ class BaseTyping(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
-    base: Name
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     learned: list[Name] = Field(max_length=1000)
     trust: float
     prior: list[float] = Field(max_length=1000)
@@ -62,6 +68,7 @@ class AnswerRecipe(BaseModel):
     labels: list[Name] = Field(min_length=1, max_length=1000)
     prompt_format: str
     models: list[Folder] = Field(min_length=1, max_length=2)
+    base: BaseVersion
     rule: Literal["union", "intersection", "first", "second"] = "union"
     typing: BaseTyping | None = None
 

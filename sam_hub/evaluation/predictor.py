@@ -10,7 +10,14 @@ from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.predictions import Predictions, get_run, put_entities
 from sam_hub.config import Settings
-from sam_hub.evaluation.answer import AnswerRecipe, BaseTyping, Entities, find_mentions, integrated_entities
+from sam_hub.evaluation.answer import (
+    AnswerRecipe,
+    BaseTyping,
+    BaseVersion,
+    Entities,
+    find_mentions,
+    integrated_entities,
+)
 from sam_hub.evaluation.entity_typing import EntityTyper, TypingStrategy, sample_of
 from sam_hub.evaluation.union import UNION
 from sam_hub.inference.cached_predict import Model, ask
@@ -88,29 +95,27 @@ class Predictor:
             kept = put_entities(self.catalog, question, typed, seconds=seconds, target_id=self.target.id)
         return kept.entities, [kept, *rows]
 
-    def recipe(self, system: System, folders: Sequence[str]) -> AnswerRecipe:
-        """What decides a system's answer; where a base types, the models are asked on a sample of the target.
+    def recipe(self, system: System, base: BaseVersion, folders: Sequence[str]) -> AnswerRecipe:
+        """Return what decides a system's answer. Where a base types, the models are asked on a sample of the target.
 
         Args:
-            folders: where each of its models lies in the repository that the recipe is for.
+            base: of the merged models.
+            folders: where each model lies in the repository that the recipe is for.
         """
         typing = None
-        if system.typing is not None and (base := system.typed_by) is not None:
+        if system.typing is not None and system.typed_by is not None:
             sample = sample_of(self.target)
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
+            prior = self._typer(system.typed_by).prior(sample, sampled, self.on_progress)
             typing = BaseTyping(
-                base=base.repo,
-                commit=base.commit,
-                weights_sha256=base.weights_sha256,
-                learned=list(system.typing.learned),
-                trust=system.typing.trust,
-                prior=self._typer(base).prior(sample, sampled, self.on_progress).tolist(),
+                learned=list(system.typing.learned), trust=system.typing.trust, prior=prior.tolist()
             )
         return AnswerRecipe(
             labels=list(self.target.labels),
             prompt_format=system.models[0].prompt_format,
             models=list(folders),
-            rule=system.rule,
+            base=base,
+            rule=system.rule,  # type: ignore[arg-type]  # checked by the model
             typing=typing,
         )
 

@@ -6,9 +6,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,12 @@ from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import list_experts
 from sam_hub.catalog.history import latest_selection, list_evaluations, record_push
 from sam_hub.catalog.predictions import runs_by_id
+from sam_hub.catalog.tables import RankingMethod
+from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, UsageError
+from sam_hub.evaluation.answer import AnswerRecipe, BaseVersion
+from sam_hub.evaluation.predictor import Predictor
+from sam_hub.evaluation.systems import sam_systems
 from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, merge_card
 from sam_hub.hub.client import Hub
 from sam_hub.hub.inspection import METADATA
@@ -38,13 +43,17 @@ OWN_FILES = ("merge.json", "gate.json", RECORD)  # they are about this machine, 
 
 @dataclass(frozen=True)
 class Publication:
-    """What is told beside the weights: for which target, by which ranking, with which scores."""
+    """What is told beside the weights: for which target, by which ranking, with which scores.
+
+    ``others``: the target's other merged model, which SaM's answer needs too, by the folder where it is pushed.
+    """
 
     target: tables.Target
     selection: tables.Selection | None
     evaluations: tuple[tables.Evaluation, ...] = ()
     sentences: int = 0
     prompt_format: str = "b2ner"
+    others: Mapping[str, tables.Merge] = field(default_factory=dict)
 
 
 def write_card(
@@ -158,10 +167,45 @@ def _models_asked(evaluation: tables.Evaluation) -> int:
     return count - (count > 1 and evaluation.rule is None)
 
 
-def metadata(merge: tables.Merge, about: Publication) -> dict:
-    """What ``sam_hub.json`` says of a merged model, so that it can be added and asked like an expert."""
+def answer_recipe(
+    catalog: Catalog,
+    merge: tables.Merge,
+    about: Publication,
+    settings: Settings,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> AnswerRecipe:
+    """Return how the pushed models answer as `sam-hub predict` does for the target.
+
+    Where the untuned base types, the models are asked on a sample of the target, unless they were asked before.
+
+    Args:
+        merge: the one at the top of the repository.
+    """
+    folders = {merge.id: "."} | {other.id: folder for folder, other in about.others.items()}
+    rows = {_method_of(about, row, merge): row for row in (merge, *about.others.values())}
+    by_method = {method: rows[method] for method in RankingMethod if method in rows}
+    system = sam_systems(catalog, about.target, merges=by_method)[-1]
+    base = merge.recipe["base"]
+    version = BaseVersion(repo=base["repo"], commit=base["commit"], weights_sha256=base["weights_sha256"])
+    predictor = Predictor(catalog, about.target, settings, on_progress=on_progress)
+    return predictor.recipe(system, version, [folders[model.id] for model in system.models])
+
+
+def _method_of(about: Publication, row: tables.Merge, top: tables.Merge) -> str:
+    """By which ranking a pushed merge was chosen."""
+    own = about.selection.method if about.selection else RankingMethod.SIMILARITY
+    return own if row.id == top.id else next(method for method in RankingMethod if method != own)
+
+
+def metadata(merge: tables.Merge, about: Publication, answer: AnswerRecipe | None = None) -> dict:
+    """What ``sam_hub.json`` says of a merged model, so that it can be added and asked like an expert.
+
+    Args:
+        answer: how it answers together with the target's other merge; see `sam_hub.MergedNER`.
+    """
     recipe = merge.recipe
     return {
+        **({"answer": answer.model_dump(mode="json")} if answer else {}),
         "schema": 1,
         "kind": "merge",
         "domain": about.target.name,
@@ -181,22 +225,35 @@ def metadata(merge: tables.Merge, about: Publication) -> dict:
 
 @contextmanager
 def staged(
-    catalog: Catalog, merge: tables.Merge, repo: str, about: Publication, *, adapter: bool = False
+    catalog: Catalog,
+    merge: tables.Merge,
+    repo: str,
+    about: Publication,
+    *,
+    adapter: bool = False,
+    answer: AnswerRecipe | None = None,
 ) -> Iterator[Path]:
     """A folder as it shall be pushed: the weights linked, the card and metadata written; gone afterwards."""
-    source = adapter_folder(merge) if adapter else Path(merge.path)
     with tempfile.TemporaryDirectory(dir=Path(merge.path).parent, prefix=scratch_prefix(SCRATCH)) as scratch:
         folder = Path(scratch)
-        for file in sorted(f for f in source.iterdir() if f.is_file() and f.name not in OWN_FILES):
-            if file.suffix == ".safetensors":
-                _link(file, folder / file.name)
-            elif file.name != FILE_NAME:
-                shutil.copyfile(file, folder / file.name)
-        (folder / FILE_NAME).write_text(_portable(merge), encoding="utf-8")
-        (folder / METADATA).write_text(json.dumps(metadata(merge, about), indent=2), encoding="utf-8")
+        for name, row in {".": merge, **about.others}.items():
+            _stage_model(row, folder / name, adapter)
+        content = metadata(merge, about, answer)
+        (folder / METADATA).write_text(json.dumps(content, indent=2), encoding="utf-8")
         card = write_card(catalog, merge, repo, about, adapter=adapter)
         (folder / CARD).write_text(card, encoding="utf-8")
         yield folder
+
+
+def _stage_model(merge: tables.Merge, folder: Path, adapter: bool) -> None:
+    source = adapter_folder(merge) if adapter else Path(merge.path)
+    folder.mkdir(exist_ok=True)
+    for file in sorted(f for f in source.iterdir() if f.is_file() and f.name not in OWN_FILES):
+        if file.suffix == ".safetensors":
+            _link(file, folder / file.name)
+        elif file.name != FILE_NAME:
+            shutil.copyfile(file, folder / file.name)
+    (folder / FILE_NAME).write_text(_portable(merge), encoding="utf-8")
 
 
 def _link(source: Path, target: Path) -> None:
@@ -218,6 +275,7 @@ def publish(
     force: bool = False,
     adapter: bool = False,
     pull_request: bool = False,
+    settings: Settings,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[PushPlan, Pushed | None]:
     """Push a merged model in one commit, and record it; with ``dry_run``, only say what would be done.
@@ -233,7 +291,8 @@ def publish(
     """
     if not force:
         require_passed(Path(merge.path), f"The merge for {about.target.name}")
-    with staged(catalog, merge, repo, about, adapter=adapter) as folder:
+    answer = None if dry_run else answer_recipe(catalog, merge, about, settings)
+    with staged(catalog, merge, repo, about, adapter=adapter, answer=answer) as folder:
         plan = plan_push(hub, folder, repo, private=private, pull_request=pull_request)
         if dry_run:
             return plan, None
@@ -264,11 +323,12 @@ def publication_of(catalog: Catalog, target: tables.Target, method: str) -> tupl
     latest = _latest(catalog, target, {row.id for row in merges.values()})
     mine, form = latest.pop(own, None), format_of(catalog, merge)
     selection = latest_selection(catalog, target.id, method)
+    others = {f"by_{name}": row for name, row in merges.items() if row.id != merge.id}
     if mine is None:
-        return merge, Publication(target, selection, prompt_format=form)
+        return merge, Publication(target, selection, prompt_format=form, others=others)
     sentences = len(runs_by_id(catalog, mine.prediction_ids)[0].entities)
     shown = (mine, *(latest[name] for name in sorted(latest)))
-    return merge, Publication(target, selection, shown, sentences, form)
+    return merge, Publication(target, selection, shown, sentences, form, others)
 
 
 def _latest(

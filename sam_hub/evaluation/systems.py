@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,23 @@ def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
     Raises:
         InputError: there are no labels, or none of the target's; or one cuts a word or overlaps another.
     """
-    sentences = [restrict(sentence, labels) for sentence in read_corpus(path)]
+    return check_gold(read_corpus(path), labels, str(path))
+
+
+def check_gold(gold: Sequence[Sentence], labels: Sequence[str], source: str) -> list[Sentence]:
+    """Return labelled sentences with the entities of these labels alone.
+
+    Raises:
+        InputError: as `read_gold`.
+    """
+    sentences = [restrict(sentence, labels) for sentence in gold]
     if any(sentence.entities is None for sentence in sentences):
         raise InputError(
-            f"{path} has sentences without labels", "Give a .conll or .jsonl file with gold entities."
+            f"{source} has sentences without labels", "Give a .conll or .jsonl file with gold entities."
         )
     if not any(sentence.entities for sentence in sentences):
         raise InputError(
-            f"No entity in {path} has one of the labels {', '.join(labels)}",
+            f"No entity in {source} has one of the labels {', '.join(labels)}",
             "Check the target's labels against it.",
         )
     for sentence in sentences:  # now, rather than after minutes of predictions
@@ -67,7 +76,11 @@ def gold_hash(gold: Sequence[Sentence]) -> str:
 
 
 def sam_systems(
-    catalog: Catalog, target: tables.Target, rule: str = UNION, types: str = AUTO
+    catalog: Catalog,
+    target: tables.Target,
+    rule: str = UNION,
+    types: str = AUTO,
+    merges: Mapping[str, tables.Merge] | None = None,
 ) -> list[System]:
     """The systems of SaM for a target: its merged models as they are, and the answer made of them.
 
@@ -75,12 +88,13 @@ def sam_systems(
 
     Args:
         types: whose types the answer has, as `typing_of` takes it.
+        merges: by method; else those that serve the target's latest selections.
 
     Raises:
         CatalogError: its selections are not merged yet.
         InputError: the base is to type, and is not there.
     """
-    merges = merges_for(catalog, target)
+    merges = merges or merges_for(catalog, target)
     models = {method: merged_model(catalog, row, f"merged by {method}") for method, row in merges.items()}
     alone = [System(model.name, (model,)) for model in models.values()]
     typing = typing_of(catalog, target.labels, list(merges.values()), types)

@@ -19,6 +19,7 @@ _TOKENIZER = (
     "chat_template.",
 )
 CONFIG_LIMIT = 1024 * 1024
+MODEL_FOLDERS = ("by_similarity", "by_sampling")  # where a push puts the second of a target's two merges
 RECORDS = ("training.json", "mergekit_config.yml")  # how a model was made
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPTIMIZER = re.compile(r"(^|/)(optimizer|scheduler|rng_state|training_args|trainer_state|checkpoint-)")
@@ -54,11 +55,12 @@ def name_problem(path: str) -> str | None:
 
 
 def is_of_a_model(path: str) -> bool:
-    """Whether a file at the top of a repository is part of its model, and wrong beside another one's weights.
+    """Whether a file is part of a repository's model, or of the second one that a merge has beside it.
 
-    What people add to it, such as a license or pictures, is not.
+    Such a file is wrong beside another model's weights. What people add, such as a license or pictures, is not.
     """
-    if "/" in path:
+    folder, _, path = path.rpartition("/")
+    if folder not in ("", *MODEL_FOLDERS):
         return False
     weights = path.endswith((".safetensors", ".safetensors.index.json", *PICKLES))
     return weights or path in (*CONFIGS, *RECORDS) or path.startswith(_TOKENIZER)

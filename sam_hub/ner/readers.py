@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sam_hub.errors import InputError
@@ -132,6 +132,15 @@ def read_jsonl(text: str, source: Path | str = "text") -> Iterator[Sentence]:
                     f"{source}, line {number} is not a record of a corpus ({type(error).__name__}: {error})",
                     'A line is {"tokens": [...], "spans": [[start, end, "label"], ...]} or {"text": "..."}.',
                 ) from error
+
+
+def read_records(records: Iterable[Mapping]) -> list[Sentence]:
+    """Return the sentences of records as a line of JSONL holds them.
+
+    Raises:
+        InputError: a record is none.
+    """
+    return list(read_jsonl("\n".join(map(json.dumps, records)), "the records"))
 
 
 def _from_record(record: dict) -> Sentence:

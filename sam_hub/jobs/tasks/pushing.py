@@ -52,6 +52,7 @@ class PushMerge(Task):
             force=self.force,
             adapter=self.adapter,
             pull_request=self.pull_request,
+            settings=context.settings,
             on_progress=lambda sent, size, file: on_progress(file, sent, size),
         )
 

@@ -1,0 +1,674 @@
+"""The Python API: everything that the command line does, for scripts and notebooks.
+
+import sam_hub
+
+hub = sam_hub.SamHub()
+target = hub.create_target("politics", texts=[...], labels=["politician", "party"])
+ner = target.merge(target.select(k=3))
+ner.predict_entities("Angela Merkel led the CDU.")
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypedDict, overload
+
+from sam_hub.errors import UsageError
+from sam_hub.ner.text import Entity, Sentence
+from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.context import AppContext
+
+if TYPE_CHECKING:
+    import pandas
+
+    from sam_hub.catalog.tables import Expert
+    from sam_hub.evaluation.merged_models import MergedModels
+    from sam_hub.hub.search import FoundModel
+    from sam_hub.ner.scoring import Scores
+    from sam_hub.services.experts import AddedExpert
+    from sam_hub.services.push import PushOutcome
+    from sam_hub.services.selection import RankingChoice, SelectionOutcome
+
+__all__ = ["Entity", "EntityDict", "EntityList", "MergedNER", "RankedExpert", "SamHub", "Selection", "Target"]
+
+# Light backgrounds on which dark text is easy to read.
+_COLOURS = ("#aed6f1", "#abebc6", "#f9e79f", "#f5b7b1", "#d7bde2", "#edbb99", "#a3e4d7", "#d5d8dc")
+
+
+class EntityDict(TypedDict):
+    """An entity: ``text[start:end]`` of the text as it was given, and its label."""
+
+    start: int
+    end: int
+    text: str
+    label: str
+
+
+class EntityList(list[EntityDict]):
+    """The entities of one text, in its order. A notebook shows them in colour."""
+
+    def __init__(self, entities: Iterable[EntityDict], text: str) -> None:
+        super().__init__(entities)
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        pieces, at = [], 0
+        for entity in self:
+            colour = _COLOURS[sum(entity["label"].encode()) % len(_COLOURS)]
+            pieces.append(escape(self.text[at : entity["start"]]))
+            pieces.append(
+                f'<mark style="background:{colour};color:#1b2631;padding:.1em .3em;border-radius:.3em">'
+                f"{escape(entity['text'])} <small><b>{escape(entity['label'])}</b></small></mark>"
+            )
+            at = entity["end"]
+        pieces.append(escape(self.text[at:]))
+        return f'<div style="line-height:2;white-space:pre-wrap">{"".join(pieces)}</div>'
+
+
+class EntityLists(list[EntityList]):
+    """The entities of several texts, one `EntityList` for each."""
+
+    def _repr_html_(self) -> str:
+        return "".join(entities._repr_html_() for entities in self)
+
+
+class _BarReporter(Reporter):
+    """Shows progress as bars, one for each kind of work, and nothing of the log."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._what = ""
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        """Move the bar of this work, or open one."""
+        from tqdm.auto import tqdm
+
+        if what != self._what or self._bar is None or self._bar.total != total:
+            self.close()
+            self._what, self._bar = (
+                what,
+                tqdm(total=total, desc=what, unit=unit or "it", unit_scale=unit == "B"),
+            )
+        self._bar.update(done - self._bar.n)
+        if done >= total:
+            self.close()
+
+    def close(self) -> None:
+        """Close the bar that is open."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+
+class SamHub:
+    """A home with its catalog and its Hub, as the command line has them.
+
+    Args:
+        home: the folder where everything is kept; by default ``SAM_HUB_HOME`` or the platform's data folder.
+        endpoint: the Hub's address, or "embedded" for the Hub of the home; by default ``HF_ENDPOINT``.
+        token: of the Hub; by default ``HF_TOKEN`` or the one that `hf auth login` has stored.
+        progress: show progress bars.
+        settings: other settings by their names, such as ``device="cuda"`` or ``offline=True``.
+
+    Raises:
+        UsageError: a setting can't be used.
+    """
+
+    def __init__(
+        self,
+        home: str | Path | None = None,
+        *,
+        endpoint: str | None = None,
+        token: str | None = None,
+        progress: bool = True,
+        **settings: Any,
+    ) -> None:
+        self._context = _context(home, endpoint, token, settings)
+        self._reporter: Reporter = _BarReporter() if progress else SILENT
+
+    def __repr__(self) -> str:
+        return (
+            f"SamHub(home={str(self._context.settings.home)!r}, endpoint={self._context.settings.endpoint!r})"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the catalog."""
+        self._context.__exit__()
+
+    # --- experts -------------------------------------------------------------------------------------------
+
+    def search(
+        self, text: str = "", *, labels: Sequence[str] = (), limit: int = 50, **filters: Any
+    ) -> list[FoundModel]:
+        """Search the Hub for experts.
+
+        Args:
+            filters: ``author``, ``base``, ``library``, ``license`` or ``sort``, as `sam-hub search` takes them.
+
+        Raises:
+            HubError: the network or the Hub failed.
+        """
+        from sam_hub.services.experts import SearchOptions, search_hub
+
+        return search_hub(self._context, SearchOptions(text, labels=tuple(labels), limit=limit, **filters))
+
+    def add(self, *repos: str, **overrides: Any) -> list[AddedExpert]:
+        """Add experts of the Hub to the catalog, pinned to their commits. Nothing large is fetched.
+
+        Args:
+            overrides: ``revision``, ``labels``, ``base``, ``domain`` or ``prompt_format``, where a repository does not
+                say it itself.
+
+        Raises:
+            UnusableModel: a repository can't serve as an expert; those before it stay.
+            NotFoundOnHub, HubError: it can't be read.
+        """
+        from sam_hub.services.experts import AddOptions, run_add
+
+        if "labels" in overrides:
+            overrides["labels"] = tuple(overrides["labels"])
+        return list(run_add(self._context, AddOptions(repos, **overrides), self._reporter).experts)
+
+    def pull(self, *experts: str) -> None:
+        """Fetch experts of the catalog, and the base that they need.
+
+        Raises:
+            CatalogError: an expert is not in the catalog.
+            DiskFull, NotFoundOnHub, HubError: it can't be fetched.
+        """
+        from sam_hub.services.experts import PullOptions, run_pull
+
+        for expert in experts:
+            run_pull(self._context, PullOptions(expert), self._reporter)
+
+    def experts(self, text: str = "", *, labels: Sequence[str] = (), base: str = "") -> list[Expert]:
+        """Return the experts of the catalog that fit, by name.
+
+        Args:
+            text: words that occur in the name, the domain or a label.
+            labels: entity types, all of which the expert covers.
+            base: the base's repository.
+        """
+        from sam_hub.catalog.experts import list_experts
+
+        return list_experts(self._context.catalog, text, labels, base)
+
+    def remove(self, expert: str) -> None:
+        """Remove an expert from the catalog, with its files and what was computed with it. The Hub keeps its copy.
+
+        Raises:
+            CatalogError: there is no such expert.
+        """
+        from sam_hub.services.experts import RemovalOptions, run_removal
+
+        run_removal(self._context, RemovalOptions(expert), self._reporter)
+
+    # --- targets -------------------------------------------------------------------------------------------
+
+    def create_target(
+        self,
+        name: str,
+        texts: Sequence[str] | str | Path,
+        labels: Sequence[str],
+        *,
+        gold: str | Path | None = None,
+        split: bool = False,
+        replace: bool = False,
+    ) -> Target:
+        """Create a target: raw text, and the entity types wanted.
+
+        Args:
+            texts: sentences, or the path of a file or folder of text.
+            gold: a file of labelled sentences, used by evaluations alone.
+            split: cut running text into sentences.
+            replace: replace a target of this name.
+
+        Raises:
+            InputError: no label, an unusable name, or no text.
+            CatalogError: another target has this name.
+        """
+        from sam_hub.services.targets import TargetOptions, run_create_target
+
+        def create(corpus: str) -> Target:
+            options = TargetOptions(name, corpus, tuple(labels), str(gold) if gold else None, split, replace)
+            return Target(self, run_create_target(self._context, options, self._reporter).name)
+
+        if isinstance(texts, str | Path):
+            return create(str(texts))
+        with tempfile.TemporaryDirectory() as folder:
+            corpus = Path(folder) / "texts.jsonl"
+            lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+            corpus.write_text("\n".join(lines), encoding="utf-8")
+            return create(str(corpus))
+
+    def target(self, name: str) -> Target:
+        """Return a target of the catalog.
+
+        Raises:
+            CatalogError: there is none of this name.
+        """
+        from sam_hub.catalog.targets import get_target
+
+        return Target(self, get_target(self._context.catalog, name).name)
+
+    def targets(self) -> list[Target]:
+        """Return the targets of the catalog, by name."""
+        from sam_hub.catalog.targets import list_targets
+
+        return [Target(self, row.name) for row in list_targets(self._context.catalog)]
+
+
+def _context(
+    home: str | Path | None, endpoint: str | None, token: str | None, settings: Mapping[str, Any]
+) -> AppContext:
+    from sam_hub.config import load_settings
+
+    given = {"home": home, "endpoint": endpoint, "token": token, **settings}
+    return AppContext(load_settings(**{name: value for name, value in given.items() if value is not None}))
+
+
+class Target:
+    """A domain without labels: raw text, and the entity types wanted. Made by `SamHub.create_target`."""
+
+    def __init__(self, hub: SamHub, name: str) -> None:
+        self._hub = hub
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Target({self.name!r}, labels={list(self.labels)})"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity types wanted."""
+        from sam_hub.catalog.targets import get_target
+
+        return tuple(get_target(self._hub._context.catalog, self.name).labels)
+
+    def select(self, k: int | str = 3, *, experts: Sequence[str] = (), **options: Any) -> Selection:
+        """Rank the experts on disk by similarity and by votes, and choose the best.
+
+        Args:
+            k: how many experts each ranking chooses, or "auto": as many as the votes speak for.
+            experts: rank these alone.
+            options: the others of `sam-hub select`, such as ``sample=60`` or ``by="sampling"``.
+
+        Raises:
+            InputError: no expert can be chosen.
+            UsageError: an option makes no sense.
+        """
+        from sam_hub.services.selection import By, SelectOptions, VoteScheme, VoteWeights, run_selection
+
+        kinds = {"by": By, "votes": VoteScheme, "weights": VoteWeights}
+        try:
+            typed = {name: kinds[name](value) if name in kinds else value for name, value in options.items()}
+            chosen = SelectOptions(self.name, tuple(experts), k=k, **typed)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"The experts can't be selected so: {error}", "See `sam-hub select --help`."
+            ) from error
+        return Selection(run_selection(self._hub._context, chosen, self._hub._reporter))
+
+    def selection(self) -> Selection:
+        """Return the latest selection.
+
+        Raises:
+            UsageError: nothing was selected yet.
+        """
+        from sam_hub.services.selection import latest_rankings
+
+        outcome = latest_rankings(self._hub._context, self.name)
+        if not outcome.rankings:
+            raise UsageError(f"{self.name} has no selection yet", "Call select() first.")
+        return Selection(outcome)
+
+    def merge(self, selection: Selection | None = None, **options: Any) -> MergedNER:
+        """Merge the experts of a selection: one model for each ranking. A merge that is there is not made again.
+
+        Args:
+            selection: of this target, the latest one; it need not be given.
+            options: those of `sam-hub merge`, such as ``method="linear"`` or ``weights=(1, 0.5)``.
+
+        Raises:
+            UsageError: an option makes no sense, or the selection is not the latest of this target.
+            UnusableModel, DiskFull: the experts can't be merged.
+        """
+        from sam_hub.services.merges import MergeOptions, plan_merges, run_merges
+
+        if selection is not None and selection.chosen != self.selection().chosen:
+            raise UsageError(
+                f"This is not the latest selection of {self.name}",
+                "Call select() again, or merge() without it.",
+            )
+        try:
+            choice = MergeOptions(self.name, **options)
+        except TypeError as error:
+            raise UsageError(
+                f"The experts can't be merged so: {error}", "See `sam-hub merge --help`."
+            ) from error
+        context, reporter = self._hub._context, self._hub._reporter
+        outcome = run_merges(context, choice, reporter, plans=plan_merges(context, choice))
+        for merge in outcome.merges:
+            for problem in merge.problems:
+                warnings.warn(
+                    f"The merge {merge.preview.name} failed its sanity check: {problem}", stacklevel=2
+                )
+        return self.ner()
+
+    def ner(self, *, rule: str = "union", types: str = "auto") -> MergedNER:
+        """Return the merged models of this target.
+
+        Args:
+            rule: how two models' entities become one answer: "union", "intersection", "first" or "second".
+            types: whose types the entities have: "auto", "model" or "base".
+
+        Raises:
+            CatalogError: nothing was merged for this target yet.
+        """
+        from sam_hub.merging.service import merges_for
+        from sam_hub.services.evaluation import Rule, Types
+        from sam_hub.services.merged_ner import load_target_models
+
+        context, reporter = self._hub._context, self._hub._reporter
+        merges_for(context.catalog, self._row())
+        return MergedNER(
+            lambda: load_target_models(context, self.name, Rule(rule), Types(types), reporter), reporter, self
+        )
+
+    def _row(self) -> Any:
+        from sam_hub.catalog.targets import get_target
+
+        return get_target(self._hub._context.catalog, self.name)
+
+
+@dataclass(frozen=True)
+class RankedExpert:
+    """An expert's place in a ranking.
+
+    ``score``: the cosine to the target's text, or the F1 against the others' votes, with its 95% interval; None where
+    there is nothing to rank it by. ``covers``: the target's labels that it was trained on. ``note``: why it was not
+    chosen, if there is a reason.
+    """
+
+    expert: str
+    score: float | None
+    low: float | None
+    high: float | None
+    covers: tuple[str, ...]
+    chosen: bool
+    note: str
+
+
+class Selection:
+    """Two rankings of experts for a target, with those that were chosen from each. A notebook shows a table."""
+
+    def __init__(self, outcome: SelectionOutcome) -> None:
+        self._outcome = outcome
+
+    @property
+    def target(self) -> str:
+        """The name of the target."""
+        return self._outcome.target
+
+    @property
+    def by_similarity(self) -> tuple[RankedExpert, ...]:
+        """The experts by the similarity of their texts, the best first; empty where they were not ranked so."""
+        return _ranked(self._outcome.rankings.get("similarity"))
+
+    @property
+    def by_sampling(self) -> tuple[RankedExpert, ...]:
+        """The experts by their F1 against the others' votes, the best first; empty where they were not ranked so."""
+        return _ranked(self._outcome.rankings.get("sampling"))
+
+    @property
+    def chosen(self) -> dict[str, tuple[str, ...]]:
+        """The chosen experts (repositories) by "similarity" and "sampling"."""
+        return {method: tuple(sorted(choice.chosen)) for method, choice in self._outcome.rankings.items()}
+
+    @property
+    def uncovered(self) -> tuple[str, ...]:
+        """The target's labels that no expert covers."""
+        return self._outcome.uncovered
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return one record for each expert and ranking, with the fields of `RankedExpert` and "ranking"."""
+        rankings = {"similarity": self.by_similarity, "sampling": self.by_sampling}
+        return [{"ranking": name, **vars(row)} for name, rows in rankings.items() for row in rows]
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the records as a pandas data frame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise UsageError(
+                "pandas is not installed", "Run `pip install pandas`, or use to_records()."
+            ) from error
+        return pandas.DataFrame(self.to_records())
+
+    def __repr__(self) -> str:
+        lines = [f"Selection for {self.target}"]
+        for name, rows in (("similarity", self.by_similarity), ("sampling", self.by_sampling)):
+            if rows:
+                width = max(len(row.expert) for row in rows)
+                lines.append(f"by {name}:")
+                lines += [
+                    f"{'*' if row.chosen else ' '} {row.expert:{width}}  {_number(row.score):>6}  "
+                    f"{', '.join(row.covers)}{f'  ({row.note})' if row.note else ''}"
+                    for row in rows
+                ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f"<th>{name}</th>" for name in ("ranking", "expert", "score", "95%", "covers", "chosen", "note")
+        )
+        rows = []
+        for record in self.to_records():
+            interval = (
+                f"{_number(record['low'])} to {_number(record['high'])}"
+                if record["ranking"] == "sampling"
+                else ""
+            )
+            cells = (
+                record["ranking"],
+                record["expert"],
+                _number(record["score"]),
+                interval,
+                ", ".join(record["covers"]),
+                "yes" if record["chosen"] else "",
+                record["note"],
+            )
+            rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _ranked(choice: RankingChoice | None) -> tuple[RankedExpert, ...]:
+    if choice is None:
+        return ()
+    return tuple(
+        RankedExpert(
+            row.expert,
+            row.score,
+            row.low,
+            row.high,
+            tuple(row.knows),
+            row.expert in choice.chosen,
+            row.unfit or row.note,
+        )
+        for row in choice.ranking.rows
+    )
+
+
+class MergedNER:
+    """Merged models that find entities. Made by `Target.merge`, `Target.ner` or `MergedNER.from_pretrained`.
+
+    Models are loaded when they are first asked, and stay in memory.
+    """
+
+    def __init__(
+        self, load: Callable[[], MergedModels], reporter: Reporter = SILENT, target: Target | None = None
+    ) -> None:
+        self._load, self._reporter, self._target = load, reporter, target
+
+    @cached_property
+    def _models(self) -> MergedModels:
+        return self._load()
+
+    def __repr__(self) -> str:
+        name = self._target.name if self._target else ", ".join(map(str, self._models.folders))
+        return f"MergedNER({name!r})"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity types that it finds."""
+        return tuple(self._models.recipe.labels)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str = "main",
+        base: str | Path | None = None,
+        home: str | Path | None = None,
+        endpoint: str | None = None,
+        token: str | None = None,
+        progress: bool = True,
+        **settings: Any,
+    ) -> MergedNER:
+        """Load what `push_to_hub` or `sam-hub push` has pushed: both models of SaM, and how their answers become one.
+
+        It needs no catalog. Weights are fetched into the home, and checked against the Hub's checksums.
+
+        Args:
+            name: a repository on the Hub, or a folder.
+            base: a folder with the base of the merge; by default it is fetched where it is needed.
+            settings: as `SamHub` takes them.
+
+        Raises:
+            UnusableModel: the repository holds no merge of sam-hub.
+            NotFoundOnHub, HubError, DiskFull: it can't be fetched.
+        """
+        from sam_hub.services.merged_ner import load_pretrained
+
+        reporter: Reporter = _BarReporter() if progress else SILENT
+        context = _context(home, endpoint, token, settings)
+        folder = Path(base).expanduser() if base else None
+        models = load_pretrained(context, str(name), revision, folder, reporter)
+        return cls(lambda: models, reporter)
+
+    @overload
+    def predict_entities(self, texts: str, *, batch_size: int = 32) -> EntityList: ...
+
+    @overload
+    def predict_entities(self, texts: Sequence[str], *, batch_size: int = 32) -> EntityLists: ...
+
+    def predict_entities(
+        self, texts: str | Sequence[str], *, batch_size: int = 32
+    ) -> EntityList | EntityLists:
+        """Find the entities of a text, or of each of several.
+
+        Args:
+            texts: a sentence, or several.
+            batch_size: how many texts are answered between two steps of the progress bar.
+
+        Returns:
+            For each text its entities, ``{"start", "end", "text", "label"}``, in character offsets of the text as it
+            was given, ``end`` exclusive.
+        """
+        if isinstance(texts, str):
+            return self._predict([texts])[0]
+        if batch_size < 1:
+            raise UsageError(f"A batch of {batch_size} texts makes no sense", "Give 1 or more.")
+        answers = EntityLists()
+        for start in range(0, len(texts), batch_size):
+            answers += self._predict(texts[start : start + batch_size])
+            self._reporter.progress("predict", len(answers), len(texts), "texts")
+        return answers
+
+    def _predict(self, texts: Sequence[str]) -> list[EntityList]:
+        asked = [number for number, text in enumerate(texts) if text.strip()]
+        entities = self._models.predict([Sentence(texts[number]) for number in asked])
+        rows = dict(zip(asked, entities, strict=True))
+        return [
+            EntityList(
+                (
+                    EntityDict(start=e.start, end=e.end, text=e.text, label=e.label)
+                    for e in rows.get(number, ())
+                ),
+                text,
+            )
+            for number, text in enumerate(texts)
+        ]
+
+    def evaluate(self, gold: str | Path | Sequence[Mapping[str, Any]]) -> Scores:
+        """Score the answers on labelled sentences, strictly: span and type must both be right (seqeval, IOB2).
+
+        Args:
+            gold: a file of labelled sentences, or records such as ``{"text": "…", "entities": [{"start": 0, "end": 5,
+                "label": "person"}]}``. Entities of other labels are left out.
+
+        Returns:
+            Precision, recall, F1 and support (the number of gold entities), in all and by type.
+
+        Raises:
+            InputError: there are no labels, or none of this model's.
+        """
+        from sam_hub.evaluation.systems import check_gold
+        from sam_hub.ner.readers import read_corpus, read_records
+        from sam_hub.ner.scoring import score
+
+        sentences = read_corpus(Path(gold)) if isinstance(gold, str | Path) else read_records(gold)
+        source = str(gold) if isinstance(gold, str | Path) else "the records"
+        checked = check_gold(sentences, self.labels, source)
+        return score(checked, self._models.predict([s.without_labels() for s in checked], self._reporter))
+
+    def push_to_hub(
+        self, repo: str, *, public: bool = False, by: str = "sampling", **options: Any
+    ) -> PushOutcome:
+        """Push the merged models, their card, and how they answer, in one commit.
+
+        Args:
+            repo: ``owner/name``.
+            public: create a public repository, not a private one.
+            by: which of the two models lies at the repository's top, "sampling" or "similarity".
+            options: others of `sam-hub push`: ``force``, ``adapter`` or ``pull_request``.
+
+        Raises:
+            UsageError: the models were loaded from a Hub, and belong to no target.
+            UnusableModel: the merge failed its sanity check.
+            NotFoundOnHub, HubError: the Hub failed, or does not let this token write.
+        """
+        from sam_hub.services.push import Method, PushOptions, run_push
+
+        if self._target is None:
+            raise UsageError(
+                "These models belong to no target of the catalog", "Upload their folder with huggingface_hub."
+            )
+        try:
+            choice = PushOptions(self._target.name, repo, Method(by), public, **options)
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"The merge can't be pushed so: {error}", "See `sam-hub push --help`."
+            ) from error
+        return run_push(self._target._hub._context, choice, self._reporter)

@@ -113,14 +113,15 @@ def select(
 def _show(made: dict[str, Any], explain: bool) -> None:
     """Both rankings, what they come to, and what to do next."""
     from sam_hub.cli.explanation import show_reasons
-    from sam_hub.selection.ranking import Ranking
+    from sam_hub.selection.ranking import FAILED, Ranking
     from sam_hub.selection.report import no_fit
 
-    warnings = []
+    warnings, failed = [], {}
     for method, values in made["rankings"].items():
         ranking = Ranking.from_dict(values["ranking"])
         print(f"\nBy {method}:")
         show_ranking(ranking, values["chosen"], width=WIDTH if explain else None)
+        failed |= ranking.parameters.get("failed", {})
         if warning := no_fit(ranking.parameters):
             warnings.append(warning)
         elif not any(row.score for row in ranking.rows):
@@ -137,6 +138,8 @@ def _show(made: dict[str, Any], explain: bool) -> None:
                 f"No expert knows {', '.join(gaps)}: in evaluate and predict, their untuned base tells them apart."
             )
             say(f"To find one that does: sam-hub search --label '{gaps[0]}'")
+    for name, why in failed.items():
+        say(f"{name} {FAILED}, and has no vote: {why}")
     say("\nNext: sam-hub search" if warnings else f"\nNext: sam-hub merge {made['target']}")
 
 
@@ -153,7 +156,7 @@ def show_ranking(ranking: Ranking, chosen: Sequence[str], width: int | None = No
             "*" if row.expert in chosen else "",
             row.expert,
             row.score,
-            f"{row.low:.3f} to {row.high:.3f}" if interval else "",
+            f"{row.low:.3f} to {row.high:.3f}" if interval and row.low is not None else "",
             row.knows,
             row.note,
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Self
@@ -25,10 +28,26 @@ from sam_hub.catalog.predictions import (
     put_sentences,
 )
 from sam_hub.config import Settings
-from sam_hub.errors import InputError
-from sam_hub.inference.models import choose_device, choose_dtype, load_model, with_adapter
+from sam_hub.errors import (
+    CatalogError,
+    DiskFull,
+    InputError,
+    Interrupted,
+    SamHubError,
+    UnusableModel,
+    UsageError,
+    of_the_system,
+)
+from sam_hub.inference.models import (
+    LostBase,
+    choose_device,
+    choose_dtype,
+    first_line,
+    load_model,
+    with_adapter,
+)
 from sam_hub.inference.prediction import MISALIGNED, SentenceAnswer, predict
-from sam_hub.ner.formats import get_format
+from sam_hub.ner.formats import FORMATS, get_format
 from sam_hub.ner.text import Sentence, corpus_hash
 
 DEFAULT_FORMAT = "b2ner"
@@ -60,10 +79,15 @@ def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
     """An expert of the catalog as a model that can be asked.
 
     Raises:
-        InputError: it, or its base, is not on disk.
+        InputError: it, or its base, is not on disk; or it was taught a prompt format that is not known here.
     """
     folder = _on_disk(expert.path, expert.repo)
     form = expert.prompt_format or DEFAULT_FORMAT
+    if form not in FORMATS:
+        raise InputError(
+            f"{expert.repo} was taught the prompt format '{form}', which is not known here",
+            f"Update sam-hub, or leave this expert out. Known: {', '.join(FORMATS)}.",
+        )
     if expert.kind == "full":
         return Model(expert.repo, "expert", expert.id, folder, None, form)
     base = base_of(catalog, expert)
@@ -136,6 +160,7 @@ def ask(
     target_id: int | None = None,
     free: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    on_failure: Callable[[str, SamHubError], None] | None = None,
 ) -> dict[str, Predictions]:
     """Every model's prediction of these sentences, by model name.
 
@@ -147,6 +172,8 @@ def ask(
     Args:
         on_progress: is told (the name of the model at work, answers there are, answers there will be), over all
             models.
+        on_failure: is told (the name of an expert that can't be loaded or asked, why); it is left out of what is
+            returned. Where this is not given, the first such failure is raised.
     """
     tasks = {model.name: task_of(model, sentences, labels, settings, free) for model in models}
     distinct: dict[Question, _Batch] = {}
@@ -160,6 +187,7 @@ def ask(
         on_progress("kept predictions", total, total)
     at_work = [task for question, task in distinct.items() if missing[question]]
     at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
+    failed: dict[Question, SamHubError] = {}
     for folder, group in groupby(at_work, key=lambda task: task.model.folder):
         numbered = [(task, missing[task.question]) for task in group]
         _ask_on(
@@ -171,10 +199,60 @@ def ask(
             settings,
             free,
             lambda name, now, before=done: on_progress(name, before + now, total),
+            None if on_failure is None else failed.setdefault,
         )
         done += sum(len(numbers) for _, numbers in numbered)
-    whole = {q: found[q] or _put_together(catalog, task, target_id) for q, task in distinct.items()}
-    return {name: whole[task.question] for name, task in tasks.items()}
+    whole = {
+        question: found[question] or _put_together(catalog, task, target_id)
+        for question, task in distinct.items()
+        if question not in failed
+    }
+    for name, task in tasks.items():
+        if on_failure is not None and task.question in failed:
+            on_failure(name, failed[task.question])
+    return {name: whole[task.question] for name, task in tasks.items() if task.question in whole}
+
+
+@contextmanager
+def apart(tell: Callable[[SamHubError], object] | None) -> Iterator[None]:
+    """The border around one expert, where it is loaded and asked: what goes wrong inside with its files, which are
+    foreign, is told and ends here. What concerns the others, too, goes on: the catalog, a full disk, a lost base.
+
+    Args:
+        tell: is told what went wrong; None: there is no border, and everything goes on.
+    """
+    from safetensors import SafetensorError
+
+    if tell is None:
+        yield
+        return
+    try:
+        yield
+    except (CatalogError, DiskFull, Interrupted, LostBase, UsageError):
+        raise
+    except SamHubError as error:
+        tell(error)
+    except OSError as error:
+        told = of_the_system(error)
+        if isinstance(told, DiskFull):
+            raise
+        tell(told)
+    except (
+        SafetensorError,
+        ValueError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        re.error,
+    ) as error:
+        tell(
+            UnusableModel(
+                f"its files can't be read as a model ({type(error).__name__}: {first_line(error)})",
+                "Pull it again; if that does not help, remove it.",
+            )
+        )
 
 
 def _ask_on(
@@ -186,22 +264,37 @@ def _ask_on(
     settings: Settings,
     free: bool,
     on_progress: Callable[[str, int], None],
+    on_failure: Callable[[Question, SamHubError], object] | None,
 ) -> None:
     """Ask models that share a folder the sentences of these numbers. When this returns, the model has left memory."""
-    loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-    done = 0
-    for task, numbers in tasks:
-        with with_adapter(loaded, task.model.adapter) as ready, _Keeper(catalog, task, numbers) as keep:
-            predict(
-                ready,
-                [sentences[number] for number in numbers],
-                labels,
-                prompt_format=task.model.prompt_format,
-                free=free,
-                on_answer=keep,
-                on_progress=lambda now, _, name=task.model.name, before=done: on_progress(name, before + now),
-            )
-        done += len(numbers)
+
+    def border(task: _Batch) -> Callable[[SamHubError], object] | None:
+        if on_failure is None or task.model.kind != "expert":
+            return None
+        return partial(on_failure, task.question)
+
+    first, done = tasks[0][0], 0
+    # A full model that nobody else runs on is an expert's own affair; a base is that of all who run on it.
+    own = len(tasks) == 1 and first.model.adapter is None
+    with apart(border(first) if own else None):
+        loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
+        for task, numbers in tasks:
+            told = lambda now, _, name=task.model.name, before=done: on_progress(name, before + now)  # noqa: E731
+            with (
+                apart(border(task)),
+                with_adapter(loaded, task.model.adapter) as ready,
+                _Keeper(catalog, task, numbers) as keep,
+            ):
+                predict(
+                    ready,
+                    [sentences[number] for number in numbers],
+                    labels,
+                    prompt_format=task.model.prompt_format,
+                    free=free,
+                    on_answer=keep,
+                    on_progress=told,
+                )
+            done += len(numbers)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+class LostBase(UnusableModel):
+    """The files of a loaded base can't be read any more, so that nobody can be asked on its own weights."""
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A model in memory with its tokenizer; ``folder`` is where it came from."""
@@ -82,7 +86,7 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UnusableModel(
-            f"{folder.name} can't be loaded as a language model: {_first_line(error)}",
+            f"{folder.name} can't be loaded as a language model: {first_line(error)}",
             "Pull it (or merge) again, or choose another model.",
         ) from error
     return LoadedModel(model.to(device).eval(), tokenizer, device, folder)
@@ -98,6 +102,7 @@ def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedMo
     Raises:
         UnusableModel: the adapter is damaged, more than plain LoRA, or does not fit the model, which is left as
             it was.
+        LostBase: the model's own files can't be read again.
     """
     if adapter is None:
         yield loaded
@@ -148,10 +153,23 @@ def _stored(folder: Path) -> dict[str, Path]:
     from safetensors import safe_open
 
     found = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, "pt") as tensors:
-            found.update(dict.fromkeys(tensors.keys(), file))
+    with _reading_again(folder):
+        for file in sorted(folder.glob("*.safetensors")):
+            with safe_open(file, "pt") as tensors:
+                found.update(dict.fromkeys(tensors.keys(), file))
     return found
+
+
+@contextmanager
+def _reading_again(folder: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise LostBase(
+            f"The weights of {folder.name} can't be read again: {first_line(error)}", "Pull it again."
+        ) from error
 
 
 def _restore(loaded: LoadedModel, names: Collection[str]) -> None:
@@ -159,7 +177,7 @@ def _restore(loaded: LoadedModel, names: Collection[str]) -> None:
     from safetensors import safe_open
 
     own, stored = dict(loaded.model.named_parameters()), _stored(loaded.folder)
-    with torch.no_grad():
+    with torch.no_grad(), _reading_again(loaded.folder):
         for file in {stored[name] for name in names}:
             with safe_open(file, "pt") as tensors:
                 for name in names:
@@ -167,5 +185,6 @@ def _restore(loaded: LoadedModel, names: Collection[str]) -> None:
                         own[name].copy_(tensors.get_tensor(name))
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of its message, or what kind of error it is."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

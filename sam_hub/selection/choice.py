@@ -51,7 +51,9 @@ def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_bl
 
     One whose score by votes is less than ``share`` of the best is marked as unfit. The best is that of the experts
     which can be chosen by similarity, so that one at least stays; where it is 0, and with a share of 0, all do.
+    One that could not be asked for its votes is unfit in any case.
     """
+    near = _without_failed(near, voted)
     scores = {row.expert: row.score or 0.0 for row in voted.rows}
     open_to_choice = near.fit(allow_blind=allow_blind)
     best = max((scores.get(name, 0.0) for name in open_to_choice), default=0.0)
@@ -66,6 +68,21 @@ def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_bl
         else:
             rows.append(replace(noted(row, why), unfit=why) if score < share * best else row)
     return replace(near, rows=tuple(rows), parameters={**near.parameters, "support": share})
+
+
+def _without_failed(near: Ranking, voted: Ranking) -> Ranking:
+    unasked = {
+        row.expert: row.unfit for row in voted.rows if row.expert in voted.parameters.get("failed", {})
+    }
+    return replace(
+        near,
+        rows=tuple(
+            replace(noted(row, unasked[row.expert]), unfit=unasked[row.expert])
+            if row.expert in unasked
+            else row
+            for row in near.rows
+        ),
+    )
 
 
 def best_of(

@@ -11,6 +11,7 @@ from sam_hub.ner.text import Entity
 
 BLIND = "knows none of the labels"
 OTHER_BASE = "of another base"
+FAILED = "could not be asked"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Ranked:
     """One expert's place: its score, the 95% interval (equal to the score where there is none), and why.
 
     ``score`` is None where there is nothing to rank it by. ``knows``: the target's labels that it was trained on.
-    Precision and recall belong to a sampling score. ``unfit``: why it can't be chosen, other than that it knows no
+    Precision and recall belong to a sampling score. An expert that could not be asked has none, and the reason in its
+    note. ``unfit``: why it can't be chosen, other than that it knows no
     label. ``base``: what it was tuned from, as an id. ``near``: None where it has no descriptor to compare.
     ``agreement``: mean strict F1 with each other expert, on the labels that both know. Rows of older catalogs lack
     what follows ``recall``.
@@ -151,6 +153,12 @@ class Ranking:
 def noted(row: Ranked, note: str) -> Ranked:
     """The row with one more note."""
     return replace(row, note="; ".join(filter(None, (row.note, note))))
+
+
+def failures_in_words(failed: Mapping[str, Any]) -> str:
+    """Who could not be asked, and why, in a line; of many, the first five."""
+    told = [f"{name} {FAILED}: {getattr(why, 'title', why)}" for name, why in list(failed.items())[:5]]
+    return "; ".join([*told, *([f"and {len(failed) - 5} more"] if len(failed) > 5 else [])])
 
 
 def known_labels(labels: Sequence[str], expert_labels: Collection[str] | None) -> tuple[str, ...]:

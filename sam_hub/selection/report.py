@@ -118,6 +118,8 @@ def _of_domain(row: Mapping[str, Any]) -> str:
 
 def _by_votes(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any], number: Number) -> Facts:
     asked = ranking["parameters"]
+    if row["score"] is None:
+        return [("votes", f"none, {place}, not chosen: it could not be asked")]
     voted = (asked.get("pseudo_entities") or {}).get(row["expert"])
     weighted = f", weighted by {asked['weights']}" if asked.get("weights", "uniform") != "uniform" else ""
     facts = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sam_hub.errors import InputError, SamHubError
 from sam_hub.inference.cached_predict import (
     DEFAULT_FORMAT,
     Model,
+    apart,
     ask,
     base_model,
     expert_model,
@@ -28,7 +30,15 @@ from sam_hub.ner.text import Sentence
 from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.forward_selection import choose_by_evidence
-from sam_hub.selection.ranking import DomainSimilarity, Ranking, known_labels
+from sam_hub.selection.ranking import (
+    FAILED,
+    DomainSimilarity,
+    Ranked,
+    Ranking,
+    failures_in_words,
+    known_labels,
+    missed_labels,
+)
 from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
 from sam_hub.selection.similarity import domain_similarities, rank_by_similarity
 from sam_hub.selection.votes import BY_SIMILARITY, Voting
@@ -118,29 +128,40 @@ def sampling_ranking(
     """Let every expert predict on a sample of the target, and rank by votes.
 
     The untuned base is asked, too, and does not vote (see `sam_hub.selection.base_check`; parameter "fit"). Adding an
-    expert later costs its own pass alone: the others' predictions are kept.
+    expert later costs its own pass alone: the others' predictions are kept. An expert that can't be loaded or asked
+    stands at the end with the reason, unfit and without a vote (parameter "failed": who, and why).
 
     Args:
         by_evidence: also find how many experts to choose (`sam_hub.selection.forward_selection`; parameter "evidence").
+
+    Raises:
+        InputError: fewer than two experts have a vote, or none could be asked.
     """
     voting = voting or Voting()
     near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
     bases = _bases(catalog, experts)
     untuned = _untuned(catalog, [e for e in experts if known_labels(target.labels, e.labels)], bases)
-    models = [*(expert_model(catalog, expert) for expert in experts), *untuned.values()]
+    models, failed = [], {}
+    for expert in experts:
+        with apart(partial(failed.setdefault, expert.repo)):
+            models.append(expert_model(catalog, expert))
     answers = ask(
         catalog,
-        models,
+        [*models, *untuned.values()],
         sample,
         target.labels,
         settings=settings,
         target_id=target.id,
         free=free,
         on_progress=on_progress,
+        on_failure=failed.setdefault,
     )
-    votes = _hold(target, experts, sample, answers, voting, near)
-    ranking = rank_by_sampling(votes).explained(bases, _domains(experts), near)
+    asked = [expert for expert in experts if expert.repo not in failed]
+    votes = _hold_without(failed, target, asked, sample, answers, voting, near)
+    ranking = rank_by_sampling(votes)
+    ranking = replace(ranking, rows=(*ranking.rows, *_failed_rows(target, experts, failed)))
+    ranking = ranking.explained(bases, _domains(experts), near)
     fit = ranking.fit()
     base = untuned.get(bases[fit[0]]) if fit else None
     untuned_answer = answers[base.name].entities if base else None
@@ -148,9 +169,42 @@ def sampling_ranking(
         "free": free,
         "fit": compare_to_base(votes, ranking, _plain_name(base), untuned_answer),
     }
+    if failed:
+        found["failed"] = {name: str(why) for name, why in failed.items()}
     if by_evidence and fit:
         found["evidence"] = choose_by_evidence(votes, fit).as_dict()
     return replace(ranking, parameters={**ranking.parameters, **found})
+
+
+def _failed_rows(
+    target: tables.Target, experts: Sequence[tables.Expert], failed: Mapping[str, SamHubError]
+) -> list[Ranked]:
+    rows = []
+    for expert in sorted((e for e in experts if e.repo in failed), key=lambda e: e.repo):
+        why, knows = f"{FAILED}: {failed[expert.repo].title}", known_labels(target.labels, expert.labels)
+        misses = missed_labels(target.labels, knows)
+        rows.append(Ranked(expert.repo, None, None, None, knows, why, misses=misses, unfit=why))
+    return rows
+
+
+def _hold_without(failed: Mapping[str, SamHubError], *poll: Any) -> Votes:
+    """The poll of those who could be asked.
+
+    Raises:
+        InputError: they are too few; it names those who could not, and why.
+    """
+    _, asked, *_ = poll
+    if failed and not asked:
+        raise InputError(
+            f"None of the {len(failed)} experts could be asked: {failures_in_words(failed)}",
+            next(iter(failed.values())).action,
+        )
+    try:
+        return _hold(*poll)
+    except InputError as error:
+        if not failed:
+            raise
+        raise InputError(f"{error.title}; {failures_in_words(failed)}", error.action) from error
 
 
 def _hold(
@@ -180,12 +234,17 @@ def repeat_votes(
     settings: Settings,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Votes:
-    """The poll behind a ranking by sampling, of its experts that are still in the catalog.
+    """The poll behind a ranking by sampling, of its experts that could be asked and are still in the catalog.
 
     Their answers are kept, so that nobody is asked again unless something was changed since.
     """
     there = {expert.repo: expert for expert in list_experts(catalog)}
-    experts = [there[row["expert"]] for row in selection.ranking if row["expert"] in there]
+    failed = selection.parameters.get("failed", {})
+    experts = [
+        there[row["expert"]]
+        for row in selection.ranking
+        if row["expert"] in there and row["expert"] not in failed
+    ]
     voting = Voting(**{part.name: selection.parameters[part.name] for part in fields(Voting)})
     near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
     sample = draw_sample(

@@ -159,7 +159,7 @@ def run_selection(
     from sam_hub.catalog.registration import resolve_experts
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.choice import candidates, choose_best, supported
-    from sam_hub.selection.ranking import uncovered
+    from sam_hub.selection.ranking import FAILED, uncovered
     from sam_hub.selection.service import sampling_ranking, similarity_ranking
 
     options.check()
@@ -186,6 +186,8 @@ def run_selection(
             supported, voted=voted, share=options.min_vote_ratio, allow_blind=options.allow_uninformed
         )
         rankings = [*map(limit, rankings), voted]
+        for repo, why in voted.parameters.get("failed", {}).items():
+            reporter.log(f"{repo} {FAILED}, and has no vote: {why}")
     # Both at once, at the end: a ranking that is cancelled changes no choice.
     chosen = choose_best(catalog, target, experts, rankings, options.k, allow_blind=options.allow_uninformed)
     for method, repos in chosen.items():

@@ -112,7 +112,9 @@ class RankingTable(Table):
             "chosen": symbols.done if row["chosen"] else "",
             "expert": row["expert"],
             "score": number(row["score"], symbols),
-            "bar": interval_bar(symbols, row["low"], row["score"], row["high"], BAR),
+            "bar": ""
+            if row["low"] is None
+            else interval_bar(symbols, row["low"], row["score"], row["high"], BAR),
             "interval": f"{number(row['low'], symbols)}-{number(row['high'], symbols)}",
             "knows": " ".join(knows) or "none",
             "note": row["note"],

@@ -37,7 +37,11 @@ def why_text(
         bar = ""
         if head == "votes":  # the interval is told next
             row = next(row for row in rankings["sampling"]["rows"] if row["expert"] == expert)
-            bar = interval_bar(symbols, row["low"], row["score"], row["high"], BAR) + " "
+            bar = (
+                ""
+                if row["score"] is None
+                else interval_bar(symbols, row["low"], row["score"], row["high"], BAR) + " "
+            )
     return fact_lines(facts, width)
 
 

@@ -67,7 +67,7 @@ class SelectExperts(Task):
         from sam_hub.catalog.registration import resolve_experts
         from sam_hub.catalog.targets import get_target
         from sam_hub.selection.choice import AUTO, candidates, choose_best, supported
-        from sam_hub.selection.ranking import side_by_side, uncovered
+        from sam_hub.selection.ranking import FAILED, side_by_side, uncovered
         from sam_hub.selection.service import sampling_ranking, similarity_ranking
 
         self.check()
@@ -92,6 +92,8 @@ class SelectExperts(Task):
             )
             hold = partial(supported, voted=voted, share=self.support, allow_blind=self.allow_blind)
             rankings = [*map(hold, rankings), voted]
+            for name, why in voted.parameters.get("failed", {}).items():
+                log(f"{name} {FAILED}, and has no vote: {why}")
         # Both at once, at the end: a ranking that is cancelled changes no choice.
         chosen = choose_best(catalog, target, experts, rankings, self.k, allow_blind=self.allow_blind)
         for method, names in chosen.items():

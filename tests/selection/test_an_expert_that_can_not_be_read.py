@@ -1,0 +1,194 @@
+"""One expert of many is broken: it stands in the ranking with the reason, and the others are ranked all the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sam_hub.catalog import tables
+from sam_hub.catalog.experts import add_expert, list_bases
+from sam_hub.catalog.history import latest_selection
+from sam_hub.errors import InputError, UnusableModel
+from sam_hub.inference.models import load_model, with_adapter
+from sam_hub.jobs.tasks.selecting import SelectExperts
+from sam_hub.ner.readers import read_corpus
+from sam_hub.selection.ranking import Ranking
+from sam_hub.selection.service import expert_descriptor, repeat_votes
+from sam_hub.services.context import AppContext
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def cut_short(folder: Path) -> None:
+    whole = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
+
+
+def no_weights(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+
+
+def another_rank(folder: Path) -> None:
+    change(folder, r=3)
+
+
+def no_number(folder: Path) -> None:
+    change(folder, lora_alpha="sixteen")
+
+
+def no_rank(folder: Path) -> None:
+    change(folder, r=None)
+
+
+def change(folder: Path, **values: object) -> None:
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**config, **values}))
+
+
+def broken(place, tmp_path: Path, damage, name: str = "two") -> None:
+    """A fourth expert joins, so that enough are left to vote; then one is a damaged copy of itself."""
+    if not any(e.repo == "owner/four" for e in place.experts):
+        values = place.experts[0].model_dump(exclude={"id", "added_at"})
+        four = tables.ExpertCreate(**{**values, "repo": "owner/four", "commit": "f" * 40})
+        place.experts.append(add_expert(place.catalog, four))
+    expert = next(e for e in place.experts if e.repo == f"owner/{name}")
+    copy = tmp_path / "broken" / name
+    shutil.copytree(expert.path, copy)
+    damage(copy)
+    with place.catalog.writing() as session:
+        session.get(tables.Expert, expert.id).path = str(copy)
+
+
+def select(place, **options):
+    """The work as commands and jobs do it: its result, and the lines of its log."""
+    said: list[str] = []
+    with AppContext(place.settings) as here:
+        made = SelectExperts(place.target.name, **options).run(here, lambda *_: None, said.append)
+    return made, said
+
+
+@pytest.mark.parametrize("damage", [cut_short, no_weights, another_rank, no_number, no_rank])
+def test_the_others_are_ranked_and_it_is_not_chosen_and_has_no_vote(place, tmp_path, damage):
+    whole, _ = select(place, by="sampling", k=3, experts=("owner/one", "owner/three"))
+    broken(place, tmp_path, damage)
+    made, said = select(place, by="sampling", k=4)
+    ranking = Ranking.from_dict(made["rankings"]["sampling"]["ranking"])
+    last = ranking.rows[-1]
+    assert {row.expert for row in ranking.rows} == {f"owner/{n}" for n in ("one", "two", "three", "four")}
+    assert (last.expert, last.score, last.low, last.high) == ("owner/two", None, None, None)
+    assert last.note.startswith("could not be asked: ")
+    assert made["rankings"]["sampling"]["chosen"]
+    assert "owner/two" not in made["rankings"]["sampling"]["chosen"]
+    assert "owner/two" not in ranking.parameters["agreement"]
+    assert any(line.startswith("owner/two could not be asked, and has no vote: ") for line in said)
+    kept = latest_selection(place.catalog, place.target.id, "sampling")
+    assert kept.ranking[-1]["expert"] == "owner/two"
+    # Those who were asked are on clean weights afterwards: they say what they said before it was broken.
+    poll = repeat_votes(place.catalog, place.target, kept, settings=place.settings)
+    assert set(poll.predictions) == {"owner/one", "owner/three", "owner/four"}
+    assert whole["rankings"]["sampling"]["ranking"]["parameters"]["agreement"]["owner/one"] == {
+        "owner/three": ranking.parameters["agreement"]["owner/one"]["owner/three"]
+    }
+
+
+def test_an_expert_in_a_format_that_is_not_known_here_is_one_of_them(place, tmp_path):
+    broken(place, tmp_path, lambda folder: None)
+    with place.catalog.writing() as session:
+        session.get(tables.Expert, place.experts[1].id).prompt_format = "riddles"
+    made, _ = select(place, by="sampling", k=1)
+    row = made["rankings"]["sampling"]["ranking"]["rows"][-1]
+    assert (
+        row["expert"],
+        "was taught the prompt format 'riddles', which is not known here" in row["note"],
+    ) == ("owner/two", True)
+
+
+def test_it_is_not_chosen_for_its_text_either(place, tmp_path):
+    broken(place, tmp_path, cut_short)
+    corpus = read_corpus(Path(place.target.corpus_path))
+    for expert in place.experts:
+        expert_descriptor(place.catalog, expert, place.settings, corpus)
+    made, _ = select(place, k=4, support=0)
+    assert "owner/two" not in made["rankings"]["similarity"]["chosen"]
+    rows = {row["expert"]: row for row in made["rankings"]["similarity"]["ranking"]["rows"]}
+    assert "could not be asked: " in rows["owner/two"]["note"]
+    assert len(made["rankings"]["similarity"]["chosen"]) == 3
+
+
+def test_where_too_few_are_left_the_error_names_those_that_failed_and_why(place, tmp_path):
+    names = ("one", "two", "three")
+    for name in names:
+        broken(place, tmp_path, no_weights, name)
+    with pytest.raises(InputError, match="Only 1 of 1 experts know") as error:
+        select(place, by="sampling")
+    assert all(f"owner/{name} could not be asked: " in str(error.value) for name in names)
+    with pytest.raises(InputError, match="None of the 3 experts could be asked") as error:
+        select(place, by="sampling", experts=tuple(f"owner/{name}" for name in names))
+    assert all(f"owner/{name} could not be asked: " in str(error.value) for name in names)
+    assert latest_selection(place.catalog, place.target.id, "sampling") is None
+
+
+def test_a_base_that_can_not_be_read_ends_it(place, tmp_path):
+    (base,) = list_bases(place.catalog)
+    copy = tmp_path / "base"
+    shutil.copytree(base.path, copy)
+    file = copy / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with place.catalog.writing() as session:
+        session.get(tables.Base, base.id).path = str(copy)
+    with pytest.raises(UnusableModel, match="base can't be loaded"):
+        select(place, by="sampling")
+
+
+def test_a_base_that_is_lost_while_an_expert_is_asked_is_not_held_against_the_expert(place, tmp_path):
+    """Its weights could not be put back: whoever is asked next would answer on others."""
+    from sam_hub.inference.models import LostBase
+
+    (base,) = list_bases(place.catalog)
+    copy = tmp_path / "base"
+    shutil.copytree(base.path, copy)
+    loaded = load_model(copy, device="cpu")
+    with (
+        pytest.raises(LostBase, match="can't be read again"),
+        with_adapter(loaded, Path(place.experts[0].path)),
+    ):
+        (copy / "model.safetensors").write_bytes(b"")
+
+
+def test_a_stop_by_the_person_is_no_failure_of_an_expert(place):
+    def stop(what: str, done: int, total: int) -> None:
+        if what.startswith("owner/"):
+            raise KeyboardInterrupt
+
+    with AppContext(place.settings) as here, pytest.raises(KeyboardInterrupt):
+        SelectExperts(place.target.name, by="sampling").run(here, stop, print)
+
+
+def test_the_command_line_shows_it_with_the_reason(place, tmp_path, monkeypatch, capsys):
+    from sam_hub.cli import run
+
+    broken(place, tmp_path, cut_short)
+    monkeypatch.setenv("SAM_HUB_HOME", str(place.settings.home))
+    for more in ((), ("--explain",)):
+        assert run(["select", "town", "--by", "sampling", "--k", "1", *more]) == 0
+        shown = capsys.readouterr()
+        assert "could not be asked: " in " ".join(shown.out.split())
+        assert "owner/two could not be asked, and has no vote: " in shown.err
+
+
+def test_a_full_model_that_can_not_be_loaded_is_one_of_them(place, tmp_path):
+    (base,) = list_bases(place.catalog)
+    folder = tmp_path / "full"
+    shutil.copytree(base.path, folder)
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    values = place.experts[0].model_dump(exclude={"id", "added_at"})
+    full = {"repo": "owner/full", "commit": "e" * 40, "kind": "full", "path": str(folder)}
+    add_expert(place.catalog, tables.ExpertCreate(**{**values, **full}))
+    made, _ = select(place, by="sampling", k=4)
+    row = made["rankings"]["sampling"]["ranking"]["rows"][-1]
+    assert (row["expert"], "can't be loaded as a language model" in row["note"]) == ("owner/full", True)
+    assert len(made["rankings"]["sampling"]["chosen"]) == 3

@@ -43,6 +43,8 @@ def evaluate(
         start_job(context, work, as_json=as_json)
         return
     made = perform(context, work)
+    for warning in made["warnings"]:
+        say(warning)
     if as_json:
         show_json(made["scores"])
         return
@@ -52,7 +54,10 @@ def evaluate(
     for row in made["scores"] if per_type else ():
         rows = [(label, *(s[key] for key in (*SCORES, "support"))) for label, s in row["per_type"].items()]
         show_table(("type", "P", "R", "F1", "entities"), rows, title=f"\n{row['name']}")
-    say(f"\nNext: sam-hub push {made['target']} --by sampling --repo OWNER/NAME")
+    if passed := sorted(made["passed"]):  # sampling before similarity
+        say(f"\nNext: sam-hub push {made['target']} --by {passed[0]} --repo OWNER/NAME")
+    else:
+        say(f"\nNext: sam-hub merge {made['target']} (only a merge that passed its check is to be pushed)")
 
 
 def show_scores(rows: Sequence[Mapping[str, Any]], sentences: int) -> None:

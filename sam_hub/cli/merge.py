@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -101,7 +102,21 @@ def merge(
     elif not dry_run:
         _show_made(made, contributions)
         if target:
-            say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
+            _show_next(context, target, failed=any(merge["problems"] for merge in made))
+
+
+def _show_next(context: AppContext, target: str, *, failed: bool) -> None:
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.errors import CatalogError
+    from sam_hub.merging.service import doubts
+
+    if failed:
+        with suppress(CatalogError):  # experts that were named serve no selection
+            for line in doubts(context.catalog, get_target(context.catalog, target)):
+                say(line)
+        say(f"\nNext: sam-hub choose {target} EXPERT ..., or merge by another --method")
+    else:
+        say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
 
 
 def _show_made(made: list[dict[str, Any]], contributions: dict[str, Any]) -> None:
@@ -124,7 +139,9 @@ def _show_plan(plan: dict[str, Any], dry_run: bool) -> None:
         for finding in plan[kind]:
             print(f"  {kind[:-1]}: {finding}")
     if plan["reused"]:
-        print("  this very merge is there already")
+        print(
+            f"  this very merge is there already{', and is checked now' if plan['problems'] is None else ''}"
+        )
         for problem in plan["problems"] or ():
             print(f"  failed the check: {problem}")
     elif not plan["errors"]:

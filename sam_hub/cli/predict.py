@@ -55,14 +55,14 @@ def predict(
     """Find entities in new text with a target's merged models."""
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.systems import predict_with, sam_systems
-    from sam_hub.merging.service import answering
+    from sam_hub.merging.service import answering, doubts
     from sam_hub.ner.readers import read_corpus
 
     context = AppContext()
     goal, sentences = get_target(context.catalog, target), read_corpus(corpus, split=split)
     system = sam_systems(context.catalog, goal, rule.value, types.value)[-1]
     about = [*answering(context.catalog, goal), system.typing.told if system.typing else ""]
-    for line in () if as_json else filter(None, about):
+    for line in (*(() if as_json else filter(None, about)), *doubts(context.catalog, goal)):
         say(line)
     with watching() as watch:
         found = predict_with(

@@ -31,7 +31,9 @@ def push(
     public: Annotated[
         bool, typer.Option("--public", help="Create a public repository, not a private one.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Push a merge that failed the check, too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Push the newest merge, also if it failed the check.")
+    ] = False,
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Push the merge as the one adapter that --as-adapter wrote.")
     ] = False,

@@ -306,17 +306,22 @@ def publish(
     return plan, done
 
 
-def publication_of(catalog: Catalog, target: tables.Target, method: str) -> tuple[tables.Merge, Publication]:
+def publication_of(
+    catalog: Catalog, target: tables.Target, method: str, *, newest: bool = False
+) -> tuple[tables.Merge, Publication]:
     """A target's merged model by "similarity" or "sampling", and what its card shall tell.
 
     The card shows the latest scores on the target's latest test sentences, of this model, of SaM and of
     whatever else was evaluated there.
 
+    Args:
+        newest: take the newest merge, also if it failed the check after it and an earlier one passed.
+
     Raises:
         UsageError: there is no such ranking.
         CatalogError: the target's selection is not merged yet.
     """
-    merges = merges_for(catalog, target, needed=(method,))
+    merges = merges_for(catalog, target, needed=(method,), newest=newest)
     if method not in merges:
         raise UsageError(f"{target.name} has no merge by '{method}'", f"There is: {', '.join(merges)}.")
     merge, own = merges[method], f"merged by {method}"

@@ -69,8 +69,8 @@ def _perform(context: AppContext, job: Job) -> tuple[int, dict[str, Any]]:
         result = task_of(job.kind, job.arguments).run(context, reporter, _say)
         reporter.finish()
         return 0, {"state": "done", "result": result}
-    except KeyboardInterrupt:
-        _say("Stopped.")
+    except (KeyboardInterrupt, Interrupted) as stop:
+        _say(f"Stopped. {stop}" if isinstance(stop, Interrupted) else "Stopped.")
         title, action = (
             f"Job {job.id} was stopped from outside",
             f"Run it again: `sam-hub jobs retry {job.id}`.",

@@ -305,12 +305,23 @@ class PlanPush(Inquiry):
     def answer(self, context: AppContext) -> dict[str, Any]:
         """Ask the Hub what is there, and write the card."""
         from sam_hub.catalog.targets import get_target
-        from sam_hub.evaluation.publication import publication_of, write_card
-        from sam_hub.jobs.tasks.pushing import PushMerge, push_values
+        from sam_hub.evaluation.publication import publication_of, publish, write_card
+        from sam_hub.jobs.tasks.pushing import push_values
         from sam_hub.merging.sanity_check import UNSEEN, verdict_of
 
-        plan, _ = PushMerge(**asdict(self), force=True).publish(context, lambda *_: None, dry_run=True)
         merge, about = publication_of(context.catalog, get_target(context.catalog, self.target), self.by)
+        plan, _ = publish(
+            context.catalog,
+            context.hub,
+            merge,
+            self.repo,
+            about,
+            private=not self.public,
+            dry_run=True,
+            force=True,
+            adapter=self.adapter,
+            pull_request=self.pull_request,
+        )
         card = write_card(context.catalog, merge, self.repo, about, adapter=self.adapter)
         verdict = verdict_of(Path(merge.path))
         problems = list(verdict.problems) if verdict else [f"It {UNSEEN}"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sam_hub.errors import UnusableModel
-from sam_hub.hub.weights import parameter_count, weights_sha256
+from sam_hub.hub.weights import parameter_count, weight_files, weights_sha256
 from sam_hub.inference.adapters import is_adapter
 from sam_hub.inference.models import LoadedModel, load_model, with_adapter
 from sam_hub.inference.prediction import answer_tokens
@@ -190,11 +191,35 @@ def verdict_of(folder: Path) -> Verdict | None:
     """What was seen of the merged model in ``folder``; None if it was not looked at, or its weights changed since."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if content["weights_sha256"] != weights_sha256(folder):
+        if content["weights_sha256"] != _weights_sha256(folder):
             return None
         return Verdict(tuple(content["problems"]), content["parse_rate"], dict(content["inputs"]))
     except (OSError, ValueError, KeyError, TypeError, UnusableModel):
         return None
+
+
+def _weights_sha256(folder: Path) -> str:
+    """The hash of the weights; files that were not written since are not read again."""
+    seen = [(file, file.stat()) for file in weight_files(folder)]
+    return _hash_of(folder, tuple((file.name, stat.st_size, stat.st_mtime_ns) for file, stat in seen))
+
+
+@lru_cache(maxsize=256)
+def _hash_of(folder: Path, written: tuple[tuple[str, int, int], ...]) -> str:
+    return weights_sha256(folder)
+
+
+def doubt_about(folder: Path) -> str:
+    """What speaks against the merged model in ``folder``, to be put behind its name; empty if it passed the check."""
+    verdict = verdict_of(folder)
+    if verdict is None:
+        return UNSEEN
+    if verdict.passed:
+        return ""
+    more = len(verdict.problems) - 1
+    return f"failed the check after the merge: {verdict.problems[0]}" + (
+        f" (and {more} more problems)" if more else ""
+    )
 
 
 def require_passed(folder: Path, name: str) -> None:
@@ -203,13 +228,10 @@ def require_passed(folder: Path, name: str) -> None:
     Raises:
         UnusableModel: it did.
     """
-    verdict = verdict_of(folder)
-    if verdict is None:
-        raise UnusableModel(f"{name} {UNSEEN}", "Merge as before, which checks it, or push it with --force.")
-    if not verdict.passed:
-        more = len(verdict.problems) - 1
+    doubt = doubt_about(folder)
+    if doubt == UNSEEN:
+        raise UnusableModel(f"{name} {doubt}", "Merge as before, which checks it, or push it with --force.")
+    if doubt:
         raise UnusableModel(
-            f"{name} failed the check after the merge: {verdict.problems[0]}"
-            + (f" (and {more} more problems)" if more else ""),
-            "Merge fewer or other experts, or push it all the same with --force.",
+            f"{name} {doubt}", "Merge fewer or other experts, or push it all the same with --force."
         )

@@ -15,12 +15,12 @@ from sam_hub.catalog.registration import resolve_experts
 from sam_hub.catalog.tables import RankingMethod
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import Settings
-from sam_hub.errors import CatalogError, InputError, UsageError
+from sam_hub.errors import CatalogError, InputError, Interrupted, UsageError
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.plan import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
 from sam_hub.merging.process import sweep_merges
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
-from sam_hub.merging.sanity_check import Verdict, inspect
+from sam_hub.merging.sanity_check import UNSEEN, Verdict, doubt_about, inspect
 
 
 def plan_for(
@@ -110,18 +110,28 @@ def merge_and_check(
 
     Args:
         on_progress: is told ("merge" or "check of the merge", done, of how many).
+
+    Raises:
+        Interrupted: the person stopped the check; the merge is whole, and stays.
+        UnusableModel, DiskFull, SamHubError: as `merge`.
     """
     row = merge(
         catalog, plan, lambda p: on_progress("merge", p.done, p.total), timeout, selection_id=selection_id
     )
-    verdict = inspect(
-        plan.recipe,
-        Path(row.path),
-        device=settings.device,
-        dtype=settings.dtype,
-        threads=settings.threads,
-        on_progress=lambda done, total: on_progress("check of the merge", done, total),
-    )
+    try:
+        verdict = inspect(
+            plan.recipe,
+            Path(row.path),
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=settings.threads,
+            on_progress=lambda done, total: on_progress("check of the merge", done, total),
+        )
+    except KeyboardInterrupt as stop:
+        raise Interrupted(
+            "Interrupted before the check of the merge had ended",
+            "The merge is whole, but not checked. Merge as before: it is checked then, and not made again.",
+        ) from stop
     return row, verdict
 
 
@@ -209,33 +219,76 @@ def answering(catalog: Catalog, target: tables.Target) -> list[str]:
     lines = []
     for method, merge in merges_for(catalog, target).items():
         lines.append(f"by {method}, {in_words(merge)}")
-        selection = latest_selection(catalog, target.id or 0, method)
-        newer = merges_of_selection(catalog, selection.id or 0)[0] if selection else merge
-        if newer.id != merge.id:
+        newer = _merges_of(catalog, target, method)[0]
+        if newer.id != merge.id and not Path(newer.path).is_dir():
             lines.append(f"  ({in_words(newer)} was made later, and is not on disk any more)")
     return lines
 
 
+def doubts(catalog: Catalog, target: tables.Target) -> list[str]:
+    """What a person must know of the merges that serve a target, a line each; empty where all passed the check.
+
+    That one did not pass, and what to do; or that a newer one did not, and is passed over.
+    """
+    lines = {}
+    for method, merge in merges_for(catalog, target, needed=()).items():
+        doubt = doubt_about(Path(merge.path))
+        if doubt:
+            what = (
+                f"Merge as before (`sam-hub merge {target.name}`): it is checked then, and not made again."
+                if doubt == UNSEEN
+                else f"Its answers may be worthless: merge fewer or other experts for {target.name}."
+            )
+            lines[f"Warning: merge {merge.id} {doubt.removesuffix('.')}. {what}"] = None
+            continue
+        for newer in _merges_of(catalog, target, method):
+            if newer.id == merge.id:
+                break
+            if Path(newer.path).is_dir():
+                doubt = doubt_about(Path(newer.path)).removesuffix(".")
+                lines[f"Merge {merge.id} serves on: merge {newer.id}, made later, {doubt}."] = None
+    return list(lines)
+
+
+def passed_methods(catalog: Catalog, target: tables.Target) -> list[str]:
+    """The selections of a target whose merge passed the check, by "similarity" and "sampling"."""
+    merges = merges_for(catalog, target, needed=())
+    return [method for method, merge in merges.items() if not doubt_about(Path(merge.path))]
+
+
+def _merges_of(catalog: Catalog, target: tables.Target, method: str) -> list[tables.Merge]:
+    """The merges that were made for the latest selection of a target, the last made first."""
+    selection = latest_selection(catalog, target.id or 0, method)
+    return merges_of_selection(catalog, selection.id or 0) if selection else []
+
+
 def merges_for(
-    catalog: Catalog, target: tables.Target, needed: Collection[str] = tuple(RankingMethod)
+    catalog: Catalog,
+    target: tables.Target,
+    needed: Collection[str] = tuple(RankingMethod),
+    *,
+    newest: bool = False,
 ) -> dict[str, tables.Merge]:
-    """The newest merge of each of a target's latest selections, by "similarity" and "sampling".
+    """The merge that serves each of a target's latest selections, by "similarity" and "sampling".
+
+    That is the newest one which passed the check after the merge. Where none has, it is the newest of all: `doubts`
+    says so.
 
     Args:
         needed: those that must be there; another one whose selection is not merged is left out.
+        newest: take the newest ones, whatever the check has found.
 
     Raises:
         CatalogError: there is no selection, or one that is needed was not merged yet.
     """
     found = {}
     for method in RankingMethod:
-        selection = latest_selection(catalog, target.id, method)
-        if selection is None:
+        if latest_selection(catalog, target.id, method) is None:
             continue
-        merges = merges_of_selection(catalog, selection.id or 0)
-        on_disk = [merge for merge in merges if Path(merge.path).is_dir()]
+        on_disk = [m for m in _merges_of(catalog, target, method) if Path(m.path).is_dir()]
         if on_disk:
-            found[method.value] = on_disk[0]
+            passed = (m for m in on_disk if not doubt_about(Path(m.path)))
+            found[method.value] = on_disk[0] if newest else next(passed, on_disk[0])
         elif method in needed:
             raise CatalogError(
                 f"The experts that {method} chose for {target.name} are not merged yet",

@@ -106,12 +106,16 @@ class SystemScore:
 
 @dataclass(frozen=True)
 class EvaluationOutcome:
-    """The scores of each system. ``types`` says whose types SaM's answer has, and why; empty: the models' own."""
+    """The scores of each system. ``types`` says whose types SaM's answer has, and why; empty: the models' own.
+
+    ``warnings`` say which merges failed their check, or were never checked.
+    """
 
     target: str
     sentences: int
     types: str
     scores: tuple[SystemScore, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def plan_evaluation(context: AppContext, options: EvaluationOptions) -> EvaluationPlan:
@@ -157,13 +161,15 @@ def run_evaluation(
     """
     from sam_hub.catalog.targets import set_gold
     from sam_hub.evaluation.systems import evaluate
+    from sam_hub.merging.service import doubts
 
     target, path, gold, systems = _prepare(context, options)
     if target.gold_path is None:
         set_gold(context.catalog, target.id or 0, path)
     types = systems[-1].typing.told if systems[-1].typing else ""
-    if types:
-        reporter.log(types)
+    warnings = doubts(context.catalog, target)
+    for line in filter(None, (types, *warnings)):
+        reporter.log(line)
     results = evaluate(
         context.catalog,
         target,
@@ -191,7 +197,7 @@ def run_evaluation(
         )
         for result in results
     )
-    return EvaluationOutcome(target.name, len(gold), types, scores)
+    return EvaluationOutcome(target.name, len(gold), types, scores, tuple(warnings))
 
 
 @dataclass(frozen=True)

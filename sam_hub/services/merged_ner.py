@@ -35,10 +35,12 @@ def load_target_models(
     from sam_hub.evaluation.predictor import Predictor
     from sam_hub.evaluation.systems import sam_systems
     from sam_hub.inference.cached_predict import base_of_merge
-    from sam_hub.merging.service import merges_for
+    from sam_hub.merging.service import doubts, merges_for
 
     row = get_target(context.catalog, target)
     merges = merges_for(context.catalog, row)
+    for line in doubts(context.catalog, row):
+        reporter.log(line)
     system = sam_systems(context.catalog, row, str(rule), str(types), merges)[-1]
     base = base_of_merge(context.catalog, next(iter(merges.values())))
     version = BaseVersion(repo=base.repo, commit=base.commit, weights_sha256=base.weights_sha256)

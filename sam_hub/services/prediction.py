@@ -80,12 +80,13 @@ def predict_sentences(
     """
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.systems import predict_with, sam_systems
-    from sam_hub.merging.service import answering
+    from sam_hub.merging.service import answering, doubts
 
     target = get_target(context.catalog, options.target)
     system = sam_systems(context.catalog, target, str(options.rule), str(options.types))[-1]
     types = system.typing.told if system.typing else ""
-    about = tuple(filter(None, (*answering(context.catalog, target), types)))
+    lines = (*answering(context.catalog, target), *doubts(context.catalog, target), types)
+    about = tuple(filter(None, lines))
     for line in about:
         reporter.log(line)
     entities = predict_with(

@@ -11,7 +11,9 @@ from sam_hub.config import EMBEDDED_HUB, PUBLIC_HUB
 from sam_hub.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
+    from sam_hub.catalog.tables import Merge
     from sam_hub.config import Settings
+    from sam_hub.evaluation.publication import Publication
     from sam_hub.hub.upload import Pushed
     from sam_hub.hub.upload import PushPlan as UploadPlan
     from sam_hub.services.context import AppContext
@@ -105,10 +107,9 @@ def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
     from sam_hub.evaluation.publication import publication_of, write_card
     from sam_hub.merging.sanity_check import UNSEEN, verdict_of
 
-    plan, _ = _publish(context, replace(options, force=True), SILENT, dry_run=True)
-    merge, about = publication_of(
-        context.catalog, get_target(context.catalog, options.target), str(options.by)
-    )
+    target = get_target(context.catalog, options.target)
+    merge, about = publication_of(context.catalog, target, str(options.by), newest=options.force)
+    plan, _ = _publish(context, replace(options, force=True), SILENT, (merge, about), dry_run=True)
     check = verdict_of(Path(merge.path))
     return PushPlan(
         repo=plan.repo,
@@ -131,9 +132,13 @@ def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SIL
         CatalogError: the target has no such merge.
         HubError, NotFoundOnHub, InputError: as `sam_hub.hub.upload.push`.
     """
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.evaluation.publication import publication_of
     from sam_hub.hub.cards import load_snippet
 
-    plan, pushed = _publish(context, options, reporter)
+    target = get_target(context.catalog, options.target)
+    found = publication_of(context.catalog, target, str(options.by), newest=options.force)
+    plan, pushed = _publish(context, options, reporter, found)
     assert pushed is not None
     reporter.log(f"{pushed.url} at {pushed.commit[:8]}")
     endpoint = context.hub.endpoint
@@ -157,14 +162,16 @@ def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SIL
 
 
 def _publish(
-    context: AppContext, options: PushOptions, reporter: Reporter, *, dry_run: bool = False
+    context: AppContext,
+    options: PushOptions,
+    reporter: Reporter,
+    found: tuple[Merge, Publication],
+    *,
+    dry_run: bool = False,
 ) -> tuple[UploadPlan, Pushed | None]:
-    from sam_hub.catalog.targets import get_target
-    from sam_hub.evaluation.publication import publication_of, publish
+    from sam_hub.evaluation.publication import publish
 
-    merge, about = publication_of(
-        context.catalog, get_target(context.catalog, options.target), str(options.by)
-    )
+    merge, about = found
     return publish(
         context.catalog,
         context.hub,

@@ -255,3 +255,86 @@ def test_what_answers_is_said_and_a_newer_merge_that_is_gone(
     assert "density 0.7" in said.partition("was made later, and is not on disk any more")[0]
     assert run(["remove", "acme/ner-law", "--dry-run"]) == 0
     assert "It is chosen for paris by" in capsys.readouterr().out
+
+
+def test_a_merge_that_failed_the_check_does_not_take_the_place_of_one_that_passed(
+    selected: Call, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (good,) = selected("merge", "paris", "--by", "sampling")
+    (bad,) = selected("merge", "paris", "--by", "sampling", "--method", "linear")
+    _fail_the_check(Path(bad["path"]))
+    assert run(["predict", "paris", str(texts / "corpus.txt")]) == 0
+    said = capsys.readouterr().err
+    assert "by sampling, merge 1: ties" in said
+    passed_over = "Merge 1 serves on: merge 2, made later, failed the check after the merge: it says nothing."
+    assert passed_over in said
+    assert run(["merge", "paris", "--by", "sampling", "--method", "linear"]) == 0
+    said = capsys.readouterr().err
+    assert passed_over in said
+    assert "push" not in said.partition("Next: ")[2]
+    assert run(["evaluate", "paris"]) == 0
+    said = capsys.readouterr().err
+    assert passed_over in said
+    assert "Next: sam-hub push paris --by sampling" in said
+    assert _pushed(selected) == good["weights_sha256"]
+    assert _pushed(selected, "--force") == bad["weights_sha256"]
+
+
+def _pushed(sam_hub: Call, *more: str) -> str:
+    """The hash of the weights that a push brings to the Hub."""
+    from sam_hub.services.context import AppContext
+
+    done = sam_hub("push", "paris", "--by", "sampling", "--repo", "acme/paris", *more)
+    (weights,) = (
+        AppContext().hub.api().get_paths_info("acme/paris", "model.safetensors", revision=done["commit"])
+    )
+    return weights.lfs.sha256
+
+
+def test_where_the_only_merge_failed_the_check_it_answers_with_a_warning_and_is_not_to_be_pushed(
+    selected: Call, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made,) = selected("merge", "paris", "--by", "sampling")
+    _fail_the_check(Path(made["path"]))
+    warning = (
+        "Warning: merge 1 failed the check after the merge: it says nothing. Its answers may be worthless"
+    )
+    for command in (["predict", "paris", str(texts / "corpus.txt")], ["evaluate", "paris"]):
+        for more in ([], ["--json"]):
+            assert run([*command, *more]) == 0
+            said = capsys.readouterr().err
+            assert said.count(warning) == 1
+            assert "push paris" not in said
+
+
+def test_a_merge_whose_check_was_interrupted_takes_no_good_ones_place_until_it_is_checked(
+    selected: Call, texts: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sam_hub.merging import sanity_check
+
+    def stop(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    linear = ["merge", "paris", "--by", "sampling", "--method", "linear"]
+    with monkeypatch.context() as patch:
+        patch.setattr(sanity_check, "parse_rate", stop)
+        assert run(linear) == 130
+    assert "The merge is whole, but not checked. Merge as before" in capsys.readouterr().err
+    predict = ["predict", "paris", str(texts / "corpus.txt")]
+    assert run(predict) == 0
+    said = capsys.readouterr().err
+    assert "Warning: merge 1 was not checked since its weights were written. Merge as before" in said
+    selected("merge", "paris", "--by", "sampling")
+    assert run(predict) == 0
+    assert "by sampling, merge 2: ties" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(sanity_check, "parse_rate", stop)
+        assert run([*linear, "--set", "normalize=true"]) == 130
+    assert run(predict) == 0
+    said = capsys.readouterr().err
+    assert "by sampling, merge 2: ties" in said
+    assert "Merge 2 serves on: merge 3, made later, was not checked since" in said
+    assert run([*linear, "--set", "normalize=true"]) == 0
+    assert "this very merge is there already, and is checked now" in capsys.readouterr().out
+    assert run(predict) == 0
+    assert "by sampling, merge 3: linear" in capsys.readouterr().err

@@ -315,7 +315,12 @@ class EvaluateTab(BaseTab):
     # --- jobs ------------------------------------------------------------------------------------------
 
     def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """One evaluation of a target at a time."""
+        """One evaluation of a target at a time; what must be known of its merges is told at its end."""
+        name = self.app.target.name if self.app.target else None
+        for view in ended:
+            if view.job.kind == "evaluate" and view.job.arguments.get("target") == name:
+                for warning in (view.job.result or {}).get("warnings", ()):
+                    self.app.notify(warning, severity="warning", markup=False, timeout=20)
         self._set_underway(self.job_of_target("evaluate", jobs))
         super().jobs_seen(jobs, ended)
 

@@ -189,12 +189,23 @@ class MergeTab(BaseTab):
         done = self.plan is not None and all(merge["reused"] for merge in self.plan["merges"])
         line = self.query_one("#merge-next", Static)
         line.display = done and self._underway is None
-        line.update(
-            Text(
-                f"{self.symbols.done} Merged. Next: press {self.app.keys_of('evaluate')} to evaluate.", "bold"
-            )
-        )
+        line.update(Text(self._next() if done else "", "bold"))
         self.app.refresh_bindings()
+
+    def _next(self) -> str:
+        """What follows once all is merged: nothing is to be used that failed its check, or was never checked."""
+        assert self.plan is not None
+        problems = [merge["problems"] for merge in self.plan["merges"]]
+        evaluate = self.app.keys_of("evaluate")
+        if any(problems):
+            return (
+                f"{self.symbols.warning} Merged, but it failed the check. Next: choose other experts, or another "
+                f"method; {evaluate} evaluates it all the same."
+            )
+        if None in problems:
+            key = self.app.keys_of("merge")
+            return f"{self.symbols.warning} Merged, but not checked. Next: press {key}, which only checks it."
+        return f"{self.symbols.done} Merged. Next: press {evaluate} to evaluate."
 
     # --- actions ---------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ class PushMerge(Task):
     repo: str
     by: str = "sampling"
     public: bool = False
-    force: bool = False  # also a merge that failed the check
+    force: bool = False  # the newest merge, also if it failed the check
     adapter: bool = False  # the adapter that was written of it, instead of the whole model
     pull_request: bool = False
 
@@ -40,7 +40,8 @@ class PushMerge(Task):
         from sam_hub.catalog.targets import get_target
         from sam_hub.evaluation.publication import publication_of, publish
 
-        merge, about = publication_of(context.catalog, get_target(context.catalog, self.target), self.by)
+        target = get_target(context.catalog, self.target)
+        merge, about = publication_of(context.catalog, target, self.by, newest=self.force)
         return publish(
             context.catalog,
             context.hub,

@@ -10,7 +10,7 @@ from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.tables import Target
 from sam_hub.catalog.targets import corpora_folder, list_targets, own_copy, put_target
 from sam_hub.errors import CatalogError, InputError
-from sam_hub.ner.readers import SUFFIXES, read_corpus, to_jsonl
+from sam_hub.ner.readers import SUFFIXES, labelled_within, read_corpus, to_jsonl
 from sam_hub.ner.text import corpus_hash
 
 NAMES = "Use at most 100 characters, no / \\ @, and no . or - first."
@@ -76,7 +76,8 @@ def define_target(
     The texts are copied beside the catalog, to ``targets``, without labels: only an evaluation may look at those.
 
     Args:
-        gold: a file of labelled sentences for the evaluation, if there is one.
+        gold: a file of labelled sentences for the evaluation, if there is one; where it lies in the corpus folder, it
+            is not read as corpus.
         split: cut running text into sentences.
 
     Raises:
@@ -92,7 +93,8 @@ def define_target(
         raise InputError("Two entity types differ by capital letters alone", fault)
     if not _is_name(name):
         raise InputError(f"A target can't be called {name!r}", NAMES)
-    sentences = [sentence.without_labels() for sentence in read_corpus(corpus, split=split)]
+    read = read_corpus(corpus, split=split, without=labelled_within(corpus, gold))
+    sentences = [sentence.without_labels() for sentence in read]
     if gold is not None:
         read_corpus(gold)
     sha = corpus_hash(sentences)

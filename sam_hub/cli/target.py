@@ -43,6 +43,8 @@ def add(
         show_json(made)
         return
     print(f"Target {made['name']}: {made['sentence_count']} sentences; {', '.join(made['labels'])}")
+    if made["left_out"]:
+        say(f"{made['left_out']}.")
     if gaps := made["uncovered"]:
         say(f"No expert in the catalog knows: {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
 

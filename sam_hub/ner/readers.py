@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sam_hub.errors import InputError
@@ -33,12 +33,37 @@ SUFFIXES = {
 }
 
 
-def read_corpus(path: Path, *, split: bool = False) -> list[Sentence]:
+def labelled_within(corpus: Path, gold: Path | None) -> list[Path]:
+    """The files of a corpus folder that are the labelled sentences ``gold``, a file or a folder: no corpus to read.
+
+    None where the two are the same, or the corpus is but a part of them: then a person wants just these sentences.
+    """
+    if gold is None or not corpus.is_dir():
+        return []
+    whole = gold.resolve()
+    if corpus.resolve().is_relative_to(whole):
+        return []
+    return [file for file in _files(corpus) if file.resolve().is_relative_to(whole)]
+
+
+def left_out_in_words(files: Sequence[Path]) -> str:
+    """What is said of `labelled_within`; empty where there is nothing to say."""
+    names = ", ".join(file.name for file in files)
+    what = "is the labelled file" if len(files) == 1 else "are the labelled files"
+    return f"{names} {what}: not read as corpus" if files else ""
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+
+def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = ()) -> list[Sentence]:
     """Read a file, or every readable file of a folder in the order of names.
 
     Args:
         path: ``.txt`` (a sentence a line, or running text with ``split``), ``.conll``/``.bio`` or ``.jsonl``.
         split: cut the lines of text files into sentences.
+        without: files of the folder that are not read, see `labelled_within`.
 
     Raises:
         InputError: nothing is there, a file is not UTF-8 or not of its format, or there is no sentence in it.
@@ -47,11 +72,11 @@ def read_corpus(path: Path, *, split: bool = False) -> list[Sentence]:
         raise InputError(
             f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
         )
-    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+    files = [path] if path.is_file() else [file for file in _files(path) if file not in without]
     sentences = [sentence for file in files for sentence in read_file(file, split)]
     if not sentences:
         raise InputError(
-            f"The corpus {path} holds no sentence",
+            f"The corpus {path} holds no sentence{' but the labelled ones' if without else ''}",
             "Give text files (.txt) with a sentence a line, .conll or .jsonl.",
         )
     return sentences

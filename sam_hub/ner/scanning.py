@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sam_hub.errors import InputError
-from sam_hub.ner.readers import SUFFIXES, read_file
+from sam_hub.ner.readers import SUFFIXES, labelled_within, left_out_in_words, read_file
 
 EXAMPLES = 3
 
@@ -16,7 +16,8 @@ EXAMPLES = 3
 class Scan:
     """What is in a corpus. Lengths are in characters of a sentence; ``labelled`` counts sentences with gold labels.
 
-    ``unreadable`` are (path, reason); ``skipped`` are files of no known kind.
+    ``unreadable`` are (path, reason); ``skipped`` are files of no known kind; ``left_out`` says which are the labelled
+    ones, which are not read as corpus.
     """
 
     files: int
@@ -28,15 +29,20 @@ class Scan:
     examples: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...]
     skipped: tuple[str, ...]
+    left_out: str = ""
 
 
 def scan_corpus(
     path: Path,
     *,
+    gold: Path | None = None,
     split: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Scan:
     """Read a file, or every file of a folder; one that can't be read is told, and is no reason to stop.
+
+    Args:
+        gold: the labelled sentences of the target to be made, if there are any.
 
     Raises:
         InputError: nothing is there.
@@ -46,6 +52,8 @@ def scan_corpus(
             f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
         )
     found = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    labelled_files = labelled_within(path, gold)
+    found = [file for file in found if file not in labelled_files]
     known = [file for file in found if path.is_file() or file.suffix.lower() in SUFFIXES]
     unreadable, lengths, labelled, examples = [], [], 0, []
     for number, file in enumerate(known):
@@ -69,4 +77,5 @@ def scan_corpus(
         examples=tuple(examples),
         unreadable=tuple(unreadable),
         skipped=tuple(str(file) for file in found if file not in set(known)),
+        left_out=left_out_in_words(labelled_files),
     )

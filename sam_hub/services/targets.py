@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """A corpus to look through; ``split`` cuts running text into sentences."""
+    """A corpus to look through; ``split`` cuts running text into sentences.
+
+    ``gold``: labelled sentences, which are no corpus where they lie in its folder.
+    """
 
     corpus: str
     split: bool = False
+    gold: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus", absolute(self.corpus))
+        if self.gold:
+            object.__setattr__(self, "gold", absolute(self.gold))
 
     @property
     def title(self) -> str:
@@ -38,7 +44,10 @@ def run_scan(context: AppContext, options: ScanOptions, reporter: Reporter = SIL
     """
     from sam_hub.ner.scanning import scan_corpus
 
-    scan = scan_corpus(Path(options.corpus), split=options.split, on_progress=reporter.progress)
+    gold = Path(options.gold) if options.gold else None
+    scan = scan_corpus(Path(options.corpus), gold=gold, split=options.split, on_progress=reporter.progress)
+    if scan.left_out:
+        reporter.log(f"{scan.left_out}.")
     unreadable = len(scan.unreadable)
     reporter.log(f"{scan.sentences} sentences in {scan.files} files; {unreadable} can't be read")
     return scan
@@ -76,7 +85,10 @@ class TargetOptions:
 
 @dataclass(frozen=True)
 class TargetOutcome:
-    """A target as it was stored; ``uncovered`` are its labels that no expert of the catalog covers."""
+    """A target as it was stored; ``uncovered`` are its labels that no expert of the catalog covers.
+
+    ``left_out`` says which files of the corpus folder are the labelled ones, and were not read.
+    """
 
     id: int
     name: str
@@ -86,6 +98,7 @@ class TargetOutcome:
     corpus_sha256: str
     gold_path: str | None
     uncovered: tuple[str, ...]
+    left_out: str = ""
 
 
 def run_create_target(
@@ -99,16 +112,18 @@ def run_create_target(
     """
     from sam_hub.catalog.corpora import define_target
     from sam_hub.catalog.experts import list_experts
+    from sam_hub.ner.readers import labelled_within, left_out_in_words
     from sam_hub.selection.descriptors import target_descriptor
     from sam_hub.selection.ranking import uncovered
 
+    gold = Path(options.gold) if options.gold else None
     reporter.progress("read the corpus", 0, 2)
     target = define_target(
         context.catalog,
         options.name,
         Path(options.corpus),
         options.labels,
-        gold=Path(options.gold) if options.gold else None,
+        gold=gold,
         split=options.split,
         replace=options.replace,
     )
@@ -116,6 +131,8 @@ def run_create_target(
     target_descriptor(context.catalog, target, context.settings)
     reporter.progress("describe the text", 2, 2)
     reporter.log(f"Target {target.name}: {target.sentence_count} sentences; {', '.join(target.labels)}")
+    if left_out := left_out_in_words(labelled_within(Path(options.corpus), gold)):
+        reporter.log(f"{left_out}.")
     gaps = uncovered(target.labels, {e.repo: e.labels for e in list_experts(context.catalog)})
     return TargetOutcome(
         id=target.id or 0,
@@ -126,4 +143,5 @@ def run_create_target(
         corpus_sha256=target.corpus_sha256,
         gold_path=target.gold_path,
         uncovered=tuple(gaps),
+        left_out=left_out,
     )

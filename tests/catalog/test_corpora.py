@@ -11,7 +11,9 @@ from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.removal import execute_target_removal, plan_target_removal
 from sam_hub.catalog.tables import Target
 from sam_hub.catalog.targets import get_target, put_target
-from sam_hub.errors import CatalogError
+from sam_hub.errors import CatalogError, InputError
+from sam_hub.ner.readers import read_corpus
+from sam_hub.ner.scanning import scan_corpus
 
 PARIS, ROME = "Ann lives in Paris.\n", "Bob lives in Rome.\n"
 
@@ -89,3 +91,49 @@ def test_an_old_plan_touches_no_later_target(catalog: Catalog, texts: Path) -> N
     with pytest.raises(CatalogError, match="no longer in the catalog"):
         execute_target_removal(catalog, plan)
     assert copies(catalog) == sorted([plan.copy, Path(get_target(catalog, "street").corpus_path)])
+
+
+LABELLED = '{"text": "Eve lives in Oslo.", "entities": [{"start": 0, "end": 3, "label": "person"}]}\n'
+
+
+def test_the_labelled_file_in_the_corpus_folder_is_not_read_as_corpus(
+    catalog: Catalog, texts: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "court"
+    (folder / "more").mkdir(parents=True)
+    (folder / "texts.txt").write_text(PARIS)
+    (folder / "more" / "texts.txt").write_text(ROME)
+    (folder / "gold.jsonl").write_text(LABELLED)
+    made = define_target(catalog, "court", folder, ["person"], gold=folder / "more" / ".." / "gold.jsonl")
+    kept = [sentence.text for sentence in read_corpus(Path(made.corpus_path))]
+    assert kept == ["Bob lives in Rome.", "Ann lives in Paris."]
+    assert Path(made.gold_path).samefile(folder / "gold.jsonl")
+    scan = scan_corpus(folder, gold=folder / "gold.jsonl")
+    assert (scan.sentences, scan.files, scan.labelled, scan.skipped) == (2, 2, 0, ())
+    assert scan.left_out == "gold.jsonl is the labelled file: not read as corpus"
+    assert scan_corpus(folder, gold=texts).left_out == ""
+    assert scan_corpus(folder).sentences == 3
+
+
+def test_a_folder_of_labelled_files_in_the_corpus_folder_is_left_out_whole(
+    catalog: Catalog, texts: Path
+) -> None:
+    gold = texts.parent / "gold"
+    gold.mkdir()
+    for name in ("a.jsonl", "b.jsonl"):
+        (gold / name).write_text(LABELLED)
+    made = define_target(catalog, "court", texts.parent, ["person"], gold=gold)
+    assert made.sentence_count == 1
+    told = "a.jsonl, b.jsonl are the labelled files: not read as corpus"
+    assert scan_corpus(texts.parent, gold=gold).left_out == told
+
+
+def test_where_nothing_else_is_in_the_folder_that_is_said(catalog: Catalog, tmp_path: Path) -> None:
+    folder = tmp_path / "gold-only"
+    folder.mkdir()
+    (folder / "gold.jsonl").write_text(LABELLED)
+    with pytest.raises(InputError, match="holds no sentence but the labelled ones"):
+        define_target(catalog, "court", folder, ["person"], gold=folder / "gold.jsonl")
+    assert define_target(catalog, "same", folder, ["person"], gold=folder).sentence_count == 1
+    file = folder / "gold.jsonl"
+    assert define_target(catalog, "file", file, ["person"], gold=file).sentence_count == 1

@@ -28,6 +28,22 @@ def with_target(pulled: Call, texts: Path) -> Call:
     return pulled
 
 
+def test_the_labelled_file_in_the_folder_of_texts_is_left_out_and_that_is_said(
+    sam_hub: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.tiny_hub import CORPUS, GOLD
+
+    folder = tmp_path / "court"
+    folder.mkdir()
+    (folder / "corpus.txt").write_text(CORPUS)
+    (folder / "gold.jsonl").write_text(GOLD)
+    options = ["--labels", "person, location", "--gold", str(folder / "gold.jsonl")]
+    assert run(["target", "add", "court", str(folder), *options]) == 0
+    shown = capsys.readouterr()
+    assert f"Target court: {len(CORPUS.splitlines())} sentences" in shown.out
+    assert "gold.jsonl is the labelled file: not read as corpus." in shown.err
+
+
 def test_search_finds_experts_by_base_and_label(sam_hub: Call) -> None:
     assert {m["repo"] for m in sam_hub("search", "ner", "--base", "acme/base")} == set(NAMES)
     assert [m["repo"] for m in sam_hub("search", "--label", "person", "--label", "court")] == []

@@ -170,7 +170,7 @@ class TargetTab(BaseTab):
         if "corpus" in faults:
             self.form.show_faults({"corpus": faults["corpus"]}, go=True)
             return
-        if job := await self.submit(ScanCorpus(filled.corpus, filled.split)):
+        if job := await self.submit(ScanCorpus(filled.corpus, filled.split, filled.gold or None)):
             self._scanned[job.id] = filled.corpus
             self.report.say("Scanning ...")
 
@@ -255,7 +255,9 @@ class TargetTab(BaseTab):
             self.report.say(f"{self.symbols.missing} The target was not made. {told}")
             return
         self._cursor = filled.name
-        self.report.say(f"{self.symbols.done} {filled.name} was made.")
+        left_out = (job.result or {}).get("left_out")
+        told = f" {left_out}." if left_out else ""
+        self.report.say(f"{self.symbols.done} {filled.name} was made.{told}")
         self.post_message(TargetChosen(filled.name))
         keys = self.app.keys_of
         gaps = (job.result or {}).get("uncovered") or []

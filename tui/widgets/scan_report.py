@@ -31,6 +31,8 @@ def scan_text(found: dict[str, Any], symbols: Symbols) -> Text:
     if found["labelled"]:
         labelled = f"{found['labelled']:,} are labelled: a target keeps the text alone."
         text.append(f"{symbols.warning} {labelled}\n")
+    if found.get("left_out"):
+        text.append(f"{symbols.warning} {cut(found['left_out'], WIDTH, symbols)}.\n")
     for path, reason in found["unreadable"][:MOST]:
         text.append(
             f"{symbols.missing} can't be read: {cut(path, WIDTH, symbols, keep_end=True)}\n", style="bold"

@@ -26,9 +26,12 @@ class ScanCorpus(Task):
 
     corpus: str
     split: bool = False
+    gold: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus", _whole(self.corpus))
+        if self.gold:
+            object.__setattr__(self, "gold", _whole(self.gold))
 
     @property
     def title(self) -> str:
@@ -39,7 +42,10 @@ class ScanCorpus(Task):
         """Read every file."""
         from sam_hub.ner.scanning import scan_corpus
 
-        found = scan_corpus(Path(self.corpus), split=self.split, on_progress=on_progress)
+        gold = Path(self.gold) if self.gold else None
+        found = scan_corpus(Path(self.corpus), gold=gold, split=self.split, on_progress=on_progress)
+        if found.left_out:
+            log(f"{found.left_out}.")
         log(f"{found.sentences} sentences in {found.files} files; {len(found.unreadable)} can't be read")
         return asdict(found)
 
@@ -72,6 +78,7 @@ class MakeTarget(Task):
         """Read the corpus, keep it, and describe it."""
         from sam_hub.catalog.corpora import define_target
         from sam_hub.catalog.experts import list_experts
+        from sam_hub.ner.readers import labelled_within, left_out_in_words
         from sam_hub.selection.descriptors import target_descriptor
         from sam_hub.selection.ranking import uncovered
 
@@ -89,5 +96,9 @@ class MakeTarget(Task):
         target_descriptor(context.catalog, made, context.settings)
         on_progress("describe the text", 2, 2)
         log(f"Target {made.name}: {made.sentence_count} sentences; {', '.join(made.labels)}")
+        if left_out := left_out_in_words(
+            labelled_within(Path(self.corpus), Path(self.gold) if self.gold else None)
+        ):
+            log(f"{left_out}.")
         gaps = uncovered(made.labels, {e.repo: e.labels for e in list_experts(context.catalog)})
-        return {**made.model_dump(mode="json"), "uncovered": list(gaps)}
+        return {**made.model_dump(mode="json"), "uncovered": list(gaps), "left_out": left_out}

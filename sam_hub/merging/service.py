@@ -165,7 +165,7 @@ def chosen_experts(
 def selection_of(catalog: Catalog, target: str | None, name: str) -> int | None:
     """Return the id of the selection that `chosen_experts` names; None where experts were named by hand."""
     method = name.removeprefix("by ")
-    if target is None or method not in RankingMethod:
+    if target is None or method not in tuple(RankingMethod):
         return None
     selection = latest_selection(catalog, get_target(catalog, target).id or 0, method)
     return selection.id if selection else None
@@ -185,7 +185,7 @@ def weights_by_score(
     method = name.removeprefix("by ")
     found = latest_selection(catalog, get_target(catalog, target).id, method) if target else None
     scores = {row["expert"]: row["score"] for row in (found.ranking if found else [])}
-    if method not in RankingMethod or any(scores.get(expert.repo) is None for expert in experts):
+    if method not in tuple(RankingMethod) or any(scores.get(expert.repo) is None for expert in experts):
         raise UsageError(
             "Experts that no ranking chose have no scores to weigh them by", "Give each a weight, or none."
         )

@@ -96,14 +96,23 @@ def record_merge(catalog: Catalog, merge: Merge, selection_id: int | None = None
             setattr(known, field, getattr(merge, field))
         selection = session.get(Selection, selection_id) if selection_id is not None else None
         if selection and set(selection.chosen) == known.refs:  # another choice may have been made meanwhile
-            _link(session, selection.id or 0, known.id or 0)
+            _link(session, selection, known)
         return known
 
 
-def _link(session: Session, selection_id: int, merge_id: int) -> None:
-    link = (SelectionMerge.selection_id == selection_id, SelectionMerge.merge_id == merge_id)
-    session.exec(delete(SelectionMerge).where(*link))
-    session.add(SelectionMerge(selection_id=selection_id, merge_id=merge_id))
+def _link(session: Session, selection: Selection, merge: Merge) -> None:
+    """Let a merge serve a selection, and those of the same target and experts that have no merge yet."""
+    its = (SelectionMerge.selection_id == selection.id, SelectionMerge.merge_id == merge.id)
+    session.exec(delete(SelectionMerge).where(*its))
+    others = session.exec(
+        select(Selection).where(
+            Selection.target_id == selection.target_id,
+            col(Selection.id).not_in(select(SelectionMerge.selection_id)),
+        )
+    ).all()
+    for other in {selection.id: selection, **{other.id: other for other in others}}.values():
+        if set(other.chosen) == merge.refs:
+            session.add(SelectionMerge(selection_id=other.id, merge_id=merge.id))
 
 
 def merges_of_selection(catalog: Catalog, selection_id: int) -> list[Merge]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from sam_hub.inference.label_scores import VERSION, Mention, prior_of, rounded, 
 from sam_hub.inference.models import load_model
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Entity, Sentence, corpus_hash
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.ranking import uncovered
 from sam_hub.selection.sampling import USUAL, draw_sample
 
@@ -170,7 +171,7 @@ class EntityTyper:
         sample: Sequence[Sentence],
         sampled: Rows,
         trust: float = 0.0,
-        on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+        reporter: Reporter = SILENT,
     ) -> tuple[tuple[Entity, ...], ...]:
         """The same mentions with the base's types.
 
@@ -179,7 +180,7 @@ class EntityTyper:
             sampled: what the same models find in the sample: by them is weighed how likely a label is anyway.
             trust: what an own label has for it, see `TypingStrategy`.
         """
-        self._scores({*mentions_in(sentences, rows), *mentions_in(sample, sampled)}, on_progress)
+        self._scores({*mentions_in(sentences, rows), *mentions_in(sample, sampled)}, reporter)
         prior = self.prior(sample, sampled)
         scores = self._scores(mentions_in(sentences, rows))
         return assign_types(tuple(map(tuple, rows)), sentences, self.labels, scores, prior, trust)
@@ -188,30 +189,30 @@ class EntityTyper:
         self,
         sample: Sequence[Sentence],
         sampled: Rows,
-        on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+        reporter: Reporter = SILENT,
     ) -> np.ndarray:
         """How likely each label is over the mentions that models find in a sample: log probabilities, (L,)."""
         weighed = mentions_in(sample, sampled)
-        scores = self._scores(weighed, on_progress)
+        scores = self._scores(weighed, reporter)
         return prior_of(np.array([scores[m] for m in weighed]).reshape(-1, len(self.labels)))
 
     def _scores(
         self,
         mentions: Collection[Mention],
-        on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+        reporter: Reporter = SILENT,
     ) -> dict[Mention, np.ndarray]:
         hashes = {mention: prompt_hash(json.dumps(mention)) for mention in sorted(set(mentions))}
         kept = find_label_scores(self.catalog, self.base.id, self.decoding, hashes.values())
         missing = [mention for mention, key in hashes.items() if key not in kept]
         if missing:
-            kept |= self._ask(missing, hashes, on_progress)
+            kept |= self._ask(missing, hashes, reporter)
         return {mention: np.array(kept[key]) for mention, key in hashes.items()}
 
     def _ask(
         self,
         missing: Sequence[Mention],
         hashes: Mapping[Mention, str],
-        on_progress: Callable[[str, int, int], None],
+        reporter: Reporter,
     ) -> dict[str, list[float]]:
         options = {k: getattr(self.settings, k) for k in ("device", "dtype", "threads")}
         loaded = load_model(Path(self.base.path or ""), **options)
@@ -221,7 +222,7 @@ class EntityTyper:
             fresh = {hashes[m]: rounded(row) for m, row in zip(some, scores, strict=True)}
             put_label_scores(self.catalog, self.base.id, self.decoding, fresh)
             found.update(fresh)
-            on_progress(f"types by {self.base.repo}", len(found), len(missing))
+            reporter.progress(f"types by {self.base.repo}", len(found), len(missing), "mentions")
 
         score_labels(loaded, missing, self.labels, keep)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,13 @@ from sam_hub.merging.plan import MergePlan
 from sam_hub.merging.service import merge, plan_for
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.scores import f1_of
 from sam_hub.selection.service import repeat_votes
 from sam_hub.selection.votes import Rows
 from sam_hub.selection.voting import FEWEST
 
 WHOLE = "the whole merge"
-
-Watch = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def leave_one_out(
     *,
     settings: Settings,
     timeout: float | None = None,
-    on_progress: Watch = lambda what, done, total: None,
+    reporter: Reporter = SILENT,
 ) -> Contributions:
     """Merge a target's chosen experts without each in turn, and compare.
 
@@ -100,20 +99,20 @@ def leave_one_out(
         plans: those of `plans_without_each`.
     """
     voted = _latest(catalog, target, "sampling")
-    votes = repeat_votes(catalog, target, voted, settings=settings, on_progress=on_progress)
+    votes = repeat_votes(catalog, target, voted, settings=settings, reporter=reporter)
     models = {}
     for name, plan in plans.items():
         step = f"merge {name}" if name == WHOLE else f"merge without {name}"
-        told = lambda p, step=step: on_progress(step, p.done, p.total)  # noqa: E731
+        told = lambda p, step=step: reporter.progress(step, p.done, p.total, "tensors")  # noqa: E731
         row = merge(catalog, plan, told, timeout)
         models[name] = merged_model(catalog, row, step)
     inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
     outside = set(votes.vote_counts.voters) - inside
     without = inside if len(outside) >= FEWEST else frozenset()
-    answered = _answers(catalog, models, votes.sentences, target, settings, on_progress)
+    answered = _answers(catalog, models, votes.sentences, target, settings, reporter)
     agreement = {name: f1_of(*votes.score_against(rows, without)) for name, rows in answered.items()}
     pseudo_labels, _ = votes.score_against(answered[WHOLE], without)
-    f1 = _f1(catalog, models, target, settings, on_progress)
+    f1 = _f1(catalog, models, target, settings, reporter)
     return Contributions(
         tuple(
             Row(name, agreement[name], _change(agreement, name), f1.get(name), _change(f1, name))
@@ -139,7 +138,7 @@ def _answers(
     sentences: Sequence[Sentence],
     target: tables.Target,
     settings: Settings,
-    on_progress: Watch,
+    reporter: Reporter,
 ) -> dict[str, Rows]:
     """Each merge's entities, by the name of what it is without."""
     found = ask(
@@ -149,7 +148,7 @@ def _answers(
         target.labels,
         settings=settings,
         target_id=target.id,
-        on_progress=on_progress,
+        reporter=reporter,
     )
     return {name: found[model.name].entities for name, model in models.items()}
 
@@ -159,13 +158,13 @@ def _f1(
     models: Mapping[str, Model],
     target: tables.Target,
     settings: Settings,
-    on_progress: Watch,
+    reporter: Reporter,
 ) -> dict[str, float]:
     """Strict F1 on the labelled sentences; nothing where there are none."""
     if not target.gold_path:
         return {}
     gold = read_gold(Path(target.gold_path), target.labels)
-    answered = _answers(catalog, models, gold, target, settings, on_progress)
+    answered = _answers(catalog, models, gold, target, settings, reporter)
     return {name: score(gold, rows).f1 for name, rows in answered.items()}
 
 

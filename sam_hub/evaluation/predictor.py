@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sam_hub.catalog import tables
@@ -22,8 +22,7 @@ from sam_hub.evaluation.entity_typing import EntityTyper, TypingStrategy, sample
 from sam_hub.evaluation.union import UNION
 from sam_hub.inference.cached_predict import Model, ask
 from sam_hub.ner.text import Sentence
-
-Watch = Callable[[str, int, int], None]
+from sam_hub.progress import SILENT, Reporter
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Predictor:
     target: tables.Target
     settings: Settings
     free: bool = False
-    on_progress: Watch = lambda name, done, total: None
+    reporter: Reporter = SILENT
 
     def ask(
         self, models: Sequence[Model], sentences: Sequence[Sentence], labels: Sequence[str] = ()
@@ -63,7 +62,7 @@ class Predictor:
             settings=self.settings,
             target_id=self.target.id,
             free=self.free,
-            on_progress=self.on_progress,
+            reporter=self.reporter,
         )
 
     def answer(
@@ -90,7 +89,7 @@ class Predictor:
         if (kept := get_run(self.catalog, question)) is None:
             sample, began = sample_of(self.target), time.monotonic()
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
-            typed = typer.type(sentences, mentions, sample, sampled, trust, self.on_progress)
+            typed = typer.type(sentences, mentions, sample, sampled, trust, self.reporter)
             seconds = time.monotonic() - began
             kept = put_entities(self.catalog, question, typed, seconds=seconds, target_id=self.target.id)
         return kept.entities, [kept, *rows]
@@ -106,7 +105,7 @@ class Predictor:
         if system.typing is not None and system.typed_by is not None:
             sample = sample_of(self.target)
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
-            prior = self._typer(system.typed_by).prior(sample, sampled, self.on_progress)
+            prior = self._typer(system.typed_by).prior(sample, sampled, self.reporter)
             typing = BaseTyping(
                 learned=list(system.typing.learned), trust=system.typing.trust, prior=prior.tolist()
             )

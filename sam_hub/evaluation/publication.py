@@ -33,6 +33,7 @@ from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.lora_extraction import FOLDER, RECORD, written
 from sam_hub.merging.sanity_check import require_passed, verdict_of
 from sam_hub.merging.service import merges_for
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.rankings import chosen_repos
 from sam_hub.tempdirs import scratch_prefix
 
@@ -172,7 +173,7 @@ def answer_recipe(
     merge: tables.Merge,
     about: Publication,
     settings: Settings,
-    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    reporter: Reporter = SILENT,
 ) -> AnswerRecipe:
     """Return how the pushed models answer as `sam-hub predict` does for the target.
 
@@ -187,7 +188,7 @@ def answer_recipe(
     system = sam_systems(catalog, about.target, merges=by_method)[-1]
     base = merge.recipe["base"]
     version = BaseVersion(repo=base["repo"], commit=base["commit"], weights_sha256=base["weights_sha256"])
-    predictor = Predictor(catalog, about.target, settings, on_progress=on_progress)
+    predictor = Predictor(catalog, about.target, settings, reporter=reporter)
     return predictor.recipe(system, version, [folders[model.id] for model in system.models])
 
 

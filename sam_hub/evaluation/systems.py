@@ -16,13 +16,14 @@ from sam_hub.catalog.predictions import runs_by_id
 from sam_hub.config import Settings
 from sam_hub.errors import InputError
 from sam_hub.evaluation.entity_typing import AUTO, typing_of
-from sam_hub.evaluation.predictor import Predictor, System, Watch
+from sam_hub.evaluation.predictor import Predictor, System
 from sam_hub.evaluation.union import UNION, integrate
 from sam_hub.inference.cached_predict import base_model, expert_model, merged_model
 from sam_hub.merging.service import merges_for
 from sam_hub.ner.readers import read_corpus, to_jsonl
 from sam_hub.ner.scoring import Scores, iob2, score
 from sam_hub.ner.text import Entity, Sentence, restrict
+from sam_hub.progress import SILENT, Reporter
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def predict_with(
     *,
     settings: Settings,
     free: bool = False,
-    on_progress: Watch = lambda name, done, total: None,
+    reporter: Reporter = SILENT,
 ) -> tuple[tuple[Entity, ...], ...]:
     """The entities of new sentences, by the target's merged models.
 
@@ -128,8 +129,8 @@ def predict_with(
         system: the last of `sam_systems`, which is SaM's answer, where not given.
     """
     system = system or sam_systems(catalog, target)[-1]
-    desk = Predictor(catalog, target, settings, free, on_progress)
-    return desk.answer(system, sentences)[0]
+    predictor = Predictor(catalog, target, settings, free, reporter)
+    return predictor.answer(system, sentences)[0]
 
 
 def evaluate(
@@ -140,18 +141,18 @@ def evaluate(
     *,
     settings: Settings,
     free: bool = False,
-    on_progress: Watch = lambda name, done, total: None,
+    reporter: Reporter = SILENT,
 ) -> list[Evaluated]:
     """Score every system on the gold sentences, and record it.
 
     A model that serves several systems is asked once.
     """
     models = list({model.name: model for system in systems for model in system.models}.values())
-    desk = Predictor(catalog, target, settings, free, on_progress)
-    answers = desk.ask(models, gold)
+    predictor = Predictor(catalog, target, settings, free, reporter)
+    answers = predictor.ask(models, gold)
     results = []
     for system in systems:
-        entities, rows = desk.answer(system, gold, answers)
+        entities, rows = predictor.answer(system, gold, answers)
         scores = score(gold, entities)
         failures, seconds = sum(r.parse_failures for r in rows), sum(r.seconds for r in rows)
         results.append(Evaluated(system.name, scores, failures, seconds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,6 +14,7 @@ from sam_hub.hub.remote_files import fetch, list_files
 from sam_hub.hub.repo_id import check_repo_id
 from sam_hub.ner.dataset_text import READERS, read_texts
 from sam_hub.ner.text import Sentence
+from sam_hub.progress import SILENT, Reporter
 
 MOST_BYTES = 32 * 1024 * 1024  # of files that are fetched to describe a data set
 MOST_SENTENCES = 20_000  # read of it: ten times what a descriptor is made of
@@ -36,9 +37,7 @@ class DatasetText:
         return f"{self.repo}@{self.commit}"
 
 
-def read_dataset(
-    hub: Hub, repo: str, on_progress: Callable[[str, int, int], None] = lambda what, done, total: None
-) -> DatasetText:
+def read_dataset(hub: Hub, repo: str, reporter: Reporter = SILENT) -> DatasetText:
     """The text of a data set's train split, as the Hub has it now.
 
     Raises:
@@ -53,7 +52,7 @@ def read_dataset(
         files = train_files(list_files(hub, repo, commit, repo_type="dataset"))
         size, done, sentences = sum(file.size for file in files), 0, []
         for file in files:
-            on_progress(f"data set {repo}", done, size)
+            reporter.progress(f"data set {repo}", done, size, "B")
             path = fetch(hub, repo, commit, file, repo_type="dataset")
             sentences += read_texts(path, MOST_SENTENCES - len(sentences))
             done += file.size

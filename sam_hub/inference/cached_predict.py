@@ -49,6 +49,7 @@ from sam_hub.inference.models import (
 from sam_hub.inference.prediction import MISALIGNED, SentenceAnswer, predict
 from sam_hub.ner.formats import FORMATS, get_format
 from sam_hub.ner.text import Sentence, corpus_hash
+from sam_hub.progress import SILENT, Reporter
 
 DEFAULT_FORMAT = "b2ner"
 # Parts of the key under which answers are kept: how they are decoded, to be raised when that comes to answer
@@ -159,7 +160,7 @@ def ask(
     settings: Settings,
     target_id: int | None = None,
     free: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    reporter: Reporter = SILENT,
     on_failure: Callable[[str, SamHubError], None] | None = None,
 ) -> dict[str, Predictions]:
     """Every model's prediction of these sentences, by model name.
@@ -170,8 +171,7 @@ def ask(
     goes on from there.
 
     Args:
-        on_progress: is told (the name of the model at work, answers there are, answers there will be), over all
-            models.
+        reporter: is told of the sentences answered, over all models, with the name of the model at work.
         on_failure: is told (the name of an expert that can't be loaded or asked, why); it is left out of what is
             returned. Where this is not given, the first such failure is raised.
     """
@@ -184,7 +184,7 @@ def ask(
     total = sum(len(set(task.prompts)) for task in distinct.values())
     done = total - sum(map(len, missing.values()))
     if done == total:
-        on_progress("kept predictions", total, total)
+        reporter.progress("kept predictions", total, total, "sentences")
     at_work = [task for question, task in distinct.items() if missing[question]]
     at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
     failed: dict[Question, SamHubError] = {}
@@ -198,7 +198,7 @@ def ask(
             labels,
             settings,
             free,
-            lambda name, now, before=done: on_progress(name, before + now, total),
+            lambda name, now, before=done: reporter.progress(name, before + now, total, "sentences"),
             None if on_failure is None else failed.setdefault,
         )
         done += sum(len(numbers) for _, numbers in numbered)
@@ -263,7 +263,7 @@ def _ask_on(
     labels: Sequence[str],
     settings: Settings,
     free: bool,
-    on_progress: Callable[[str, int], None],
+    on_answered: Callable[[str, int], None],
     on_failure: Callable[[Question, SamHubError], object] | None,
 ) -> None:
     """Ask models that share a folder the sentences of these numbers. When this returns, the model has left memory."""
@@ -279,11 +279,11 @@ def _ask_on(
     with apart(border(first) if own else None):
         loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
         for task, numbers in tasks:
-            told = lambda now, _, name=task.model.name, before=done: on_progress(name, before + now)  # noqa: E731
+            answered = lambda count, name=task.model.name, before=done: on_answered(name, before + count)  # noqa: E731
             with (
                 apart(border(task)),
                 with_adapter(loaded, task.model.adapter) as ready,
-                _Keeper(catalog, task, numbers) as keep,
+                _Keeper(catalog, task, numbers, answered) as keep,
             ):
                 predict(
                     ready,
@@ -292,7 +292,6 @@ def _ask_on(
                     prompt_format=task.model.prompt_format,
                     free=free,
                     on_answer=keep,
-                    on_progress=told,
                 )
             done += len(numbers)
 
@@ -352,10 +351,16 @@ def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> Pred
 
 
 class _Keeper:
-    """Writes answers to the catalog as they come, and what is left at the end, however that comes."""
+    """Writes answers to the catalog as they come, and what is left at the end, however that comes.
 
-    def __init__(self, catalog: Catalog, task: _Batch, numbers: Sequence[int]) -> None:
+    ``on_answered`` is told how many answers there are.
+    """
+
+    def __init__(
+        self, catalog: Catalog, task: _Batch, numbers: Sequence[int], on_answered: Callable[[int], None]
+    ) -> None:
         self._catalog, self._task, self._numbers = catalog, task, numbers
+        self._on_answered, self._count = on_answered, 0
         self._waiting: list[tables.SentencePrediction] = []
         self._due = time.monotonic() + SECONDS_BETWEEN
 
@@ -370,6 +375,8 @@ class _Keeper:
             seconds=answer.seconds,
         )
         self._waiting.append(row)
+        self._count += 1
+        self._on_answered(self._count)
         if len(self._waiting) >= ANSWERS_AT_ONCE or time.monotonic() >= self._due:
             self._write()
 

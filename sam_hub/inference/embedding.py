@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import InputError
 from sam_hub.ner.text import Sentence, corpus_hash
+from sam_hub.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,13 +86,14 @@ def describe(
     sentences: Sequence[Sentence],
     embedder: str = "all-MiniLM-L6-v2",
     device: str = "cpu",
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    reporter: Reporter = SILENT,
+    what: str = "embed sentences",
 ) -> Descriptor:
     """The descriptor of a corpus; of a long one, of 2,000 sentences at even distances.
 
     Args:
         embedder: a packaged embedder's name, or a folder with a sentence-transformers model.
-        on_progress: called with the number of sentences embedded, and of all that will be.
+        reporter: is told of the sentences embedded, as ``what``.
 
     Raises:
         InputError: the corpus is empty, or there is no such embedder.
@@ -101,7 +103,7 @@ def describe(
     chosen, total, done = spread(sentences, MOST), 0.0, 0
     for rows in embed(chosen, embedder, device):
         total, done = total + rows.sum(axis=0), done + len(rows)
-        on_progress(done, len(chosen))
+        reporter.progress(what, done, len(chosen), "sentences")
     mean = total / len(chosen)
     length = math.sqrt(float((mean * mean).sum()))
     vector = tuple(float(x) / length for x in mean)

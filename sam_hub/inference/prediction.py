@@ -81,7 +81,6 @@ def predict(
     prompt_format: str = "b2ner",
     free: bool = False,
     on_answer: Callable[[int, SentenceAnswer], None] = lambda number, answer: None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prediction:
     """Ask the model for the entities of each sentence, greedily.
 
@@ -91,7 +90,6 @@ def predict(
         free: decode without the grammar.
         on_answer: is given each sentence's number and answer as soon as it is there; its seconds are those since
             the answer before it.
-        on_progress: is told (sentences done, N).
     """
     form = get_format(prompt_format)
     found: dict[int, SentenceAnswer] = {}
@@ -103,7 +101,6 @@ def predict(
         now = time.monotonic()
         found[number], last = replace(answer, seconds=now - last), now
         on_answer(number, found[number])
-        on_progress(len(found), len(sentences))
 
     answer_tokens(loaded, sentences, labels, prompt_format=prompt_format, free=free, on_finished=finished)
     return Prediction.of([found[number] for number in range(len(sentences))])

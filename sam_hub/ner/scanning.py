@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sam_hub.errors import InputError
 from sam_hub.ner.readers import SUFFIXES, labelled_within, left_out_in_words, read_file
+from sam_hub.progress import SILENT, Reporter
 
 EXAMPLES = 3
 
@@ -37,7 +37,7 @@ def scan_corpus(
     *,
     gold: Path | None = None,
     split: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    reporter: Reporter = SILENT,
 ) -> Scan:
     """Read a file, or every file of a folder; one that can't be read is told, and is no reason to stop.
 
@@ -57,7 +57,7 @@ def scan_corpus(
     known = [file for file in found if path.is_file() or file.suffix.lower() in SUFFIXES]
     unreadable, lengths, labelled, examples = [], [], 0, []
     for number, file in enumerate(known):
-        on_progress("read files", number, len(known))
+        reporter.progress("read files", number, len(known), "files")
         try:
             sentences = list(read_file(file, split))
         except InputError as error:
@@ -66,7 +66,7 @@ def scan_corpus(
         lengths += [len(sentence.text) for sentence in sentences]
         labelled += sum(sentence.entities is not None for sentence in sentences)
         examples += [sentence.text for sentence in sentences[: EXAMPLES - len(examples)]]
-    on_progress("read files", len(known), len(known))
+    reporter.progress("read files", len(known), len(known), "files")
     return Scan(
         files=len(known),
         sentences=len(lengths),

@@ -6,7 +6,7 @@ its card's own text, which is weak. A corpus that a person gives takes the place
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +32,9 @@ from sam_hub.hub.remote_files import list_files, read_card, read_json
 from sam_hub.inference.embedding import Descriptor, describe, embedder_folder, embedder_revision
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Sentence
+from sam_hub.progress import SILENT, Reporter
 
 MOST_DATASETS = 5  # of those that a card names
-Watch = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def describe_expert(
     hub: Hub,
     expert: tables.Expert,
     settings: Settings,
-    watch: Watch = lambda what, done, total: None,
+    reporter: Reporter = SILENT,
     *,
     again: bool = False,
 ) -> Described:
@@ -116,14 +116,14 @@ def describe_expert(
         revision = embedder_revision(embedder_folder(settings.embedder))
         notes.append(other.against(settings.embedder, revision).title)
     card = _card(hub, expert, notes)
-    origin, sentences = _of_datasets(hub, named_datasets(card), notes, watch)
+    origin, sentences = _of_datasets(hub, named_datasets(card), notes, reporter)
     if not sentences:
         origin, sentences = Origin(CARD), prose(card)
     if not sentences:
         return Described(None, (*notes, "its card says too little to describe it"))
     step = f"describe {expert.repo}"
-    watch(step, 0, len(sentences))
-    made = describe(sentences, settings.embedder, on_progress=lambda done, total: watch(step, done, total))
+    reporter.progress(step, 0, len(sentences), "sentences")
+    made = describe(sentences, settings.embedder, reporter=reporter, what=step)
     row = put_descriptor(catalog, _row(made, origin, expert_id=expert.id))
     return Described(row, tuple(notes))
 
@@ -163,7 +163,7 @@ def _card(hub: Hub, expert: tables.Expert, notes: list[str]) -> str:
 
 
 def _of_datasets(
-    hub: Hub, names: Sequence[str], notes: list[str], watch: Watch
+    hub: Hub, names: Sequence[str], notes: list[str], reporter: Reporter
 ) -> tuple[Origin, list[Sentence]]:
     """The text of those data sets that can be read, and which they are."""
     if len(names) > MOST_DATASETS:
@@ -171,7 +171,7 @@ def _of_datasets(
     found = []
     for name in names[:MOST_DATASETS]:
         try:
-            found.append(read_dataset(hub, name, watch))
+            found.append(read_dataset(hub, name, reporter))
         except SamHubError as error:
             notes.append(f"data set {name}: {error.title}")
     refs = tuple(text.ref for text in found)

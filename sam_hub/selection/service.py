@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from sam_hub.inference.cached_predict import (
 from sam_hub.inference.embedding import Descriptor
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Sentence
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.forward_selection import choose_by_evidence
@@ -123,7 +124,7 @@ def sampling_ranking(
     voting: Voting | None = None,
     free: bool = False,
     by_evidence: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    reporter: Reporter = SILENT,
 ) -> Ranking:
     """Let every expert predict on a sample of the target, and rank by votes.
 
@@ -154,7 +155,7 @@ def sampling_ranking(
         settings=settings,
         target_id=target.id,
         free=free,
-        on_progress=on_progress,
+        reporter=reporter,
         on_failure=failed.setdefault,
     )
     asked = [expert for expert in experts if expert.repo not in failed]
@@ -232,7 +233,7 @@ def repeat_votes(
     selection: tables.Selection,
     *,
     settings: Settings,
-    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    reporter: Reporter = SILENT,
 ) -> Votes:
     """The poll behind a ranking by sampling, of its experts that could be asked and are still in the catalog.
 
@@ -258,7 +259,7 @@ def repeat_votes(
         settings=settings,
         target_id=target.id,
         free=selection.parameters.get("free", False),
-        on_progress=on_progress,
+        reporter=reporter,
     )
     return _hold(target, experts, sample, answers, voting, near)
 

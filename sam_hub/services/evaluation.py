@@ -177,7 +177,7 @@ def run_evaluation(
         systems,
         settings=context.settings,
         free=options.free,
-        on_progress=reporter.progress,
+        reporter=reporter,
     )
     for result in results:
         reporter.log(f"{result.name}: F1 {result.scores.f1:.3f}")

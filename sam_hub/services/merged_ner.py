@@ -44,7 +44,7 @@ def load_target_models(
     system = sam_systems(context.catalog, row, str(rule), str(types), merges)[-1]
     base = base_of_merge(context.catalog, next(iter(merges.values())))
     version = BaseVersion(repo=base.repo, commit=base.commit, weights_sha256=base.weights_sha256)
-    predictor = Predictor(context.catalog, row, context.settings, on_progress=reporter.progress)
+    predictor = Predictor(context.catalog, row, context.settings, reporter=reporter)
     names = [".", "by_similarity"][: len(system.models)]
     return MergedModels(
         predictor.recipe(system, version, names),

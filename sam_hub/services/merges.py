@@ -407,7 +407,7 @@ def _contributions(
         plans,
         settings=context.settings,
         timeout=options.timeout,
-        on_progress=reporter.progress,
+        reporter=reporter,
     )
     rows = tuple(
         ContributionRow(row.without, row.agreement, row.change, row.f1, row.f1_change) for row in found.rows

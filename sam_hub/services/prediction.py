@@ -96,7 +96,7 @@ def predict_sentences(
         system,
         settings=context.settings,
         free=options.free,
-        on_progress=reporter.progress,
+        reporter=reporter,
     )
     rows = zip(sentences, entities, strict=True)
     return PredictionOutcome(tuple(PredictedSentence(s.text, tuple(row)) for s, row in rows), about)

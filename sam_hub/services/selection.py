@@ -180,7 +180,7 @@ def run_selection(
             voting=options.voting,
             free=options.free,
             by_evidence=options.k == AUTO,
-            on_progress=reporter.progress,
+            reporter=reporter,
         )
         limit = partial(
             supported, voted=voted, share=options.min_vote_ratio, allow_blind=options.allow_uninformed

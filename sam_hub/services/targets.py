@@ -45,7 +45,7 @@ def run_scan(context: AppContext, options: ScanOptions, reporter: Reporter = SIL
     from sam_hub.ner.scanning import scan_corpus
 
     gold = Path(options.gold) if options.gold else None
-    scan = scan_corpus(Path(options.corpus), gold=gold, split=options.split, on_progress=reporter.progress)
+    scan = scan_corpus(Path(options.corpus), gold=gold, split=options.split, reporter=reporter)
     if scan.left_out:
         reporter.log(f"{scan.left_out}.")
     unreadable = len(scan.unreadable)

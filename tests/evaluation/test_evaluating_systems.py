@@ -28,6 +28,7 @@ from sam_hub.ner import Sentence
 from sam_hub.ner.scoring import score
 from tests import tiny_models
 from tests.selection.conftest import LABELS
+from tests.support.reporters import Recorder
 
 GOLD = (
     '{"text": "Ann met Bob", "entities": [{"start": 0, "end": 3, "label": "person"}, '
@@ -144,16 +145,19 @@ def test_where_both_rankings_agree_one_model_serves_both(context, gold, tmp_path
     select(context, "sampling", experts[::-1])
     merged(context, tmp_path, experts)
     systems = sam_systems(context.catalog, context.target)
-    worked = []
+    recorder = Recorder()
     results = evaluate(
         context.catalog,
         context.target,
         gold,
         systems,
         settings=context.settings,
-        on_progress=lambda name, done, total: worked.append((name, done)),
+        reporter=recorder,
     )
-    assert worked == [("merged by similarity", 1), ("merged by similarity", 2)]
+    assert [(step.what, step.done) for step in recorder.steps] == [
+        ("merged by similarity", 1),
+        ("merged by similarity", 2),
+    ]
     assert len({r.scores.f1 for r in results}) == 1
     assert results[-1].seconds == results[0].seconds
 

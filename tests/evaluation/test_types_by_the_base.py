@@ -19,6 +19,7 @@ from sam_hub.evaluation.predictor import Predictor
 from sam_hub.evaluation.systems import evaluate, predict_with, read_gold, recompute, sam_systems
 from sam_hub.ner import Sentence
 from tests.evaluation.test_evaluating_systems import GOLD, merged
+from tests.support.reporters import Recorder
 
 NEW = ("person", "place", "event")  # the experts learned the first two
 MANY = [
@@ -105,13 +106,11 @@ def test_a_sentence_has_the_same_types_whatever_is_asked_with_it(context, fair):
 
 
 def test_no_mention_is_asked_about_twice(context, fair):
-    told = []
-    watch = lambda name, done, total: told.append(name)  # noqa: E731
-    first = answer(context, fair, on_progress=watch)
-    assert "types by owner/base" in told
-    told.clear()
-    assert answer(context, fair, TEXTS[::-1], on_progress=watch) == first[::-1]
-    assert set(told) == {"kept predictions"}
+    once, again = Recorder(), Recorder()
+    first = answer(context, fair, reporter=once)
+    assert "types by owner/base" in {step.what for step in once.steps}
+    assert answer(context, fair, TEXTS[::-1], reporter=again) == first[::-1]
+    assert {step.what for step in again.steps} == {"kept predictions"}
 
 
 def test_the_scores_can_be_computed_again(context, fair, tmp_path):

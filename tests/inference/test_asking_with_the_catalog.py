@@ -17,8 +17,10 @@ from sam_hub.errors import InputError
 from sam_hub.inference.cached_predict import Model, ask, base_model, expert_model
 from sam_hub.inference.prediction import predict
 from sam_hub.ner import Sentence
+from sam_hub.progress import Progress
 from tests import tiny_models
 from tests.passes import counting
+from tests.support.reporters import Recorder
 
 SENTENCES = (Sentence("Ann met Bob"), Sentence("Hi"))
 LABELS = ("name", "place")
@@ -78,17 +80,9 @@ def asked(catalog, settings):
     """Ask, and tell which models worked for it."""
 
     def ask_models(*models: Model, **options):
-        worked = []
-        found = ask(
-            catalog,
-            models,
-            SENTENCES,
-            LABELS,
-            settings=settings,
-            on_progress=lambda name, done, total: worked.append(name),
-            **options,
-        )
-        return found, worked
+        recorder = Recorder()
+        found = ask(catalog, models, SENTENCES, LABELS, settings=settings, reporter=recorder, **options)
+        return found, [step.what for step in recorder.steps]
 
     return ask_models
 
@@ -109,20 +103,13 @@ def test_an_answer_is_the_models_own_and_is_kept(catalog, base, add, asked, sett
 def test_progress_counts_over_all_models_and_what_is_kept(catalog, base, add, settings, asked):
     one, two = expert_model(catalog, add("one", 1)), expert_model(catalog, add("two", 2))
     asked(one)
-    told = []
-    ask(
-        catalog,
-        [one, two, base_model(base)],
-        SENTENCES,
-        LABELS,
-        settings=settings,
-        on_progress=lambda name, done, total: told.append((name, done, total)),
-    )
-    counts = [done for _, done, _ in told]
-    assert {total for _, _, total in told} == {3 * len(SENTENCES)}
+    recorder = Recorder()
+    ask(catalog, [one, two, base_model(base)], SENTENCES, LABELS, settings=settings, reporter=recorder)
+    counts = [step.done for step in recorder.steps]
+    assert {step.total for step in recorder.steps} == {3 * len(SENTENCES)}
     assert counts == sorted(counts)
     assert (counts[0] > len(SENTENCES), counts[-1]) == (True, 3 * len(SENTENCES))
-    assert {name for name, _, _ in told} == {"owner/two", "owner/base"}
+    assert {step.what for step in recorder.steps} == {"owner/two", "owner/base"}
 
 
 def test_a_second_time_no_model_is_needed(catalog, base, add, asked, folder):
@@ -240,24 +227,17 @@ def test_a_run_that_is_stopped_keeps_what_was_answered(catalog, base, settings, 
     """Ctrl+C after 20 answers of 60."""
     many = [Sentence(f"Ann met Bob{' again' * (n % 9)} {n}") for n in range(60)]
 
-    def stop(name: str, done: int, total: int) -> None:
-        if done == 20:
+    def stop(step: Progress) -> None:
+        if step.done == 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask(catalog, [base_model(base)], many, LABELS, settings=settings, on_progress=stop)
-    told = []
+        ask(catalog, [base_model(base)], many, LABELS, settings=settings, reporter=Recorder(stop))
+    recorder = Recorder()
     with counting(folder, {}) as passes:
-        ask(
-            catalog,
-            [base_model(base)],
-            many,
-            LABELS,
-            settings=settings,
-            on_progress=lambda *now: told.append(now),
-        )
+        ask(catalog, [base_model(base)], many, LABELS, settings=settings, reporter=recorder)
     assert passes.questions == {"base": 40}
-    assert told[-1] == ("owner/base", len(many), len(many))
+    assert recorder.steps[-1] == Progress("owner/base", len(many), len(many), "sentences")
 
 
 def test_the_format_and_the_counts_of_free_answers_are_kept_whole(catalog, base, settings, folder):

@@ -10,6 +10,7 @@ import pytest
 from sam_hub.errors import InputError
 from sam_hub.inference.embedding import Descriptor, cosine, describe
 from sam_hub.ner import Sentence
+from tests.support.reporters import Recorder
 
 COURT = [Sentence("The court dismissed the appeal."), Sentence("The judge heard both lawyers.")]
 CELLS = [Sentence("The protein binds to its receptor."), Sentence("Mutations of this gene cause cancer.")]
@@ -51,9 +52,9 @@ def test_descriptors_of_different_lengths_are_refused_by_both_lengths():
 
 
 def test_progress_counts_the_sentences_embedded():
-    seen = []
-    describe([Sentence(f"Case {n}.") for n in range(300)], on_progress=lambda *step: seen.append(step))
-    assert seen == [(256, 300), (300, 300)]
+    recorder = Recorder()
+    describe([Sentence(f"Case {n}.") for n in range(300)], reporter=recorder)
+    assert [(step.done, step.total) for step in recorder.steps] == [(256, 300), (300, 300)]
 
 
 def test_a_file_that_is_no_descriptor_is_refused():

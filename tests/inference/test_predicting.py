@@ -59,20 +59,17 @@ def test_the_shared_prefix_changes_nothing(loaded):
 
 @pytest.mark.parametrize("form", ["b2ner", "json"])
 def test_held_to_the_grammar_every_answer_names_words_of_its_sentence(loaded, form):
-    told = []
-    found = predict(loaded, NASTY, LABELS, prompt_format=form, on_progress=lambda *now: told.append(now))
+    found = predict(loaded, NASTY, LABELS, prompt_format=form)
     assert len(found.entities) == len(NASTY)
     for sentence, entities in zip(NASTY, found.entities, strict=True):
         again = align(sentence, [(e.label, e.text) for e in entities], LABELS)
         assert again.entities == entities
-    assert told[-1] == (len(NASTY), len(NASTY))
     assert Prediction.from_dict(found.as_dict()) == found
 
 
 @pytest.mark.parametrize("free", [False, True], ids=["grammar", "free"])
 def test_each_answer_is_told_as_soon_as_it_is_there_and_the_whole_is_made_of_them(loaded, free):
     told: dict[int, SentenceAnswer] = {}
-    seen = []
     some = NASTY[:4]
     found = predict(
         loaded,
@@ -80,9 +77,7 @@ def test_each_answer_is_told_as_soon_as_it_is_there_and_the_whole_is_made_of_the
         LABELS,
         free=free,
         on_answer=lambda number, answer: told.update({number: answer}),
-        on_progress=lambda done, total: seen.append(len(told)),
     )
-    assert seen[0] < len(some)
     assert Prediction.of([told[number] for number in range(len(some))]) == found
     assert all(answer.seconds > 0 for answer in told.values())
 

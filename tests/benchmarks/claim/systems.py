@@ -6,7 +6,7 @@ import argparse
 import random
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from sam_hub.merging.recipe import recipe_hash
 from sam_hub.merging.service import merge, plan_for
 from sam_hub.ner.readers import to_jsonl
 from sam_hub.ner.text import Entity, Sentence
+from sam_hub.progress import Reporter
 from sam_hub.selection.choice import SUPPORT, best_of, supported
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.service import sampling_ranking, similarity_ranking
@@ -196,7 +197,7 @@ class Bench:
             settings=self.settings,
             size=setup.sample,
             voting=Voting(setup.threshold, seed=setup.seed, votes=setup.votes),
-            on_progress=_bar(f"{target.goal.name}: sample"),
+            reporter=_Steps(f"{target.goal.name}: sample"),
         )
         return [supported(near, voted, setup.support, allow_blind=True), voted]
 
@@ -246,8 +247,8 @@ class Bench:
         Args:
             experts: what it is made of.
         """
-        watch = _bar(f"{target.goal.name}: {system.name}")
-        desk = Predictor(self.catalog, target.row, self.settings, on_progress=watch)
+        reporter = _Steps(f"{target.goal.name}: {system.name}")
+        desk = Predictor(self.catalog, target.row, self.settings, reporter=reporter)
         entities, rows = desk.answer(system, target.gold)
         typing = self._typing(target, experts)
         typed, typed_rows = desk.answer(replace(system, typing=typing), target.gold)
@@ -304,9 +305,12 @@ def _weights(experts: Experts, scores: Mapping[str, float]) -> list[float] | Non
     return [round(score / mean, 4) for score in own] if min(own) > 0 else None
 
 
-def _bar(what: str) -> Callable[[str, int, int], None]:
-    def show(name: str, done: int, total: int) -> None:
-        if done == total:
-            print(f"  {what} {name}", flush=True)
+class _Steps(Reporter):
+    """Prints each step when it is done."""
 
-    return show
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        if done == total:
+            print(f"  {self._name} {what}", flush=True)

@@ -1,0 +1,1 @@
+"""What tests share: tiny models and Hubs, a terminal, and who listens to long work."""

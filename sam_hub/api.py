@@ -203,8 +203,9 @@ class SamHub:
             base: the base's repository.
         """
         from sam_hub.catalog.experts import list_experts
+        from sam_hub.catalog.queries import ExpertQuery
 
-        return list_experts(self._context.catalog, text, labels, base)
+        return list_experts(self._context.catalog, ExpertQuery(text, labels=tuple(labels), base=base))
 
     def remove(self, expert: str) -> None:
         """Remove an expert from the catalog, with its files and what was computed with it. The Hub keeps its copy.

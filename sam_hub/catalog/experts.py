@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, func, or_, update
+from sqlalchemy import ColumnElement, and_, or_, text, update
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.names import resolve
+from sam_hub.catalog.queries import ExpertQuery, experts_sql
 from sam_hub.catalog.tables import Base, Expert, ExpertCreate
-from sam_hub.errors import CatalogError, InputError, UsageError
+from sam_hub.errors import CatalogError, InputError
 
 LISTING = "sam-hub list"
-SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at")
 
 
 def add_base(catalog: Catalog, base: Base) -> Base:
@@ -157,52 +156,13 @@ def _by_id(session: Session, expert_id: int) -> Expert:
     return expert
 
 
-def list_experts(
-    catalog: Catalog,
-    text: str = "",
-    labels: Sequence[str] = (),
-    base: str = "",
-    sort: str = "repo",
-    descending: bool = False,
-    limit: int | None = None,
-    offset: int = 0,
-) -> list[Expert]:
-    """The current experts that fit every filter.
-
-    Args:
-        text: words, each of which occurs in the repo, the domain or a label, whatever the case.
-        labels: entity types, all of which the expert knows.
-        base: the base's repo or the hash of its weights.
-        sort: one of SORTS; ties go by repo, in the same direction.
+def list_experts(catalog: Catalog, query: ExpertQuery | None = None) -> list[Expert]:
+    """Return the current experts that fit a query; all of them, by repository, without one.
 
     Raises:
-        UsageError: ``sort`` is none of SORTS.
+        UsageError: there is no such sort.
     """
-    if sort not in SORTS:
-        raise UsageError(f"Experts can't be sorted by '{sort}'", f"Sort by one of: {', '.join(SORTS)}.")
-    column = col(getattr(Expert, sort))
-    order = [c.desc() if descending else c.asc() for c in (column, col(Expert.repo))]
-    query = select(Expert).where(*_filters(text, labels, base)).order_by(*order).offset(offset).limit(limit)
+    sql, values = experts_sql(query or ExpertQuery(), "expert.*")
     with catalog.session() as session:
-        return list(session.exec(query))
-
-
-def count_experts(catalog: Catalog, text: str = "", labels: Sequence[str] = (), base: str = "") -> int:
-    """How many experts ``list_experts`` would give without a limit."""
-    with catalog.session() as session:
-        return session.exec(
-            select(func.count()).select_from(Expert).where(*_filters(text, labels, base))
-        ).one()
-
-
-def _filters(text: str, labels: Sequence[str], base: str) -> list[ColumnElement[bool]]:
-    known = cast(Expert.labels, String)
-    filters = [col(Expert.current)]
-    for word in text.split():
-        places = [place.icontains(word, autoescape=True) for place in (col(Expert.repo), col(Expert.domain))]
-        filters.append(or_(*places, known.icontains(json.dumps(word)[1:-1], autoescape=True)))
-    # A label is found in its JSON spelling, quotes included, so that "art" does not find "article".
-    filters += [known.icontains(json.dumps(label), autoescape=True) for label in labels]
-    if base:
-        filters.append(or_(col(Expert.base_repo) == base, col(Expert.base_sha256) == base))
-    return filters
+        statement = select(Expert).from_statement(text(sql))
+        return list(session.scalars(statement, values))

@@ -40,6 +40,7 @@ def list_(
     from sam_hub.catalog import tables
     from sam_hub.catalog.experts import list_bases, list_experts
     from sam_hub.catalog.history import list_merges
+    from sam_hub.catalog.queries import ExpertQuery
 
     catalog = AppContext().catalog
     if bases or merges:
@@ -52,7 +53,7 @@ def list_(
         else:
             _show_merges(catalog, rows)
         return
-    experts = list_experts(catalog, text, labels=label or (), sort=sort)
+    experts = list_experts(catalog, ExpertQuery(text, sort, labels=tuple(label or ())))
     if as_json:
         show_json([tables.ExpertPublic.model_validate(e).model_dump(mode="json") for e in experts])
     elif not experts:

@@ -14,6 +14,7 @@ from sam_hub.catalog.descriptors import nearest
 from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.example import build_example, describe_difference
 from sam_hub.catalog.experts import get_expert, list_experts
+from sam_hub.catalog.queries import ExpertQuery
 from sam_hub.catalog.schema import head_version
 from sam_hub.errors import CatalogError, InputError
 
@@ -73,7 +74,7 @@ def test_an_example_copied_into_a_home_is_a_working_catalog(example, tmp_path):
     home.mkdir()
     (home / "catalog.db").write_bytes(example.read_bytes())
     with open_catalog(f"sqlite:///{home / 'catalog.db'}") as catalog:
-        assert [e.repo for e in list_experts(catalog, labels=["person"])] == [
+        assert [e.repo for e in list_experts(catalog, ExpertQuery(labels=("person",)))] == [
             "sam-hub/news",
             "sam-hub/tweets",
         ]

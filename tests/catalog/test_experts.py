@@ -7,13 +7,13 @@ from pydantic import ValidationError
 
 from sam_hub.catalog.experts import (
     add_base,
-    count_experts,
     get_base,
     get_expert,
     list_bases,
     list_experts,
     place_expert,
 )
+from sam_hub.catalog.queries import ExpertQuery, browse_experts
 from sam_hub.catalog.tables import Base, ExpertPublic, Target
 from sam_hub.catalog.targets import get_target, list_targets, put_target
 from sam_hub.errors import CatalogError, UsageError
@@ -34,8 +34,8 @@ def base_of(commit: str = "a" * 40) -> Base:
     )
 
 
-def repos(experts) -> list[str]:
-    return [expert.repo for expert in experts]
+def listed(catalog, *text: str, **query) -> list[str]:
+    return [expert.repo for expert in list_experts(catalog, ExpertQuery(*text, **query))]
 
 
 def test_an_expert_comes_back_as_it_was_added(catalog, add):
@@ -52,7 +52,7 @@ def test_adding_the_same_commit_again_keeps_its_id_and_its_files(catalog, add, t
     place_expert(catalog, first.id, tmp_path, 3_700_000)
     again = add("o/news", domain="newswire")
     assert (again.id, again.path, again.domain) == (first.id, str(tmp_path), "newswire")
-    assert count_experts(catalog) == 1
+    assert len(list_experts(catalog)) == 1
 
 
 def test_a_new_commit_takes_over_and_the_old_one_stays_reachable(catalog, add):
@@ -122,29 +122,25 @@ def test_filters_meet(catalog, add):
     add("o/news", labels=["person", "location"], domain="news")
     add("o/films", labels=["person", "title_100%"], domain="movies")
     add("o/bio", labels=["article"], domain="biomedicine", base_sha256="f" * 64, base_repo="o/other-base")
-    assert repos(list_experts(catalog, text="MOV")) == ["o/films"]
-    assert repos(list_experts(catalog, labels=["person"])) == ["o/films", "o/news"]
-    assert repos(list_experts(catalog, labels=["person", "location"])) == ["o/news"]
-    assert repos(list_experts(catalog, labels=["art"])) == []
-    assert repos(list_experts(catalog, labels=["title_100%"])) == ["o/films"]
-    assert repos(list_experts(catalog, text="%")) == ["o/films"]
-    assert repos(list_experts(catalog, base="o/other-base")) == ["o/bio"]
-    assert repos(list_experts(catalog, base=BASE_SHA256, text="new")) == ["o/news"]
-    assert count_experts(catalog, labels=["person"]) == 2
+    assert listed(catalog, "MOV") == ["o/films"]
+    assert listed(catalog, labels=("person",)) == ["o/films", "o/news"]
+    assert listed(catalog, labels=("person", "location")) == ["o/news"]
+    assert listed(catalog, labels=("art",)) == []
+    assert listed(catalog, labels=("title_100%",)) == ["o/films"]
+    assert listed(catalog, "%") == ["o/films"]
+    assert listed(catalog, base="o/other-base") == ["o/bio"]
+    assert listed(catalog, "new", base=BASE_SHA256) == ["o/news"]
+    assert browse_experts(catalog.path, ExpertQuery(labels=("person",)), limit=1).total == 2
 
 
-def test_pages_are_sorted_and_disjoint(catalog, add):
+def test_a_list_is_sorted_and_ties_go_by_name(catalog, add):
     for number in range(5):
         add(f"o/e{number}", size_bytes=10 * (number % 3))
-    whole = repos(list_experts(catalog, sort="size_bytes", descending=True))
+    whole = listed(catalog, sort="size_bytes", descending=True)
     assert whole == ["o/e2", "o/e4", "o/e1", "o/e3", "o/e0"]
-    assert repos(list_experts(catalog, sort="size_bytes")) == whole[::-1]
-    pages = [
-        list_experts(catalog, sort="size_bytes", descending=True, limit=2, offset=at) for at in (0, 2, 4)
-    ]
-    assert [repo for page in pages for repo in repos(page)] == whole
+    assert listed(catalog, sort="size_bytes") == whole[::-1]
     with pytest.raises(UsageError, match="size_bytes"):
-        list_experts(catalog, sort="colour")
+        listed(catalog, sort="colour")
 
 
 def test_a_target_is_stored_once_and_replaced_only_when_told(catalog, target):

@@ -20,7 +20,7 @@ from sqlmodel import SQLModel, select
 
 from sam_hub.catalog.descriptors import put_descriptor
 from sam_hub.catalog.engine import open_catalog
-from sam_hub.catalog.experts import count_experts
+from sam_hub.catalog.experts import list_experts
 from sam_hub.catalog.schema import MIGRATIONS, head_version
 from sam_hub.catalog.tables import Expert
 from sam_hub.errors import CatalogError, UsageError
@@ -55,7 +55,7 @@ def python(code: str, *arguments: object) -> subprocess.Popen:
 def test_first_use_makes_the_folder_and_a_catalog_with_no_experts(url):
     with open_catalog(url) as catalog:
         assert catalog.path == path_of(url)
-        assert count_experts(catalog) == 0
+        assert len(list_experts(catalog)) == 0
 
 
 def test_the_migrations_give_exactly_the_tables_the_program_declares(catalog):
@@ -113,7 +113,7 @@ def test_programs_started_at_once_on_an_empty_home_all_work(url):
         _, errors = program.communicate(timeout=60)
         assert program.returncode == 0, errors
     with open_catalog(url) as catalog:
-        assert count_experts(catalog) == 30
+        assert len(list_experts(catalog)) == 30
 
 
 def test_opening_a_current_catalog_loads_no_alembic_and_no_numpy(url):
@@ -233,7 +233,7 @@ def test_a_full_disk_stores_nothing_of_the_command_and_keeps_what_was_there(cata
     with pytest.raises(CatalogError, match="full") as caught:
         store_on_a_full_disk()
     assert "Free some space" in caught.value.action
-    assert count_experts(catalog) == 1
+    assert len(list_experts(catalog)) == 1
 
 
 def test_a_disk_that_refuses_to_write_leaves_no_half_made_catalog(url):
@@ -250,7 +250,7 @@ def test_a_disk_that_refuses_to_write_leaves_no_half_made_catalog(url):
     output, errors = python(code, url).communicate(timeout=60)
     assert "refused to read or write" in output, errors
     with open_catalog(url) as catalog:  # the limit is gone: the same home works
-        assert count_experts(catalog) == 0
+        assert len(list_experts(catalog)) == 0
 
 
 @pytest.fixture
@@ -275,11 +275,11 @@ def test_an_older_catalog_is_copied_before_it_is_migrated(url, later_migrations,
     add("o/kept")
     with open_catalog(url, later_migrations("pass")) as later:
         assert "note" in schema_of(later.engine)
-        assert count_experts(later) == 1
+        assert len(list_experts(later)) == 1
     backup = path_of(url).with_name(f"catalog.db.backup-{head_version()}")
     with open_catalog(f"sqlite:///{backup}") as before:
         assert "note" not in schema_of(before.engine)
-        assert count_experts(before) == 1
+        assert len(list_experts(before)) == 1
 
 
 def test_a_migration_that_fails_leaves_the_catalog_as_it_was(url, later_migrations, catalog, add):
@@ -288,7 +288,7 @@ def test_a_migration_that_fails_leaves_the_catalog_as_it_was(url, later_migratio
         open_catalog(url, later_migrations("1 / 0"))
     with open_catalog(url) as same:
         assert "note" not in schema_of(same.engine)
-        assert count_experts(same) == 1
+        assert len(list_experts(same)) == 1
 
 
 def test_a_migration_that_changes_a_table_loses_nothing_that_refers_to_it(

@@ -10,6 +10,7 @@ from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.tables import Target
 from sam_hub.catalog.targets import corpora_folder, list_targets, own_copy, put_target
 from sam_hub.errors import CatalogError, InputError
+from sam_hub.files import write_atomic
 from sam_hub.ner.readers import SUFFIXES, labelled_within, read_corpus, to_jsonl
 from sam_hub.ner.text import corpus_hash
 
@@ -101,12 +102,7 @@ def define_target(
     folder = corpora_folder(catalog)
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{name}-{sha[:12]}.jsonl"
-    scratch = kept.with_suffix(".new")
-    try:
-        scratch.write_text(to_jsonl(sentences), encoding="utf-8")
-        scratch.replace(kept)
-    finally:
-        scratch.unlink(missing_ok=True)
+    write_atomic(kept, to_jsonl(sentences))
     target = Target(
         name=name,
         labels=list(wanted),

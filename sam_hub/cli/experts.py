@@ -39,14 +39,18 @@ def list_(
     """List the catalog: experts, bases or merged models."""
     from sam_hub.catalog import tables
     from sam_hub.catalog.experts import list_bases, list_experts
-    from sam_hub.catalog.history import list_merges
+    from sam_hub.catalog.history import list_merges, list_pushes
     from sam_hub.catalog.queries import ExpertQuery
 
     catalog = AppContext().catalog
     if bases or merges:
         rows = list_bases(catalog) if bases else list_merges(catalog)
         if as_json:
-            show_json([row.model_dump(mode="json") for row in rows])
+            values = [row.model_dump(mode="json") for row in rows]
+            for value in values if merges else []:
+                pushes = (push for push in list_pushes(catalog) if push.merge_id == value["id"])
+                value["pushes"] = [push.model_dump(mode="json", exclude={"merge_id"}) for push in pushes]
+            show_json(values)
         elif bases:
             heads = ("base", "commit", "parameters", "license")
             show_table(heads, [(b.repo, b.commit[:8], f"{b.parameter_count:,}", b.license) for b in rows])
@@ -77,11 +81,12 @@ def list_(
 
 
 def _show_merges(catalog: Catalog, merges: Sequence[Merge]) -> None:
+    from sam_hub.catalog.history import list_pushes
     from sam_hub.merging.prune import uses
     from sam_hub.merging.sanity_check import verdict_of
     from sam_hub.merging.service import in_words
 
-    used = uses(catalog)
+    used, pushes = uses(catalog), list_pushes(catalog)
     rows = []
     for merge in merges:
         verdict = verdict_of(Path(merge.path))
@@ -93,10 +98,11 @@ def _show_merges(catalog: Catalog, merges: Sequence[Merge]) -> None:
                 str(merge.created_at)[:16],
                 checked if there else "",
                 ", ".join(used.get(merge.id or 0, ["nothing"])),
+                ", ".join(f"{p.repo} at {p.commit[:8]}" for p in pushes if p.merge_id == merge.id),
                 merge.path if there else "not on disk",
             )
         )
-    show_table(("merge", "made", "check", "answers for", "path"), rows)
+    show_table(("merge", "made", "check", "answers for", "pushed to", "path"), rows)
 
 
 def _kind(expert) -> str:

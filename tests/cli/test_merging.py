@@ -207,7 +207,7 @@ def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
 
 
 def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
-    selected: Call, failing: Callable[..., tuple[int, str]]
+    selected: Call, failing: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (made,) = selected("merge", "paris", "--by", "sampling")
     Path(made["path"], "gate.json").unlink()
@@ -215,7 +215,12 @@ def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
     code, said = failing(*push)
     assert code == 1
     assert "was not checked since its weights were written. Merge as before, which checks it" in said
-    assert selected(*push, "--force")["commit"]
+    commit = selected(*push, "--force")["commit"]
+    (listed,) = selected("list", "--merges")
+    assert [(push["repo"], push["commit"]) for push in listed["pushes"]] == [("me/paris", commit)]
+    capsys.readouterr()
+    assert run(["list", "--merges"]) == 0
+    assert f"me/paris at {commit[:8]}" in capsys.readouterr().out
 
 
 def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Call) -> None:

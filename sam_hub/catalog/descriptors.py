@@ -159,10 +159,20 @@ def _relate(session: Session, descriptor: Descriptor) -> None:
     if rows:
         vectors = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), -1)
         cosines = np.clip(vectors @ unpack(descriptor), -1.0, 1.0).tolist()
+        by = {own: owner, "embedder": descriptor.embedder, "revision": descriptor.revision}
         pairs = zip(rows, cosines, strict=True)
         session.exec(
-            insert(Similarity), params=[{own: owner, other: id_, "cosine": c} for (id_, _), c in pairs]
+            insert(Similarity), params=[{**by, other: id_, "cosine": cosine} for (id_, _), cosine in pairs]
         )
+
+
+def similarities_of(catalog: Catalog, target_id: int, embedder: str, revision: str) -> dict[int, float]:
+    """Return the kept cosines of the experts' descriptors by this embedder to a target's, by the experts' ids."""
+    query = select(Similarity.expert_id, Similarity.cosine).where(
+        Similarity.target_id == target_id, Similarity.embedder == embedder, Similarity.revision == revision
+    )
+    with catalog.session() as session:
+        return dict(session.exec(query).all())
 
 
 def get_descriptor(

@@ -391,11 +391,14 @@ class Push(SQLModel, table=True):
 class Similarity(SQLModel, table=True):
     """The cosine, -1 to 1, of an expert's descriptor to a target's, kept so that SQL can sort by it.
 
-    Written with every descriptor (see `sam_hub.catalog.descriptors`), and gone with either.
+    Written with every descriptor (see `sam_hub.catalog.descriptors`), and gone with either. ``embedder`` and
+    ``revision`` are those of both descriptors.
     """
 
     target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", primary_key=True)
     expert_id: int = Field(foreign_key="expert.id", ondelete="CASCADE", primary_key=True, index=True)
+    embedder: str
+    revision: str
     cosine: float
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.descriptor_sources import Origin
-from sam_hub.catalog.descriptors import descriptors_of
+from sam_hub.catalog.descriptors import descriptors_of, similarities_of
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import base_of, list_bases, list_experts
 from sam_hub.catalog.predictions import Predictions
@@ -24,7 +24,7 @@ from sam_hub.inference.cached_predict import (
     base_model,
     expert_model,
 )
-from sam_hub.inference.embedding import Descriptor
+from sam_hub.inference.embedding import Descriptor, cosine
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
@@ -58,27 +58,32 @@ def similarity_ranking(
         CatalogError: one has a descriptor by another embedder only.
     """
     centre = target_descriptor(catalog, target, settings)
-    near = _nearness(catalog, centre, experts, settings)
+    near = _nearness(catalog, target, centre, experts, settings)
     ranking = rank_by_similarity(centre, near, target.labels, {e.repo: e.labels for e in experts})
     return ranking.explained(_bases(catalog, experts), _domains(experts), near)
 
 
 def _nearness(
-    catalog: Catalog, centre: Descriptor, experts: Sequence[tables.Expert], settings: Settings
+    catalog: Catalog,
+    target: tables.Target,
+    centre: Descriptor,
+    experts: Sequence[tables.Expert],
+    settings: Settings,
 ) -> dict[str, DomainSimilarity]:
-    """How near the experts lie that have a descriptor.
+    """Return how near the experts lie that have a descriptor; cosines that the catalog keeps are not computed again.
 
     Raises:
         CatalogError: an expert has one by another embedder only, which can't be compared.
     """
-    vectors, origins = {}, {}
+    cosines, origins, ours = {}, {}, (centre.embedder, centre.revision)
+    kept = similarities_of(catalog, target.id or 0, *ours)
     for expert in experts:
         if described := descriptors_of(catalog, expert.id):
-            vectors[expert.repo] = expert_descriptor(catalog, expert, settings)
-            ours = (centre.embedder, centre.revision)
+            descriptor = expert_descriptor(catalog, expert, settings)
+            cosines[expert.repo] = kept[expert.id] if expert.id in kept else cosine(centre, descriptor)
             row = next(row for row in described if (row.embedder, row.revision) == ours)
             origins[expert.repo] = Origin.parse(row.origin).kind
-    return domain_similarities(centre, vectors, origins)
+    return domain_similarities(cosines, origins)
 
 
 def _nearness_if_any(
@@ -92,7 +97,8 @@ def _nearness_if_any(
     if not any(descriptors_of(catalog, expert.id) for expert in experts):
         return {}  # the target's corpus need not be described
     try:
-        return _nearness(catalog, target_descriptor(catalog, target, settings), experts, settings)
+        centre = target_descriptor(catalog, target, settings)
+        return _nearness(catalog, target, centre, experts, settings)
     except SamHubError:
         if needed:
             raise

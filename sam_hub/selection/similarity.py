@@ -6,24 +6,21 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sam_hub.catalog.descriptor_sources import CARD
 from sam_hub.errors import InputError
-from sam_hub.inference.embedding import Descriptor, cosine
+from sam_hub.inference.embedding import Descriptor
 from sam_hub.selection.ranking import BLIND, DomainSimilarity, Ranked, Ranking, known_labels, missed_labels
 
 WEAK = "weak: described by its card alone"
 
 
 def domain_similarities(
-    target: Descriptor, experts: Mapping[str, Descriptor], origins: Mapping[str, str] | None = None
+    cosines: Mapping[str, float], origins: Mapping[str, str] | None = None
 ) -> dict[str, DomainSimilarity]:
-    """How near each expert's text lies to the target's, the nearest first; ties by name.
+    """Return how near each expert's text lies to the target's, the nearest first; ties go by name.
 
     Args:
+        cosines: of each expert's descriptor to the target's.
         origins: what each descriptor was made from, where that is known.
-
-    Raises:
-        InputError: a descriptor is of another embedder than the target's.
     """
-    cosines = {name: cosine(target, descriptor) for name, descriptor in experts.items()}
     ordered = sorted(cosines, key=lambda name: (-cosines[name], name))
     return {
         name: DomainSimilarity(cosines[name], rank, (origins or {}).get(name, ""))

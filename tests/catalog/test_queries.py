@@ -258,7 +258,10 @@ def large(tmp_path_factory):
             "'o/base-' || (i % 9), '[]', '[\"person\"]', 'domain ' || (i % 50), i % 1000, '{}', 1, "
             "printf('2026-01-%02d', i % 28) FROM n"
         )
-        connection.execute("INSERT INTO similarity SELECT 1, id, (id % 2000) / 1000.0 - 1 FROM expert")
+        connection.execute(
+            "INSERT INTO similarity (target_id, expert_id, embedder, revision, cosine) "
+            "SELECT 1, id, 'mini', '1', (id % 2000) / 1000.0 - 1 FROM expert"
+        )
     return path
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlmodel import delete, select
 
-from sam_hub.catalog.descriptors import put_descriptor
+from sam_hub.catalog.descriptors import put_descriptor, similarities_of
 from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.catalog.tables import Expert, Similarity, Target
 from sam_hub.catalog.targets import put_target
 
-from .test_history import descriptor_of
+from .test_history import MINILM, descriptor_of
 
 OTHER_EMBEDDER = ("bge-small", "v1.5")
 
@@ -96,3 +96,9 @@ def test_a_target_of_other_labels_keeps_them_for_its_text_is_the_same(described)
     same = {"corpus_path": "/corpora/court.txt", "sentence_count": 3, "corpus_sha256": "c" * 64}
     put_target(described, Target(name="court", labels=["judge"], **same), replace=True)
     assert len(cosines(described)) == 4
+
+
+def test_kept_cosines_are_those_of_one_embedder(described, add, target):
+    near, far = add("o/near").id, add("o/far").id
+    assert similarities_of(described, target.id, *MINILM) == pytest.approx({near: 1, far: 0})
+    assert similarities_of(described, target.id, *OTHER_EMBEDDER) == {}

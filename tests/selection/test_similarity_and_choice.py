@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sam_hub.errors import InputError, UsageError
-from sam_hub.inference.embedding import Descriptor
+from sam_hub.inference.embedding import Descriptor, cosine
 from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, known_labels, side_by_side, uncovered
 from sam_hub.selection.similarity import domain_similarities
 from sam_hub.selection.similarity import rank_by_similarity as rank
@@ -20,7 +20,8 @@ def descriptor(*vector: float, embedder: str = "mini") -> Descriptor:
 
 
 def rank_by_similarity(target, experts, labels, known):
-    return rank(target, domain_similarities(target, experts), labels, known)
+    cosines = {name: cosine(target, expert) for name, expert in experts.items()}
+    return rank(target, domain_similarities(cosines), labels, known)
 
 
 def test_the_nearest_comes_first_and_ties_go_by_name():
@@ -84,9 +85,7 @@ def test_if_no_expert_has_a_descriptor_that_is_said():
 
 
 def test_a_place_by_similarity_tells_what_it_rests_on():
-    near = domain_similarities(
-        descriptor(1, 0), {"a": descriptor(0, 1), "b": descriptor(1, 0)}, {"a": "card"}
-    )
+    near = domain_similarities({"a": 0.0, "b": 1.0}, {"a": "card"})
     assert near == {"b": DomainSimilarity(1.0, 1, ""), "a": DomainSimilarity(0.0, 2, "card")}
 
 

@@ -30,7 +30,7 @@ def _open(options: set[str]) -> int:
 
             open_ui(ascii="--ascii" in options, demo="--demo" in options)
     except SamHubError as error:
-        from sam_hub.cli.output import show_error
+        from sam_hub.cli import show_error
 
         return show_error(error)
     return 0

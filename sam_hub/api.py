@@ -310,7 +310,8 @@ class Target:
             InputError: no expert can be chosen.
             UsageError: an option makes no sense.
         """
-        from sam_hub.services.selection import By, SelectOptions, VoteScheme, VoteWeights, run_selection
+        from sam_hub.services.choices import By, VoteScheme, VoteWeights
+        from sam_hub.services.selection import SelectOptions, run_selection
 
         kinds = {"by": By, "votes": VoteScheme, "weights": VoteWeights}
         try:
@@ -362,10 +363,8 @@ class Target:
         context, reporter = self._hub._context, self._hub._reporter
         outcome = run_merges(context, choice, reporter, plans=plan_merges(context, choice))
         for merge in outcome.merges:
-            for problem in merge.problems:
-                warnings.warn(
-                    f"The merge {merge.preview.name} failed its sanity check: {problem}", stacklevel=2
-                )
+            for problem in merge.problems or ():
+                warnings.warn(f"The merge {merge.name} failed its sanity check: {problem}", stacklevel=2)
         return self.ner()
 
     def ner(self, *, rule: str = "union", types: str = "auto") -> MergedNER:
@@ -379,7 +378,7 @@ class Target:
             CatalogError: nothing was merged for this target yet.
         """
         from sam_hub.merging.service import merges_for
-        from sam_hub.services.evaluation import Rule, Types
+        from sam_hub.services.choices import Rule, Types
         from sam_hub.services.merged_ner import load_target_models
 
         context, reporter = self._hub._context, self._hub._reporter
@@ -660,7 +659,8 @@ class MergedNER:
             UnusableModel: the merge failed its sanity check.
             NotFoundOnHub, HubError: the Hub failed, or does not let this token write.
         """
-        from sam_hub.services.push import Method, PushOptions, run_push
+        from sam_hub.services.choices import Method
+        from sam_hub.services.push import PushOptions, run_push
 
         if self._target is None:
             raise UsageError(

@@ -6,15 +6,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
 from sam_hub.config import Settings
-from sam_hub.jobs.tasks.experts import PullExpert
-from sam_hub.jobs.tasks.merging import MergeExperts
-from sam_hub.jobs.tasks.pushing import PushMerge
+from sam_hub.services.experts import PullOptions, clean_up_pulls
+from sam_hub.services.merges import MergeOptions, clean_up_merges
+from sam_hub.services.push import PushOptions, clean_up_pushes
 from sam_hub.tempdirs import scratch_prefix, staged_folder
 
 
@@ -40,9 +41,9 @@ Sweep = Callable[[Settings], None]
 @pytest.mark.parametrize(
     ("place", "kind", "sweep"),
     [
-        ("merges", "push", PushMerge("court", "me/x").clean_up),
-        ("models/acme--news", "pull", PullExpert("acme/news").clean_up),
-        ("models/acme--base", "pull", PullExpert("acme/news").clean_up),
+        ("merges", "push", partial(clean_up_pushes, options=PushOptions("court", "me/x"))),
+        ("models/acme--news", "pull", partial(clean_up_pulls, options=PullOptions("acme/news"))),
+        ("models/acme--base", "pull", partial(clean_up_pulls, options=PullOptions("acme/news"))),
     ],
 )
 def test_a_sweep_takes_what_the_killed_left_and_not_what_is_being_made(
@@ -60,7 +61,7 @@ def test_a_killed_merge_is_swept_though_nobody_has_taken_note_of_its_end(
     settings: Settings, killed: int
 ) -> None:
     (settings.merges / f".0123-{killed}-9a").mkdir(parents=True)
-    MergeExperts("court").clean_up(settings)
+    clean_up_merges(settings, MergeOptions("court"))
     assert list(settings.merges.iterdir()) == []
 
 

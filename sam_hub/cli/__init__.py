@@ -1,4 +1,4 @@
-"""The command line: Typer commands, a file a noun. They print, and compute nothing."""
+"""The command line: Typer commands, one file a noun. They print, and compute nothing."""
 
 from __future__ import annotations
 
@@ -26,21 +26,33 @@ def _terminated(number: int, frame: object) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command, and return its exit code."""
     from sam_hub.cli.app import app
-    from sam_hub.cli.output import show_error
-    from sam_hub.errors import Interrupted, SamHubError, of_the_system
+    from sam_hub.errors import Interrupted
 
     warnings.filterwarnings("ignore", category=FutureWarning)  # notes of libraries to one another
     try:
         app(arguments, prog_name="sam-hub")  # ends in SystemExit, with 2 for wrong usage and 130 for Ctrl+C
-    except SamHubError as error:
-        return show_error(error)
-    except OSError as error:
-        return show_error(of_the_system(error))
-    except KeyboardInterrupt:
-        return show_error(Interrupted())
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         return show_error(Interrupted()) if code == Interrupted.exit_code else code
+    except (Exception, KeyboardInterrupt) as error:
+        return show_error(error)
     return 0
+
+
+def show_error(error: BaseException) -> int:
+    """Print what went wrong and what to do, and return the exit code; anything unforeseen is raised again."""
+    from sam_hub.errors import Interrupted, SamHubError, of_the_system
+
+    explanations = {
+        SamHubError: lambda e: e,
+        OSError: of_the_system,
+        KeyboardInterrupt: lambda e: Interrupted(),
+    }
+    for kind, explain in explanations.items():
+        if isinstance(error, kind):
+            explained = explain(error)
+            print(f"Error: {explained}", file=sys.stderr, flush=True)
+            return explained.exit_code
+    raise error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sam_hub.cli.evaluate import show_scores
-from sam_hub.cli.output import AsJson, say, show_json, watching
+from sam_hub.cli.output import AsJson, TerminalReporter, say, show_json
 from sam_hub.cli.select import show_ranking
 from sam_hub.services.context import AppContext
 
@@ -25,16 +26,16 @@ def demo(
     """Run the main job on shipped experts and real text: from raw text to a merged model on a Hub."""
     from sam_hub.demo.pipeline import run_demo
 
-    with watching() as watch:
-        outcome = run_demo(AppContext().settings, fresh=fresh, say=say, watch=watch)
+    with TerminalReporter(say) as reporter:
+        outcome = run_demo(AppContext().settings, reporter, fresh=fresh)
     if as_json:
         show_json(outcome.as_dict())
         return
-    for method, ranking in outcome.rankings.items():
+    for method, choice in outcome.rankings.items():
         print(f"\nExperts for '{outcome.target}', by {method}:")
-        show_ranking(ranking, outcome.selected[method])
+        show_ranking(choice)
     print()
-    show_scores([result.as_dict() for result in outcome.results], outcome.sentences)
+    show_scores(outcome.results, outcome.sentences)
     print("\nPushed to the embedded Hub, read back, and found to answer alike:")
     for pushed in outcome.pushed:
         print(f"  {pushed.repo} at {pushed.commit[:8]}")
@@ -47,12 +48,10 @@ def demo(
     )
 
 
-def build_example(destination: Annotated[str, typer.Argument()] = "catalog.db.example") -> None:
+def build_example(destination: Annotated[Path, typer.Argument()] = Path("catalog.db.example")) -> None:
     """Build catalog.db.example from the shipped experts."""
-    from pathlib import Path
-
     from sam_hub.catalog.example import build_example as build
     from sam_hub.demo.setup import expert_folders
 
-    build(expert_folders(), Path(destination))
+    build(expert_folders(), destination)
     print(destination)

@@ -1,21 +1,29 @@
-"""Commands on the catalog's experts: list, show, remove, describe."""
+"""Commands on the catalog: list, show, remove, describe."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.background import perform
-from sam_hub.cli.output import AsJson, DryRun, confirm, megabytes, named, say, show_json, show_table
+from sam_hub.cli.output import (
+    AsJson,
+    DryRun,
+    TerminalReporter,
+    Yes,
+    confirm,
+    few_labels,
+    megabytes,
+    require_yes,
+    say,
+    show_json,
+    show_table,
+)
 from sam_hub.services.context import AppContext
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.engine import Catalog
-    from sam_hub.catalog.tables import Merge
+    pass
 
 Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
 
@@ -30,83 +38,87 @@ def register(app: typer.Typer) -> None:
 
 def list_(
     text: Annotated[str, typer.Argument(help="Words in name, domain or labels.")] = "",
-    label: Annotated[list[str] | None, typer.Option(help="An entity type it knows; may be repeated.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")
+    ] = None,
     sort: Annotated[str, typer.Option(help="repo, domain, base_repo, size_bytes or added_at.")] = "repo",
     bases: Annotated[bool, typer.Option("--bases", help="List the bases instead.")] = False,
     merges: Annotated[bool, typer.Option("--merges", help="List the merged models instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the catalog: experts, bases or merged models."""
-    from sam_hub.catalog import tables
-    from sam_hub.catalog.experts import list_bases, list_experts
-    from sam_hub.catalog.history import list_merges, list_pushes
+    context = AppContext()
+    if merges:
+        _list_merges(context, as_json)
+    elif bases:
+        _list_bases(context, as_json)
+    else:
+        _list_experts(context, text, tuple(label or ()), sort, as_json)
+
+
+def _list_experts(context: AppContext, text: str, labels: tuple[str, ...], sort: str, as_json: bool) -> None:
+    from sam_hub.catalog.experts import list_experts
     from sam_hub.catalog.queries import ExpertQuery
 
-    catalog = AppContext().catalog
-    if bases or merges:
-        rows = list_bases(catalog) if bases else list_merges(catalog)
-        if as_json:
-            values = [row.model_dump(mode="json") for row in rows]
-            for value in values if merges else []:
-                pushes = (push for push in list_pushes(catalog) if push.merge_id == value["id"])
-                value["pushes"] = [push.model_dump(mode="json", exclude={"merge_id"}) for push in pushes]
-            show_json(values)
-        elif bases:
-            heads = ("base", "commit", "parameters", "license")
-            show_table(heads, [(b.repo, b.commit[:8], f"{b.parameter_count:,}", b.license) for b in rows])
-        else:
-            _show_merges(catalog, rows)
-        return
-    experts = list_experts(catalog, ExpertQuery(text, sort, labels=tuple(label or ())))
+    rows = list_experts(context.catalog, ExpertQuery(text, sort, labels=labels))
     if as_json:
-        show_json([tables.ExpertPublic.model_validate(e).model_dump(mode="json") for e in experts])
-    elif not experts:
+        show_json(rows)
+    elif not rows:
         say("No expert fits. `sam-hub search` finds experts on the Hub, `sam-hub add` adds them.")
     else:
         show_table(
             ("id", "repository", "domain", "labels", "kind", "size", "on disk"),
             [
                 (
-                    e.id,
-                    e.repo,
-                    e.domain,
-                    named(e.labels, label or ()),
-                    _kind(e),
-                    megabytes(e.size_bytes),
-                    "yes" if e.path else "no",
+                    row.id,
+                    row.repo,
+                    row.domain,
+                    few_labels(row.labels, labels),
+                    f"LoRA r{row.rank}" if row.kind == "adapter" else "full",
+                    megabytes(row.size_bytes),
+                    "yes" if row.path else "no",
                 )
-                for e in experts
+                for row in rows
             ],
         )
 
 
-def _show_merges(catalog: Catalog, merges: Sequence[Merge]) -> None:
-    from sam_hub.catalog.history import list_pushes
-    from sam_hub.merging.prune import uses
-    from sam_hub.merging.sanity_check import verdict_of
-    from sam_hub.merging.service import in_words
+def _list_bases(context: AppContext, as_json: bool) -> None:
+    from sam_hub.catalog.experts import list_bases
 
-    used, pushes = uses(catalog), list_pushes(catalog)
-    rows = []
-    for merge in merges:
-        verdict = verdict_of(Path(merge.path))
-        checked = "not seen" if verdict is None else "failed" if verdict.problems else "passed"
-        there = Path(merge.path).is_dir()
-        rows.append(
-            (
-                in_words(merge),
-                str(merge.created_at)[:16],
-                checked if there else "",
-                ", ".join(used.get(merge.id or 0, ["nothing"])),
-                ", ".join(f"{p.repo} at {p.commit[:8]}" for p in pushes if p.merge_id == merge.id),
-                merge.path if there else "not on disk",
-            )
+    rows = list_bases(context.catalog)
+    if as_json:
+        show_json(rows)
+        return
+    heads = ("base", "commit", "parameters", "license")
+    show_table(heads, [(row.repo, row.commit[:8], f"{row.parameter_count:,}", row.license) for row in rows])
+
+
+def _list_merges(context: AppContext, as_json: bool) -> None:
+    from sam_hub.catalog.history import list_merges, list_pushes
+    from sam_hub.services.merges import describe_merges
+
+    if as_json:
+        pushes = list_pushes(context.catalog)
+        show_json(
+            [
+                {**merge.model_dump(), "pushes": [push for push in pushes if push.merge_id == merge.id]}
+                for merge in list_merges(context.catalog)
+            ]
         )
+        return
+    rows = [
+        (
+            merge.description,
+            merge.created_at,
+            merge.check,
+            ", ".join(merge.used_by) or "nothing",
+            ", ".join(merge.pushed_to),
+            merge.path if merge.on_disk else "not on disk",
+        )
+        for merge in describe_merges(context)
+    ]
     show_table(("merge", "made", "check", "answers for", "pushed to", "path"), rows)
-
-
-def _kind(expert) -> str:
-    return f"LoRA r{expert.rank}" if expert.kind == "adapter" else "full"
 
 
 def show(name: Name, as_json: AsJson = False) -> None:
@@ -114,25 +126,23 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from sam_hub.catalog.descriptor_sources import described_by
     from sam_hub.catalog.descriptors import descriptors_of
     from sam_hub.catalog.experts import get_expert
-    from sam_hub.catalog.tables import ExpertPublic
-    from sam_hub.jobs.tasks.experts import descriptor_values
+    from sam_hub.services import experts
 
     catalog = AppContext().catalog
     expert = get_expert(catalog, name)
-    values = ExpertPublic.model_validate(expert).model_dump(mode="json")
-    descriptors = descriptors_of(catalog, expert.id)
+    values = expert.model_dump(mode="json")
+    descriptors = [experts.DescriptorFacts.of(row) for row in descriptors_of(catalog, expert.id or 0)]
     if as_json:
-        show_json({**values, "descriptors": [descriptor_values(row) for row in descriptors]})
+        show_json({**values, "descriptors": descriptors})
         return
     details = values.pop("details")
     rows = [(key, str(value)) for key, value in values.items() if value is not None]
     words = [f"{described_by(d.origin, d.count)}, {d.embedder} at {d.revision}" for d in descriptors]
     show_table(("field", "value"), [*rows, *(("described by", text) for text in words or ["nothing yet"])])
-    for dataset, rows in (details.get("scores") or {}).items():
-        heads = ("model", "precision", "recall", "F1")
+    for dataset, scores in (details.get("scores") or {}).items():
         show_table(
-            heads,
-            [(r["name"], r["precision"], r["recall"], r["f1"]) for r in rows],
+            ("model", "precision", "recall", "F1"),
+            [(row["name"], row["precision"], row["recall"], row["f1"]) for row in scores],
             title=f"\nStrict scores on {dataset}",
         )
 
@@ -149,65 +159,52 @@ def remove(
         ),
     ] = None,
     dry_run: DryRun = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove an expert from the catalog, with its files and what was computed with it."""
-    from sam_hub.catalog.removal import execute_removal, plan_removal
     from sam_hub.errors import UsageError
+    from sam_hub.services import experts
 
     if (name is None) == (merge is None):
         raise UsageError("One thing at a time is removed", "Name an expert, or a merged model with --merge.")
-    if as_json and not (yes or dry_run):
-        raise UsageError("`remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
+    require_yes("remove", as_json, yes or dry_run)
     context = AppContext()
-    if merge is not None:
-        _free(context, merge, dry_run=dry_run, yes=yes, as_json=as_json)
+    if name is None:
+        _prune(context, merge or "", dry_run=dry_run, yes=yes, as_json=as_json)
         return
-    plan = plan_removal(context.catalog, name, context.settings.models)
+    options = experts.RemovalOptions(name)
+    plan = experts.plan_removal(context, options)
     if not as_json:
-        files = (
-            f"{len(plan.files)} files ({megabytes(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
-        )
-        print(f"{plan.ref}: {files}, {plan.counts}")
-        if plan.chosen_for:
-            print(f"It is chosen for {', '.join(plan.chosen_for)}; rank anew afterwards.")
+        print("\n".join(plan.lines))
     if not dry_run:
         if not yes:
             confirm("Remove them?", refused="Not removed")
-        execute_removal(context.catalog, plan)
-        if not as_json:
-            print("Removed.")
+        experts.run_removal(context, options)
     if as_json:
-        show_json({**asdict(plan), "removed": not dry_run})
+        show_json({**vars(plan), "removed": not dry_run})
+    elif not dry_run:
+        print("Removed.")
 
 
-def _free(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _prune(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete the files of merged models."""
-    from sam_hub.merging.prune import UNUSED, execute_freeing, plan_freeing
+    from sam_hub.services.merges import UNUSED, plan_prune, run_prune
 
-    plan = plan_freeing(context.catalog, name, context.settings.merges)
-    if not as_json:
-        for number, experts, _, size in plan.merges:
-            print(f"merge {number}, of {', '.join(experts)}: {megabytes(size)}")
-        if not plan.merges:
-            print(
-                "Every merge on disk is in use."
-                if name == UNUSED
-                else "This merge's files are not in this home."
-            )
+    plan = plan_prune(context, name)
+    for merge in plan.merges if not as_json else ():
+        print(f"merge {merge.id}, of {', '.join(merge.experts)}: {megabytes(merge.bytes)}")
+    if not plan.merges and not as_json:
+        unused = name == UNUSED
+        print("Every merge on disk is in use." if unused else "This merge's files are not in this home.")
     if plan.merges and not dry_run:
         if not yes:
             confirm("Delete their files? The catalog keeps how they are made.", refused="Not deleted")
-        execute_freeing(context.catalog, plan)
+        run_prune(context, name)
         if not as_json:
             print(f"Deleted, {megabytes(plan.bytes)} are free again.")
     if as_json:
-        rows = [
-            {"id": number, "experts": experts, "path": str(folder), "bytes": size}
-            for number, experts, folder, size in plan.merges
-        ]
-        show_json({"merges": rows, "bytes": plan.bytes, "removed": not dry_run})
+        show_json({"merges": plan.merges, "bytes": plan.bytes, "removed": not dry_run})
 
 
 def describe(
@@ -222,39 +219,30 @@ def describe(
 ) -> None:
     """Show the descriptor of a target or an expert, made if there is none, and which experts are nearest to it."""
     from sam_hub.catalog.descriptor_sources import described_by
-    from sam_hub.catalog.descriptors import described_otherwise, nearest
-    from sam_hub.catalog.experts import get_expert
-    from sam_hub.catalog.targets import list_targets
-    from sam_hub.jobs.tasks.experts import DescribeExpert, by_corpus
-    from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
+    from sam_hub.services import experts
 
-    context, about = AppContext(), {}
-    target = next((t for t in list_targets(context.catalog) if t.name == name), None)
-    if target is not None and corpus is None and not again:
-        made = target_descriptor(context.catalog, target, context.settings)
-    else:
-        about = perform(context, DescribeExpert(name, str(corpus) if corpus else None, again))
-        expert = get_expert(context.catalog, name)
-        made = expert_descriptor(context.catalog, expert, context.settings)
-    near = nearest(
-        context.catalog, made.vector, made.embedder, made.revision, limit=10, leave_out_others=True
-    )
-    others = described_otherwise(context.catalog, made.embedder, made.revision)
+    options = experts.DescribeOptions(name, str(corpus) if corpus else None, again)
+    with TerminalReporter() as reporter:
+        made = experts.find_neighbours(AppContext(), options, reporter)
+    about = made.described
     if as_json:
-        cosines = {n.expert.repo: n.cosine for n in near}
-        left_out = [other.repo for other in others]
-        show_json({**about, **made.as_dict(), "nearest": cosines, "left_out": left_out})
+        values = {**vars(made), "nearest": {near.repo: near.cosine for near in made.nearest}}
+        values |= {"left_out": list(made.left_out)}
+        del values["described"]
+        if about:
+            values |= {**vars(about.descriptor), "expert": about.expert, "notes": about.notes}
+        show_json(values)
         return
-    for note in about.get("notes", ()):
+    for note in about.notes if about else ():
         say(f"  {note}")
     source = (
-        f"described by {described_by(about['origin'], made.count)}" if about else f"{made.count} sentences"
+        f"described by {described_by(about.descriptor.origin, made.count)}"
+        if about
+        else f"{made.count} sentences"
     )
-    print(f"{about.get('expert', name)}: {source}, {made.embedder} at {made.revision}")
-    if made.weak:
-        say(f"Better: {by_corpus(about['expert'])}")
-    show_table(
-        ("nearest expert", "domain", "cosine"), [(n.expert.repo, n.expert.domain, n.cosine) for n in near]
-    )
-    for other in others:
-        say(f"Left out: {other.against(made.embedder, made.revision)}")
+    print(f"{made.name}: {source}, {made.embedder} at {made.revision}")
+    if about and about.descriptor.weak:
+        say(f"Better: {experts.describe_command(about.expert)}")
+    show_table(("nearest expert", "domain", "cosine"), [(n.repo, n.domain, n.cosine) for n in made.nearest])
+    for line in made.left_out.values():
+        say(f"Left out: {line}")

@@ -1,17 +1,31 @@
-"""Commands that ask the Hub for experts: search, add, pull."""
+"""Commands that ask the Hub for experts: search, add, pull, outdated, update."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.background import Background, perform, start_job, start_jobs
-from sam_hub.cli.output import AsJson, DryRun, megabytes, named, say, show_json, show_table, watching
+from sam_hub.cli.output import (
+    AsJson,
+    Background,
+    DryRun,
+    TerminalReporter,
+    few_labels,
+    megabytes,
+    say,
+    show_json,
+    show_table,
+    start_jobs,
+)
 from sam_hub.services.context import AppContext
 
+if TYPE_CHECKING:
+    from sam_hub.services import experts
+
 Names = Annotated[list[str], typer.Argument(help="Repositories (owner/name), ids, or ends of names.")]
+MaybeNames = Annotated[list[str] | None, typer.Argument(help="Experts; all, where none are named.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +43,9 @@ def search(
     text: Annotated[str | None, typer.Argument(help="Words in the repository's name.")] = None,
     base: Annotated[str | None, typer.Option(help="The base model's repository.")] = None,
     author: Annotated[str | None, typer.Option(help="Its owner on the Hub.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="An entity type it knows; may be repeated.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")
+    ] = None,
     library: Annotated[str | None, typer.Option(help="What loads it: peft, transformers.")] = None,
     license: Annotated[str | None, typer.Option(help="Its license, such as apache-2.0.")] = None,
     sort: Annotated[
@@ -39,36 +55,36 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search the Hub for experts."""
-    from sam_hub.hub.search import search as search_hub
+    from sam_hub.services import experts
 
-    found = search_hub(
-        AppContext().hub,
-        text,
-        base=base,
+    options = experts.SearchOptions(
+        text=text or "",
         author=author,
-        labels=label or (),
+        base=base,
+        labels=tuple(label or ()),
         library=library,
         license=license,
         sort=sort,
-        limit=limit or None,
+        limit=limit,
     )
+    models = experts.search_hub(AppContext(), options)
     if as_json:
-        show_json([asdict(model) for model in found])
-    elif not found:
-        say("Nothing found. Try fewer words, or another base.")
+        show_json(models)
+    elif not models:
+        say("No model on the Hub fits. Try fewer words, or another base.")
     else:
         show_table(
-            ("repository", "base", "labels", "license", "fetched", "changed"),
+            ("repository", "base", "labels", "license", "downloads", "changed"),
             [
                 (
                     m.repo,
                     m.base,
-                    named(m.labels, label or ()),
+                    few_labels(m.labels, options.labels),
                     m.license,
                     f"{m.downloads:,}",
                     str(m.last_modified or "")[:10],
                 )
-                for m in found
+                for m in models
             ],
         )
 
@@ -84,122 +100,115 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Inspect experts on the Hub and add them to the catalog, pinned to their commit."""
-    from sam_hub.jobs.inquiries import Inspect
-    from sam_hub.jobs.tasks.experts import AddExperts
+    from sam_hub.services import experts
 
+    context = AppContext()
     if dry_run:
-        _show_inspections([Inspect(repo, revision).answer(AppContext()) for repo in repos], as_json)
+        reports = [experts.inspect_repo(context, repo, revision) for repo in repos]
+        if as_json:
+            show_json([{name: v for name, v in vars(one).items() if name != "card"} for one in reports])
+        for report in reports if not as_json else ():
+            _show_report(report)
         return
-    work = AddExperts(tuple(repos), revision, tuple(label or ()), base, domain, prompt_format)
-    added = perform(AppContext(), work, tell=(lambda line: None) if as_json else say)["experts"]
+    options = experts.AddOptions(tuple(repos), revision, tuple(label or ()), base, domain, prompt_format)
+    with TerminalReporter(None if as_json else say) as reporter:
+        added = experts.run_add(context, options, reporter).experts
     if as_json:
         show_json(added)
     else:
-        say(f"Next: sam-hub pull {' '.join(expert['repo'] for expert in added)}")
+        say(f"Next: sam-hub pull {' '.join(expert.repo for expert in added)}")
 
 
-def _show_inspections(found: list[dict[str, Any]], as_json: bool) -> None:
-    """What models on the Hub are, and whether they can serve."""
-    if as_json:
-        show_json([{key: value for key, value in one.items() if key != "card"} for one in found])
-        return
-    for one in found:
-        what = f"LoRA of rank {one['rank']} for {one['base']}" if one["kind"] == "adapter" else "full model"
-        print(f"{one['repo']} at {one['commit'][:8]}: {one['verdict']}")
-        print(f"  {what}, {megabytes(one['size'])}, license {one['license'] or 'not stated'}")
-        print(f"  entity types: {', '.join(one['labels']) or 'not stated'}")
-        for reason in (*one["reasons"], *one["warnings"]):
-            print(f"  {reason}")
+def _show_report(report: experts.RepoReport) -> None:
+    """Print what a model on the Hub is, and whether it can serve."""
+    what = f"LoRA of rank {report.rank} for {report.base}" if report.kind == "adapter" else "full model"
+    print(f"{report.repo} at {report.commit[:8]}: {report.verdict}")
+    print(f"  {what}, {megabytes(report.size)}, license {report.license or 'not stated'}")
+    print(f"  entity types: {', '.join(report.labels) or 'not stated'}")
+    for reason in (*report.reasons, *report.warnings):
+        print(f"  {reason}")
 
 
 def pull(
-    names: Names,
-    dry_run: DryRun = False,
-    background: Background = False,
-    as_json: AsJson = False,
+    names: Names, dry_run: DryRun = False, background: Background = False, as_json: AsJson = False
 ) -> None:
     """Fetch experts (and their base, once) at the commits in the catalog."""
-    from sam_hub.catalog.registration import resolve_experts
-    from sam_hub.jobs.inquiries import PlanPull
-    from sam_hub.jobs.tasks.experts import PullExpert
+    from sam_hub.services import experts
 
     context = AppContext()
     if dry_run:
-        _show_pull(PlanPull(tuple(names)).answer(context), as_json)
-        return
-    experts = resolve_experts(context.catalog, names)
-    works = [PullExpert(expert.repo if expert.current else expert.ref) for expert in experts]
-    if background:
-        start_jobs(context, works, as_json=as_json)
-        return
-    rows = [perform(context, work, tell=(lambda line: None) if as_json else print) for work in works]
-    if as_json:
-        show_json(rows)
-
-
-def _show_pull(plan: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        show_json(plan)
-        return
-    for item in plan["experts"]:
-        if item["on_disk"]:
-            print(f"{item['expert']} is on disk already")
+        plan = experts.plan_pull(context, tuple(names))
+        if as_json:
+            show_json(plan)
         else:
-            print(f"Would fetch {item['expert']} ({megabytes(item['bytes'])})")
-    for base in plan["bases"]:
-        print(f"Would fetch {base['repo']}, their base ({megabytes(base['bytes'])})")
-    print(f"{megabytes(plan['free'])} of disk are free")
+            _show_pull(plan)
+        return
+    options = experts.pull_options(context, tuple(names))
+    if background:
+        start_jobs(context, options, as_json=as_json)
+        return
+    with TerminalReporter(None if as_json else print) as reporter:
+        pulled = [experts.run_pull(context, each, reporter) for each in options]
+    if as_json:
+        show_json(pulled)
 
 
-MaybeNames = Annotated[list[str] | None, typer.Argument(help="Experts; all, where none are named.")]
+def _show_pull(plan: experts.PullPlan) -> None:
+    for item in plan.experts:
+        if item.on_disk:
+            print(f"{item.expert} is on disk already")
+        else:
+            print(f"Would fetch {item.expert} ({megabytes(item.bytes)})")
+    for base in plan.bases:
+        print(f"Would fetch {base.repo}, their base ({megabytes(base.bytes)})")
+    print(f"{megabytes(plan.free)} of disk are free")
 
 
 def outdated(names: MaybeNames = None, as_json: AsJson = False) -> None:
-    """List the experts that changed on the Hub since they were added, and choices of earlier commits."""
-    from sam_hub.catalog.outdated import stale_selections
-    from sam_hub.jobs.tasks.experts import UpdateExperts
+    """List the experts that changed on the Hub since they were added, and selections of earlier commits."""
+    from sam_hub.services import experts
 
-    context = AppContext()
-    with watching() as watch:
-        found = UpdateExperts(tuple(names or ())).outdated(context, watch)
-    stale = [choice.as_dict() for choice in stale_selections(context.catalog)]
+    with TerminalReporter() as reporter:
+        options = experts.UpdateOptions(tuple(names or ()))
+        plan = experts.plan_update(AppContext(), options, reporter, as_moved=False)
     if as_json:
-        show_json({"outdated": [moved.as_dict() for moved in found], "stale": stale})
+        show_json(plan)
         return
-    if found:
+    if plan.outdated:
         show_table(
             ("repository", "in the catalog", "on the Hub"),
-            [(m.repo, m.commit[:8], m.head[:8] if m.head else "not there any more") for m in found],
+            [(m.repo, m.commit[:8], m.head[:8] if m.head else "gone") for m in plan.outdated],
         )
     else:
         print("All experts are at the Hub's heads.")
-    _show_stale(stale)
-    if any(moved.head for moved in found):
+    _show_stale(plan.stale)
+    if any(expert.head for expert in plan.outdated):
         say("Next: sam-hub update")
 
 
 def update(names: MaybeNames = None, background: Background = False, as_json: AsJson = False) -> None:
     """Move experts to the commits that the Hub has now; the earlier ones stay in the history."""
-    from sam_hub.jobs.tasks.experts import UpdateExperts
+    from sam_hub.services import experts
 
-    context, work = AppContext(), UpdateExperts(tuple(names or ()))
+    context, options = AppContext(), experts.UpdateOptions(tuple(names or ()))
     if background:
-        start_job(context, work, as_json=as_json)
+        start_jobs(context, [options], as_json=as_json)
         return
-    done = perform(context, work, tell=(lambda line: None) if as_json else say)
+    with TerminalReporter(None if as_json else say) as reporter:
+        outcome = experts.run_update(context, options, reporter)
     if as_json:
-        show_json(done)
+        show_json(outcome)
         return
-    if not (done["moved"] or done["kept"]):
+    if not (outcome.moved or outcome.kept):
         print("All experts are at the Hub's heads.")
-    _show_stale(done["stale"])
-    if done["moved"]:
-        say(f"Next: sam-hub pull {' '.join(moved['repo'] for moved in done['moved'])}")
+    _show_stale(outcome.stale)
+    if outcome.moved:
+        say(f"Next: sam-hub pull {' '.join(moved.repo for moved in outcome.moved)}")
 
 
-def _show_stale(stale: list[dict[str, Any]]) -> None:
-    for choice in stale:
+def _show_stale(stale: Sequence[experts.StaleSelection]) -> None:
+    for one in stale:
         print(
-            f"{choice['target']}'s choice by {choice['method']} is of earlier commits: {', '.join(choice['experts'])}; "
-            f"`sam-hub select {choice['target']}` chooses anew."
+            f"{one.target}'s selection by {one.method} is of earlier commits: {', '.join(one.experts)}. "
+            f"Run `sam-hub select {one.target}` to select anew."
         )

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sam_hub.cli.output import AsJson, confirm, say, show_json, show_table, watching
+from sam_hub.cli.output import (
+    AsJson,
+    TerminalReporter,
+    Yes,
+    confirm,
+    require_yes,
+    say,
+    show_json,
+    show_started,
+    show_table,
+)
 from sam_hub.services.context import AppContext
 
 if TYPE_CHECKING:
     from sam_hub.catalog.tables import Job
+    from sam_hub.jobs.scheduler import Scheduler
 
 LATEST = 20
-FIELDS = (
-    "id", "state", "kind", "title", "arguments", "queue", "created_at", "started_at", "ended_at", "result",
-    "error_title", "error_action",
-)  # fmt: skip
+PRIVATE = {"pid", "pid_started"}  # of a job's row: nobody's business
 
 app = typer.Typer(
     help="Jobs: long work in processes of their own.", no_args_is_help=True, rich_markup_mode=None
@@ -34,59 +42,81 @@ def list_(
     """List jobs, newest first."""
     from sam_hub.catalog.jobs import list_jobs
 
-    context = _looked_after()
-    found = list_jobs(context.catalog, limit=None if all_ else LATEST)
+    context, _ = _scheduler()
+    jobs = list_jobs(context.catalog, limit=None if all_ else LATEST)
     if as_json:
-        show_json([_values(job, "json") for job in found])
-    elif not found:
+        show_json([_values(job) for job in jobs])
+    elif not jobs:
         say("No job yet. Make one with `sam-hub pull NAME --background`, or in the UI.")
     else:
-        rows = [_values(job) for job in found]
         keys = ("id", "state", "kind", "title", "started_at", "seconds")
-        heads = ("job", "state", "kind", "title", "started", "seconds")
-        show_table(heads, [[_line(row[key]) for key in keys] for row in rows])
+        rows = [[_line(values[key]) for key in keys] for values in map(_values, jobs)]
+        show_table(("job", "state", "kind", "title", "started", "seconds"), rows)
 
 
 @app.command(epilog="Example: sam-hub jobs show 12")
 def show(number: Number, as_json: AsJson = False) -> None:
     """Show a job: what it does, how it ended, and the last lines of its log."""
-    from dataclasses import asdict
-
     from sam_hub.catalog.jobs import get_job
-    from sam_hub.jobs.progress import log_tail, progress_of
+    from sam_hub.jobs.progress import progress_of
 
-    context = _looked_after()
+    context, scheduler = _scheduler()
     job = get_job(context.catalog, number)
-    progress, log = progress_of(context.settings, number), log_tail(context.settings, number)
+    progress, log = progress_of(context.settings, number), scheduler.log_tail(number)
     if as_json:
-        show_json({**_values(job, "json"), "progress": asdict(progress) if progress else None, "log": log})
+        show_json({**_values(job), "progress": progress, "log": log})
         return
-    values = _values(job)
-    values["result"] = _readable(job.result or {})
+    values = {**_values(job), "result": _readable(job.result or {})}
     if progress is not None and job.state in ("running", "cancelling"):
-        values["progress"] = f"{progress.what}: {progress.done} of {progress.total}"
+        values["progress"] = f"{progress.what}: {progress.done} of {progress.total} {progress.unit}".rstrip()
     _show_fields(values)
     _show_log(log)
 
 
-@app.command(epilog="Example: sam-hub jobs follow 12")
-def follow(number: Number, as_json: AsJson = False) -> None:
+@app.command(epilog="Example: sam-hub jobs logs -f 12")
+def logs(
+    number: Number,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            help="Show progress until the job ends, then its result; Ctrl+C stops that, not the job.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last lines of a job's log; with -f, watch the job until it ends."""
+    from sam_hub.catalog.jobs import get_job
+
+    context, scheduler = _scheduler()
+    get_job(context.catalog, number)
+    if follow:
+        _follow(number, as_json)
+    elif as_json:
+        show_json(scheduler.log_tail(number, lines=200))
+    else:
+        print("\n".join(scheduler.log_tail(number, lines=200)))
+
+
+@app.command("follow", hidden=True)
+def _follow(number: Number, as_json: AsJson = False) -> None:
     """Show a job's progress until it ends, then its result; Ctrl+C stops following, not the job."""
     from sam_hub.errors import Interrupted, SamHubError
-    from sam_hub.jobs.progress import log_tail, wait_for
+    from sam_hub.jobs.scheduler import Scheduler
 
-    context = AppContext()
+    scheduler = Scheduler(AppContext())
     try:
-        say(f"Following job {number}; Ctrl+C stops that, and not the job.")
-        with watching() as watch:
-            job = wait_for(context.catalog, context.settings, number, watch)
+        say(f"Following job {number}. Ctrl+C stops following it, not the job.")
+        with TerminalReporter() as reporter:
+            job = scheduler.wait(number, reporter)
     except KeyboardInterrupt:
         raise Interrupted(
             f"No longer following; job {number} goes on by itself",
-            f"`sam-hub jobs follow {number}` follows it again, `sam-hub jobs cancel {number}` stops it.",
+            f"`sam-hub jobs logs -f {number}` follows it again, `sam-hub jobs cancel {number}` stops it.",
         ) from None
     if as_json:
-        show_json(_values(job, "json"))
+        show_json(_values(job))
     if job.state != "done":
         raise SamHubError(
             job.error_title or f"Job {number} was {job.state}: {job.title}",
@@ -95,20 +125,19 @@ def follow(number: Number, as_json: AsJson = False) -> None:
     if not as_json:
         print(f"Job {number}: {job.title} (done)")
         _show_fields(_readable(job.result or {}))
-        _show_log(log_tail(context.settings, number))
+        _show_log(scheduler.log_tail(number))
 
 
 @app.command(epilog="Example: sam-hub jobs cancel 12 13")
 def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
     """Cancel jobs; returns when their processes are gone and nothing half-written is left."""
     from sam_hub.catalog.jobs import ENDED, get_job
-    from sam_hub.jobs import scheduler
 
-    context = _looked_after()
-    before = [get_job(context.catalog, number) for number in numbers]  # all known, or none is cancelled
-    after = [scheduler.cancel(context.catalog, context.settings, number) for number in numbers]
+    context, scheduler = _scheduler()
+    before = [get_job(context.catalog, number) for number in numbers]  # all exist, or none is cancelled
+    after = [scheduler.cancel(number) for number in numbers]
     if as_json:
-        show_json([_values(job, "json") for job in after])
+        show_json([_values(job) for job in after])
         return
     for was, job in zip(before, after, strict=True):
         print(f"Job {job.id}: {job.title} ({'had ended: ' if was.state in ENDED else ''}{job.state})")
@@ -117,49 +146,43 @@ def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: sam-hub jobs retry 12")
 def retry(number: Number, as_json: AsJson = False) -> None:
     """Run an ended job's work once more, as a new job."""
-    from sam_hub.cli.background import show_started
-    from sam_hub.jobs import scheduler
-
-    context = _looked_after()
-    show_started(scheduler.retry(context.catalog, context.settings, number), as_json=as_json)
+    _, scheduler = _scheduler()
+    show_started([scheduler.retry(number)], as_json=as_json)
 
 
-@app.command(epilog="Example: sam-hub jobs forget 12 13 --yes")
-def forget(
+@app.command("forget", hidden=True)
+@app.command("rm", epilog="Example: sam-hub jobs rm 12 13 --yes")
+def rm(
     numbers: Annotated[
         list[int] | None, typer.Argument(help="Numbers of jobs; none: all that have ended.", metavar="[N...]")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget ended jobs and their logs; what they made stays."""
-    from sam_hub.errors import UsageError
-    from sam_hub.jobs import scheduler
-
-    context = _looked_after()
-    going = _ended(context, numbers or [])
-    if as_json and not yes:
-        raise UsageError(
-            "`jobs forget --json` does not ask", "Add --yes; `sam-hub jobs list` shows what there is."
-        )
-    if going and not yes:
-        one = len(going) == 1
-        what = "job and its log" if one else "jobs and their logs"
-        confirm(f"Forget {len(going)} ended {what}?", refused="Not forgotten")
-    gone = scheduler.forget(context.catalog, context.settings, going) if going else []
+    """Remove ended jobs and their logs; what they made stays."""
+    context, scheduler = _scheduler()
+    ended = _ended(context, numbers or [])
+    require_yes("jobs rm", as_json, yes)
+    if ended and not yes:
+        what = "job and its log" if len(ended) == 1 else "jobs and their logs"
+        confirm(f"Remove {len(ended)} ended {what}?", refused="Not removed")
+    removed = scheduler.remove(ended)
     if as_json:
-        show_json({"forgotten": gone})
+        show_json({"removed": removed})
     else:
-        print(f"Forgotten: {', '.join(map(str, gone))}" if gone else "No job has ended: nothing to forget.")
+        print(
+            f"Removed: {', '.join(map(str, removed))}" if removed else "No job has ended: nothing to remove."
+        )
 
 
-def _looked_after() -> AppContext:
-    """The place, after dead jobs were marked and waiting ones were started."""
-    from sam_hub.jobs.scheduler import dispatch
+def _scheduler() -> tuple[AppContext, Scheduler]:
+    """The queue, after dead jobs were marked and waiting ones were started."""
+    from sam_hub.jobs.scheduler import Scheduler
 
     context = AppContext()
-    dispatch(context.catalog, context.settings)
-    return context
+    scheduler = Scheduler(context)
+    scheduler.tick()
+    return context, scheduler
 
 
 def _ended(context: AppContext, numbers: list[int]) -> list[int]:
@@ -177,12 +200,10 @@ def _ended(context: AppContext, numbers: list[int]) -> list[int]:
     return numbers
 
 
-def _values(job: Job, mode: str = "python") -> dict[str, Any]:
-    """What is told of a job; the number of its process is nobody's business."""
+def _values(job: Job) -> dict[str, Any]:
     from sam_hub.jobs.progress import seconds_of
 
-    values = job.model_dump(mode=mode)
-    return {**{name: values[name] for name in FIELDS}, "seconds": seconds_of(job)}
+    return {**job.model_dump(exclude=PRIVATE), "seconds": seconds_of(job)}
 
 
 def _readable(result: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +227,7 @@ def _show_log(lines: list[str]) -> None:
 
 
 def _show_fields(values: dict[str, Any]) -> None:
-    """A table of what has a value."""
+    """Print a table of what has a value."""
     rows = [(key, _line(value)) for key, value in values.items() if value not in (None, "", [], {})]
     if rows:
         show_table(("field", "value"), rows)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.background import Background, perform, start_job
-from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
-from sam_hub.cli.select import By
+from sam_hub.cli.output import (
+    AsJson,
+    Background,
+    DryRun,
+    TerminalReporter,
+    megabytes,
+    say,
+    show_json,
+    start_jobs,
+)
 from sam_hub.merging.methods import DEFAULT_METHOD
-from sam_hub.merging.parameters import parameters
+from sam_hub.services.choices import By
 from sam_hub.services.context import AppContext
+
+if TYPE_CHECKING:
+    from sam_hub.services.merges import MergePreview, MergesOutcome
 
 
 def register(app: typer.Typer) -> None:
@@ -60,92 +69,80 @@ def merge(
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
-    """Merge the selected experts with mergekit, in a process of its own."""
-    from sam_hub.jobs.tasks.merging import MergeExperts, bytes_of, merge_values
-    from sam_hub.merging.process import spare_worker
+    """Merge the selected experts with mergekit."""
+    from sam_hub.merging.parameters import parameters
+    from sam_hub.services.merges import MergeOptions, plan_merges, run_merges
 
     context = AppContext()
-    work = MergeExperts(
+    options = MergeOptions(
         target=target,
-        by=by.value,
+        by=by,
         experts=tuple(expert or ()),
         method=method,
         parameters=parameters(set_ or []),
         weights=tuple(weight or ()),
+        by_score=by_score,
         seed=seed,
         stable=stable,
         as_adapter=as_adapter or rank > 0,
         rank=rank,
         timeout=timeout,
         leave_one_out=leave_one_out,
-        by_score=by_score,
     )
-    work.check()
+    options.check()
     if background and not dry_run:
-        start_job(context, work, as_json=as_json)
+        start_jobs(context, [options], as_json=as_json)
         return
-    contributions = {}
-    with spare_worker(wanted=not dry_run):
-        made = [merge_values(name, plan) for name, plan in work.plans(context)]
-        without = work.plans_without_each(context)
-        if not as_json:
-            for plan in made:
-                _show_plan(plan, dry_run)
-            if without:
-                print(f"\nThe merges without each expert write up to {megabytes(bytes_of(without))} more")
-        done = None if dry_run else perform(context, work)
-    if done is not None:
-        made, contributions = done["merges"], done["contributions"]
-        made = [{**plan, "contributions": contributions.get(plan["name"])} for plan in made]
+    plans = plan_merges(context, options)
+    previews = plans.previews()
+    for plan in previews if not as_json else ():
+        _show_plan(plan, dry_run)
+    if plans.without and not as_json:
+        size = megabytes(plans.contribution_bytes)
+        print(f"\nThe merges without each expert write up to {size} more")
+    if dry_run:
+        if as_json:
+            show_json([{"path": None, "weights_sha256": None, **vars(plan)} for plan in previews])
+        return
+    with TerminalReporter() as reporter:
+        outcome = run_merges(context, options, reporter, plans)
     if as_json:
-        show_json([{"path": None, "weights_sha256": None, **plan} for plan in made])
-    elif not dry_run:
-        _show_made(made, contributions)
-        if target:
-            _show_next(context, target, failed=any(merge["problems"] for merge in made))
-
-
-def _show_next(context: AppContext, target: str, *, failed: bool) -> None:
-    from sam_hub.catalog.targets import get_target
-    from sam_hub.errors import CatalogError
-    from sam_hub.merging.service import doubts
-
-    if failed:
-        with suppress(CatalogError):  # experts that were named serve no selection
-            for line in doubts(context.catalog, get_target(context.catalog, target)):
-                say(line)
-        say(f"\nNext: sam-hub choose {target} EXPERT ..., or merge by another --method")
+        show_json(outcome.merges)
     else:
+        _show_outcome(outcome, target)
+
+
+def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
+    for merge in outcome.merges:
+        print(f"Merged {merge.name}: {merge.path}")
+        for problem in merge.problems or ():
+            print(f"  failed the check: {problem}")
+        for line in merge.adapter.lines() if merge.adapter else ():
+            print(f"  {line}")
+    for merge in outcome.merges:
+        if merge.contributions:
+            print("\n" + "\n".join(merge.contributions.lines(merge.name)))
+    for warning in outcome.warnings:
+        say(warning)
+    if target and any(merge.problems for merge in outcome.merges):
+        say(f"\nNext: sam-hub choose {target} EXPERT ..., or merge by another --method")
+    elif target:
         say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
 
 
-def _show_made(made: list[dict[str, Any]], contributions: dict[str, Any]) -> None:
-    from sam_hub.jobs.tasks.merging import adapter_lines, contribution_lines
-
-    for merge in made:
-        print(f"Merged {merge['name']}: {merge['path']}")
-        for problem in merge["problems"]:
+def _show_plan(plan: MergePreview, dry_run: bool) -> None:
+    names = ", ".join(ref.rpartition("@")[0] or ref for ref in plan.experts)
+    print(f"\n{plan.name}: {plan.method} of {names}")
+    for kind, findings in (("error", plan.errors), ("warning", plan.warnings), ("note", plan.notes)):
+        for finding in findings:
+            print(f"  {kind}: {finding}")
+    if plan.reused:
+        checked = ", and is checked now" if plan.problems is None else ""
+        print(f"  this very merge is on disk already{checked}")
+        for problem in plan.problems or ():
             print(f"  failed the check: {problem}")
-        if "adapter" in merge:
-            print("\n".join(f"  {line}" for line in adapter_lines(merge["adapter"])))
-    for name, found in contributions.items():
-        print("\n" + "\n".join(contribution_lines(name, found)))
-
-
-def _show_plan(plan: dict[str, Any], dry_run: bool) -> None:
-    names = ", ".join(ref.rpartition("@")[0] or ref for ref in plan["experts"])
-    print(f"\n{plan['name']}: {plan['method']} of {names}")
-    for kind in ("errors", "warnings", "notes"):
-        for finding in plan[kind]:
-            print(f"  {kind[:-1]}: {finding}")
-    if plan["reused"]:
-        print(
-            f"  this very merge is there already{', and is checked now' if plan['problems'] is None else ''}"
-        )
-        for problem in plan["problems"] or ():
-            print(f"  failed the check: {problem}")
-    elif not plan["errors"]:
-        size, memory = megabytes(plan["bytes"]), megabytes(plan["memory"])
-        print(f"  writes {size}, takes about {plan['seconds']:.0f} s and {memory} of memory")
+    elif not plan.errors:
+        size, memory = megabytes(plan.bytes), megabytes(plan.memory)
+        print(f"  writes {size}, takes about {plan.seconds:.0f} s and {memory} of memory")
     if dry_run:
-        print(plan["configuration"])
+        print(plan.configuration)

@@ -1,31 +1,40 @@
-"""What commands print: tables, one JSON object, errors, and progress on standard error."""
+"""What commands print: tables, one JSON value, progress on standard error, and questions."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from sam_hub.errors import SamHubError
-from sam_hub.hub.tags import label_tag
+from sam_hub.progress import Reporter
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, Task
+
+    from sam_hub.catalog.tables import Job
+    from sam_hub.services.context import AppContext
 
 FEW = 8  # labels of a cell
+SECONDS_BETWEEN_LINES = 15
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Free = Annotated[bool, typer.Option("--free", help="Decode without the answer's grammar.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Background = Annotated[
+    bool, typer.Option("--background", help="Make a job of it, which goes on by itself, and return at once.")
+]
 
 
 def show_json(values: Any) -> None:
-    """One JSON object on standard output."""
-    print(json.dumps(values, indent=2, ensure_ascii=False, default=str), flush=True)
+    """Print plain values, dataclasses or rows as JSON on standard output."""
+    from pydantic_core import to_jsonable_python
+
+    print(json.dumps(to_jsonable_python(values), indent=2, ensure_ascii=False), flush=True)
 
 
 def show_table(
@@ -35,7 +44,7 @@ def show_table(
     title: str | None = None,
     width: int | None = None,
 ) -> None:
-    """A table; text from outside is shown as it is, never as markup. Numbers stand to the right.
+    """Print a table. Text from outside is shown as it is, never as markup. Numbers stand to the right.
 
     Args:
         width: cells of a line at most; of the terminal, where not given, and 140 without one.
@@ -45,20 +54,18 @@ def show_table(
     from rich.text import Text
 
     table = Table(*heads, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    rows = [[cell(value) for value in row] for row in rows]
+    cells = [[cell(value) for value in row] for row in rows]
     for number, column in enumerate(table.columns):
-        values = [row[number] for row in rows if row[number]]
-        column.justify = (
-            "right" if values and all(v[0].isdigit() or v[0] in "-.±–" for v in values) else "left"
-        )
-        column.overflow = "fold"
-    for row in rows:
+        values = [row[number] for row in cells if row[number]]
+        numeric = values and all(v[0].isdigit() or v[0] in "-.±–" for v in values)
+        column.justify, column.overflow = ("right" if numeric else "left"), "fold"
+    for row in cells:
         table.add_row(*(Text(value) for value in row))
     Console(highlight=False, width=width or (None if sys.stdout.isatty() else 140)).print(table)
 
 
 def cell(value: object) -> str:
-    """A value as a table shows it: fractions with three digits."""
+    """Return a value as a table shows it: fractions with three digits."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -68,28 +75,24 @@ def cell(value: object) -> str:
     return str(value)
 
 
-def named(labels: Sequence[str], first: Sequence[str] = ()) -> str:
-    """Labels as a list shows them: those that were asked for first, and of many a few."""
+def few_labels(labels: Sequence[str], first: Sequence[str] = ()) -> str:
+    """Return labels as a list shows them: those that were asked for first, and of many a few."""
+    from sam_hub.hub.tags import label_tag
+
     asked = {label_tag(label) for label in first}
     ordered = sorted(labels, key=lambda label: label_tag(label) not in asked)
     more = len(ordered) - FEW
     return f"{cell(ordered[:FEW])} and {more} more" if more > 1 else cell(ordered)
 
 
-def megabytes(size: int) -> str:
-    """Bytes as people read them."""
+def megabytes(size: float) -> str:
+    """Return bytes as people read them."""
     return f"{size / 1e6:,.1f} MB"
 
 
 def say(line: str) -> None:
-    """A line on standard error, where it does not mix with results."""
+    """Print a line on standard error, where it does not mix with results."""
     print(line, file=sys.stderr, flush=True)
-
-
-def show_error(error: SamHubError) -> int:
-    """What went wrong and what to do; returns the exit code."""
-    say(f"Error: {error.title}. {error.action}")
-    return error.exit_code
 
 
 def confirm(question: str, *, refused: str) -> None:
@@ -104,42 +107,102 @@ def confirm(question: str, *, refused: str) -> None:
         raise Interrupted(refused, "Nothing was changed.")
 
 
-@contextmanager
-def watching() -> Iterator[Any]:
-    """A function ``watch(what, done, all)`` that shows progress on standard error, and takes it away after.
+def require_yes(command: str, as_json: bool, agreed: bool) -> None:
+    """Refuse a command that would have to ask and prints JSON alone."""
+    from sam_hub.errors import UsageError
 
-    Without a terminal it says a line every 15 seconds.
-    """
-    if not sys.stderr.isatty():
-        yield _Lines()
+    if as_json and not agreed:
+        raise UsageError(f"`{command} --json` does not ask", "Add --yes, or look first: --dry-run.")
+
+
+def start_jobs(context: AppContext, options: Sequence[Any], *, as_json: bool) -> None:
+    """Make a job of each of a service's options, and say how to watch it; as JSON, of one or a list."""
+    from sam_hub.jobs.scheduler import Scheduler
+
+    scheduler = Scheduler(context)
+    show_started([scheduler.submit(each) for each in options], as_json=as_json)
+
+
+def show_started(jobs: Sequence[Job], *, as_json: bool) -> None:
+    """Say that jobs were made, and how to watch them."""
+    if as_json:
+        values = [{"job": job.id, "state": job.state, "title": job.title} for job in jobs]
+        show_json(values if len(values) > 1 else values[0])
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    for job in jobs:
+        print(f"Job {job.id}: {job.title} ({job.state})")
+        say(f"Next: sam-hub jobs logs -f {job.id}")
 
-    columns = (
+
+class TerminalReporter(Reporter):
+    """Shows progress on standard error, and takes it away at the end. Use it as a context manager.
+
+    A terminal gets a bar with rate and time left; anything else a line every 15 seconds.
+
+    Args:
+        log: gets the lines of the log; they are dropped where it is None.
+    """
+
+    def __init__(self, log: Callable[[str], None] | None = None) -> None:
+        self._log = log
+        self._stack = ExitStack()
+        self._bars: Progress | None = None
+        self._what, self._began, self._first, self._shown = "", 0.0, 0, time.monotonic()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bars = self._stack.enter_context(_bars())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        """Show a step."""
+        if what != self._what:
+            self._what, self._began, self._first = what, time.monotonic(), done
+            if self._bars:
+                for task in self._bars.task_ids:
+                    self._bars.remove_task(task)
+                self._bars.add_task(f"  {what}", total=total, completed=done, unit=unit)
+        elif self._bars:
+            self._bars.update(self._bars.task_ids[-1], completed=done, total=total)
+        if self._bars is None and time.monotonic() - self._shown > SECONDS_BETWEEN_LINES:
+            self._shown = time.monotonic()
+            seconds = max(1e-6, self._shown - self._began)
+            say(f"  {what}: {counts(done, total, unit, (done - self._first) / seconds)}")
+
+    def log(self, line: str) -> None:
+        """Print a line of the log."""
+        if self._log is not None:
+            self._log(line)
+
+
+def counts(done: float, total: float, unit: str, rate: float) -> str:
+    """Return how far something has come, how quick it is, and the time left."""
+    if unit == "B":
+        text, speed = f"{done / 1e6:,.1f} of {megabytes(total)}", f"{rate / 1e6:,.1f} MB/s"
+    else:
+        text, speed = f"{done:g} of {total:g} {unit}".rstrip(), f"{rate:,.1f}/s"
+    if rate <= 0 or total <= done:
+        return text
+    minutes, seconds = divmod(int((total - done) / rate), 60)
+    return f"{text}  {speed}  {minutes}:{seconds:02} left"
+
+
+def _bars() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+    from rich.text import Text
+
+    class Counts(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(counts(task.completed, task.total or 0, task.fields["unit"], task.speed or 0))
+
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
+        Counts(),
+        console=Console(stderr=True),
+        transient=True,
     )
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bars:
-        yield _Bars(bars)
-
-
-class _Bars:
-    def __init__(self, bars: Progress) -> None:
-        self._bars, self._task = bars, None
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if self._task is None:
-            self._task = self._bars.add_task(f"  {what}", total=total)
-        self._bars.update(self._task, description=f"  {what}", completed=done, total=total)
-
-
-class _Lines:
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if time.monotonic() - self._said > 15:
-            self._said = time.monotonic()
-            say(f"  {what}: {done} of {total}")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.background import Background, perform, start_job
-from sam_hub.cli.output import AsJson, DryRun, megabytes, say, show_json
+from sam_hub.cli.output import (
+    AsJson,
+    Background,
+    DryRun,
+    TerminalReporter,
+    megabytes,
+    say,
+    show_json,
+    start_jobs,
+)
+from sam_hub.services.choices import Method
 from sam_hub.services.context import AppContext
 
-
-class Ranking(StrEnum):
-    """By which ranking the merged experts were chosen."""
-
-    similarity = "similarity"
-    sampling = "sampling"
+if TYPE_CHECKING:
+    from sam_hub.services.push import PushOutcome, PushPlan
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def push(
     target: Annotated[str, typer.Argument(help="The target for which the model was merged.")],
     repo: Annotated[str, typer.Option(help="Where to: owner/name.")],
-    by: Annotated[Ranking, typer.Option(help="Which of its merged models.")] = Ranking.sampling,
+    by: Annotated[Method, typer.Option(help="Which of its merged models.")] = Method.sampling,
     public: Annotated[
         bool, typer.Option("--public", help="Create a public repository, not a private one.")
     ] = False,
@@ -45,30 +49,37 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Push a merged model to the Hub, with its card, in one commit."""
-    from sam_hub.jobs.tasks.pushing import PushMerge, push_values
+    from sam_hub.services.push import PushOptions, plan_push, run_push
 
-    context, work = AppContext(), PushMerge(target, repo, by.value, public, force, adapter, create_pr)
-    if background and not dry_run:
-        start_job(context, work, as_json=as_json)
-        return
+    context, options = AppContext(), PushOptions(target, repo, by, public, force, adapter, create_pr)
     if dry_run:
-        plan, _ = work.publish(context, lambda what, done, total: None, dry_run=True)
-        made = {**push_values(plan), "commit": None, "url": None}
-    else:
-        made = perform(context, work)
-    if as_json:
-        show_json(made)
+        outcome: PushPlan | PushOutcome = plan_push(context, options)
+        if as_json:
+            show_json({**vars(outcome), "commit": None, "url": None})
+        else:
+            _show_plan(outcome, create_pr)
+    elif background:
+        start_jobs(context, [options], as_json=as_json)
         return
-    visibility = "private" if made["private"] else "public"
-    if dry_run:
-        doing = "Would create" if made["creates"] else "Would update"
-        doing = "Would make a pull request to" if create_pr else doing
-        print(f"{doing} {repo} ({visibility}), {megabytes(made['bytes'])}:")
-        for file in made["files"]:
-            print(f"  {file['path']} ({megabytes(file['size'])})")
-        for path in made["removes"]:
-            print(f"  {path} would be removed: it is of the model that is there now")
     else:
-        print(f"{made['url']} at {made['commit'][:8]}\n\n{made['snippet']}")
-    if not as_json and not made["creates"] and made["private"] == public:
+        with TerminalReporter() as reporter:
+            outcome = pushed = run_push(context, options, reporter)
+        if as_json:
+            show_json(pushed)
+        else:
+            print(f"{pushed.url} at {pushed.commit[:8]}\n\n{pushed.snippet}")
+    if not as_json and not outcome.creates and outcome.private == public:
+        visibility = "private" if outcome.private else "public"
         say(f"{repo} exists, and stays {visibility}; its page on the Hub can change that.")
+
+
+def _show_plan(plan: PushPlan, create_pr: bool) -> None:
+    doing = (
+        "Would make a pull request to" if create_pr else "Would create" if plan.creates else "Would update"
+    )
+    visibility = "private" if plan.private else "public"
+    print(f"{doing} {plan.repo} ({visibility}), {megabytes(plan.bytes)}:")
+    for file in plan.files:
+        print(f"  {file.path} ({megabytes(file.size)})")
+    for path in plan.removes:
+        print(f"  {path} would be removed: it belongs to the model that is there now")

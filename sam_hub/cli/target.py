@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sam_hub.cli.background import perform
-from sam_hub.cli.output import AsJson, DryRun, confirm, say, show_json, show_table
+from sam_hub.cli.output import (
+    AsJson,
+    DryRun,
+    TerminalReporter,
+    Yes,
+    confirm,
+    require_yes,
+    say,
+    show_json,
+    show_table,
+)
 from sam_hub.services.context import AppContext
 
 app = typer.Typer(
@@ -28,40 +36,34 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make a target of raw text and entity types."""
-    from sam_hub.jobs.tasks.targets import MakeTarget
+    from sam_hub.services.targets import TargetOptions, run_create_target
 
-    work = MakeTarget(
-        name=name,
-        corpus=str(corpus),
-        labels=tuple(labels.split(",")),
-        gold=str(gold) if gold else None,
-        split=split,
-        replace=replace,
+    options = TargetOptions(
+        name, str(corpus), tuple(labels.split(",")), str(gold) if gold else None, split, replace
     )
-    made = perform(AppContext(), work)
+    with TerminalReporter() as reporter:
+        target = run_create_target(AppContext(), options, reporter)
     if as_json:
-        show_json(made)
+        show_json(target)
         return
-    print(f"Target {made['name']}: {made['sentence_count']} sentences; {', '.join(made['labels'])}")
-    if made["left_out"]:
-        say(f"{made['left_out']}.")
-    if gaps := made["uncovered"]:
-        say(f"No expert in the catalog knows: {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
+    print(f"Target {target.name}: {target.sentence_count} sentences; {', '.join(target.labels)}")
+    if target.left_out:
+        say(f"{target.left_out}.")
+    if gaps := target.uncovered:
+        say(f"No expert in the catalog covers {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
 
 
 @app.command(epilog="Example: sam-hub target remove court-2026")
 def remove(
     name: Annotated[str, typer.Argument(help="The target.")],
     dry_run: DryRun = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove a target, with its rankings, scores, and the home's copy of its texts. Merges made for it stay."""
     from sam_hub.catalog.removal import execute_target_removal, plan_target_removal
-    from sam_hub.errors import UsageError
 
-    if as_json and not (yes or dry_run):
-        raise UsageError("`target remove --json` does not ask", "Add --yes, or --dry-run to see the plan.")
+    require_yes("target remove", as_json, yes or dry_run)
     catalog = AppContext().catalog
     plan = plan_target_removal(catalog, name)
     if not as_json:
@@ -70,10 +72,10 @@ def remove(
         if not yes:
             confirm("Remove them?", refused="Not removed")
         execute_target_removal(catalog, plan)
-        if not as_json:
-            print("Removed.")
     if as_json:
-        show_json({**asdict(plan), "removed": not dry_run})
+        show_json({**vars(plan), "removed": not dry_run})
+    elif not dry_run:
+        print("Removed.")
 
 
 @app.command("list", epilog="Example: sam-hub target list")
@@ -83,7 +85,7 @@ def list_(as_json: AsJson = False) -> None:
 
     targets = list_targets(AppContext().catalog)
     if as_json:
-        show_json([target.model_dump(mode="json") for target in targets])
+        show_json(targets)
     elif not targets:
         say("No target yet. Make one with `sam-hub target add NAME CORPUS --labels …`.")
     else:

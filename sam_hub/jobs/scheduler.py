@@ -1,130 +1,258 @@
-"""The queue: jobs are made, started within the limits of their rooms, cancelled, found dead, forgotten.
+"""The queue of jobs: made, started within the limits of their queues, cancelled, found dead, removed.
 
-Nobody has to stay for it: whoever looks at the queue keeps it going, and a job that ends starts the next.
+Nobody has to stay for it: `Scheduler.tick` keeps it going, and a job that ends ticks for the next.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
-from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job
 from sam_hub.catalog.tables import Job
-from sam_hub.config import Settings
 from sam_hub.errors import SamHubError, UsageError, of_the_system
-from sam_hub.jobs.folder import job_folder
-from sam_hub.jobs.process import end, is_alive, start
-from sam_hub.jobs.task import CONCURRENCY, Task, task_of
+from sam_hub.jobs.kinds import CONCURRENCY, kind_of, task_of
+from sam_hub.jobs.process import end, is_alive, runs, start
+from sam_hub.jobs.progress import job_folder, log_tail, progress_of
+from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.context import AppContext
 
 ACTIVE = ("running", "cancelling")
+SECONDS_BETWEEN_LOOKS = 0.2
+CLAIM_SECONDS = 60  # to start a process takes some milliseconds
 
 
-def submit(catalog: Catalog, settings: Settings, task: Task) -> Job:
-    """Make a job of a work, and start it if its room has a place."""
-    job = add_job(
-        catalog, Job(kind=task.kind, title=task.title, arguments=task.arguments(), queue=task.QUEUE)
-    )
-    dispatch(catalog, settings)
-    return get_job(catalog, job.id or 0)
+class Scheduler:
+    """The jobs of a home.
+
+    A job waits ("queued"), is claimed and started ("running"), may be asked to end ("cancelling"), and ends ("done",
+    "failed", "cancelled", "interrupted"). While it is claimed, ``pid`` is that of the process that starts it and
+    ``pid_started`` is empty: if that process dies first, the next tick puts the job back.
+    """
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self._catalog, self._settings = context.catalog, context.settings
+
+    def submit(self, options: Any) -> Job:
+        """Make a job of a service's options (see `sam_hub.jobs.kinds`), and start it if its queue has a place."""
+        from pydantic_core import to_jsonable_python
+
+        kind = kind_of(options)
+        arguments = to_jsonable_python(options)
+        return self._queued(
+            Job(kind=kind, title=options.title, arguments=arguments, queue=task_of(kind).queue)
+        )
+
+    def _queued(self, job: Job) -> Job:
+        added = add_job(self._catalog, job)
+        self.tick()
+        return get_job(self._catalog, added.id or 0)
+
+    def tick(self) -> None:
+        """Mark jobs whose process is gone, and start those whose turn it is."""
+        jobs = self._unfinished()
+        dead = [job for job in jobs if job.state in ACTIVE and not _in_hand(job)]
+        if not dead and not any(job.state == "queued" for job in jobs):
+            return
+        for job in dead:
+            if job.pid_started is not None:
+                self._clean_up(job)
+        with self._catalog.writing() as session:
+            for job in _unfinished(session):
+                if job.state in ACTIVE and not _in_hand(job):
+                    _mark_dead(job)
+            claimed = _claim(_unfinished(session))
+        for job_id in claimed:
+            self._start(job_id)
+
+    def _unfinished(self) -> Sequence[Job]:
+        with self._catalog.session() as session:
+            return _unfinished(session)
+
+    def _clean_up(self, job: Job) -> None:
+        # A job of another version, of which nobody knows what it left; or its files can't be deleted. Neither may
+        # keep the queue from going on.
+        with suppress(SamHubError, OSError):
+            task = task_of(job.kind)
+            task.sweep(self._settings, task.read_options(job.arguments))
+
+    def _start(self, job_id: int) -> None:
+        """Start the process of a claimed job, outside of any transaction, and write its number down."""
+        try:
+            pid, pid_started = start(self._settings, job_id)
+        except OSError as failure:  # no room for its log, or for a process: the others shall go on
+            error = of_the_system(failure)
+            values: dict[str, Any] = {
+                "state": "failed",
+                "error_title": error.title,
+                "error_action": error.action,
+            }
+            values |= {"pid": None, "ended_at": datetime.now(UTC)}
+        else:
+            values = {"pid": pid, "pid_started": pid_started}
+        with self._catalog.writing() as session:
+            job = session.get(Job, job_id)
+            if job is not None and job.state == "running" and job.pid_started is None:
+                for name, value in values.items():
+                    setattr(job, name, value)
+
+    def cancel(self, job_id: int) -> Job:
+        """Cancel a job, and return when its process and all its children are gone (in under four seconds).
+
+        A job that has ended stays as it is.
+        """
+        with self._catalog.writing() as session:
+            job = session.get(Job, job_id)
+            if job is not None and (job.state == "queued" or (job.state == "running" and _is_claim(job))):
+                job.state, job.ended_at = "cancelled", datetime.now(UTC)  # a process that starts now gives up
+                job.pid = None
+            elif job is not None and job.state in ACTIVE:
+                job.state = "cancelling"
+        job = get_job(self._catalog, job_id)
+        if job.state == "cancelling":
+            in_order = end(job)
+            with self._catalog.writing() as session:
+                row = session.get_one(Job, job_id)
+                if row.state not in ENDED:  # it may have ended by itself, well or badly, in the meantime
+                    row.state, row.ended_at = "cancelled", datetime.now(UTC)
+            if not in_order:
+                self._clean_up(job)
+        self.tick()
+        return get_job(self._catalog, job_id)
+
+    def retry(self, job_id: int) -> Job:
+        """Run an ended job's service once more, as a new job.
+
+        Raises:
+            UsageError: it has not ended.
+            CatalogError: there is no such job, or it is of another version.
+        """
+        job = get_job(self._catalog, job_id)
+        if job.state not in ENDED:
+            raise UsageError(
+                f"Job {job_id} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {job_id}`."
+            )
+        task_of(job.kind).read_options(job.arguments)
+        return self._queued(Job(kind=job.kind, title=job.title, arguments=job.arguments, queue=job.queue))
+
+    def remove(self, job_ids: Sequence[int] | None = None) -> list[int]:
+        """Remove ended jobs with their logs (these, or all that have ended), and return their numbers."""
+        removed = forget_jobs(self._catalog, job_ids or []) if job_ids is None or job_ids else []
+        for job_id in removed:
+            shutil.rmtree(job_folder(self._settings, job_id), ignore_errors=True)
+        return removed
+
+    def wait(self, job_id: int, reporter: Reporter = SILENT) -> Job:
+        """Report a job's progress until it has ended, keep the queue going meanwhile, and return the job.
+
+        To stop waiting (Ctrl+C) leaves the job alone: its process is in another session.
+
+        Raises:
+            CatalogError: there is no such job, or it was removed meanwhile.
+        """
+        latest = None
+        while True:
+            self.tick()
+            job = get_job(self._catalog, job_id)
+            progress = progress_of(self._settings, job_id)
+            if progress is not None and progress != latest:
+                latest = progress
+                reporter.progress(progress.what, progress.done, progress.total, progress.unit)
+            if job.state in ENDED:
+                return job
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def log_tail(self, job_id: int, lines: int = 20) -> list[str]:
+        """Return the last lines of a job's log."""
+        return log_tail(self._settings, job_id, lines)
 
 
-def dispatch(catalog: Catalog, settings: Settings) -> None:
-    """Mark jobs whose process is gone, and start those whose turn it is."""
-    with catalog.session() as session:
-        waiting = session.exec(select(Job).where(col(Job.state).in_((*ACTIVE, "queued")))).all()
-    dead = [job for job in waiting if job.state in ACTIVE and not is_alive(job)]
-    if not dead and not any(job.state == "queued" for job in waiting):
+def _unfinished(session: Session) -> Sequence[Job]:
+    """The jobs that wait or are at work, the oldest first."""
+    states = col(Job.state).in_((*ACTIVE, "queued"))
+    return session.exec(select(Job).where(states).order_by(col(Job.id))).all()
+
+
+def _is_claim(job: Job) -> bool:
+    """Whether a job was claimed by a process that starts it, and has no process of its own yet."""
+    return job.pid_started is None
+
+
+def _in_hand(job: Job) -> bool:
+    """Whether the job's process runs, or the one that is about to start it."""
+    if not _is_claim(job):
+        return is_alive(job)
+    age = datetime.now(UTC) - (job.started_at or job.created_at)
+    return runs(job.pid) and age.total_seconds() < CLAIM_SECONDS
+
+
+def _mark_dead(job: Job) -> None:
+    """Its process ended without a word (it was killed, or the machine was switched off), or it was never started."""
+    if _is_claim(job):
+        job.state, job.pid, job.started_at = "queued", None, None
         return
-    with catalog.writing() as session:
-        jobs = session.exec(
-            select(Job).where(col(Job.state).in_((*ACTIVE, "queued"))).order_by(col(Job.id))
-        ).all()
-        for job in jobs:
-            if job.state in ACTIVE and not is_alive(job):
-                _mark_dead(session, job, settings)
-        _start_waiting(session, [job for job in jobs if job.state not in ENDED], settings)
-
-
-def _mark_dead(session: Session, job: Job, settings: Settings) -> None:
-    """Its process ended without a word: it was killed, or the machine was switched off."""
     job.state = "cancelled" if job.state == "cancelling" else "interrupted"
     job.ended_at = datetime.now(UTC)
     if job.state == "interrupted":
         job.error_title = f"The process of job {job.id} ended before its work did: {job.title}"
         job.error_action = f"Run it again: `sam-hub jobs retry {job.id}`; it goes on where it can."
-    session.add(job)
-    _sweep(job, settings)
 
 
-def _sweep(job: Job, settings: Settings) -> None:
-    # A job of another version, of which nobody knows what it left; or its files can't be deleted. Neither may
-    # keep the queue from going on.
-    with suppress(SamHubError, OSError):
-        task_of(job.kind, job.arguments).clean_up(settings)
-
-
-def _start_waiting(session: Session, jobs: list[Job], settings: Settings) -> None:
+def _claim(jobs: Sequence[Job]) -> list[int]:
+    """Claim the waiting jobs whose turn it is, and return their numbers."""
     busy = Counter(job.queue for job in jobs if job.state in ACTIVE)
+    claimed = []
     for job in jobs:
-        if job.state != "queued" or busy[job.queue] >= CONCURRENCY.get(job.queue, 1):
-            continue
-        try:
-            # Within the transaction: the process waits for it to end before it reads its own record.
-            job.pid, job.pid_started = start(settings, job.id or 0)
-        except OSError as error:  # no room for its log, or for a process: the others shall go on
-            told = of_the_system(error)
-            job.state, job.error_title, job.error_action = "failed", told.title, told.action
-            job.ended_at = datetime.now(UTC)
-        else:
-            job.state, job.started_at = "running", datetime.now(UTC)
+        if job.state == "queued" and busy[job.queue] < CONCURRENCY.get(job.queue, 1):
+            job.state, job.pid, job.pid_started = "running", os.getpid(), None
+            job.started_at = datetime.now(UTC)
             busy[job.queue] += 1
-        session.add(job)
+            claimed.append(job.id or 0)
+    return claimed
 
 
-def cancel(catalog: Catalog, settings: Settings, job_id: int) -> Job:
-    """Cancel a job, and return when its process and all its children are gone (in under four seconds).
-
-    One that has ended stays as it is.
-    """
-    with catalog.writing() as session:
-        job = session.get(Job, job_id)
-        if job is not None and job.state == "queued":
-            job.state, job.ended_at = "cancelled", datetime.now(UTC)
-        elif job is not None and job.state in ACTIVE:
-            job.state = "cancelling"
-    job = get_job(catalog, job_id)
-    if job.state == "cancelling":
-        in_order = end(job)
-        with catalog.writing() as session:
-            now = session.get_one(Job, job_id)
-            if now.state not in ENDED:  # it may have ended by itself, well or badly, in the meantime
-                now.state, now.ended_at = "cancelled", datetime.now(UTC)
-        if not in_order:
-            _sweep(job, settings)
-    dispatch(catalog, settings)
-    return get_job(catalog, job_id)
+# For callers that have not moved to `Scheduler` yet.
+_RENAMED = {"allow_blind": "allow_uninformed", "support": "min_vote_ratio"}
 
 
-def retry(catalog: Catalog, settings: Settings, job_id: int) -> Job:
-    """Run an ended job's work once more, as a new job.
-
-    Raises:
-        UsageError: it has not ended.
-    """
-    job = get_job(catalog, job_id)
-    if job.state not in ENDED:
-        raise UsageError(f"Job {job_id} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {job_id}`.")
-    return submit(catalog, settings, task_of(job.kind, job.arguments))
+def _of(catalog: Any, settings: Any) -> Scheduler:
+    context = AppContext(settings)
+    context.__dict__["catalog"] = catalog
+    return Scheduler(context)
 
 
-def forget(catalog: Catalog, settings: Settings, job_ids: list[int] | None = None) -> list[int]:
-    """Forget ended jobs with their logs: these, or all that have ended; returns their numbers."""
-    gone = forget_jobs(catalog, job_ids or []) if job_ids != [] else []
-    for job_id in gone:
-        shutil.rmtree(job_folder(settings, job_id), ignore_errors=True)
-    return gone
+def submit(catalog: Any, settings: Any, work: Any) -> Job:
+    """Make a job of a task of `sam_hub.jobs.tasks`."""
+    if hasattr(work, "arguments"):
+        arguments = {_RENAMED.get(name, name): value for name, value in work.arguments().items()}
+        work = task_of(work.kind).read_options(arguments)
+    return _of(catalog, settings).submit(work)
+
+
+def dispatch(catalog: Any, settings: Any) -> None:
+    """Tick."""
+    _of(catalog, settings).tick()
+
+
+def cancel(catalog: Any, settings: Any, job_id: int) -> Job:
+    """Cancel a job."""
+    return _of(catalog, settings).cancel(job_id)
+
+
+def retry(catalog: Any, settings: Any, job_id: int) -> Job:
+    """Run a job again."""
+    return _of(catalog, settings).retry(job_id)
+
+
+def forget(catalog: Any, settings: Any, job_ids: list[int] | None = None) -> list[int]:
+    """Remove jobs."""
+    return _of(catalog, settings).remove(job_ids)

@@ -35,7 +35,7 @@ TASKS: Mapping[str, str] = {
     "merge": "sam_hub.jobs.tasks.merging:MergeExperts",
     "evaluate": "sam_hub.jobs.tasks.evaluating:EvaluateTarget",
     "push": "sam_hub.jobs.tasks.pushing:PushMerge",
-    "stock": "sam_hub.demo.setup:StockDemo",
+    "stock": "sam_hub.jobs.tasks.experts:StockDemo",
 }
 
 

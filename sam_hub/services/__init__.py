@@ -11,9 +11,12 @@ pickled, and `pydantic.TypeAdapter` reads and writes them as JSON. Functions cal
 |  | `run_pull`; `run_describe`, `find_neighbours`; `plan_removal`, `run_removal` |
 | `targets` | `run_scan`, `run_create_target` |
 | `selection` | `run_selection`, `latest_rankings`, `choose_experts` |
-| `merges` | `merge_methods`, `preview_merges`, `plan_merges`, `run_merges` |
+| `merges` | `merge_methods`, `preview_merges`, `plan_merges`, `run_merges`; `describe_merges`; `plan_prune`, |
+|  | `run_prune` |
 | `evaluation` | `plan_evaluation`, `run_evaluation`, `latest_scores`, `compare_sentences` |
 | `prediction` | `run_prediction`, `predict_sentences` |
+| `merged_ner` | `load_target_models`, `load_pretrained` |
 | `push` | `plan_push`, `run_push` |
+| `training` | `plan_training`, `run_training` |
 | `pool` | `ServicePool`: any of them in another process |
 """

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.choices import Rule, Types
 from sam_hub.services.experts import absolute
 
 if TYPE_CHECKING:
     from sam_hub.catalog.tables import Target
-    from sam_hub.evaluation.systems import System
+    from sam_hub.evaluation.systems import Evaluated, System
     from sam_hub.ner.text import Sentence
     from sam_hub.services.context import AppContext
-
-
-class Rule(StrEnum):
-    """How two models' entities become one answer."""
-
-    union = "union"
-    intersection = "intersection"
-    first = "first"
-    second = "second"
-
-
-class Types(StrEnum):
-    """Whose types the entities have: the merged models', or the untuned base's.
-
-    ``auto``: the base's, where the target has a label that no merged expert learned.
-    """
-
-    auto = "auto"
-    model = "model"
-    base = "base"
 
 
 @dataclass(frozen=True)
@@ -108,7 +88,8 @@ class SystemScore:
 class EvaluationOutcome:
     """The scores of each system. ``types`` says whose types SaM's answer has, and why; empty: the models' own.
 
-    ``warnings`` say which merges failed their check, or were never checked.
+    ``warnings`` say which merges failed their check, or were never checked; ``passed`` names the methods whose merge
+    passed it.
     """
 
     target: str
@@ -116,6 +97,7 @@ class EvaluationOutcome:
     types: str
     scores: tuple[SystemScore, ...]
     warnings: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
 
 
 def plan_evaluation(context: AppContext, options: EvaluationOptions) -> EvaluationPlan:
@@ -161,7 +143,7 @@ def run_evaluation(
     """
     from sam_hub.catalog.targets import set_gold
     from sam_hub.evaluation.systems import evaluate
-    from sam_hub.merging.service import doubts
+    from sam_hub.merging.service import doubts, passed_methods
 
     target, path, gold, systems = _prepare(context, options)
     if target.gold_path is None:
@@ -181,23 +163,27 @@ def run_evaluation(
     )
     for result in results:
         reporter.log(f"{result.name}: F1 {result.scores.f1:.3f}")
-    scores = tuple(
-        SystemScore(
-            name=result.name,
-            precision=result.scores.precision,
-            recall=result.scores.recall,
-            f1=result.scores.f1,
-            support=result.scores.support,
-            per_type={
-                label: TypeScore(row.precision, row.recall, row.f1, row.support)
-                for label, row in result.scores.per_type.items()
-            },
-            parse_failures=result.parse_failures,
-            seconds=result.seconds,
-        )
-        for result in results
+    scores = tuple(map(system_score, results))
+    passed = tuple(passed_methods(context.catalog, target))
+    return EvaluationOutcome(target.name, len(gold), types, scores, tuple(warnings), passed)
+
+
+def system_score(result: Evaluated) -> SystemScore:
+    """Return a result of `sam_hub.evaluation.systems.evaluate` in plain values."""
+    scores = result.scores
+    return SystemScore(
+        name=result.name,
+        precision=scores.precision,
+        recall=scores.recall,
+        f1=scores.f1,
+        support=scores.support,
+        per_type={
+            label: TypeScore(row.precision, row.recall, row.f1, row.support)
+            for label, row in scores.per_type.items()
+        },
+        parse_failures=result.parse_failures,
+        seconds=result.seconds,
     )
-    return EvaluationOutcome(target.name, len(gold), types, scores, tuple(warnings))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sam_hub.errors import InputError, SamHubError, UnusableModel
 from sam_hub.progress import SILENT, Reporter
@@ -210,7 +210,7 @@ def _describe_added(context: AppContext, expert: tables.Expert, reporter: Report
     from sam_hub.selection.descriptors import describe_expert
 
     try:
-        described = describe_expert(context.catalog, context.hub, expert, context.settings, reporter.progress)
+        described = describe_expert(context.catalog, context.hub, expert, context.settings, reporter)
     except SamHubError as error:
         reporter.log(f"  not described: {error}")
         return None
@@ -396,6 +396,18 @@ class PullPlan:
     free: int
 
 
+def pull_options(context: AppContext, experts: tuple[str, ...]) -> list[PullOptions]:
+    """Return the options that fetch each of some experts, once.
+
+    Raises:
+        CatalogError: an expert is not in the catalog.
+    """
+    from sam_hub.catalog.registration import resolve_experts
+
+    rows = resolve_experts(context.catalog, experts)
+    return [PullOptions(row.repo if row.current else row.ref) for row in rows]
+
+
 def plan_pull(context: AppContext, experts: tuple[str, ...]) -> PullPlan:
     """Ask the Hub for the sizes of experts and of the bases that they need.
 
@@ -409,7 +421,8 @@ def plan_pull(context: AppContext, experts: tuple[str, ...]) -> PullPlan:
 
     hub, models = context.hub, context.settings.models
     available_bases = {base.weights_sha256 for base in list_bases(context.catalog) if base.path}
-    items, missing_bases, free = [], {}, 0
+    items, free = [], 0
+    missing_bases: dict[str, None] = {}
     for expert in resolve_experts(context.catalog, experts):
         plan = plan_of(hub, expert.repo, expert.commit, models)
         items.append(PullItem(expert.repo, plan.to_fetch, plan.complete and expert.path is not None))
@@ -515,9 +528,7 @@ def run_describe(
         expert_descriptor(catalog, expert, settings, read_corpus(Path(options.corpus)))
     row = known_descriptor(catalog, expert, settings)
     if not options.corpus and (row is None or options.again):
-        described = describe_expert(
-            catalog, context.hub, expert, settings, reporter.progress, again=options.again
-        )
+        described = describe_expert(catalog, context.hub, expert, settings, reporter, again=options.again)
         row, notes = described.row, described.notes
     for note in notes:
         reporter.log(f"  {note}")
@@ -606,9 +617,13 @@ class RemovalOptions:
 
 @dataclass(frozen=True)
 class Removal:
-    """What goes with an expert: its ``repo@commit``, the bytes of its files, and lines for a person to read."""
+    """What goes with an expert (``repo@commit``): its folder and the bytes in it, and lines for a person to read.
+
+    ``folder`` is None where no files go.
+    """
 
     ref: str
+    folder: str | None
     bytes: int
     lines: tuple[str, ...]
 
@@ -633,7 +648,8 @@ def _removal(plan: RemovalPlan) -> Removal:
     files = f"{len(plan.files)} files ({size})" if plan.folder else f"no files: {plan.kept}"
     targets = ", ".join(plan.chosen_for)
     selected = (f"It is chosen for {targets}; rank anew afterwards.",) if targets else ()
-    return Removal(plan.ref, plan.bytes, (f"{plan.ref}: {files}, {plan.counts}", *selected))
+    folder = str(plan.folder) if plan.folder else None
+    return Removal(plan.ref, folder, plan.bytes, (f"{plan.ref}: {files}, {plan.counts}", *selected))
 
 
 def run_removal(context: AppContext, options: RemovalOptions, reporter: Reporter = SILENT) -> Removal:
@@ -648,10 +664,3 @@ def run_removal(context: AppContext, options: RemovalOptions, reporter: Reporter
     execute_removal(context.catalog, plan)
     reporter.log(f"Removed {plan.ref}")
     return _removal(plan)
-
-
-def json_values(outcome: Any) -> Any:
-    """Return a dataclass as plain values for JSON."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(type(outcome)).dump_python(outcome, mode="json")

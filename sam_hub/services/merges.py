@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sam_hub.errors import DiskFull, UsageError
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.selection import By
+from sam_hub.services.choices import By
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -314,23 +314,22 @@ class MergeContributions:
 
 
 @dataclass(frozen=True)
-class MergeOutcome:
-    """A merged model on disk, what its sanity check found, and what else was made of it."""
+class MergeOutcome(MergePreview):
+    """A merged model on disk, what its sanity check found (``problems``), and what else was made of it."""
 
     id: int
-    preview: MergePreview
     path: str
     weights_sha256: str
-    problems: tuple[str, ...]
     adapter: MergedAdapter | None = None
     contributions: MergeContributions | None = None
 
 
 @dataclass(frozen=True)
 class MergesOutcome:
-    """The merges, in their order."""
+    """The merges, in their order. ``warnings`` say what to know of those that serve the target, if one failed."""
 
     merges: tuple[MergeOutcome, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def run_merges(
@@ -355,9 +354,22 @@ def run_merges(
         for line in contributions[name].lines(name):
             reporter.log(line)
 
-    return MergesOutcome(
-        tuple(replace(made, contributions=contributions.get(made.preview.name)) for made in outcomes)
-    )
+    outcomes = [replace(made, contributions=contributions.get(made.name)) for made in outcomes]
+    failed = any(made.problems for made in outcomes)
+    return MergesOutcome(tuple(outcomes), _warnings(context, options) if failed else ())
+
+
+def _warnings(context: AppContext, options: MergeOptions) -> tuple[str, ...]:
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.errors import CatalogError
+    from sam_hub.merging.service import doubts
+
+    if options.target is None:
+        return ()
+    try:
+        return tuple(doubts(context.catalog, get_target(context.catalog, options.target)))
+    except CatalogError:  # experts that were named serve no selection
+        return ()
 
 
 def _run_merge(
@@ -367,7 +379,7 @@ def _run_merge(
     from sam_hub.merging.service import merge_and_check, selection_of
 
     reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
-    before = preview(name, plan)
+    values = vars(preview(name, plan))
     row, check = merge_and_check(
         context.catalog,
         plan,
@@ -392,7 +404,8 @@ def _run_merge(
         adapter = MergedAdapter(made["path"], made["rank"], made["exact"], made["error"], modules)
         for line in adapter.lines():
             reporter.log(line)
-    return MergeOutcome(row.id or 0, before, row.path, row.weights_sha256, tuple(check.problems), adapter)
+    values = {**values, "problems": tuple(check.problems), "adapter": adapter}
+    return MergeOutcome(id=row.id or 0, path=row.path, weights_sha256=row.weights_sha256, **values)
 
 
 def _contributions(
@@ -420,3 +433,96 @@ def clean_up_merges(settings: Settings, options: MergeOptions) -> None:
     from sam_hub.merging.process import sweep_merges
 
     sweep_merges(settings.merges)
+
+
+@dataclass(frozen=True)
+class MergeFacts:
+    """A merge of the catalog in words. ``check``: "passed", "failed", "not checked", or empty if it is not on disk."""
+
+    id: int
+    description: str
+    created_at: str
+    check: str
+    used_by: tuple[str, ...]
+    pushed_to: tuple[str, ...]
+    path: str
+    on_disk: bool
+
+
+def describe_merges(context: AppContext) -> list[MergeFacts]:
+    """Return the catalog's merges, newest first, with the targets that each answers for."""
+    from sam_hub.catalog.history import list_merges, list_pushes
+    from sam_hub.merging.prune import uses
+    from sam_hub.merging.sanity_check import verdict_of
+    from sam_hub.merging.service import in_words
+
+    used, pushes, facts = uses(context.catalog), list_pushes(context.catalog), []
+    for merge in list_merges(context.catalog):
+        on_disk = Path(merge.path).is_dir()
+        check = verdict_of(Path(merge.path)) if on_disk else None
+        word = "not checked" if check is None else "failed" if check.problems else "passed"
+        facts.append(
+            MergeFacts(
+                merge.id or 0,
+                in_words(merge),
+                str(merge.created_at)[:16],
+                word if on_disk else "",
+                tuple(used.get(merge.id or 0, ())),
+                tuple(f"{p.repo} at {p.commit[:8]}" for p in pushes if p.merge_id == merge.id),
+                merge.path,
+                on_disk,
+            )
+        )
+    return facts
+
+
+UNUSED = "unused"  # in the place of a merge's name
+
+
+@dataclass(frozen=True)
+class PrunedMerge:
+    """A merge whose files go."""
+
+    id: int
+    experts: tuple[str, ...]
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PrunePlan:
+    """The merges whose files go, and the bytes of all."""
+
+    merges: tuple[PrunedMerge, ...]
+    bytes: int
+
+
+def plan_prune(context: AppContext, name: str) -> PrunePlan:
+    """Find the merges on disk that are meant. Nothing is touched.
+
+    Args:
+        name: a merge's id, the beginning of its recipe's hash, or `UNUSED` for all that no target's selection needs.
+
+    Raises:
+        CatalogError: there is no such merge.
+    """
+    from sam_hub.merging.prune import plan_freeing
+
+    plan = plan_freeing(context.catalog, name, context.settings.merges)
+    merges = tuple(
+        PrunedMerge(number, repos, str(folder), size) for number, repos, folder, size in plan.merges
+    )
+    return PrunePlan(merges, plan.bytes)
+
+
+def run_prune(context: AppContext, name: str) -> PrunePlan:
+    """Delete the files of merges; the catalog keeps their recipes and scores.
+
+    Raises:
+        CatalogError: as `plan_prune`; a job that may read one is under way, or a folder can't be deleted.
+    """
+    from sam_hub.merging.prune import execute_freeing, plan_freeing
+
+    plan = plan_prune(context, name)
+    execute_freeing(context.catalog, plan_freeing(context.catalog, name, context.settings.merges))
+    return plan

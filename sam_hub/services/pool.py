@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -31,13 +32,12 @@ class _Pool:
     executor: ProcessPoolExecutor
     waiting: int = 0
 
-    def kill(self) -> None:
+    def kill(self, *, wait: bool) -> None:
         """End the processes, whatever they do."""
-        processes = list((getattr(self.executor, "_processes", None) or {}).values())
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:  # Python 3.14 has `kill_workers` for it
-            with suppress(OSError, ValueError):
+        for process in list((getattr(self.executor, "_processes", None) or {}).values()):
+            with suppress(OSError, ValueError):  # Python 3.14 has `kill_workers` for it
                 process.kill()
+        self.executor.shutdown(wait=wait, cancel_futures=True)
 
 
 class ServicePool:
@@ -102,7 +102,11 @@ class ServicePool:
     def _start(self) -> _Pool:
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import resource_tracker
 
+        # It inherits the error stream, and what takes that stream's place in the terminal UI has no descriptor.
+        with redirect_stderr(sys.__stderr__):
+            resource_tracker.ensure_running()
         executor = ProcessPoolExecutor(
             WORKERS, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(self._settings,)
         )
@@ -120,7 +124,7 @@ class ServicePool:
             if idle := pool in self._left and not pool.waiting:
                 self._left.remove(pool)
         if idle:
-            pool.kill()
+            pool.kill(wait=False)
 
     async def close(self) -> None:
         """End all processes."""
@@ -128,8 +132,7 @@ class ServicePool:
             pools = [*self._left, *([self._pool] if self._pool else [])]
             self._left, self._pool = set(), None
         for pool in pools:
-            pool.kill()
-            await asyncio.to_thread(pool.executor.shutdown, wait=True)
+            await asyncio.to_thread(pool.kill, wait=True)
 
 
 _context: AppContext | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.evaluation import Rule, Types
+from sam_hub.services.choices import Rule, Types
 
 if TYPE_CHECKING:
     from sam_hub.services.context import AppContext
@@ -43,10 +43,14 @@ class PredictedSentence:
 
 @dataclass(frozen=True)
 class PredictionOutcome:
-    """The sentences. ``about`` says in lines which merges answer, and whose types the entities have."""
+    """The sentences. ``about`` says in lines which merges answer, and whose types the entities have.
+
+    ``warnings`` say which merges failed their check, or were never checked.
+    """
 
     sentences: tuple[PredictedSentence, ...]
     about: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def run_prediction(
@@ -85,9 +89,9 @@ def predict_sentences(
     target = get_target(context.catalog, options.target)
     system = sam_systems(context.catalog, target, str(options.rule), str(options.types))[-1]
     types = system.typing.told if system.typing else ""
-    lines = (*answering(context.catalog, target), *doubts(context.catalog, target), types)
-    about = tuple(filter(None, lines))
-    for line in about:
+    about = tuple(filter(None, (*answering(context.catalog, target), types)))
+    warnings = tuple(doubts(context.catalog, target))
+    for line in (*about, *warnings):
         reporter.log(line)
     entities = predict_with(
         context.catalog,
@@ -99,4 +103,4 @@ def predict_sentences(
         reporter=reporter,
     )
     rows = zip(sentences, entities, strict=True)
-    return PredictionOutcome(tuple(PredictedSentence(s.text, tuple(row)) for s, row in rows), about)
+    return PredictionOutcome(tuple(PredictedSentence(s.text, tuple(row)) for s, row in rows), about, warnings)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam_hub.config import EMBEDDED_HUB, PUBLIC_HUB
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.choices import Method
 
 if TYPE_CHECKING:
     from sam_hub.catalog.tables import Merge
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     from sam_hub.hub.upload import Pushed
     from sam_hub.hub.upload import PushPlan as UploadPlan
     from sam_hub.services.context import AppContext
-
-
-class Method(StrEnum):
-    """By which ranking the merged experts were chosen."""
-
-    similarity = "similarity"
-    sampling = "sampling"
 
 
 @dataclass(frozen=True)
@@ -133,6 +125,7 @@ def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SIL
         HubError, NotFoundOnHub, InputError: as `sam_hub.hub.upload.push`.
     """
     from sam_hub.catalog.targets import get_target
+    from sam_hub.config import PUBLIC_HUB
     from sam_hub.evaluation.publication import publication_of
     from sam_hub.hub.cards import load_snippet
 
@@ -190,6 +183,8 @@ def _publish(
 
 def _login(context: AppContext) -> str:
     """Say where a token for the Hub comes from, for the person who reads the code that loads a model."""
+    from sam_hub.config import EMBEDDED_HUB
+
     if context.settings.endpoint == EMBEDDED_HUB:
         return "set HF_TOKEN; `sam-hub hub-token add NAME` makes a token"
     return "run `hf auth login`, or set HF_TOKEN"

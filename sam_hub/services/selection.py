@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.ranking import Ranking
+from sam_hub.services.choices import By, VoteScheme, VoteWeights
 
 if TYPE_CHECKING:
     from sam_hub.selection.votes import Voting
     from sam_hub.services.context import AppContext
 
 AUTO = "auto"
-
-
-class By(StrEnum):
-    """Which ranking."""
-
-    similarity = "similarity"
-    sampling = "sampling"
-    both = "both"
-
-
-class VoteScheme(StrEnum):
-    """Whose votes an expert is scored against."""
-
-    leave_self_out = "leave-self-out"
-    plain = "plain"
-
-
-class VoteWeights(StrEnum):
-    """How much a vote weighs."""
-
-    uniform = "uniform"
-    similarity = "similarity"
 
 
 @dataclass(frozen=True)
@@ -229,7 +207,7 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
             {"method": method, "rows": latest.ranking, "parameters": latest.parameters}
         )
         chosen = chosen_repos(latest)
-        choices[method] = RankingChoice(
+        choices[str(method)] = RankingChoice(
             ranking,
             tuple(item.expert for item in ranking.rows if item.expert in chosen),
             latest.k,
@@ -259,12 +237,3 @@ def choose_experts(context: AppContext, options: ChooseOptions) -> dict[str, lis
     from sam_hub.selection.rankings import choose_by_hand
 
     return choose_by_hand(context.catalog, options.target, options.experts, str(options.by))
-
-
-def to_plain(outcome: SelectionOutcome) -> dict[str, Any]:
-    """Return an outcome as plain values for JSON: the rankings by method, "chosen", and "uncovered"."""
-    rankings = {
-        method: {"ranking": made.ranking.as_dict(), "chosen": list(made.chosen), "k": made.k}
-        for method, made in outcome.rankings.items()
-    }
-    return {**rankings, "chosen": asdict(outcome.chosen), "uncovered": list(outcome.uncovered)}

@@ -93,7 +93,7 @@ def models(name: str, home: Path) -> tuple[Path, list[Path]]:
     from sam_hub.demo.base import make_base
     from sam_hub.demo.setup import expert_folders
 
-    make_base(home / "base", say=lambda line: print(line, file=sys.stderr))
+    make_base(home / "base")
     if name == "a-all":
         return home / "base", [folder for folder in expert_folders() if folder.name in EXPERTS]
     base, modules, rank = {

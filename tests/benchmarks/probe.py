@@ -50,7 +50,7 @@ def main() -> None:
         return
     from sam_hub.demo.base import make_base
 
-    make_base(base, say=lambda line: print(line, file=sys.stderr))
+    make_base(base)
     result = {dtype: compare(options, dtype) for dtype in options.dtype}
     print(json.dumps(result, indent=2) if options.json else "\n\n".join(map(table, result.values())))
 

@@ -42,7 +42,7 @@ def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest
         "Chosen in both:",
         "Chosen similarity only:",
         "Chosen sampling only:",
-        "No expert knows: galaxy.",
+        "No expert covers: galaxy.",
         "untuned base",
     ):
         assert words in said, words

@@ -18,7 +18,8 @@ from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.jobs import list_jobs
 from sam_hub.cli import run
 from sam_hub.config import Settings, load_settings
-from sam_hub.jobs.scheduler import cancel, submit
+from sam_hub.jobs.scheduler import Scheduler
+from sam_hub.services.context import AppContext
 from tests.jobs.busy import Busy
 
 Call = Callable[..., tuple[int, str, str]]
@@ -33,7 +34,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     yield made
     with open_catalog(made.catalog_url) as catalog:
         for job in list_jobs(catalog, states=("queued", "running", "cancelling")):
-            cancel(catalog, made, job.id or 0)
+            Scheduler(AppContext(made)).cancel(job.id or 0)
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def jobs(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Call:
 
 
 def submitted(settings: Settings, *works: Busy) -> list[int]:
-    with open_catalog(settings.catalog_url) as catalog:
-        return [submit(catalog, settings, work).id or 0 for work in works]
+    scheduler = Scheduler(AppContext(settings))
+    return [scheduler.submit(work).id or 0 for work in works]
 
 
 def read(shown: tuple[int, str, str]) -> Any:
@@ -67,12 +68,12 @@ def test_an_empty_list_says_how_a_job_is_made(jobs: Call) -> None:
 
 def test_a_job_is_followed_to_its_result(settings: Settings, jobs: Call) -> None:
     (number,) = submitted(settings, Busy(seconds=0.3))
-    code, output, _ = jobs("follow", number)
+    code, output, _ = jobs("logs", "-f", number)
     assert code == 0
     assert "busy (done)" in output
     assert "events" in output
     (listed,) = read(jobs("list", "--json"))
-    assert (listed["id"], listed["state"], listed["kind"]) == (number, "done", "tests.jobs.busy:Busy")
+    assert (listed["id"], listed["state"], listed["kind"]) == (number, "done", "tests.jobs.busy:BUSY")
     assert listed["result"]["events"] == 6
     assert listed["seconds"] > 0
 
@@ -89,7 +90,7 @@ def test_a_failed_job_ends_in_its_own_message_and_code_one(settings: Settings, j
 
 def test_ctrl_c_stops_following_and_not_the_job(settings: Settings, jobs: Call) -> None:
     (number,) = submitted(settings, Busy(seconds=60))
-    command = [sys.executable, "-m", "sam_hub.cli", "jobs", "follow", str(number)]
+    command = [sys.executable, "-m", "sam_hub.cli", "jobs", "logs", "-f", str(number)]
     follower = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
     assert follower.stderr is not None
     assert follower.stderr.readline().startswith(f"Following job {number}")
@@ -141,7 +142,7 @@ def test_a_retry_is_a_new_job_with_the_same_work(settings: Settings, jobs: Call)
     assert again["state"] == "done"
 
 
-def test_forgetting_takes_ended_jobs_with_their_logs(
+def test_removing_takes_ended_jobs_with_their_logs(
     settings: Settings, jobs: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = submitted(settings, Busy(seconds=0.1), Busy(seconds=0.1))
@@ -149,13 +150,13 @@ def test_forgetting_takes_ended_jobs_with_their_logs(
     jobs("follow", second)
     (running,) = submitted(settings, Busy(seconds=60))
     assert jobs("forget", running, "--yes")[0] == 2
-    assert read(jobs("forget", first, "--yes", "--json")) == {"forgotten": [first]}
+    assert read(jobs("rm", first, "--yes", "--json")) == {"removed": [first]}
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
-    code, output, messages = jobs("forget")
+    code, output, messages = jobs("rm")
     assert code == 130
-    assert "Forget 1 ended job and its log?" in output
+    assert "Remove 1 ended job and its log?" in output
     assert "Nothing was changed" in messages
-    assert read(jobs("forget", "--yes", "--json")) == {"forgotten": [second]}
+    assert read(jobs("forget", "--yes", "--json")) == {"removed": [second]}
     assert [job["id"] for job in read(jobs("list", "--json"))] == [running]
     assert not (settings.home / "jobs" / str(first)).exists()
 

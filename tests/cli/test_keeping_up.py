@@ -39,7 +39,7 @@ def test_an_expert_that_moved_is_listed_then_updated_and_its_choice_is_stale(
     assert run(["outdated"]) == 0
     said = capsys.readouterr().out
     assert "All experts are at the Hub's heads." in said
-    assert "`sam-hub select paris` chooses anew." in said
+    assert "Run `sam-hub select paris` to select anew." in said
 
 
 def test_one_that_is_gone_or_can_t_serve_any_more_stays_as_it_is(pulled: Call) -> None:

@@ -18,10 +18,10 @@ def test_what_a_person_has_set_in_the_demos_home_stays(tmp_path: Path) -> None:
     base = home / "base" / "SmolLM2-135M-Instruct"
     base.mkdir(parents=True)
     (base / "model.safetensors").touch()
-    assert prepare_home(settings, print) == base
+    assert prepare_home(settings) == base
     with (home / FILE_NAME).open("a") as file:
         file.write('theme = "nord"\n')
-    prepare_home(settings, print)
+    prepare_home(settings)
     made = load_settings(home=home)
     assert (made.endpoint, made.theme) == ("embedded", "nord")
 
@@ -33,7 +33,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
     full = shutil.disk_usage(tmp_path)._replace(free=100_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
     with pytest.raises(DiskFull, match=r"takes 0\.5 GB in .*demo.* Free 400 MB, or set SAM_HUB_HOME"):
-        prepare_home(settings, print, room=500_000_000)
+        prepare_home(settings, room=500_000_000)
     assert list(demo_home(settings).iterdir()) == []
 
 
@@ -48,6 +48,6 @@ def test_what_the_demo_has_already_needs_no_more_room(
     (base / "a name more").hardlink_to(base / "model.safetensors")
     full = shutil.disk_usage(tmp_path)._replace(free=100_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    assert prepare_home(settings, print, room=500_000_000) == base
+    assert prepare_home(settings, room=500_000_000) == base
     with pytest.raises(DiskFull):
-        prepare_home(settings, print, room=600_000_000)
+        prepare_home(settings, room=600_000_000)

@@ -1,4 +1,4 @@
-"""A work of arithmetic: it takes as long as it is told to, and can misbehave in the ways that real works do."""
+"""A service of arithmetic: it takes as long as it is told to, and can misbehave in the ways that real ones do."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sam_hub.errors import InputError
-from sam_hub.jobs.task import Log, OnProgress, Task
+from sam_hub.jobs.kinds import Task
+from sam_hub.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -21,8 +22,8 @@ SLEEP = "import time; time.sleep({seconds})"
 
 
 @dataclass(frozen=True)
-class Busy(Task):
-    """Compute for ``seconds``, and report ``events_per_second``. It has no kind, and goes by its full name.
+class Busy:
+    """Compute for ``seconds``, and report ``events_per_second``.
 
     Args:
         ignore_sigterm: go on when asked to stop.
@@ -32,7 +33,7 @@ class Busy(Task):
             a process' children finds them.
     """
 
-    QUEUE: ClassVar[str] = "compute"
+    KIND: ClassVar[str] = "tests.jobs.busy:BUSY"
 
     seconds: float = 10
     events_per_second: int = 20
@@ -46,47 +47,62 @@ class Busy(Task):
         """A few words for lists."""
         return "busy"
 
-    def run(self, context: AppContext, watch: OnProgress, say: Log) -> dict[str, Any]:
-        """Compute."""
-        if self.ignore_sigterm:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if self.leave:
-            Path(self.leave).write_text("half")
-        command = [sys.executable, "-c", SLEEP.format(seconds=self.seconds + 60)]
-        asleep = [subprocess.Popen(command, start_new_session=True) for _ in range(self.children)]
-        try:
-            total = self._compute(watch, say)
-        except (KeyboardInterrupt, InputError):
-            self._remove_what_is_half()
-            raise
-        for child in asleep:
-            child.kill()
-            child.wait()
-        if self.leave:
-            Path(self.leave).write_text("whole")
-        return {"total": total, "events": self.events}
-
     @property
     def events(self) -> int:
         """How often it reports."""
         return max(1, round(self.seconds * self.events_per_second))
 
-    def _compute(self, watch: OnProgress, say: Log) -> int:
-        total, began = 0, time.monotonic()
-        for event in range(1, self.events + 1):
-            while time.monotonic() - began < event * self.seconds / self.events:
-                total = (total + sum(n * n for n in range(100))) % 1_000_003
-            watch("busy", event, self.events)
-            if event % max(1, self.events // 5) == 0:
-                say(f"event {event} of {self.events}")
-            if self.fail and event * 2 >= self.events:
-                raise InputError(self.fail, "Take another one.")
-        return total
 
-    def clean_up(self, settings: Settings) -> None:
-        """The half-written file of a process that was killed."""
-        self._remove_what_is_half()
+@dataclass(frozen=True)
+class BusyOutcome:
+    """What was computed."""
 
-    def _remove_what_is_half(self) -> None:
-        if self.leave and Path(self.leave).is_file() and Path(self.leave).read_text() == "half":
-            Path(self.leave).unlink()
+    total: int
+    events: int
+
+
+def run_busy(context: AppContext, options: Busy, reporter: Reporter = SILENT) -> BusyOutcome:
+    """Compute."""
+    if options.ignore_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if options.leave:
+        Path(options.leave).write_text("half")
+    command = [sys.executable, "-c", SLEEP.format(seconds=options.seconds + 60)]
+    asleep = [subprocess.Popen(command, start_new_session=True) for _ in range(options.children)]
+    try:
+        total = _compute(options, reporter)
+    except (KeyboardInterrupt, InputError):
+        _remove_what_is_half(options)
+        raise
+    for child in asleep:
+        child.kill()
+        child.wait()
+    if options.leave:
+        Path(options.leave).write_text("whole")
+    return BusyOutcome(total, options.events)
+
+
+def _compute(options: Busy, reporter: Reporter) -> int:
+    total, began = 0, time.monotonic()
+    for event in range(1, options.events + 1):
+        while time.monotonic() - began < event * options.seconds / options.events:
+            total = (total + sum(n * n for n in range(100))) % 1_000_003
+        reporter.progress("busy", event, options.events)
+        if event % max(1, options.events // 5) == 0:
+            reporter.log(f"event {event} of {options.events}")
+        if options.fail and event * 2 >= options.events:
+            raise InputError(options.fail, "Take another one.")
+    return total
+
+
+def clean_up_busy(settings: Settings, options: Busy) -> None:
+    """Delete the half-written file of a process that was killed."""
+    _remove_what_is_half(options)
+
+
+def _remove_what_is_half(options: Busy) -> None:
+    if options.leave and Path(options.leave).is_file() and Path(options.leave).read_text() == "half":
+        Path(options.leave).unlink()
+
+
+BUSY = Task(__name__, "Busy", "run_busy", "BusyOutcome", clean_up="clean_up_busy")

@@ -16,8 +16,8 @@ from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 from sam_hub.jobs.process import is_alive
 from sam_hub.jobs.progress import progress_of
-from sam_hub.jobs.scheduler import cancel, submit
-from sam_hub.jobs.task import Task
+from sam_hub.jobs.scheduler import Scheduler
+from sam_hub.services.context import AppContext
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,15 @@ class Queue:
     catalog: Catalog
     settings: Settings
 
-    def submit(self, work: Task) -> int:
-        return submit(self.catalog, self.settings, work).id or 0
+    @property
+    def scheduler(self) -> Scheduler:
+        return Scheduler(AppContext(self.settings))
+
+    def submit(self, options: object) -> int:
+        return self.scheduler.submit(options).id or 0
 
     def cancel(self, job_id: int) -> Job:
-        return cancel(self.catalog, self.settings, job_id)
+        return self.scheduler.cancel(job_id)
 
     def job(self, job_id: int) -> Job:
         return get_job(self.catalog, job_id)

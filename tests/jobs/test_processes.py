@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
@@ -17,12 +18,11 @@ from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 from sam_hub.hub.embedded import shared_hub, stop_shared_hub
 from sam_hub.jobs.process import is_alive, start
-from sam_hub.jobs.progress import log_tail, progress_of
-from sam_hub.jobs.scheduler import dispatch
+from sam_hub.jobs.progress import LOG, job_folder, log_tail, progress_of
 from sam_hub.tempdirs import has_ended
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, family_of, until
-from tests.jobs.works import Download, Stubborn, UseHub
+from tests.jobs.services import Download, Stubborn, UseHub
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -32,8 +32,8 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
-def record_of(work: Busy, **given) -> Job:
-    return Job(kind=work.kind, title="busy", arguments=work.arguments(), queue=work.QUEUE, **given)
+def record_of(options: Busy, **given) -> Job:
+    return Job(kind=options.KIND, title="busy", arguments=asdict(options), queue="compute", **given)
 
 
 @pytest.fixture
@@ -113,15 +113,49 @@ def test_a_job_stopped_from_outside_says_so_and_starts_the_next_which_can_be_can
     assert time.monotonic() - began < 2  # it has not inherited deafness from the one that started it
 
 
-def test_a_process_waits_until_it_is_written_down_that_it_does_the_job(queue: Queue):
-    with queue.catalog.writing() as session:
-        job = record_of(Busy(seconds=0.1))
-        session.add(job)
-        session.flush()
-        pid, started = start(queue.settings, job.id)
-        time.sleep(1.5)  # a slow machine: the process is ready to read by now
-        job.state, job.pid, job.pid_started = "running", pid, started
+def claimed(queue: Queue, pid: int, ago: float = 0, **options) -> Job:
+    """A job that a process has claimed, and of which no process has been written down."""
+    began = datetime.now(UTC) - timedelta(seconds=ago)
+    return add_job(queue.catalog, record_of(Busy(**options), state="running", pid=pid, started_at=began))
+
+
+def test_a_process_that_is_not_written_down_yet_takes_the_job_that_was_claimed_for_it(queue: Queue):
+    job = claimed(queue, os.getpid(), seconds=0.1)
+    pid, _ = start(queue.settings, job.id)
+    done = queue.ended(job.id)
+    assert (done.state, done.pid) == ("done", pid)
+
+
+def test_of_two_processes_for_one_job_one_does_it(queue: Queue):
+    job = claimed(queue, os.getpid(), seconds=0.3)
+    pids = {start(queue.settings, job.id)[0] for _ in range(2)}
+    done = queue.ended(job.id)
+    until(lambda: not any(psutil.pid_exists(p) and not has_ended(p) for p in pids))
+    assert (done.state, done.pid in pids) == ("done", True)
+    assert log_text(queue, job.id).count("UTC  busy") == 1
+
+
+def log_text(queue: Queue, job_id: int) -> str:
+    return (job_folder(queue.settings, job_id) / LOG).read_text()
+
+
+def test_a_claim_whose_process_died_is_put_back_and_started_by_the_next_tick(queue: Queue, stranger):
+    stranger.kill()
+    stranger.wait()
+    job = claimed(queue, stranger.pid, seconds=0.1)
+    queue.scheduler.tick()
+    assert queue.job(job.id).pid != stranger.pid
     assert queue.ended(job.id).state == "done"
+
+
+def test_a_claim_that_leads_to_nothing_for_a_minute_is_put_back(queue: Queue, stranger):
+    fresh, old = (claimed(queue, stranger.pid, ago, seconds=0.1) for ago in (1, 61))
+    queue.scheduler.tick()
+    assert queue.job(fresh.id).pid == stranger.pid
+    assert queue.states(old.id) == ["queued"]  # one computes at a time
+    assert queue.cancel(fresh.id).state == "cancelled"
+    assert queue.ended(old.id).state == "done"
+    assert stranger.poll() is None
 
 
 def test_a_process_of_which_nobody_knows_does_nothing(queue: Queue):
@@ -134,21 +168,20 @@ def test_a_process_of_which_nobody_knows_does_nothing(queue: Queue):
 def test_the_one_who_submitted_is_killed_and_the_job_goes_on(queue: Queue):
     code = """
         import sys, time
-        from sam_hub.catalog.engine import open_catalog
-        from sam_hub.jobs.scheduler import submit
         from sam_hub.config import Settings
+        from sam_hub.jobs.scheduler import Scheduler
+        from sam_hub.services.context import AppContext
         from tests.jobs.busy import Busy
-        settings = Settings(home=sys.argv[1], offline=True)
-        with open_catalog(settings.catalog_url) as catalog:
-            print(submit(catalog, settings, Busy(seconds=1)).id, flush=True)
-            time.sleep(60)
+        context = AppContext(Settings(home=sys.argv[1], offline=True))
+        print(Scheduler(context).submit(Busy(seconds=1)).id, flush=True)
+        time.sleep(60)
     """
     lines = "\n".join(line[8:] for line in code.splitlines())
     command = [sys.executable, "-c", lines, str(queue.settings.home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as submitter:
         number = int(submitter.stdout.readline())
         os.killpg(submitter.pid, signal.SIGKILL)
-    dispatch(queue.catalog, queue.settings)
+    queue.scheduler.tick()
     assert queue.at_work(number).state == "running"
     assert is_alive(queue.job(number))
     assert queue.ended(number).result["events"] == 20
@@ -160,7 +193,7 @@ def test_a_later_process_of_the_same_number_is_not_taken_for_the_job(queue: Queu
     running, other = (add_job(queue.catalog, record_of(Busy(), state="running", **values)) for _ in range(2))
     assert not is_alive(running)
     assert queue.cancel(running.id).state == "cancelled"
-    dispatch(queue.catalog, queue.settings)
+    queue.scheduler.tick()
     assert queue.states(other.id) == ["interrupted"]
     assert stranger.poll() is None
 

@@ -1,4 +1,4 @@
-"""Jobs run within the limits of their rooms, one after the other, with nobody looking."""
+"""Jobs run within the limits of their queues, one after the other, with nobody looking."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from sam_hub.catalog.jobs import add_job, list_jobs
 from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, UsageError
-from sam_hub.jobs.folder import LOG, job_folder
 from sam_hub.jobs.process import is_alive
-from sam_hub.jobs.progress import Progress, log_tail, progress_of
-from sam_hub.jobs.scheduler import dispatch, forget, retry, submit
+from sam_hub.jobs.progress import LOG, JobProgress, job_folder, log_tail, progress_of
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, until
-from tests.jobs.works import Download, Unforeseen, Unsweepable, UseToken
+from tests.jobs.services import Download, Unforeseen, Unsweepable, UseToken
 
 
 def test_a_job_runs_and_its_result_its_log_and_its_progress_are_there(queue: Queue):
@@ -32,7 +30,7 @@ def test_a_job_runs_and_its_result_its_log_and_its_progress_are_there(queue: Que
     assert first.endswith("UTC  busy")
     assert last == "event 6 of 6"
     progress = progress_of(queue.settings, number)
-    assert progress == Progress("busy", 6, 6, pytest.approx(0.3, abs=0.3))
+    assert progress == JobProgress("busy", 6, 6, "", pytest.approx(0.3, abs=0.3))
     until(lambda: not is_alive(job))
 
 
@@ -55,12 +53,11 @@ def test_one_computes_and_two_download_the_others_wait_and_follow_by_themselves(
 
 
 def test_many_who_look_at_once_start_a_job_once(queue: Queue):
-    work = Busy(seconds=0.2)
     job = add_job(
-        queue.catalog, Job(kind=work.kind, title="once", arguments=work.arguments(), queue="compute")
+        queue.catalog, Job(kind=Busy.KIND, title="once", arguments={"seconds": 0.2}, queue="compute")
     )
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: dispatch(queue.catalog, queue.settings), range(8)))
+        list(pool.map(lambda _: queue.scheduler.tick(), range(8)))
     assert queue.ended(job.id).state == "done"
     log = (job_folder(queue.settings, job.id) / LOG).read_text()
     assert log.count("UTC  once") == 1
@@ -101,11 +98,11 @@ def test_a_bug_is_told_with_the_path_of_the_log_which_holds_the_traceback(queue:
 
 def test_a_job_of_another_version_fails_with_what_to_do(queue: Queue):
     job = add_job(queue.catalog, Job(kind="levitate", title="levitate", arguments={}, queue="local"))
-    dispatch(queue.catalog, queue.settings)
+    queue.scheduler.tick()
     job = queue.ended(job.id)
-    assert (job.state, job.error_title) == ("failed", "There is no work 'levitate'")
+    assert (job.state, job.error_title) == ("failed", "There is no task 'levitate'")
     with pytest.raises(CatalogError, match="levitate"):
-        retry(queue.catalog, queue.settings, job.id)
+        queue.scheduler.retry(job.id)
 
 
 def test_a_killed_job_is_interrupted_at_the_next_look_and_ends_well_when_retried(queue: Queue, tmp_path):
@@ -114,12 +111,12 @@ def test_a_killed_job_is_interrupted_at_the_next_look_and_ends_well_when_retried
     os.kill(queue.at_work(number).pid, signal.SIGKILL)
     until(lambda: not is_alive(queue.job(number)))
     assert (queue.states(number), file.read_text()) == (["running"], "half")
-    dispatch(queue.catalog, queue.settings)
+    queue.scheduler.tick()
     job = queue.job(number)
     assert job.state == "interrupted"
     assert f"sam-hub jobs retry {number}" in job.error_action
     assert not file.exists()
-    again = retry(queue.catalog, queue.settings, number)
+    again = queue.scheduler.retry(number)
     assert (again.id, again.state) == (number + 1, "running")
     assert queue.ended(again.id).state == "done"
     assert (queue.states(number), file.read_text()) == (["interrupted"], "whole")
@@ -129,7 +126,7 @@ def test_files_that_cannot_be_swept_do_not_hold_up_the_queue(queue: Queue):
     number, following = queue.submit(Unsweepable(seconds=60)), queue.submit(Busy(seconds=0.1))
     os.kill(queue.at_work(number).pid, signal.SIGKILL)
     until(lambda: not is_alive(queue.job(number)))
-    dispatch(queue.catalog, queue.settings)
+    queue.scheduler.tick()
     assert queue.states(number, following) == ["interrupted", "running"]
 
 
@@ -162,16 +159,16 @@ def test_a_job_of_the_demos_home_does_not_go_to_the_catalog_of_the_persons_own(
 def test_a_job_that_runs_is_not_retried(queue: Queue):
     number = queue.submit(Busy(seconds=60))
     with pytest.raises(UsageError, match=f"Job {number} is running"):
-        retry(queue.catalog, queue.settings, number)
+        queue.scheduler.retry(number)
 
 
-def test_forgetting_deletes_ended_jobs_with_their_folders_and_no_other(queue: Queue):
+def test_removing_deletes_ended_jobs_with_their_folders_and_no_other(queue: Queue):
     done, kept = queue.submit(Unforeseen()), queue.submit(Download(seconds=60))
     queue.ended(done)
     queue.at_work(kept)
-    assert forget(queue.catalog, queue.settings, []) == []
-    assert forget(queue.catalog, queue.settings, [kept]) == []
-    assert forget(queue.catalog, queue.settings) == [done]
+    assert queue.scheduler.remove([]) == []
+    assert queue.scheduler.remove([kept]) == []
+    assert queue.scheduler.remove() == [done]
     assert [job.id for job in list_jobs(queue.catalog)] == [kept]
     assert [folder.name for folder in (queue.settings.home / "jobs").iterdir()] == [str(kept)]
 
@@ -181,7 +178,7 @@ def test_the_token_reaches_the_job_and_is_written_nowhere(tmp_path):
     settings = Settings(home=tmp_path / "home", offline=True, token=token)
     with open_catalog(settings.catalog_url) as catalog:
         queue = Queue(catalog, settings)
-        job = queue.ended(submit(catalog, settings, UseToken()).id)
+        job = queue.ended(queue.submit(UseToken()))
         assert (job.state, job.result) == ("done", {"length": len(token)})
     files = [file for file in settings.home.rglob("*") if file.is_file()]
     assert {"catalog.db", "log.txt", "progress.json"} <= {file.name for file in files}

@@ -22,12 +22,13 @@ from sam_hub.catalog.experts import get_expert, list_experts
 from sam_hub.config import load_settings
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.inference.embedding import Descriptor, cosine, describe
-from sam_hub.jobs.tasks.experts import AddExperts, DescribeExpert
 from sam_hub.local_hub.process import start
 from sam_hub.ner import Sentence
+from sam_hub.progress import Reporter
 from sam_hub.selection.descriptors import expert_descriptor
 from sam_hub.selection.service import similarity_ranking
 from sam_hub.services.context import AppContext
+from sam_hub.services.experts import AddOptions, DescribeOptions, DescriptorFacts, run_add, run_describe
 from tests.hub.conftest import publish, write_adapter
 from tests.tiny_hub import embedder
 
@@ -74,14 +75,21 @@ class World:
             )
         return done.oid
 
-    def run(self, work: Any) -> dict[str, Any]:
-        """Do a work, and keep what it says."""
-        return work.run(self.context, lambda *_: None, self.said.append)
+    @property
+    def reporter(self) -> Reporter:
+        """Keeps the log."""
+        reporter = Reporter()
+        reporter.log = self.said.append
+        return reporter
 
-    def add(self, repo: str = NER) -> dict[str, Any] | None:
+    def describe(self, *options: Any, **named: Any) -> DescriptorFacts:
+        """Describe the expert, and keep the log."""
+        return run_describe(self.context, DescribeOptions(NER, *options, **named), self.reporter).descriptor
+
+    def add(self, repo: str = NER) -> DescriptorFacts | None:
         """Add an expert; gives its descriptor's origin and numbers."""
-        [added] = self.run(AddExperts((repo,)))["experts"]
-        return added["descriptor"]
+        [added] = run_add(self.context, AddOptions((repo,)), self.reporter).experts
+        return added.descriptor
 
     def descriptor(self, repo: str = NER) -> Descriptor:
         """What similarity would use."""
@@ -109,9 +117,10 @@ def test_the_descriptor_in_the_repository_comes_first_and_loads_no_model(world: 
     world.dataset("acme/court", train_jsonl=lines(COURT))
     world.expert("---\ndatasets: acme/court\n---\n" + PROSE, said)
     code = (
-        "import sys; from sam_hub.services.context import Place; from sam_hub.jobs.tasks.experts import AddExperts\n"
-        f"done = AddExperts(('{NER}',)).run(Place(), print, print)\n"
-        "print(done['experts'][0]['descriptor']['origin'], 'torch' in sys.modules)"
+        "import sys; from sam_hub.services.context import AppContext\n"
+        "from sam_hub.services.experts import AddOptions, run_add\n"
+        f"done = run_add(AppContext(), AddOptions(('{NER}',)))\n"
+        "print(done.experts[0].descriptor.origin, 'torch' in sys.modules)"
     )
     settings = world.context.settings
     home = {
@@ -130,7 +139,7 @@ def test_without_one_the_data_set_of_the_card_describes_it_pinned(world: World) 
     commit = world.dataset("acme/court", train_jsonl=lines(COURT), test_jsonl=lines(CELLS))
     world.expert("---\ndatasets: [acme/court]\n---\n# Law\n")
     found = world.add()
-    assert (found["origin"], found["count"], found["weak"]) == (f"dataset acme/court@{commit}", 3, False)
+    assert (found.origin, found.count, found.weak) == (f"dataset acme/court@{commit}", 3, False)
     assert world.says("described by its data set acme/court", "(3 sentences)")
     natural = [Sentence(text.replace(" .", ".")) for text in COURT]  # as a corpus of such tokens is read
     same = describe(natural)
@@ -144,8 +153,8 @@ def test_several_data_sets_describe_it_together_and_one_that_is_not_there_is_nam
     second = world.dataset("acme/cells", data__train_conll=columns)
     world.expert("---\ndatasets:\n- acme/court\n- acme/gone\n- acme/cells\n---\n")
     found = world.add()
-    assert found["origin"] == f"dataset acme/court@{first} acme/cells@{second}"
-    assert found["count"] == 5
+    assert found.origin == f"dataset acme/court@{first} acme/cells@{second}"
+    assert found.count == 5
     assert world.says("data set acme/gone", "There is no repository 'acme/gone'")
 
 
@@ -155,7 +164,7 @@ def test_a_data_set_of_scripts_leads_to_the_card_which_is_weak(world: World) -> 
         f"---\ndatasets: acme/court\n---\n# Law\n\n{PROSE}\n```\ncode to run is no prose at all\n```\n"
     )
     found = world.add()
-    assert (found["origin"], found["count"], found["weak"]) == ("card", 2, True)
+    assert (found.origin, found.count, found.weak) == ("card", 2, True)
     assert world.says("data set acme/court: no file can be read")
     assert world.says("described by its card alone", "weak", f"`sam-hub describe {NER} --corpus FILE`")
     assert world.descriptor().weak
@@ -168,37 +177,37 @@ def test_an_expert_with_none_of_them_is_added_and_what_to_do_is_said(world: Worl
     with pytest.raises(InputError, match="has no descriptor of its training text by all-MiniLM-L6-v2"):
         world.descriptor()
     with pytest.raises(InputError, match="says too little"):
-        world.run(DescribeExpert(NER))
+        world.describe()
 
 
 def test_an_embedder_that_is_not_there_does_not_stop_an_expert_from_being_added(world: World) -> None:
     world.expert(PROSE)
     with AppContext(world.context.settings.model_copy(update={"embedder": "word2vec"})) as context:
-        [added] = AddExperts((NER,)).run(context, lambda *_: None, world.said.append)["experts"]
-    assert (added["repo"], added["descriptor"]) == (NER, None)
+        [added] = run_add(context, AddOptions((NER,)), world.reporter).experts
+    assert (added.repo, added.descriptor) == (NER, None)
     assert world.says("not described", "no embedder 'word2vec'")
 
 
 def test_a_corpus_takes_the_place_of_whatever_there_is_and_stays(world: World, tmp_path: Path) -> None:
     said = {**embedder(), "count": 9, "sentences_sha256": "a" * 64, "vector": [1.0] + [0.0] * 383}
     world.expert(PROSE, said)
-    assert world.add()["origin"] == "repo"
+    assert world.add().origin == "repo"
     (tmp_path / "cells.txt").write_text("\n".join(CELLS))
-    assert world.run(DescribeExpert(NER, str(tmp_path / "cells.txt")))["origin"] == "corpus"
+    assert world.describe(str(tmp_path / "cells.txt")).origin == "corpus"
     assert cosine(world.descriptor(), describe([Sentence(text) for text in CELLS])) > 0.999
-    assert world.add()["origin"] == "corpus"  # to add it again is no reason to forget it
+    assert world.add().origin == "corpus"  # to add it again is no reason to forget it
     assert world.says("stays described by the corpus")
-    assert world.run(DescribeExpert(NER))["origin"] == "corpus"
-    assert world.run(DescribeExpert(NER, again=True))["origin"] == "repo"
+    assert world.describe().origin == "corpus"
+    assert world.describe(again=True).origin == "repo"
     assert world.descriptor().count == 9
 
 
 def test_what_was_weak_can_be_described_again_once_its_data_set_is_there(world: World) -> None:
     world.expert("---\ndatasets: acme/court\n---\n" + PROSE)
-    assert world.add()["origin"] == "card"
+    assert world.add().origin == "card"
     world.dataset("acme/court", train_jsonl=lines(COURT))
-    assert world.run(DescribeExpert(NER))["origin"] == "card"
-    assert world.run(DescribeExpert(NER, again=True))["origin"].startswith("dataset acme/court@")
+    assert world.describe().origin == "card"
+    assert world.describe(again=True).origin.startswith("dataset acme/court@")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +233,7 @@ def test_a_bad_descriptor_is_not_kept_and_the_reason_is_said(wrong: dict, why: s
 def test_an_expert_with_a_broken_descriptor_is_described_anew(world: World, broken: str) -> None:
     world.dataset("acme/court", train_jsonl=lines(COURT))
     world.expert("---\ndatasets: acme/court\n---\n", broken)
-    assert world.add()["origin"].startswith("dataset acme/court@")
+    assert world.add().origin.startswith("dataset acme/court@")
     assert world.says("warning", "descriptor.json")
 
 
@@ -239,7 +248,7 @@ ELSEWHERE = {
 
 def test_a_repository_described_by_another_embedder_is_described_anew(world: World) -> None:
     world.expert(PROSE, ELSEWHERE)
-    assert world.add()["origin"] == "card"
+    assert world.add().origin == "card"
     assert world.says("e5-small at v2", "can't be compared with all-MiniLM-L6-v2 at")
     assert world.descriptor().embedder == "all-MiniLM-L6-v2"
 
@@ -282,6 +291,6 @@ def test_offline_a_pulled_expert_is_described_by_its_card_on_disk(world: World) 
     register(world.context.catalog, world.context.hub, NER)
     pull_expert(world.context.catalog, world.context.hub, NER, world.context.settings.models)
     offline = AppContext(world.context.settings.model_copy(update={"offline": True}))
-    found = DescribeExpert(NER).run(offline, lambda *_: None, world.said.append)
-    assert found["origin"] == "card"
+    described = run_describe(offline, DescribeOptions(NER), world.reporter).descriptor
+    assert described.origin == "card"
     assert world.says("data set acme/court", "Offline: the Hub was not asked")

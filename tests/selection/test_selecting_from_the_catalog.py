@@ -94,8 +94,9 @@ def by_similarity(context):
 
 def test_a_ranking_that_is_stopped_changes_no_choice(context):
     """By sampling takes minutes; who stops it there keeps what both rankings chose before."""
-    from sam_hub.jobs.tasks.selecting import SelectExperts
+    from sam_hub.progress import Reporter
     from sam_hub.services.context import AppContext
+    from sam_hub.services.selection import SelectOptions, run_selection
 
     corpus = read_corpus(Path(context.target.corpus_path))
     for expert in context.experts:
@@ -103,12 +104,13 @@ def test_a_ranking_that_is_stopped_changes_no_choice(context):
     by_similarity(context)
     before = latest_selection(context.catalog, context.target.id, "similarity").id
 
-    def stop(what: str, done: int, total: int) -> None:
-        if what.startswith("owner/"):
-            raise KeyboardInterrupt
+    class Stop(Reporter):
+        def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+            if what.startswith("owner/"):
+                raise KeyboardInterrupt
 
     with AppContext(context.settings) as here, pytest.raises(KeyboardInterrupt):
-        SelectExperts(context.target.name, k=3).run(here, stop, print)
+        run_selection(here, SelectOptions(context.target.name, k=3), Stop())
     assert latest_selection(context.catalog, context.target.id, "similarity").id == before
     assert latest_selection(context.catalog, context.target.id, "sampling") is None
 
@@ -193,19 +195,19 @@ def test_votes_cross_bases_and_the_choice_does_not(context):
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_read(context, wrong):
     from sam_hub.errors import UsageError
-    from sam_hub.jobs.tasks.selecting import SelectExperts
+    from sam_hub.services.selection import SelectOptions, run_selection
 
     with pytest.raises(UsageError):
-        SelectExperts("no such target", **wrong).run(context, print, print)
+        run_selection(context, SelectOptions("no such target", **wrong))
 
 
-def test_a_job_of_an_earlier_catalog_still_reads():
-    from sam_hub.jobs.task import work_of
+def test_a_job_with_fewer_options_still_reads():
+    from sam_hub.jobs.kinds import task_of
 
-    names = ("target", "experts", "by", "k", "sample", "votes", "threshold", "seed", "free", "allow_blind")
-    values = ("town", [], "both", 3, 8, "plain", 0.5, 0, False, False)
-    work = work_of("select", dict(zip(names, values, strict=True)))
-    assert (work.sample, work.weights) == (8, "uniform")
+    names = ("target", "experts", "by", "k", "sample", "votes", "threshold", "seed", "free")
+    values = ("town", [], "both", 3, 8, "plain", 0.5, 0, False)
+    options = task_of("select").read_options(dict(zip(names, values, strict=True)))
+    assert (options.sample, options.weights) == (8, "uniform")
 
 
 def test_only_experts_on_disk_are_candidates(context, tmp_path):

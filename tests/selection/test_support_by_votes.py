@@ -9,10 +9,10 @@ import pytest
 
 from sam_hub.cli.select import select
 from sam_hub.errors import UsageError
-from sam_hub.jobs.tasks.selecting import SelectExperts
 from sam_hub.selection.choice import SUPPORT, best_of, check_support, supported
 from sam_hub.selection.ranking import Ranked, Ranking
 from sam_hub.selection.votes import THRESHOLD
+from sam_hub.services.selection import SelectOptions
 
 
 def ranking(method: str, **scores: float) -> Ranking:
@@ -73,7 +73,7 @@ def test_a_share_that_is_none_is_refused(share):
 def test_command_and_job_take_the_methods_own_settings():
     command = signature(select).parameters
     for settings in (
-        {name: command[name].default for name in ("threshold", "support")},
-        vars(SelectExperts("any")),
+        {name: command[name].default for name in ("threshold", "min_vote_ratio")},
+        vars(SelectOptions("any")),
     ):
-        assert (settings["threshold"], settings["support"]) == (THRESHOLD, SUPPORT)
+        assert (settings["threshold"], settings["min_vote_ratio"]) == (THRESHOLD, SUPPORT)

@@ -269,3 +269,10 @@ class RemoveExpert(Task):
         execute_removal(context.catalog, plan)
         log(f"Removed {plan.ref}")
         return {"ref": plan.ref, "bytes": plan.bytes}
+
+
+@dataclass(frozen=True)
+class StockDemo(Task):
+    """See `sam_hub.demo.setup.StockOptions`."""
+
+    KIND: ClassVar[str] = "stock"

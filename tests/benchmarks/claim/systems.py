@@ -97,7 +97,7 @@ class Bench:
     def stock(self) -> None:
         """Publish base and experts to the home's Hub, add and pull them."""
         hub = connect(self.settings)
-        base = make_base(self.settings.home / "base" / "SmolLM2-135M-Instruct", say=print)
+        base = make_base(self.settings.home / "base" / "SmolLM2-135M-Instruct")
         folders = [path.parent for path in sorted(self.given.experts.glob("*/sam_hub.json"))]
         for folder, repo in [(base, BASE), *((folder, f"{OWNER}/{folder.name}") for folder in folders)]:
             push(hub, plan_push(hub, folder, repo, private=False), "Publish")

@@ -7,8 +7,7 @@ import time
 import pytest
 
 from sam_hub.config import Settings
-from sam_hub.jobs.folder import LOG, PROGRESS, job_folder
-from sam_hub.jobs.progress import Progress, Reporter, log_tail, progress_of
+from sam_hub.jobs.progress import LOG, PROGRESS, JobProgress, JobReporter, job_folder, log_tail, progress_of
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, until
 
@@ -43,31 +42,31 @@ def test_a_thousand_reports_a_second_are_written_ten_times_a_second_at_most(queu
 
 
 def test_reports_of_ever_new_things_are_written_no_oftener(folder):
-    report, seen, began = Reporter(folder), set(), time.monotonic()
+    report, seen, began = JobReporter(folder), set(), time.monotonic()
     while time.monotonic() - began < 0.5:
-        report(f"{time.monotonic()} MB", 1, 1)
+        report.progress(f"{time.monotonic()} MB", 1, 1)
         seen.add(stamp(folder / PROGRESS))
     assert 3 <= len(seen) <= 6
 
 
 def test_the_latest_report_is_written_though_the_work_falls_silent(settings, folder):
-    report = Reporter(folder)
-    report("read the corpus", 0, 2)
-    report("load the model", 1, 2)
+    report = JobReporter(folder)
+    report.progress("read the corpus", 0, 2)
+    report.progress("load the model", 1, 2)
     assert progress_of(settings, 1).what == "read the corpus"
     until(lambda: progress_of(settings, 1).what == "load the model", 1)
 
 
 def test_at_the_end_the_latest_report_is_written_at_once(settings, folder):
-    report = Reporter(folder)
-    report("merge", 0, 2)
-    report("merge", 2, 2)
+    report = JobReporter(folder)
+    report.progress("merge", 0, 2)
+    report.progress("merge", 2, 2)
     report.finish()
-    assert progress_of(settings, 1) == Progress("merge", 2, 2, pytest.approx(0, abs=0.1))
+    assert progress_of(settings, 1) == JobProgress("merge", 2, 2, "", pytest.approx(0, abs=0.1))
 
 
 def test_progress_that_cannot_be_written_does_not_fail_the_work(tmp_path):
-    Reporter(tmp_path / "not there")("merge", 1, 2)
+    JobReporter(tmp_path / "not there").progress("merge", 1, 2)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"what": "x"}', '{"other": 1}'])

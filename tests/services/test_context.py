@@ -1,4 +1,4 @@
-"""A place leads to its Hub, also after that has ended for want of questions."""
+"""A context leads to its Hub, also after that has ended for want of questions."""
 
 from __future__ import annotations
 

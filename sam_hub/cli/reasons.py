@@ -1,38 +1,32 @@
-"""Rankings that explain themselves, in lines of a hundred characters."""
+"""Print why each expert has its rank, in lines of a hundred characters."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sam_hub.services.selection import SelectionOutcome
 
 WIDTH, INDENT = 100, 12
 SENTENCE = 2 * (WIDTH - INDENT) - 10  # characters: two lines, less what their breaks take
 
 
-def show_reasons(made: dict[str, Any]) -> None:
-    """Why each expert stands where it stands, what both rankings come to, and what nobody covers.
+def show_reasons(outcome: SelectionOutcome) -> None:
+    """Print why each expert has its rank, what both rankings come to, and which labels nobody covers."""
+    from sam_hub.selection.report import METHODS, evidence_lines, reasons, verdict
 
-    Args:
-        made: the result of `SelectExperts`.
-    """
-    from sam_hub.selection.report import METHODS, evidence_lines, reasons, shown, verdict
-
-    rankings = {
-        method: shown(
-            values["ranking"]["rows"], values["ranking"]["parameters"], values["chosen"], values["k"]
-        )
-        for method, values in made["rankings"].items()
-    }
+    rankings = outcome.shown()
     # In the order of the votes, where there are any: that ranking tells more.
     main = rankings[next(method for method in reversed(METHODS) if method in rankings)]
     for row in main["rows"]:
         print(f"\n{row['expert']}{' *' if row['chosen'] else ''}")
-        for head, words in reasons(row["expert"], rankings, made["labels"], room=SENTENCE):
+        for head, words in reasons(row["expert"], rankings, outcome.labels, room=SENTENCE):
             _show(head, words)
     print()
     if len(rankings) == 2:
         for head, key in (("in both", "both"), *((f"{m} only", f"{m}_only") for m in METHODS)):
-            _line(f"Chosen {head}: {', '.join(made['chosen'][key]) or 'none'}")
+            _line(f"Chosen {head}: {', '.join(getattr(outcome.chosen, key)) or 'none'}")
     parameters = main["parameters"]
     if steps := evidence_lines(parameters):
         print("\nHow many to choose, by evidence:")
@@ -41,9 +35,9 @@ def show_reasons(made: dict[str, Any]) -> None:
     if told := verdict(parameters):
         print()
         _line(told)
-    if gaps := made["uncovered"]:
+    if gaps := outcome.uncovered:
         print()
-        _line(f"No expert knows: {', '.join(gaps)}.")
+        _line(f"No expert covers: {', '.join(gaps)}.")
 
 
 def _show(head: str, words: str) -> None:

@@ -16,8 +16,6 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
 # In the file's header ("SaM2"). It changes with the tables until the first release, which tells older files from ours.
 APPLICATION_ID = 0x53614D32
-    0x53614D31  # "SaM1" in the file's header: tells our catalogs from those of development versions
-)
 
 
 def file_of(url: str) -> Path:

@@ -77,7 +77,7 @@ class Base(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("repo", "commit"),)
 
-    id: int | None = _id()
+    id: int = _id()
     repo: str
     commit: str
     weights_sha256: str = Field(index=True)
@@ -124,7 +124,7 @@ class Expert(ExpertBase, table=True):
         {"sqlite_autoincrement": True},  # people type ids: a removed expert's must not name another later
     )
 
-    id: int | None = _id()
+    id: int = _id()
     base_id: int | None = Field(default=None, foreign_key="base.id", ondelete="SET NULL", index=True)
     current: bool = True
     added_at: datetime = Field(default_factory=_now, index=True)
@@ -151,7 +151,7 @@ class ExpertPublic(ExpertBase):
 class Target(SQLModel, table=True):
     """An unlabelled corpus with the entity types wanted. The corpus stays a file; its hash is kept here."""
 
-    id: int | None = _id()
+    id: int = _id()
     name: str = Field(unique=True)
     labels: list[str] = Field(sa_type=JSON)
     corpus_path: str
@@ -173,7 +173,7 @@ class Descriptor(SQLModel, table=True):
         _exactly_one("expert_id", "target_id"),
     )
 
-    id: int | None = _id()
+    id: int = _id()
     expert_id: int | None = _owner("expert")
     target_id: int | None = _owner("target")
     embedder: str
@@ -210,7 +210,7 @@ class SentencePrediction(SQLModel, table=True):
         _exactly_one("base_id", "expert_id", "merge_id"),
     )
 
-    id: int | None = _id()
+    id: int = _id()
     base_id: int | None = _owner("base")
     expert_id: int | None = _owner("expert")
     merge_id: int | None = _owner("merge")
@@ -248,7 +248,7 @@ class PredictionRun(SQLModel, table=True):
         {"sqlite_autoincrement": True},  # evaluations hold these ids
     )
 
-    id: int | None = _id()
+    id: int = _id()
     base_id: int | None = _owner("base")
     expert_id: int | None = _owner("expert")
     merge_id: int | None = _owner("merge")
@@ -275,7 +275,7 @@ class LabelScore(SQLModel, table=True):
     __tablename__ = "label_score"
     __table_args__ = (UniqueConstraint("base_id", "prompt_sha256", "decoding"),)
 
-    id: int | None = _id()
+    id: int = _id()
     base_id: int = Field(foreign_key="base.id", ondelete="CASCADE")
     prompt_sha256: str
     decoding: str
@@ -288,7 +288,7 @@ class Selection(SQLModel, table=True):
 
     __table_args__ = (_one_of("method", RankingMethod),)
 
-    id: int | None = _id()
+    id: int = _id()
     target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", index=True)
     method: str
     k: int
@@ -319,7 +319,7 @@ class SamplingScore(SQLModel, table=True):
 class Merge(SQLModel, table=True):
     """A merged model on disk, with the recipe that makes it again. The recipe's experts are pinned and hashed."""
 
-    id: int | None = _id()
+    id: int = _id()
     recipe_hash: str = Field(unique=True)
     method: str
     recipe: dict[str, Any] = Field(sa_type=JSON)
@@ -349,7 +349,7 @@ class SelectionMerge(SQLModel, table=True):
     __tablename__ = "selection_merge"
     __table_args__ = (UniqueConstraint("selection_id", "merge_id"), {"sqlite_autoincrement": True})
 
-    id: int | None = _id()
+    id: int = _id()
     selection_id: int = Field(foreign_key="selection.id", ondelete="CASCADE")
     merge_id: int = Field(foreign_key="merge.id", ondelete="CASCADE", index=True)
 
@@ -360,7 +360,7 @@ class Evaluation(SQLModel, table=True):
     ``rule`` says how the predictions of two models were integrated; None for one model.
     """
 
-    id: int | None = _id()
+    id: int = _id()
     target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", index=True)
     name: str
     test_sha256: str
@@ -379,7 +379,7 @@ class Evaluation(SQLModel, table=True):
 class Push(SQLModel, table=True):
     """A model that was uploaded: where it is and which commit holds it."""
 
-    id: int | None = _id()
+    id: int = _id()
     merge_id: int | None = Field(default=None, foreign_key="merge.id", ondelete="SET NULL", index=True)
     repo: str
     commit: str
@@ -413,7 +413,7 @@ class Job(SQLModel, table=True):
         {"sqlite_autoincrement": True},  # logs lie under these numbers
     )
 
-    id: int | None = _id()
+    id: int = _id()
     kind: str
     title: str
     arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)

@@ -315,7 +315,9 @@ class Target:
 
         kinds = {"by": By, "votes": VoteScheme, "weights": VoteWeights}
         try:
-            typed = {name: kinds[name](value) if name in kinds else value for name, value in options.items()}
+            typed: dict[str, Any] = {
+                name: kinds[name](value) if name in kinds else value for name, value in options.items()
+            }
             chosen = SelectOptions(self.name, tuple(experts), k=k, **typed)
         except (TypeError, ValueError) as error:
             raise UsageError(
@@ -578,7 +580,7 @@ class MergedNER:
         return cls(lambda: models, reporter)
 
     @overload
-    def predict_entities(self, texts: str, *, batch_size: int = 32) -> EntityList: ...
+    def predict_entities(self, texts: str, *, batch_size: int = 32) -> EntityList: ...  # type: ignore[overload-overlap]
 
     @overload
     def predict_entities(self, texts: Sequence[str], *, batch_size: int = 32) -> EntityLists: ...

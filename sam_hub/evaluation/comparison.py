@@ -81,7 +81,7 @@ def compared(
             "These scores were made on other sentences than the target's labelled ones",
             "Evaluate once more to see sentences.",
         )
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"number": number, "text": sentence.text, "marks": marks(sentence, found)}
         for number, (sentence, found) in enumerate(
             zip(gold, predicted_by(catalog, evaluation), strict=True), 1

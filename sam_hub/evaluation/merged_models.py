@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,12 +120,12 @@ class MergedModels:
 
     def _load(self, folder: Path) -> LoadedModel:
         if folder not in self._loaded:
-            options = {"device": self.device, "dtype": self.dtype, "threads": self.threads}
+            load = partial(load_model, device=self.device, dtype=self.dtype, threads=self.threads)
             if _is_adapter(folder):
-                loaded = load_model(self._base_folder(), **options)
+                loaded = load(self._base_folder())
                 self._folded.enter_context(with_adapter(loaded, folder))
             else:
-                loaded = load_model(folder, **options)
+                loaded = load(folder)
             self._loaded[folder] = loaded
         return self._loaded[folder]
 

@@ -184,7 +184,7 @@ def answer_recipe(
     """
     folders = {merge.id: "."} | {other.id: folder for folder, other in about.others.items()}
     rows = {_method_of(about, row, merge): row for row in (merge, *about.others.values())}
-    by_method = {method: rows[method] for method in RankingMethod if method in rows}
+    by_method: dict[str, tables.Merge] = {method: rows[method] for method in RankingMethod if method in rows}
     system = sam_systems(catalog, about.target, merges=by_method)[-1]
     base = merge.recipe["base"]
     version = BaseVersion(repo=base["repo"], commit=base["commit"], weights_sha256=base["weights_sha256"])

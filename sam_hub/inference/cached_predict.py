@@ -161,7 +161,7 @@ def ask(
     target_id: int | None = None,
     free: bool = False,
     reporter: Reporter = SILENT,
-    on_failure: Callable[[str, SamHubError], None] | None = None,
+    on_failure: Callable[[str, SamHubError], object] | None = None,
 ) -> dict[str, Predictions]:
     """Every model's prediction of these sentences, by model name.
 
@@ -198,7 +198,7 @@ def ask(
             labels,
             settings,
             free,
-            lambda name, now, before=done: reporter.progress(name, before + now, total, "sentences"),
+            partial(_report, reporter, done, total),
             None if on_failure is None else failed.setdefault,
         )
         done += sum(len(numbers) for _, numbers in numbered)
@@ -253,6 +253,10 @@ def apart(tell: Callable[[SamHubError], object] | None) -> Iterator[None]:
                 "Pull it again; if that does not help, remove it.",
             )
         )
+
+
+def _report(reporter: Reporter, before: int, total: int, name: str, count: int) -> None:
+    reporter.progress(name, before + count, total, "sentences")
 
 
 def _ask_on(

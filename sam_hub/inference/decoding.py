@@ -188,7 +188,8 @@ class _Batch:
         runs = [[*f, *g] for f, g in zip(fresh, guesses, strict=True)]
         known, counts = [row.known for row in rows], list(map(len, runs))
         padding = self.memory.begin(first, known, counts, self._loaded.device)
-        asked, start = [], 0  # the flat places after which a token is to be chosen
+        asked: list[int] = []  # the flat places after which a token is to be chosen
+        start = 0
         for f, run in zip(fresh, runs, strict=True):
             asked += range(start + len(f) - 1, start + len(run))
             start += len(run)

@@ -100,7 +100,8 @@ def describe(
     """
     if not sentences:
         raise InputError("An empty corpus has no descriptor", "Give a corpus with sentences.")
-    chosen, total, done = spread(sentences, MOST), 0.0, 0
+    chosen, done = spread(sentences, MOST), 0
+    total: Any = 0.0
     for rows in embed(chosen, embedder, device):
         total, done = total + rows.sum(axis=0), done + len(rows)
         reporter.progress(what, done, len(chosen), "sentences")

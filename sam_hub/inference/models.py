@@ -89,7 +89,8 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
             f"{folder.name} can't be loaded as a language model: {first_line(error)}",
             "Pull it (or merge) again, or choose another model.",
         ) from error
-    return LoadedModel(model.to(device).eval(), tokenizer, device, folder)
+    model.to(device)  # type: ignore[arg-type]  # its stub lacks names of devices
+    return LoadedModel(model.eval(), tokenizer, device, folder)
 
 
 @contextmanager

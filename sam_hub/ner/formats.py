@@ -9,7 +9,7 @@ the grammar allows is to the token what training taught.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +26,7 @@ class ParsedAnswer:
     well_formed: bool
 
 
-class PromptFormat(Protocol):
+class PromptFormat(Hashable, Protocol):
     """A way to ask for entities and to write the answer.
 
     An answer without entities is ``nothing``; any other is ``opening``, then for each entity in the order

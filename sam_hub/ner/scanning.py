@@ -55,7 +55,8 @@ def scan_corpus(
     labelled_files = labelled_within(path, gold)
     found = [file for file in found if file not in labelled_files]
     known = [file for file in found if path.is_file() or file.suffix.lower() in SUFFIXES]
-    unreadable, lengths, labelled, examples = [], [], 0, []
+    unreadable, lengths, labelled = [], [], 0
+    examples: list[str] = []
     for number, file in enumerate(known):
         reporter.progress("read files", number, len(known), "files")
         try:

@@ -133,7 +133,7 @@ def choose_best(
             tables.Selection(
                 target_id=target.id,
                 method=ranking.method,
-                k=len(names) if k == AUTO else k,
+                k=k if isinstance(k, int) else len(names),
                 parameters=plain["parameters"],
                 ranking=plain["rows"],
                 chosen=[refs[name] for name in names],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.descriptor_sources import CARD, CORPUS, DATASET, Origin
@@ -183,8 +184,10 @@ def _otherwise(catalog: Catalog, expert: tables.Expert) -> DescribedOtherwise | 
     return DescribedOtherwise(expert.repo, rows[0].embedder, rows[0].revision) if rows else None
 
 
-def _row(made: Descriptor, origin: Origin, **owner: int | None) -> tables.Descriptor:
-    values = {key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")}
+def _row(made: Descriptor, origin: Origin, **owner: Any) -> tables.Descriptor:
+    values: dict[str, Any] = {
+        key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")
+    }
     return tables.Descriptor(**values, origin=str(origin), vector=pack(made.vector), **owner)
 
 

@@ -82,7 +82,7 @@ def rank_by_sampling(votes: Votes) -> Ranking:
             disagreements=disagreements(votes.sentences, compared, pseudo_labels),
         )
         rows.append(row)
-    rows.sort(key=lambda row: (-row.score, row.expert))
+    rows.sort(key=lambda row: (-(row.score or 0.0), row.expert))
     parameters = {
         **votes.voting.as_dict(),
         "sentences": len(votes.sentences),

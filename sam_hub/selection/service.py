@@ -110,7 +110,7 @@ def _bases(catalog: Catalog, experts: Sequence[tables.Expert]) -> dict[str, str]
     bases = {base.id: base for base in list_bases(catalog)}
     names = {}
     for expert in experts:
-        base = bases.get(expert.base_id)
+        base = bases.get(expert.base_id or 0)
         repo, sha = (base.repo, base.weights_sha256) if base else (expert.base_repo, expert.base_sha256)
         names[expert.repo] = f"{repo}@{sha[:12]}" if sha else repo
     return names
@@ -149,7 +149,8 @@ def sampling_ranking(
     sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
     bases = _bases(catalog, experts)
     untuned = _untuned(catalog, [e for e in experts if known_labels(target.labels, e.labels)], bases)
-    models, failed = [], {}
+    models: list[Model] = []
+    failed: dict[str, SamHubError] = {}
     for expert in experts:
         with apart(partial(failed.setdefault, expert.repo)):
             models.append(expert_model(catalog, expert))

@@ -95,7 +95,10 @@ class VoteCounts:
         left = [name for name in self.voters if name not in without]
         able = Counter(label for name in left for label in self.voters[name])
         equal = len({self.weights[name] for name in left}) <= 1
-        weight = (lambda names: len(names)) if equal else (lambda names: fsum(map(self.weights.get, names)))
+
+        def weight(names: Collection[str]) -> float:
+            return len(names) if equal else fsum(self.weights[name] for name in names)
+
         whole = {label: weight([n for n in left if label in self.voters[n]]) for label in able}
         absent, found = frozenset(without), []
         for i in range(len(self.named)) if among is None else among:
@@ -132,16 +135,16 @@ def collect(
         weights: of each voter; 1, where not given. A voter of no weight has no vote.
     """
     weights = {name: 1.0 if weights is None else weights.get(name, 0.0) for name in voters}
-    voters = {name: frozenset(labels) for name, labels in voters.items() if weights[name] > 0}
+    weighty = {name: frozenset(labels) for name, labels in voters.items() if weights[name] > 0}
     length = len(next(iter(predictions.values()), ()))
     named: list[dict[Entity, set[str]]] = [{} for _ in range(length)]
-    for name, labels in voters.items():
+    for name, labels in weighty.items():
         for names, row in zip(named, predictions[name], strict=True):
             for entity in row:
                 if entity.label in labels:
                     names.setdefault(entity, set()).add(name)
     frozen = tuple({entity: frozenset(names) for entity, names in row.items()} for row in named)
-    return VoteCounts(voters, {name: weights[name] for name in voters}, frozen)
+    return VoteCounts(weighty, {name: weights[name] for name in weighty}, frozen)
 
 
 def answer_together(predictions: Mapping[str, Rows], known: Mapping[str, Collection[str]]) -> Rows:

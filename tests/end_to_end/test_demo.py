@@ -29,6 +29,7 @@ from sam_hub.hub.inspection import inspect
 from sam_hub.local_hub.process import start
 from sam_hub.services.context import AppContext
 from sam_hub.tempdirs import has_ended
+from tests.end_to_end import api_example
 from tests.end_to_end.by_keys import walk
 from tests.end_to_end.conftest import COMMAND, run_demo
 from tests.tmux import Tmux
@@ -240,3 +241,41 @@ def test_an_empty_home_gets_the_demos_hub_by_enter(home: Path, tmp_path: Path) -
     assert "hf_" not in json.dumps(
         [p.read_text() for p in (settings.home / "jobs").rglob("*") if p.is_file()]
     )
+
+
+ELSEWHERE = """
+import json, sys
+from sam_hub import MergedNER
+print(json.dumps(MergedNER.from_pretrained(sys.argv[1], progress=False).predict_entities(json.loads(sys.argv[2]))))
+"""
+
+
+def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
+    outcome: Outcome, demo_home: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """By the Python API in the demo's home; then from the Hub, in a process without a catalog; then by the command."""
+    home = {**environment, "SAM_HUB_HOME": str(demo_home / "demo")}
+    corpus, gold = HERE / "target" / "corpus.txt", HERE / "target" / "test.jsonl"
+
+    def python(*arguments: object, env: dict[str, str]) -> Any:
+        command = [sys.executable, *map(str, arguments)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    told = python(Path(api_example.__file__), corpus, gold, "sam-hub/by-api", env=home)
+    assert all(len(chosen) == 2 for chosen in told["chosen"].values())
+    new = tmp_path / "new.jsonl"
+    new.write_text("".join(json.dumps({"text": text}) + "\n" for text in api_example.NEW))
+    rows = python("-m", "sam_hub", "predict", "by-api", new, "--json", env=home)
+    assert [sentence["entities"] for sentence in rows] == told["entities"]
+    with start(demo_home / "demo" / "hub") as server:
+        other = {
+            "SAM_HUB_HOME": str(tmp_path / "home"),
+            "HF_ENDPOINT": server.endpoint,
+            "HF_TOKEN": server.token,
+        }
+        texts = json.dumps(api_example.NEW)
+        loaded = python("-c", ELSEWHERE, "sam-hub/by-api", texts, env={**os.environ, **other})
+    assert loaded == told["entities"]
+    assert not (tmp_path / "home" / "catalog.db").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -33,5 +34,30 @@ class Reporter:
     def log(self, line: str) -> None:
         """Report a line for people to read."""
 
+    def named(self, name: str) -> Reporter:
+        """Return a reporter to this one that adds a name to each step: "merge" becomes "merge by similarity"."""
+        return _Named(self, name)
+
+
+class _Named(Reporter):
+    def __init__(self, reporter: Reporter, name: str) -> None:
+        self._reporter, self._name = reporter, name
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        self._reporter.progress(f"{what} {self._name}", done, total, unit)
+
+    def log(self, line: str) -> None:
+        self._reporter.log(line)
+
 
 SILENT = Reporter()
+
+
+class Calling(Reporter):
+    """Calls a function with each step; for callers that do not have a reporter of their own yet."""
+
+    def __init__(self, on_progress: Callable[[str, int, int], None]) -> None:
+        self._on_progress = on_progress
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        self._on_progress(what, done, total)

@@ -103,8 +103,8 @@ def leave_one_out(
     models = {}
     for name, plan in plans.items():
         step = f"merge {name}" if name == WHOLE else f"merge without {name}"
-        told = lambda p, step=step: reporter.progress(step, p.done, p.total, "tensors")  # noqa: E731
-        row = merge(catalog, plan, told, timeout)
+        naming = reporter.named(name if name == WHOLE else f"without {name}")
+        row = merge(catalog, plan, naming, timeout)
         models[name] = merged_model(catalog, row, step)
     inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
     outside = set(votes.vote_counts.voters) - inside

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
@@ -30,7 +29,7 @@ from sam_hub.hub.markdown import public_text
 from sam_hub.hub.upload import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.cached_predict import format_of
 from sam_hub.merging.configuration import FILE_NAME
-from sam_hub.merging.lora_extraction import FOLDER, RECORD, written
+from sam_hub.merging.lora_extraction import FOLDER, RECORD, MergedAdapter, saved_adapter
 from sam_hub.merging.sanity_check import require_passed, verdict_of
 from sam_hub.merging.service import merges_for
 from sam_hub.progress import SILENT, Reporter
@@ -106,27 +105,26 @@ def adapter_folder(merge: tables.Merge) -> Path:
     Raises:
         CatalogError: it was not written as one, or that is damaged.
     """
-    _adapter_record(merge)
-    return Path(merge.path) / FOLDER
+    return Path(_saved_adapter(merge).path)
 
 
-def _adapter_record(merge: tables.Merge) -> dict[str, Any]:
-    made = written(Path(merge.path) / FOLDER, merge.recipe_hash)
-    if made is None:
+def _saved_adapter(merge: tables.Merge) -> MergedAdapter:
+    adapter = saved_adapter(Path(merge.path) / FOLDER, merge.recipe_hash)
+    if adapter is None:
         raise CatalogError(
             "This merge was not written as an adapter, or that is damaged",
             "Merge as before, with --as-adapter.",
         )
-    return made
+    return adapter
 
 
 def _nearness(merge: tables.Merge) -> str:
-    made = _adapter_record(merge)
-    if made["exact"]:
-        return f"The merge as one LoRA adapter of rank {made['rank']}: exactly the sum of the experts."
+    adapter = _saved_adapter(merge)
+    if adapter.exact:
+        return f"The merge as one LoRA adapter of rank {adapter.rank}: exactly the sum of the experts."
     return (
-        f"The merge as one LoRA adapter of rank {made['rank']}, the nearest of its rank: it lacks "
-        f"{made['error']:.0%} of the merge's changes (Frobenius norm). Scores and check below are those of the merge "
+        f"The merge as one LoRA adapter of rank {adapter.rank}, the nearest of its rank: it lacks "
+        f"{adapter.error:.0%} of the merge's changes (Frobenius norm). Scores and check below are those of the merge "
         "itself."
     )
 

@@ -207,9 +207,9 @@ class MergeMethods(Inquiry):
 
     def answer(self, context: AppContext) -> dict[str, Any]:
         """Ask mergekit's registry."""
-        from sam_hub.merging.methods import DEFAULT_METHOD, describe_methods
+        from sam_hub.services.merges import merge_methods
 
-        return {"methods": describe_methods(), "default": DEFAULT_METHOD}
+        return asdict(merge_methods(context))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sam_hub.errors import DiskFull, SamHubError, UnusableModel
 from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo, read_headers, weights_sha256
 from sam_hub.inference.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
 from sam_hub.merging.licenses import conflicts
-from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time
+from sam_hub.merging.methods import METHODS, tensors_at_a_time
 from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256, validate
 from sam_hub.merging.tensor_file import total_bytes
 
@@ -35,25 +35,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
-    """The outcome of all checks. Errors forbid the merge, warnings ask for a look, notes inform."""
-
-    errors: tuple[Finding, ...] = ()
-    warnings: tuple[Finding, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def raise_errors(self) -> None:
-        """Raise the first error, with the number of the others.
-
-        Raises:
-            UnusableModel, DiskFull: there is an error.
-        """
-        if self.errors:
-            first, more = self.errors[0], len(self.errors) - 1
-            raise first.error(first.what + (f" (and {more} more problems)" if more else ""), first.action)
-
-
-@dataclass(frozen=True)
 class Inputs:
     """What the headers of a recipe's inputs say: the base's tensors, and the adapters among the experts."""
 
@@ -69,6 +50,30 @@ class Inputs:
         return frozenset(name for adapter in self.adapters.values() for name in adapter.pairs)
 
 
+@dataclass(frozen=True)
+class Report:
+    """The outcome of all checks. Errors forbid the merge, warnings ask for a look, notes inform.
+
+    Args:
+        inputs: what the headers say; None if the inputs have errors.
+    """
+
+    errors: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    inputs: Inputs | None = None
+
+    def raise_errors(self) -> None:
+        """Raise the first error, with the number of the others.
+
+        Raises:
+            UnusableModel, DiskFull: there is an error.
+        """
+        if self.errors:
+            first, more = self.errors[0], len(self.errors) - 1
+            raise first.error(first.what + (f" (and {more} more problems)" if more else ""), first.action)
+
+
 def read_inputs(recipe: Recipe) -> Inputs:
     """Read all headers of a recipe's inputs.
 
@@ -80,13 +85,13 @@ def read_inputs(recipe: Recipe) -> Inputs:
     return Inputs(read_headers(recipe.base.path), adapters, full)
 
 
-def check(
+def check_recipe(
     recipe: Recipe, output: Path | None = None, licenses: Mapping[str, str | None] | None = None
 ) -> Report:
     """Check a recipe's inputs and, for ``output``, the disk; nothing is loaded or written.
 
     Args:
-        licenses: what is known of them, by repository; else what the experts themselves say.
+        licenses: the known ones, by repository; for others, the experts' own records count.
 
     Raises:
         UsageError: the recipe itself is wrong (method, parameters).
@@ -94,30 +99,27 @@ def check(
     validate(recipe)
     errors: list[Finding] = []
     warnings: list[Finding] = []
-    notes: list[str] = []
     try:
         base = read_headers(recipe.base.path)
         errors += _check_base(recipe, base)
     except UnusableModel as error:
-        return Report(
-            errors=(Finding(f"The base {recipe.base.repo} can't be used: {error.title}", error.action),)
-        )
+        return Report((Finding(f"The base {recipe.base.repo} can't be used: {error.title}", error.action),))
     for expert in recipe.experts:
         try:
-            found = list(_check_expert(recipe, expert, base))
+            errors += list(_check_expert(recipe, expert, base))
             warnings += _doubts(recipe, expert)
         except UnusableModel as error:
-            found = [Finding(f"The expert {expert.repo} can't be merged: {error.title}", error.action)]
-        errors += found
-    if not errors:
-        inputs = read_inputs(recipe)
-        warnings += _differing_formats(recipe)
-        known = _licenses(recipe) | {repo: said for repo, said in (licenses or {}).items() if said}
-        warnings += [Finding(what, action) for what, action in conflicts(known)]
-        notes += _notes(recipe, inputs, known)
-        errors += _check_disk(recipe, inputs, output)
-        warnings += _check_memory(recipe, inputs)
-    return Report(tuple(errors), tuple(warnings), tuple(notes))
+            errors.append(Finding(f"The expert {expert.repo} can't be merged: {error.title}", error.action))
+    if errors:
+        return Report(tuple(errors), tuple(warnings))
+    inputs = read_inputs(recipe)
+    own = {expert.repo: about(expert.path).get("license") for expert in recipe.experts}
+    known = own | {repo: license for repo, license in (licenses or {}).items() if license}
+    warnings += _differing_formats(recipe)
+    warnings += [Finding(what, action) for what, action in conflicts(known)]
+    warnings += _check_memory(recipe, inputs)
+    notes = tuple(_notes(recipe, inputs, known))
+    return Report(tuple(_check_disk(recipe, inputs, output)), tuple(warnings), notes, inputs)
 
 
 def _check_pin(model: ModelInput, what: str) -> Iterator[Finding]:
@@ -247,10 +249,6 @@ def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
         )
 
 
-def _licenses(recipe: Recipe) -> dict[str, str | None]:
-    return {expert.repo: about(expert.path).get("license") for expert in recipe.experts}
-
-
 def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -> Iterator[str]:
     ranks = sorted({pair.rank for adapter in inputs.adapters.values() for pair in adapter.pairs.values()})
     if len(ranks) > 1:
@@ -268,7 +266,7 @@ def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -
         yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."
     if any(adapter.config.get("use_dora") for adapter in inputs.adapters.values()):
         yield "Some adapters use DoRA: they change the length of each row of a weight, too."
-    if recipe.method in KEEPS_UNTOUCHED and not inputs.full:
+    if METHODS[recipe.method].keeps_untouched and not inputs.full:
         copied = len(inputs.base) - len(inputs.touched)
         yield f"{copied} of {len(inputs.base)} tensors are changed by no expert and are copied."
 
@@ -284,7 +282,7 @@ def memory_needed(recipe: Recipe, inputs: Inputs) -> int:
     The merge holds the libraries and the largest tensor, once for each model, and sorting it by magnitude takes 8 + 4
     bytes an element more. The check holds one model, at most in float32.
     """
-    names = inputs.touched if recipe.method in KEEPS_UNTOUCHED else frozenset(inputs.base)
+    names = inputs.touched if METHODS[recipe.method].keeps_untouched else frozenset(inputs.base)
     largest = max((inputs.base[name].size for name in names), default=0)
     copied = max((info.size * DTYPE_BYTES[info.dtype] for info in inputs.base.values()), default=0)
     width = 2 if recipe.dtype != "float32" else 4

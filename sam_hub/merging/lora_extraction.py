@@ -2,7 +2,7 @@
 
 A weighted sum of ``B_i @ A_i`` is one product of the stacked factors, whose rank is the sum of theirs. What another
 method adds to a tensor is of any rank: there the nearest matrix of a given rank (Eckart and Young 1936) stands for it,
-and how far it is from it is said. The adapter is plain LoRA, of scale 1, and loads with peft.
+and its distance is reported. The adapter is plain LoRA, of scale 1, and loads with peft.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sam_hub.errors import DiskFull, UnusableModel, UsageError
+from sam_hub.files import write_json
 from sam_hub.hub.weights import ADAPTER_WEIGHTS, file_sha256
 from sam_hub.merging.checks import Inputs, read_inputs
-from sam_hub.merging.process import Progress, make
-from sam_hub.merging.recipe import Recipe, recipe_hash, to_json
-from sam_hub.merging.run import OnTensor, each_change
-from sam_hub.merging.trimming import stable_trimming
+from sam_hub.merging.recipe import Recipe, recipe_hash
+from sam_hub.merging.run import each_change, explained_failures, with_deadline
+from sam_hub.progress import SILENT, Reporter
+from sam_hub.tempdirs import staged_folder
 
 if TYPE_CHECKING:
     import torch
@@ -29,98 +31,147 @@ RECORD = "as_adapter.json"
 FOLDER = "adapter"  # in that of the merge
 
 
-def as_adapter(
+@dataclass(frozen=True)
+class ModuleLoss:
+    """A module of an adapter: its rank, and the share (Frobenius norm) of the merge's change that it lacks."""
+
+    rank: int
+    error: float
+
+
+@dataclass(frozen=True)
+class MergedAdapter:
+    """A merge as one LoRA adapter.
+
+    Args:
+        path: its folder.
+        rank: the largest of its modules'.
+        exact: it is the merge itself, a sum of the experts.
+        error: the Frobenius norm of what it lacks over that of the merge's changes.
+    """
+
+    path: str
+    rank: int
+    exact: bool
+    error: float
+    modules: dict[str, ModuleLoss]
+
+    def lines(self) -> list[str]:
+        """Return what was made, in words."""
+        lines = [f"As one adapter of rank {self.rank}: {self.path}"]
+        if self.exact:
+            return [*lines, "It is the merge itself: the experts' changes, added up."]
+        worst, loss = max(self.modules.items(), key=lambda item: item[1].error)
+        return [
+            *lines,
+            f"It lacks {self.error:.0%} of the merge's changes (Frobenius norm); most in {worst}, {loss.error:.0%}.",
+            *(["A larger rank (--rank) lacks less."] if self.error >= 0.005 else []),
+        ]
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """A change of a tensor as ``b @ a``; ``lacks`` and ``norm``: the norms of what is missing and of the change."""
+
+    name: str
+    b: torch.Tensor
+    a: torch.Tensor
+    lacks: float
+    norm: float
+
+
+def extract_adapter(
     recipe: Recipe,
     merged: Path,
     rank: int = 0,
-    on_progress: Callable[[Progress], None] | None = None,
+    reporter: Reporter = SILENT,
     timeout: float | None = None,
-) -> dict[str, Any]:
+) -> MergedAdapter:
     """Write a merge as one adapter into the folder :data:`FOLDER` of the merged model; one that is there is kept.
 
     Args:
         merged: the merge's own folder.
         rank: the adapter's at most, for each module; 0: the sum of the experts' there.
 
-    Returns:
-        ``path``; ``rank`` (the largest); ``exact`` (whether it is a sum of the experts); ``error`` (Frobenius norm of
-        what is missing over that of the merge's changes); ``modules``, for each its ``rank`` and ``error``.
-
     Raises:
         UsageError: the rank is negative.
         UnusableModel: an expert is no adapter.
-        SamHubError: as `sam_hub.merging.process.make`.
+        SamHubError: as `sam_hub.merging.run.run_merge`.
     """
     if rank < 0:
         raise UsageError(f"An adapter can't have the rank {rank}", "Give a rank of 1 or more, or none.")
-    if full := read_inputs(recipe).full:
+    inputs = read_inputs(recipe)
+    if inputs.full:
         raise UnusableModel(
-            f"{full[0].repo} is a full model, so the merge can't be an adapter", "Merge adapters alone."
+            f"{inputs.full[0].repo} is a full model, so the merge can't be an adapter",
+            "Merge adapters alone.",
         )
     folder = merged / FOLDER
-    if (found := _kept(recipe, folder, rank)) is None:
-        make(folder, {"recipe": to_json(recipe), "as_adapter": rank}, on_progress, timeout)
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    return {"path": str(folder), **found}
+    saved = saved_adapter(folder, recipe_hash(recipe), rank)
+    if saved is None:
+        with explained_failures(), staged_folder(folder) as staging:
+            _write_adapter(recipe, inputs, staging, rank, with_deadline(reporter, timeout))
+        saved = saved_adapter(folder, recipe_hash(recipe), rank)
+    assert saved is not None
+    return saved
 
 
-def _kept(recipe: Recipe, folder: Path, rank: int) -> dict[str, Any] | None:
-    """The record of the adapter that is there, if it is this one and whole."""
-    record = written(folder, recipe_hash(recipe))
-    return record if record is not None and record.get("asked_rank") == rank else None
+def saved_adapter(folder: Path, of_recipe: str, rank: int | None = None) -> MergedAdapter | None:
+    """Return the adapter in ``folder``; None if there is none, or it is damaged, or another one.
 
-
-def written(folder: Path, of_recipe: str) -> dict[str, Any] | None:
-    """The record of the adapter in ``folder``; None if there is none, or it is damaged or of another recipe (hash)."""
+    Args:
+        of_recipe: the recipe's hash.
+        rank: as it was asked for; None: any.
+    """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        whole = file_sha256(folder / ADAPTER_WEIGHTS) == record["weights_sha256"]
-        return record if whole and record["recipe_hash"] == of_recipe else None
+        damaged = file_sha256(folder / ADAPTER_WEIGHTS) != record["weights_sha256"]
+        if damaged or record["recipe_hash"] != of_recipe or rank not in (None, record["asked_rank"]):
+            return None
+        modules = {module: ModuleLoss(**loss) for module, loss in record["modules"].items()}
+        return MergedAdapter(str(folder), record["rank"], record["exact"], record["error"], modules)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_adapter(recipe: Recipe, folder: Path, rank: int, on_tensor: OnTensor) -> dict[str, Any]:
-    """Fill ``folder`` with the adapter and its record, which is returned; see `as_adapter`."""
+def _write_adapter(recipe: Recipe, inputs: Inputs, folder: Path, rank: int, reporter: Reporter) -> None:
+    """Fill ``folder`` with the adapter and its record."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    inputs = read_inputs(recipe)
     shares = shares_of(recipe, inputs)
-    found = _stacked(recipe, inputs, shares, rank) if shares else _nearest_of_each(recipe, inputs, rank)
-    tensors, modules, ranks = {}, {}, {}
-    missing = whole = 0.0
-    with stable_trimming(recipe.stable):
-        for number, (name, b, a, lost, size) in enumerate(found, 1):
-            module = name.removesuffix(".weight")
-            tensors[f"base_model.model.{module}.lora_A.weight"] = a.contiguous()
-            tensors[f"base_model.model.{module}.lora_B.weight"] = b.contiguous()
-            ranks[module] = a.shape[0]
-            modules[module] = {"rank": a.shape[0], "error": lost / size if size else 0.0}
-            missing, whole = missing + lost**2, whole + size**2
-            on_tensor(name, number, len(inputs.touched))
+    factored = _stacked(recipe, inputs, shares, rank) if shares else _nearest_of_each(recipe, inputs, rank)
+    tensors: dict[str, torch.Tensor] = {}
+    modules: dict[str, ModuleLoss] = {}
+    lacks = norm = 0.0
+    for number, change in enumerate(factored, 1):
+        module = change.name.removesuffix(".weight")
+        tensors[f"base_model.model.{module}.lora_A.weight"] = change.a.contiguous()
+        tensors[f"base_model.model.{module}.lora_B.weight"] = change.b.contiguous()
+        modules[module] = ModuleLoss(change.a.shape[0], change.lacks / change.norm if change.norm else 0.0)
+        lacks, norm = lacks + change.lacks**2, norm + change.norm**2
+        reporter.progress("adapter of the merge", number, len(inputs.touched), "tensors")
     try:
         save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     except SafetensorError as error:  # it hides what the system said
         raise DiskFull(
             f"The adapter can't be written: {error}", "Free some space, and merge again."
         ) from error
-    _save_config(recipe, inputs, ranks, folder)
+    _save_config(recipe, inputs, {module: loss.rank for module, loss in modules.items()}, folder)
     record = {
         "recipe_hash": recipe_hash(recipe),
         "asked_rank": rank,
-        "rank": max(ranks.values()),
-        "exact": bool(shares) and not missing,
-        "error": math.sqrt(missing / whole) if whole else 0.0,
+        "rank": max(loss.rank for loss in modules.values()),
+        "exact": bool(shares) and not lacks,
+        "error": math.sqrt(lacks / norm) if norm else 0.0,
         "weights_sha256": file_sha256(folder / ADAPTER_WEIGHTS),
-        "modules": modules,
+        "modules": {module: asdict(loss) for module, loss in modules.items()},
     }
-    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return record
+    write_json(folder / RECORD, record)
 
 
 def shares_of(recipe: Recipe, inputs: Inputs) -> list[float] | None:
-    """By what factor each expert's change goes into the merge, if it is their weighted sum; else None.
+    """Return the factor of each expert's change, if the merge is their weighted sum; else None.
 
     Source: mergekit's ``linear`` and ``task_arithmetic``.
     """
@@ -142,11 +193,7 @@ def shares_of(recipe: Recipe, inputs: Inputs) -> list[float] | None:
     return None
 
 
-# Name, B, A, the norm of what is missing, that of all.
-Factored = tuple[str, "torch.Tensor", "torch.Tensor", float, float]
-
-
-def _stacked(recipe: Recipe, inputs: Inputs, shares: list[float], rank: int) -> Iterator[Factored]:
+def _stacked(recipe: Recipe, inputs: Inputs, shares: list[float], rank: int) -> Iterator[_Factors]:
     import torch
     from safetensors import safe_open
 
@@ -158,34 +205,32 @@ def _stacked(recipe: Recipe, inputs: Inputs, shares: list[float], rank: int) -> 
                 left.append(files[expert.path].get_tensor(pair.b).float() * (share * pair.scale))
                 right.append(files[expert.path].get_tensor(pair.a).float())
         b, a = torch.cat(left, 1), torch.cat(right, 0)
-        yield (name, *_shortened(b, a, rank))
+        yield _shortened(name, b, a, rank)
 
 
-def _shortened(
-    b: torch.Tensor, a: torch.Tensor, rank: int
-) -> tuple[torch.Tensor, torch.Tensor, float, float]:
-    """The product B @ A by factors of at most ``rank``, without computing it; 0: as they are."""
+def _shortened(name: str, b: torch.Tensor, a: torch.Tensor, rank: int) -> _Factors:
+    """Return the product B @ A by factors of at most ``rank``, without computing it; 0: as they are."""
     import torch
 
     over_b, left = torch.linalg.qr(b.double())
     over_a, right = torch.linalg.qr(a.double().T)
     u, sizes, v = torch.linalg.svd(left @ right.T)
     if not rank or rank >= a.shape[0]:
-        return b, a, 0.0, float(sizes.norm())
+        return _Factors(name, b, a, 0.0, float(sizes.norm()))
     root = sizes[:rank].sqrt()
     short_b, short_a = over_b @ (u[:, :rank] * root), (over_a @ (v[:rank].T * root)).T
-    return short_b.float(), short_a.float(), float(sizes[rank:].norm()), float(sizes.norm())
+    return _Factors(name, short_b.float(), short_a.float(), float(sizes[rank:].norm()), float(sizes.norm()))
 
 
-def _nearest_of_each(recipe: Recipe, inputs: Inputs, rank: int) -> Iterator[Factored]:
+def _nearest_of_each(recipe: Recipe, inputs: Inputs, rank: int) -> Iterator[_Factors]:
     for name, change in each_change(recipe, inputs):
         pairs = [found for x in inputs.adapters.values() if (found := x.pairs.get(name)) is not None]
         b, a = nearest(change, min(rank or sum(pair.rank for pair in pairs), *change.shape))
-        yield name, b, a, float((change - b @ a).norm()), float(change.norm())
+        yield _Factors(name, b, a, float((change - b @ a).norm()), float(change.norm()))
 
 
 def nearest(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The two factors, (out, rank) and (rank, in), of the nearest matrix of a rank, (out, in).
+    """Return the two factors, (out, rank) and (rank, in), of the nearest matrix of a rank, (out, in).
 
     Singular vectors of the shorter side are eigenvectors of the matrix times itself, which costs a small part of the
     whole decomposition; in float64, since it squares the singular values.

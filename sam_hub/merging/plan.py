@@ -1,22 +1,20 @@
-"""Plan a merge, then run it: in a process of its own, into a temporary folder, with one rename at the end."""
+"""Plan a merge: check it, estimate it, and see whether it is on disk already."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from sam_hub.errors import UnusableModel, UsageError
 from sam_hub.hub.weights import weights_sha256
-from sam_hub.merging.checks import Report, bytes_to_write, check, memory_needed, read_inputs
+from sam_hub.merging.checks import Inputs, Report, bytes_to_write, check_recipe, memory_needed
 from sam_hub.merging.configuration import FILE_NAME, config_text
-from sam_hub.merging.methods import KEEPS_UNTOUCHED, tensors_at_a_time, trims
-from sam_hub.merging.process import Progress, make
-from sam_hub.merging.recipe import Recipe, recipe_hash, to_json
-from sam_hub.merging.trimming import TRIMMING
+from sam_hub.merging.methods import METHODS, tensors_at_a_time, trims
+from sam_hub.merging.recipe import Recipe, recipe_hash
 
 RECORD = "merge.json"
 START_SECONDS = 3.0  # imports of torch, transformers, mergekit
@@ -30,7 +28,7 @@ class MergePlan:
     """What a merge will do, before it does it.
 
     Args:
-        config_text: the ``mergekit_config.yml`` that is used.
+        config_text: the ``mergekit_config.yml`` that is written.
         report: the checks; a plan with errors can't be run.
         bytes_to_write, memory, seconds: estimates; 0 bytes and seconds if ``reused``.
         reused: ``output`` already holds this very merge.
@@ -40,10 +38,10 @@ class MergePlan:
     output: Path
     config_text: str
     report: Report
-    bytes_to_write: int
-    memory: int
-    seconds: float
-    reused: bool
+    bytes_to_write: int = 0
+    memory: int = 0
+    seconds: float = 0.0
+    reused: bool = False
 
 
 def merge_folder(recipe: Recipe, merges: Path) -> Path:
@@ -87,40 +85,23 @@ def plan_merge(recipe: Recipe, output: Path, licenses: Mapping[str, str | None] 
     if output.exists() and not (output / RECORD).is_file() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} holds something that is not a merge", "Name another folder.")
     reused = is_merged(recipe, output)
-    report = check(recipe, None if reused else output, licenses)  # what is there takes no more disk
-    text = config_text(recipe)
-    if report.errors:
-        return MergePlan(recipe, output, text, report, 0, 0, 0.0, reused=False)
-    inputs = read_inputs(recipe)
-    memory, size = memory_needed(recipe, inputs), bytes_to_write(recipe, inputs)
+    report = check_recipe(recipe, None if reused else output, licenses)  # what is there takes no more disk
+    plan = MergePlan(recipe, output, config_text(recipe), report, reused=reused)
+    inputs = report.inputs
+    if inputs is None:
+        return replace(plan, reused=False)
+    plan = replace(plan, memory=memory_needed(recipe, inputs))
     if reused:
-        return MergePlan(recipe, output, text, report, 0, memory, 0.0, reused=True)
-    computed = inputs.touched if recipe.method in KEEPS_UNTOUCHED else inputs.base
+        return plan
+    size = bytes_to_write(recipe, inputs)
+    return replace(plan, bytes_to_write=size, seconds=_seconds(recipe, inputs, size))
+
+
+def _seconds(recipe: Recipe, inputs: Inputs, size: int) -> float:
+    method, parameters = METHODS[recipe.method], recipe.parameters
+    computed = inputs.touched if method.keeps_untouched else inputs.base
     elements = sum(inputs.base[name].size for name in computed) * len(recipe.experts)
-    quick = recipe.method in TRIMMING and (recipe.stable or not trims(recipe.method, recipe.parameters))
-    rate = (UNSORTED_PER_SECOND if quick else ELEMENTS_PER_SECOND) * tensors_at_a_time(
-        recipe.method, recipe.parameters
-    )
-    seconds = START_SECONDS + elements / rate + 2 * size / BYTES_PER_SECOND
-    return MergePlan(recipe, output, text, report, size, memory, round(seconds, 1), reused=False)
-
-
-def run_merge(
-    plan: MergePlan, on_progress: Callable[[Progress], None] | None = None, timeout: float | None = None
-) -> Path:
-    """Carry out a plan, and return the folder of the merged model; one that is there already is returned at once.
-
-    Raises:
-        UnusableModel, DiskFull: the plan has errors, or the merge failed for such a reason.
-        SamHubError: as `sam_hub.merging.process.make`.
-    """
-    plan.report.raise_errors()
-    if not is_merged(plan.recipe, plan.output):
-        make(
-            plan.output,
-            {"recipe": to_json(plan.recipe)},
-            on_progress,
-            timeout,
-            is_made=lambda: is_merged(plan.recipe, plan.output),
-        )
-    return plan.output
+    unsorted = method.trims and (recipe.stable or not trims(recipe.method, parameters))
+    rate = UNSORTED_PER_SECOND if unsorted else ELEMENTS_PER_SECOND
+    seconds = elements / (rate * tensors_at_a_time(recipe.method, parameters))
+    return round(START_SECONDS + seconds + 2 * size / BYTES_PER_SECOND, 1)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sam_hub.errors import UsageError
 from sam_hub.hub.weights import read_headers, weights_sha256
 from sam_hub.inference.adapters import CONFIG, is_adapter, read_json
-from sam_hub.merging.methods import DEFAULT_METHOD, RANDOM, check_parameters, default_parameters, trims
+from sam_hub.merging.methods import (
+    DEFAULT_METHOD,
+    METHODS,
+    check_parameters,
+    default_parameters,
+    get_method,
+    trims,
+)
 from sam_hub.merging.tensor_file import DTYPE_CODES
-from sam_hub.merging.trimming import TRIMMING
 
 DTYPES = ("bfloat16", "float16", "float32")
 # Files of a base, beside the weights, that become part of a merged model.
@@ -69,7 +75,7 @@ class Recipe:
 
     Args:
         seed: for methods that draw at random.
-        stable: trim as in `sam_hub.merging.trimming`, instead of as mergekit does.
+        stable: merge by the method's variant in `sam_hub.merging.stable_methods`.
     """
 
     method: str
@@ -164,10 +170,11 @@ def validate(recipe: Recipe) -> None:
         )
     if recipe.dtype not in DTYPES:
         raise UsageError(f"A merge can't be stored as '{recipe.dtype}'", f"Use one of: {', '.join(DTYPES)}.")
-    if recipe.stable and recipe.method not in TRIMMING:
+    if recipe.stable and not get_method(recipe.method).trims:
+        names = ", ".join(name for name, method in METHODS.items() if method.trims)
         raise UsageError(
             f"'{recipe.method}' does not trim by magnitude, so it has no stable trimming",
-            f"Leave it out, or use one of: {', '.join(sorted(TRIMMING))}.",
+            f"Leave it out, or use one of: {names}.",
         )
     if recipe.stable and not trims(recipe.method, recipe.parameters):
         raise UsageError(
@@ -191,18 +198,23 @@ def recipe_hash(recipe: Recipe) -> str:
         "experts": [_identity(expert, weighted=True) for expert in recipe.experts],
         "parameters": dict(recipe.parameters),
         "dtype": recipe.dtype,
-        "seed": recipe.seed if recipe.method in RANDOM else None,
+        "seed": recipe.seed if METHODS[recipe.method].random else None,
     }
     if recipe.stable:
         content["stable"] = True
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def to_json(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain values for a JSON file; :func:`from_json` is the inverse."""
+def to_json(recipe: Recipe, *, with_paths: bool = True) -> dict[str, Any]:
+    """Return the recipe as plain values for a JSON file.
+
+    Args:
+        with_paths: include the inputs' local folders.
+    """
 
     def plain(model: ModelInput) -> dict[str, Any]:
-        return {**model.__dict__, "path": str(model.path)}
+        values = asdict(model) | {"path": str(model.path)}
+        return values if with_paths else {name: value for name, value in values.items() if name != "path"}
 
     return {
         "method": recipe.method,
@@ -213,13 +225,3 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "stable": recipe.stable,
     }
-
-
-def from_json(content: Mapping[str, Any]) -> Recipe:
-    """Read what :func:`to_json` made."""
-
-    def model(entry: Mapping[str, Any]) -> ModelInput:
-        return replace(ModelInput(**entry), path=Path(entry["path"]))
-
-    experts = tuple(model(entry) for entry in content["experts"])
-    return Recipe(**{**content, "base": model(content["base"]), "experts": experts})

@@ -7,7 +7,7 @@ at, and evaluated, but it is not pushed unless that is wanted all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from sam_hub.merging.checks import about
 from sam_hub.merging.recipe import Recipe
 from sam_hub.ner.formats import get_format
 from sam_hub.ner.text import Sentence
+from sam_hub.progress import SILENT, Reporter
 
 FILE = "gate.json"
 UNSEEN = "was not checked since its weights were written"
@@ -79,21 +80,17 @@ def inspect(
     device: str = "auto",
     dtype: str = "auto",
     threads: int = 0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    reporter: Reporter = SILENT,
 ) -> Verdict:
-    """Look at the merged model in ``folder``, and write down there what was seen; what was seen before counts.
-
-    Args:
-        on_progress: is told (models asked, of how many).
-    """
+    """Look at the merged model in ``folder``, and write down there what was seen; what was seen before counts."""
     if (kept := verdict_of(folder)) is not None:
         return kept
     options = {"device": device, "dtype": dtype, "threads": threads}
     labels, total = _labels(recipe), len(recipe.experts) + 1
     form = about(recipe.experts[0].path).get("prompt_format") or "b2ner"
-    rates, known = _of_inputs(recipe, labels, form, options, lambda done: on_progress(done, total))
+    rates, known = _of_inputs(recipe, labels, form, options, reporter)
     problems, rate = _problems(folder, options, known, labels, rates, form)
-    on_progress(total, total)
+    reporter.progress("check of the merge", total, total, "models")
     verdict = Verdict(tuple(problems), rate, rates)
     _write(folder, verdict)
     return verdict
@@ -104,7 +101,7 @@ def _of_inputs(
     labels: Sequence[str],
     form: str,
     options: dict[str, Any],
-    on_progress: Callable[[int], None],
+    reporter: Reporter,
 ) -> tuple[dict[str, float], list[list[int]]]:
     """The experts' parse rates, and how the base's tokenizer reads :data:`SENTENCES`. No model stays in memory."""
     rates: dict[str, float] = {}
@@ -115,7 +112,7 @@ def _of_inputs(
                 rates[expert.repo] = parse_rate(ready, labels, form)
         else:
             rates[expert.repo] = parse_rate(load_model(expert.path, **options), labels, form)
-        on_progress(number)
+        reporter.progress("check of the merge", number, len(recipe.experts) + 1, "models")
     return rates, [_ids(base.tokenizer, text) for text in SENTENCES]
 
 

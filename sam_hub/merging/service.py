@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from sam_hub.catalog.targets import get_target
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, InputError, Interrupted, UsageError
 from sam_hub.merging.methods import DEFAULT_METHOD
-from sam_hub.merging.plan import RECORD, MergePlan, Progress, merge_folder, plan_merge, run_merge
-from sam_hub.merging.process import sweep_merges
+from sam_hub.merging.plan import RECORD, MergePlan, merge_folder, plan_merge
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
+from sam_hub.merging.run import run_merge, sweep_merges
 from sam_hub.merging.sanity_check import UNSEEN, Verdict, doubt_about, inspect
+from sam_hub.progress import SILENT, Reporter
 
 
 def plan_for(
@@ -69,7 +70,7 @@ def plan_for(
 def merge(
     catalog: Catalog,
     plan: MergePlan,
-    on_progress: Callable[[Progress], None] | None = None,
+    reporter: Reporter = SILENT,
     timeout: float | None = None,
     *,
     selection_id: int | None = None,
@@ -84,7 +85,7 @@ def merge(
         UnusableModel, DiskFull, SamHubError: as `run_merge`.
     """
     sweep_merges(plan.output.parent)
-    folder = run_merge(plan, on_progress, timeout)
+    folder = run_merge(plan, reporter, timeout)
     made = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     row = tables.Merge(
         recipe_hash=recipe_hash(plan.recipe),
@@ -101,23 +102,18 @@ def merge_and_check(
     catalog: Catalog,
     plan: MergePlan,
     settings: Settings,
-    on_progress: Callable[[str, int, int], None],
+    reporter: Reporter = SILENT,
     timeout: float | None = None,
     *,
     selection_id: int | None = None,
 ) -> tuple[tables.Merge, Verdict]:
-    """Merge to use it: as `merge`, and look at what came of it.
-
-    Args:
-        on_progress: is told ("merge" or "check of the merge", done, of how many).
+    """Merge as `merge` does, and check the merged model.
 
     Raises:
         Interrupted: the person stopped the check; the merge is whole, and stays.
         UnusableModel, DiskFull, SamHubError: as `merge`.
     """
-    row = merge(
-        catalog, plan, lambda p: on_progress("merge", p.done, p.total), timeout, selection_id=selection_id
-    )
+    row = merge(catalog, plan, reporter, timeout, selection_id=selection_id)
     try:
         verdict = inspect(
             plan.recipe,
@@ -125,7 +121,7 @@ def merge_and_check(
             device=settings.device,
             dtype=settings.dtype,
             threads=settings.threads,
-            on_progress=lambda done, total: on_progress("check of the merge", done, total),
+            reporter=reporter,
         )
     except KeyboardInterrupt as stop:
         raise Interrupted(

@@ -1,5 +1,7 @@
 """Write a model's safetensors files tensor by tensor.
 
+The ``safetensors`` library writes a file from all of its tensors at once, which would hold the merged model in memory.
+
 Format: https://huggingface.co/docs/safetensors (8 bytes of header length, a JSON header, the data).
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_hub.errors import UnusableModel
+from sam_hub.files import write_json
 from sam_hub.hub.weights import DTYPE_BYTES, INDEX, WEIGHTS, TensorInfo
 
 if TYPE_CHECKING:
@@ -81,22 +84,31 @@ class TensorFileWriter:
         self._missing.discard(name)
 
     def close(self) -> None:
-        """Close the file; all announced tensors must have been written."""
+        """Close the file."""
         self._stream.close()
+
+    def require_complete(self) -> None:
+        """Check that all announced tensors were written.
+
+        Raises:
+            UnusableModel: some were not.
+        """
         if self._missing:
             raise UnusableModel(
                 f"{len(self._missing)} tensors were not merged: {', '.join(sorted(self._missing)[:3])}",
                 "Check the inputs with a dry run.",
             )
 
-    def abandon(self) -> None:
-        """Close the file as it is, after a failure."""
-        self._stream.close()
-
 
 class ModelWriter:
-    """Writes a model's weights into a folder: one file, or several with their index where one would be larger than
-    ``shard_bytes``. Tensors may arrive in any order; they are placed in that of ``tensors``."""
+    """Writes a model's weights into a folder: one file, or several with their index.
+
+    Tensors may arrive in any order; they are placed in that of ``tensors``. To leave the context closes the files and
+    writes the index; it raises `UnusableModel` if a tensor was not written.
+
+    Args:
+        shard_bytes: the size that no file exceeds, unless it holds a single tensor.
+    """
 
     def __init__(
         self,
@@ -118,21 +130,22 @@ class ModelWriter:
         """Write one tensor; raises as `TensorFileWriter.write`."""
         self._writers[self._file_of[name]].write(name, tensor)
 
-    def close(self) -> None:
-        """Close the files, and write their index; all announced tensors must have been written."""
+    def __enter__(self) -> ModelWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for writer in self._writers.values():
             writer.close()
+        if kind is not None:
+            return
+        for writer in self._writers.values():
+            writer.require_complete()
         if len(self._writers) > 1:
             index = {
                 "metadata": {"total_size": self._total},
                 "weight_map": dict(sorted(self._file_of.items())),
             }
-            (self._folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-
-    def abandon(self) -> None:
-        """Close the files as they are, after a failure."""
-        for writer in self._writers.values():
-            writer.abandon()
+            write_json(self._folder / INDEX, index)
 
 
 def _shards(tensors: Mapping[str, tuple[str, tuple[int, ...]]], most: int) -> list[list[str]]:

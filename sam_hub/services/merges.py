@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import DiskFull, UsageError
-from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.merging.lora_extraction import MergedAdapter
+from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, default_parameters
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.choices import By
 
@@ -28,7 +29,7 @@ class MergeOptions:
         parameters: of mergekit's method.
         weights: one for each expert.
         by_score: weigh each expert by its score in the ranking that chose it.
-        stable: see `sam_hub.merging.trimming`.
+        stable: see `sam_hub.merging.stable_methods`.
         as_adapter: also write each merge as one adapter, of ``rank`` at most (0: the sum of the experts' ranks).
         timeout: seconds for each merge; 0: none.
         leave_one_out: find what each expert adds (for a target's choices alone).
@@ -94,9 +95,11 @@ class MergeMethods:
 
 def merge_methods(context: AppContext) -> MergeMethods:
     """Return mergekit's methods with their parameters."""
-    from sam_hub.merging.methods import describe_methods
-
-    return MergeMethods(tuple(MergeMethod(**method) for method in describe_methods()), DEFAULT_METHOD)
+    described = (
+        MergeMethod(name, {**method.defaults, **default_parameters(name)}, method.weighted, method.trims)
+        for name, method in METHODS.items()
+    )
+    return MergeMethods(tuple(described), DEFAULT_METHOD)
 
 
 @dataclass(frozen=True)
@@ -247,37 +250,6 @@ def preview(name: str, plan: MergePlan) -> MergePreview:
 
 
 @dataclass(frozen=True)
-class ModuleLoss:
-    """A module of an adapter: its rank, and the share (Frobenius norm) of the merge's change that it lacks."""
-
-    rank: int
-    error: float
-
-
-@dataclass(frozen=True)
-class MergedAdapter:
-    """A merge as one LoRA adapter; see `sam_hub.merging.lora_extraction`."""
-
-    path: str
-    rank: int
-    exact: bool
-    error: float
-    modules: dict[str, ModuleLoss]
-
-    def lines(self) -> list[str]:
-        """Return what was made, in words."""
-        lines = [f"As one adapter of rank {self.rank}: {self.path}"]
-        if self.exact:
-            return [*lines, "It is the merge itself: the experts' changes, added up."]
-        worst, loss = max(self.modules.items(), key=lambda item: item[1].error)
-        return [
-            *lines,
-            f"It lacks {self.error:.0%} of the merge's changes (Frobenius norm); most in {worst}, {loss.error:.0%}.",
-            *(["A larger rank (--rank) lacks less."] if self.error >= 0.005 else []),
-        ]
-
-
-@dataclass(frozen=True)
 class ContributionRow:
     """A merge without one expert, its strict F1 with the votes and with the labels, and what that changes."""
 
@@ -344,7 +316,7 @@ def run_merges(
         plans: those of `plan_merges` for the same options; computed where not given.
 
     Raises:
-        SamHubError: as `plan_merges` and `sam_hub.merging.plan.run_merge`.
+        SamHubError: as `plan_merges` and `sam_hub.merging.run.run_merge`.
     """
     plans = plans or plan_merges(context, options)
     contributions = {}
@@ -375,16 +347,17 @@ def _warnings(context: AppContext, options: MergeOptions) -> tuple[str, ...]:
 def _run_merge(
     context: AppContext, options: MergeOptions, name: str, plan: MergePlan, reporter: Reporter
 ) -> MergeOutcome:
-    from sam_hub.merging.lora_extraction import as_adapter
+    from sam_hub.merging.lora_extraction import extract_adapter
     from sam_hub.merging.service import merge_and_check, selection_of
 
     reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
     values = vars(preview(name, plan))
+    reporter = reporter.named(name)
     row, check = merge_and_check(
         context.catalog,
         plan,
         context.settings,
-        lambda what, done, total: reporter.progress(f"{what} {name}", done, total),
+        reporter,
         options.timeout,
         selection_id=selection_of(context.catalog, options.target, name),
     )
@@ -393,15 +366,7 @@ def _run_merge(
         reporter.log(f"Failed the check: {problem}")
     adapter = None
     if options.as_adapter or options.rank:
-        made = as_adapter(
-            plan.recipe,
-            Path(row.path),
-            options.rank,
-            lambda p: reporter.progress(f"adapter of the merge {name}", p.done, p.total),
-            options.timeout,
-        )
-        modules = {module: ModuleLoss(**values) for module, values in made["modules"].items()}
-        adapter = MergedAdapter(made["path"], made["rank"], made["exact"], made["error"], modules)
+        adapter = extract_adapter(plan.recipe, Path(row.path), options.rank, reporter, options.timeout)
         for line in adapter.lines():
             reporter.log(line)
     values = {**values, "problems": tuple(check.problems), "adapter": adapter}
@@ -430,7 +395,7 @@ def _contributions(
 
 def clean_up_merges(settings: Settings, options: MergeOptions) -> None:
     """Delete unfinished folders whose process is gone."""
-    from sam_hub.merging.process import sweep_merges
+    from sam_hub.merging.run import sweep_merges
 
     sweep_merges(settings.merges)
 

@@ -56,15 +56,14 @@ PEERS = {"sam-hub": "stock", "stable": "stable-stock"}  # whose bits each way sh
 OURS = """
 import sys
 from pathlib import Path
-from sam_hub.merging.plan import plan_merge, run_merge
-from sam_hub.merging.process import spare_worker
+from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
+from sam_hub.merging.run import run_merge
 way, *paths = sys.argv[1:]
 base, out, *experts = map(Path, paths)
-with spare_worker():
-    half = {"density": 0.5}
-    recipe = make_recipe(pin(base), [pin(e) for e in experts], parameters=half, stable=way == "stable")
-    run_merge(plan_merge(recipe, out))
+half = {"density": 0.5}
+recipe = make_recipe(pin(base), [pin(e) for e in experts], parameters=half, stable=way == "stable")
+run_merge(plan_merge(recipe, out))
 """
 STABLE_STOCK = """
 import functools, torch
@@ -221,11 +220,11 @@ def measure(way: str, base: Path, experts: Sequence[Path], folder: Path) -> dict
 
 def configuration(base: Path, experts: Sequence[Path], folder: Path) -> Path:
     """The configuration that this project writes for the same merge."""
-    from sam_hub.merging.configuration import FILE_NAME, write_config
+    from sam_hub.merging.configuration import FILE_NAME, config_text
     from sam_hub.merging.recipe import make_recipe, pin
 
     recipe = make_recipe(pin(base), [pin(expert) for expert in experts], parameters={"density": 0.5})
-    write_config(recipe, folder / FILE_NAME)
+    (folder / FILE_NAME).write_text(config_text(recipe), encoding="utf-8")
     return folder / FILE_NAME
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from sam_hub.errors import DiskFull, UnusableModel
-from sam_hub.merging.checks import Report, check
-from sam_hub.merging.plan import plan_merge, run_merge
+from sam_hub.merging.checks import Report, check_recipe
+from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
+from sam_hub.merging.run import run_merge
 from tests import tiny_models
 
 
 def report(base: Path, *experts: Path) -> Report:
-    return check(make_recipe(pin(base), [pin(path, f"acme/{path.name}") for path in experts]))
+    return check_recipe(make_recipe(pin(base), [pin(path, f"acme/{path.name}") for path in experts]))
 
 
 def only_error(base: Path, *experts: Path) -> str:
@@ -191,7 +192,7 @@ def test_what_was_changed_after_it_was_chosen_is_refused(
     recipe = make_recipe(pin(base), [pin(tiny_adapter)])
     file = next({"base": base, "expert": tiny_adapter}[which].glob("*.safetensors"))
     save_file({name: tensor + 1 for name, tensor in load_file(file).items()}, file)
-    (error,) = check(recipe).errors
+    (error,) = check_recipe(recipe).errors
     assert f"The {which} {which} was changed in" in error.what
     assert "pull the model again" in error.action
 

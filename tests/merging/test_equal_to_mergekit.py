@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sam_hub.merging.checks import read_inputs
 from sam_hub.merging.configuration import FILE_NAME, to_mergekit
-from sam_hub.merging.methods import base_role, default_parameters, has_weights, known_methods
-from sam_hub.merging.plan import plan_merge, run_merge
+from sam_hub.merging.mergekit_tasks import model_config
+from sam_hub.merging.methods import METHODS, base_role, default_parameters
+from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
+from sam_hub.merging.run import merge_weights, run_merge
 from tests import tiny_models
 
 STOCK = Path(sys.executable).with_name("mergekit-yaml")
@@ -82,11 +85,9 @@ def in_this_process(recipe: Recipe, folder: Path, cache: Path) -> tuple[bytes, b
     from mergekit.merge import run_merge as mergekit_run
     from mergekit.options import MergeOptions
 
-    from sam_hub.merging.run import merge_to
-
-    LoaderCache.loaders.clear()
     folder.mkdir()
-    merge_to(recipe, folder, lambda name, done, total: None)
+    merge_weights(recipe, read_inputs(recipe), folder)
+    assert not LoaderCache.loaders
     options = MergeOptions(
         lora_merge_cache=str(cache), random_seed=recipe.seed, write_model_card=False, quiet=True
     )
@@ -98,12 +99,12 @@ def in_this_process(recipe: Recipe, folder: Path, cache: Path) -> tuple[bytes, b
     return weights(folder), weights(folder / "stock")
 
 
-@pytest.mark.parametrize("method", known_methods())
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_of_mergekit_gives_its_own_result(
     method: str, tiny_base: Path, tiny_experts: tuple[Path, ...], fold_cache: Path, tmp_path: Path
 ) -> None:
     count = 1 if method == "passthrough" else 2 if method in FOR_TWO else 3
-    chosen = (0.7, 0.4, 1.0) if has_weights(method) else (1.0, 1.0, 1.0)
+    chosen = (0.7, 0.4, 1.0) if METHODS[method].weighted else (1.0, 1.0, 1.0)
     experts = [pin(path, weight=weight) for path, weight in zip(tiny_experts[:count], chosen, strict=False)]
     parameters = {"t": 0.3} if method in ("slerp", "nearswap") else half(method)
     recipe = make_recipe(pin(tiny_base), experts, method=method, parameters=parameters, seed=5)
@@ -147,7 +148,7 @@ def test_any_combination_gives_the_same_result(seed: int, tmp_path: Path) -> Non
         dtype=draw.choice(["bfloat16", "bfloat16", "float16", "float32"]),
         tied=draw.random() < 0.5,
     )
-    method = draw.choice([m for m in known_methods() if m not in FOR_TWO and m != "passthrough"])
+    method = draw.choice([m for m in METHODS if m not in FOR_TWO and m != "passthrough"])
     experts = []
     for number in range(draw.randint(2, 4)):
         targets = draw.sample(tiny_models.LINEAR, draw.randint(1, len(tiny_models.LINEAR)))
@@ -164,7 +165,7 @@ def test_any_combination_gives_the_same_result(seed: int, tmp_path: Path) -> Non
             alpha_pattern={f"layers.1.*{targets[-1]}": 3} if draw.random() < 0.3 else {},
         )
         (path / "sam_hub.json").unlink()  # the base may be stored anew: its hash is another
-        weight = draw.choice([0.3, 0.7, 1.0, 1.4]) if has_weights(method) else 1.0
+        weight = draw.choice([0.3, 0.7, 1.0, 1.4]) if METHODS[method].weighted else 1.0
         experts.append(pin(path, weight=weight))
     if draw.random() < 0.5:
         base = _saved_again(base, None, tmp_path / "sharded", max_shard_size="20KB")
@@ -179,14 +180,12 @@ def test_a_large_result_is_written_in_shards_that_load_as_one_model(
 ) -> None:
     from transformers import AutoModelForCausalLM
 
-    from sam_hub.merging.run import merge_to, save_config
-
     recipe = make_recipe(pin(tiny_base), [pin(path) for path in tiny_experts])
     whole, shards = tmp_path / "whole", tmp_path / "shards"
     for folder, most in ((whole, 10**9), (shards, 20_000)):
         folder.mkdir()
-        merge_to(recipe, folder, lambda name, done, total: None, most)
-        save_config(recipe, folder)
+        merge_weights(recipe, read_inputs(recipe), folder, shard_bytes=most)
+        model_config(recipe).save_pretrained(folder)
     assert len(list(shards.glob("model-*-of-*.safetensors"))) > 2
     assert all(file.stat().st_size < 25_000 for file in list(shards.glob("model-*.safetensors"))[1:])
     ours, one = (AutoModelForCausalLM.from_pretrained(folder).state_dict() for folder in (shards, whole))

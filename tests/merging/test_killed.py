@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import psutil
-
-from sam_hub.merging.plan import is_merged, merge_folder, plan_merge, run_merge
+from sam_hub.merging.plan import is_merged, merge_folder, plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
+from sam_hub.merging.run import run_merge
 from tests import tiny_models
 
 MERGE = """
 import sys
 from pathlib import Path
-from sam_hub.merging.plan import merge_folder, plan_merge, run_merge
+from sam_hub.merging.plan import merge_folder, plan_merge
+from sam_hub.merging.run import run_merge
 from sam_hub.merging.recipe import make_recipe, pin
 merges, base, *experts = map(Path, sys.argv[1:])
 recipe = make_recipe(pin(base), [pin(expert) for expert in experts])
-run_merge(plan_merge(recipe, merge_folder(recipe, merges)), lambda p: print(p.done, flush=True))
+class Printing(Reporter):
+    def progress(self, what, done, total, unit=""):
+        print(done, flush=True)
+
+
+run_merge(plan_merge(recipe, merge_folder(recipe, merges)), Printing())
 """
 MOMENTS = 20
 
@@ -35,9 +39,9 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
     folder, chance = merge_folder(recipe, merges), random.Random(5)
     whole = 0
     for number in range(MOMENTS):
-        # A third while it starts, the rest while tensors are written; the program itself, or its worker.
+        # A third while it starts, the rest while tensors are written.
         after = chance.randrange(20) if number % 3 else None
-        kill_at(after, chance.uniform(0, 2), chance.choice(["program", "worker"]), [merges, base, *experts])
+        kill_at(after, chance.uniform(0, 2), [merges, base, *experts])
         seen = [path for path in merges.glob("*") if not path.name.startswith(".")]
         assert seen in ([], [folder])
         if seen:
@@ -49,7 +53,7 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
     assert [path.name for path in merges.iterdir()] == [folder.name]
 
 
-def kill_at(tensor: int | None, seconds: float, victim: str, arguments: list[Path]) -> None:
+def kill_at(tensor: int | None, seconds: float, arguments: list[Path]) -> None:
     """Start a merge; kill it when so many tensors are written, or after so many seconds."""
     program = subprocess.Popen(
         [sys.executable, "-c", MERGE, *map(str, arguments)],
@@ -65,13 +69,5 @@ def kill_at(tensor: int | None, seconds: float, victim: str, arguments: list[Pat
         for line in program.stdout:
             if int(line) > tensor:
                 break
-    family = psutil.Process(program.pid).children(recursive=True)
-    for process in [program, *family] if victim == "program" else family:
-        try:
-            os.kill(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        if victim == "program":
-            break  # the worker sees that it is alone
+    program.kill()
     program.wait()
-    psutil.wait_procs(family, timeout=20)

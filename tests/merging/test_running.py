@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections import namedtuple
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sam_hub.errors import SamHubError, UnusableModel, UsageError
 from sam_hub.hub.weights import file_sha256, read_header
-from sam_hub.merging.plan import (
-    RECORD,
-    MergePlan,
-    Progress,
-    is_merged,
-    merge_folder,
-    plan_merge,
-    run_merge,
-)
-from sam_hub.merging.process import spare_worker
+from sam_hub.merging.plan import RECORD, MergePlan, is_merged, merge_folder, plan_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
+from sam_hub.merging.run import run_merge
 from tests import tiny_models
+from tests.merging.conftest import Steps
 
 
 @pytest.fixture
@@ -48,10 +40,10 @@ def test_the_merged_model_loads_and_answers_with_plain_transformers(
 ) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    seen: list[Progress] = []
+    steps = Steps()
     planned = plan(recipe, tmp_path)
-    merged = run_merge(planned, seen.append)
-    assert (seen[-1].done, seen[-1].total, len(seen)) == (20, 20, 20)
+    merged = run_merge(planned, steps)
+    assert steps.seen == [("merge", done, 20, "tensors") for done in range(1, 21)]
     assert (merged / "model.safetensors").stat().st_size == pytest.approx(planned.bytes_to_write, rel=0.1)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(merged), AutoTokenizer.from_pretrained(merged)
     inputs = tokenizer("Marie Curie worked in Paris", return_tensors="pt")
@@ -116,70 +108,97 @@ def test_a_failure_inside_mergekit_is_told_in_its_words(recipe: Recipe, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def started(recipe: Recipe, merges: Path, cwd: Path) -> subprocess.Popen[bytes]:
-    """A program that merges, stopped by nobody yet; its merge process is at work."""
-    from sam_hub.merging.recipe import to_json
+MERGE = """
+import sys, time
+from pathlib import Path
+from sam_hub.merging.plan import merge_folder, plan_merge
+from sam_hub.merging.recipe import make_recipe, pin
+from sam_hub.merging.run import run_merge
+from sam_hub.progress import Reporter
 
-    (cwd / "recipe.json").write_text(json.dumps(to_json(recipe)))
-    code = (
-        "import json; from pathlib import Path; from sam_hub.merging.plan import *;"
-        "from sam_hub.merging.recipe import from_json;"
-        "recipe = from_json(json.loads(Path('recipe.json').read_text()));"
-        f"run_merge(plan_merge(recipe, merge_folder(recipe, Path({str(merges)!r}))))"
-    )
-    root = Path(__file__).parents[2]
+class Slow(Reporter):
+    def progress(self, what, done, total, unit=""):
+        print(done, flush=True)
+        time.sleep(0.2)
+
+merges, base, *experts = map(Path, sys.argv[1:])
+recipe = make_recipe(pin(base, "acme/base"), [pin(path, f"acme/{path.name}") for path in experts])
+run_merge(plan_merge(recipe, merge_folder(recipe, merges)), Slow())
+"""
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL], ids=lambda one: one.name)
+def test_a_stopped_merge_leaves_nothing_or_what_the_next_one_deletes(
+    by: signal.Signals, recipe: Recipe, tmp_path: Path
+) -> None:
+    merges = tmp_path / "merges"
+    paths = [merges, recipe.base.path, *(expert.path for expert in recipe.experts)]
     program = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        [sys.executable, "-c", MERGE, *map(str, paths)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: bool(merging_children(program)))
-    return program
-
-
-def merging_children(program: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    children = []
-    for child in psutil.Process(program.pid).children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if "sam_hub.merging" in child.cmdline():
-                children.append(child)
-    return children
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
-def test_ctrl_c_kills_the_merge_and_leaves_nothing(recipe: Recipe, tmp_path: Path) -> None:
-    merges = tmp_path / "merges"
-    program = started(recipe, merges, tmp_path)
-    (worker,) = merging_children(program)
-    program.send_signal(signal.SIGINT)
+    assert program.stdout is not None
+    program.stdout.readline()
+    (staging,) = merges.iterdir()
+    assert staging.name.startswith(".")
+    program.send_signal(by)
     assert program.wait(30) != 0
-    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
-    assert list(merges.iterdir()) == []
-
-
-def test_after_a_kill_the_next_merge_succeeds(recipe: Recipe, tmp_path: Path) -> None:
-    merges = tmp_path / "merges"
-    program = started(recipe, merges, tmp_path)
-    (worker,) = merging_children(program)
-    program.kill()
-    program.wait()
-    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    assert list(merges.iterdir()) == ([] if by == signal.SIGINT else [staging])
     merged = run_merge(plan(recipe, merges))
-    assert [path.name for path in merges.iterdir()] == [merged.name]
+    assert list(merges.iterdir()) == [merged]
+
+
+def test_a_merge_that_takes_too_long_is_given_up(recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(SamHubError, match=r"took more than 0\.01 s"):
+        run_merge(plan(recipe, tmp_path), timeout=0.01)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_merge_leaves_no_trace_in_its_process_and_needs_no_network(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from mergekit.io.tasks import LoaderCache
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a merge asks the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    environment = dict(os.environ)
+    threads = torch.get_num_threads()
+    stale = {"of somebody else": object()}
+    monkeypatch.setattr(LoaderCache, "loaders", dict(stale))
+    torch.manual_seed(3)
+    drawn = torch.rand(4)
+    torch.manual_seed(3)
+    for method in ("ties", "dare_ties"):
+        run_merge(plan(replace(recipe, method=method), tmp_path))
+    assert torch.rand(4).equal(drawn)
+    assert dict(os.environ) == environment
+    assert LoaderCache.loaders == stale
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == threads == torch.get_num_threads()
+    assert gc.isenabled()
+
+
+def test_two_threads_that_merge_at_once_do_not_disturb_each_other(recipe: Recipe, tmp_path: Path) -> None:
+    others = replace(recipe, experts=recipe.experts[:2])
+    alone = run_merge(plan_merge(others, tmp_path / "alone"))
+    with ThreadPoolExecutor(2) as pool:
+        plans = [plan_merge(recipe, tmp_path / "one"), plan_merge(others, tmp_path / "other")]
+        _, other = pool.map(run_merge, plans)
+    assert (other / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
 
 
 AT_ONCE = """
 import sys
 from pathlib import Path
-from sam_hub.merging.plan import plan_merge, run_merge
+from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
+from sam_hub.merging.run import run_merge
 out, base, *experts = map(Path, sys.argv[1:])
 plan = plan_merge(make_recipe(pin(base, "acme/base"), [pin(path, f"acme/{path.name}") for path in experts]), out)
 print("planned", flush=True)
@@ -216,21 +235,6 @@ def test_what_is_there_already_needs_no_disk(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 0))
     assert run_merge(plan_merge(recipe, folder)) == folder
-
-
-def test_a_spare_worker_is_taken_by_the_first_merge_and_ended_if_none_comes(
-    recipe: Recipe, tmp_path: Path
-) -> None:
-    mine = psutil.Process()
-    before = {child.pid for child in mine.children()}
-    with spare_worker():
-        (spare,) = (child for child in mine.children() if child.pid not in before)
-        run_merge(plan_merge(recipe, tmp_path / "first"))
-        assert not spare.is_running()
-        run_merge(plan_merge(recipe, tmp_path / "second"))
-    with spare_worker():
-        (spare,) = (child for child in mine.children() if child.pid not in before)
-    assert not spare.is_running()
 
 
 @pytest.mark.parametrize("given", [{"parameters": {"lambda": float("nan")}}, {"weight": float("inf")}])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam_hub.errors import UsageError
 from sam_hub.jobs.task import Log, OnProgress, Task
 from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.progress import Calling
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -23,7 +24,7 @@ class MergeChoice:
     Args:
         weights: one for each expert.
         by_score: each weighs what it has in the ranking that chose it.
-        stable: see `sam_hub.merging.trimming`.
+        stable: see `sam_hub.merging.stable_methods`.
     """
 
     target: str | None = None
@@ -104,7 +105,7 @@ class MergeExperts(MergeChoice, Task):
         """Merge; one that is there already is not made again."""
         from pathlib import Path
 
-        from sam_hub.merging.lora_extraction import as_adapter
+        from sam_hub.merging.lora_extraction import extract_adapter
         from sam_hub.merging.service import merge_and_check, selection_of
 
         made = []
@@ -113,12 +114,12 @@ class MergeExperts(MergeChoice, Task):
         )  # first: what can't be had is said before anything is merged
         for name, plan in self.plans(context):
             log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
-            told = lambda what, done, of, name=name: on_progress(f"{what} {name}", done, of)  # noqa: E731
+            reporter = Calling(on_progress).named(name)
             row, verdict = merge_and_check(
                 context.catalog,
                 plan,
                 context.settings,
-                told,
+                reporter,
                 self.timeout,
                 selection_id=selection_of(context.catalog, self.target, name),
             )
@@ -128,8 +129,8 @@ class MergeExperts(MergeChoice, Task):
             for problem in verdict.problems:
                 log(f"Failed the check: {problem}")
             if self.as_adapter:
-                step = lambda p, name=name: on_progress(f"adapter of the merge {name}", p.done, p.total)  # noqa: E731
-                made[-1]["adapter"] = as_adapter(plan.recipe, Path(row.path), self.rank, step, self.timeout)
+                adapter = extract_adapter(plan.recipe, Path(row.path), self.rank, reporter, self.timeout)
+                made[-1]["adapter"] = asdict(adapter)
                 for line in adapter_lines(made[-1]["adapter"]):
                     log(line)
         contributions = self._contributions(context, on_progress, without)
@@ -188,7 +189,7 @@ class MergeExperts(MergeChoice, Task):
 
     def clean_up(self, settings: Settings) -> None:
         """Unfinished folders whose process is gone."""
-        from sam_hub.merging.process import sweep_merges
+        from sam_hub.merging.run import sweep_merges
 
         sweep_merges(settings.merges)
 

@@ -1,21 +1,22 @@
-"""Trimming without a sort: which elements of a delta are kept, found by the magnitude that bounds them.
+"""Merge methods that trim as a stable sort would, registered with mergekit: ``ties_stable`` and so on.
 
 mergekit sorts every delta whole, with a sort that is not stable. In bfloat16 many elements are equally large, and which
-of those it keeps follows from the inside of that sort: another processor family or another torch keeps others. Here
-they are taken by their order, as by a stable sort: the same everywhere, and many times as quick.
+of those it keeps depends on the sort's implementation: another processor family or torch release keeps others. Here
+they are kept in their order, the same everywhere, and many times as quickly: the magnitude that bounds the kept
+elements is found without a sort.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
+
+from sam_hub.merging.methods import METHODS, stable_name
 
 if TYPE_CHECKING:
     import torch
-
-# Methods that trim by magnitude. (della draws by the rank of every element, and so needs the sort.)
-TRIMMING = frozenset({"ties", "breadcrumbs", "breadcrumbs_ties"})
 
 
 def _sizes(tensor: torch.Tensor, *, largest_first: bool) -> torch.Tensor:
@@ -97,15 +98,46 @@ def magnitude_outliers(
     return _masked(tensor, smallest(sizes, below + kept) & ~smallest(sizes, below), rescale_norm)
 
 
-@contextmanager
-def stable_trimming(wanted: bool = True) -> Iterator[None]:
-    """Within, mergekit trims by these functions (the process's mergekit: in all threads)."""
-    from mergekit import sparsify
+class _Delta:
+    """An expert's tensor, which mergekit takes the base from, and gets the trimmed difference."""
 
-    theirs = sparsify.magnitude, sparsify.magnitude_outliers
-    if wanted:
-        sparsify.magnitude, sparsify.magnitude_outliers = magnitude, magnitude_outliers
-    try:
-        yield
-    finally:
-        sparsify.magnitude, sparsify.magnitude_outliers = theirs
+    def __init__(self, tensor: torch.Tensor, trim: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._tensor, self._trim = tensor, trim
+
+    def __sub__(self, base: torch.Tensor) -> torch.Tensor:
+        return self._trim(self._tensor - base)
+
+
+@cache
+def register_stable_methods() -> None:
+    """Register the stable variant of each method that trims with mergekit, under `stable_name`."""
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    from mergekit.merge_methods import GeneralizedTaskArithmeticMerge, get, register
+    from mergekit.sparsify import RescaleNorm, SparsificationMethod
+
+    class StablyTrimmed(GeneralizedTaskArithmeticMerge):
+        """mergekit's method, with trimmed deltas in the place of those that it would trim."""
+
+        def merge_group(self, group: Any, /, **parameters: Any) -> torch.Tensor:
+            norm = RescaleNorm.l1 if parameters["rescale"] else None
+
+            def trim(delta: torch.Tensor, expert: Any) -> torch.Tensor:
+                density = parameters["density"][expert]
+                if self.sparsification_method == SparsificationMethod.magnitude:
+                    return magnitude(delta, density, norm)
+                return magnitude_outliers(delta, density, norm, parameters["gamma"][expert])
+
+            entries = [
+                SimpleNamespace(id=entry.id, tensor=_Delta(entry.tensor, partial(trim, expert=entry.id)))
+                for entry in group.non_base
+            ]
+            untrimmed = replace(self, sparsification_method=None)
+            return GeneralizedTaskArithmeticMerge.merge_group(
+                untrimmed, SimpleNamespace(base=group.base, non_base=entries), **parameters
+            )
+
+    for name in (name for name, method in METHODS.items() if method.trims):
+        original = {one.name: getattr(get(name), one.name) for one in fields(get(name))}
+        register(StablyTrimmed(**{**original, "method_name": stable_name(name)}))

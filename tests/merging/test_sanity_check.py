@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from sam_hub.errors import UnusableModel
-from sam_hub.merging.plan import plan_merge, run_merge
+from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
+from sam_hub.merging.run import run_merge
 from sam_hub.merging.sanity_check import LABELS, SENTENCES, inspect, require_passed, verdict_of
 from sam_hub.ner.formats import get_format
+from tests.merging.conftest import Steps
 
 
 @pytest.fixture
@@ -33,14 +35,14 @@ def edit_weights(folder: Path, change) -> None:
 
 
 def test_a_good_merge_passes_and_is_looked_at_once(recipe: Recipe, merged: Path) -> None:
-    steps: list[tuple[int, int]] = []
+    steps = Steps()
     assert verdict_of(merged) is None
-    found = inspect(recipe, merged, on_progress=lambda done, total: steps.append((done, total)))
+    found = inspect(recipe, merged, reporter=steps)
     assert found.passed
     assert set(found.inputs) == {"acme/plain", "acme/rslora", "acme/patterns"}
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert inspect(recipe, merged, on_progress=lambda done, total: steps.append((done, total))) == found
-    assert len(steps) == 4
+    assert steps.seen == [("check of the merge", done, 4, "models") for done in (1, 2, 3, 4)]
+    assert inspect(recipe, merged, reporter=steps) == found
+    assert len(steps.seen) == 4
     require_passed(merged, "it")
 
 

@@ -260,7 +260,7 @@ def described_otherwise(
             select(Expert.repo, Descriptor.embedder, Descriptor.revision)
             .join(Descriptor)
             .where(*_among(base_sha256), col(Expert.id).not_in(comparable))
-            .order_by(Expert.repo, Descriptor.id)
+            .order_by(col(Expert.repo), col(Descriptor.id))
         ).all()
     return [DescribedOtherwise(*values) for values in {row[0]: row for row in rows}.values()]
 

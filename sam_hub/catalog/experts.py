@@ -47,13 +47,15 @@ def get_base(catalog: Catalog, name: str) -> Base:
     with catalog.session() as session:
         repos = session.exec(select(Base.repo).distinct()).all()
         repo = resolve(name, repos, "base", f"{LISTING} --bases")
-        return session.exec(select(Base).where(Base.repo == repo).order_by(col(Base.id).desc())).first()
+        return session.exec(
+            select(Base).where(Base.repo == repo).order_by(col(Base.id).desc()).limit(1)
+        ).one()
 
 
 def list_bases(catalog: Catalog) -> list[Base]:
     """All bases, by name."""
     with catalog.session() as session:
-        return list(session.exec(select(Base).order_by(Base.repo, Base.id)))
+        return list(session.exec(select(Base).order_by(col(Base.repo), col(Base.id))))
 
 
 def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
@@ -122,7 +124,7 @@ def get_expert(catalog: Catalog, name: str | int) -> Expert:
         if isinstance(name, int) or name.isdecimal():
             return _by_id(session, int(name))
         wanted, _, commit = name.partition("@")
-        which = col(Expert.commit).startswith(commit, autoescape=True) if commit else col(Expert.current)
+        which: Any = col(Expert.commit).startswith(commit, autoescape=True) if commit else col(Expert.current)
         found = session.exec(select(Expert).where(Expert.repo == wanted, which)).all()
         if not found:
             repo = resolve(wanted, _candidates(session, wanted, which), "expert", LISTING)

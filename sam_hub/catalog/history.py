@@ -102,8 +102,11 @@ def record_merge(catalog: Catalog, merge: Merge, selection_id: int | None = None
 
 def _link(session: Session, selection: Selection, merge: Merge) -> None:
     """Let a merge serve a selection, and those of the same target and experts that have no merge yet."""
-    its = (SelectionMerge.selection_id == selection.id, SelectionMerge.merge_id == merge.id)
-    session.exec(delete(SelectionMerge).where(*its))
+    session.exec(
+        delete(SelectionMerge).where(
+            col(SelectionMerge.selection_id) == selection.id, col(SelectionMerge.merge_id) == merge.id
+        )
+    )
     others = session.exec(
         select(Selection).where(
             Selection.target_id == selection.target_id,

@@ -217,7 +217,7 @@ def _put_run(session: Session, question: Question, **values: Any) -> Predictions
 
 
 def _with_entities(session: Session, run: PredictionRun) -> Predictions:
-    rows: dict[int | None, list[list[Any]]] = {}
+    rows: dict[int, Sequence[Any]] = {}
     for some in _portions(run.sentence_ids):
         query = select(SentencePrediction.id, SentencePrediction.entities)
         rows |= dict(session.exec(query.where(col(SentencePrediction.id).in_(some))).all())

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sam_hub.catalog.schema import connect, is_current
 from sam_hub.errors import CatalogError, UsageError
@@ -254,9 +255,10 @@ def _rows(connection: sqlite3.Connection, found: Sequence[Sequence[object]]) -> 
     return [_row(row, tuple(described.get(row[0], ()))) for row in found]
 
 
-def _row(values: Sequence[object], described: tuple[Description, ...]) -> ExpertRow:
-    labels, on_disk = json.loads(str(values[8])), bool(values[11])
-    return ExpertRow(*values[:8], tuple(labels), *values[9:11], on_disk, *values[12:], described)  # type: ignore[arg-type]
+def _row(values: Sequence[Any], described: tuple[Description, ...]) -> ExpertRow:
+    row = [*values, described]
+    row[8], row[11] = tuple(json.loads(row[8])), bool(row[11])
+    return ExpertRow(*row)
 
 
 def browse_targets(path: Path) -> list[TargetRow]:

@@ -140,7 +140,7 @@ def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
         CatalogError: no such target, or several fit.
     """
     target = get_target(catalog, name)
-    tables = {"descriptors": Descriptor, "selections": Selection, "evaluations": Evaluation}
+    tables: dict[str, Any] = {"descriptors": Descriptor, "selections": Selection, "evaluations": Evaluation}
     with catalog.session() as session:
         counts = {word: _count(session, table.target_id == target.id) for word, table in tables.items()}
     return TargetRemovalPlan(target.id or 0, target.name, own_copy(catalog, target), **counts)

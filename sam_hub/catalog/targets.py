@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete
 from sqlmodel import col, select
@@ -37,9 +38,9 @@ def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Targe
                 f"A target '{target.name}' with another corpus or other labels is there already",
                 "Choose another name, or replace it with --replace.",
             )
-        for table in () if same else (Selection, Evaluation):
-            session.exec(delete(table).where(col(table.target_id) == known.id))
-        for table in () if same_corpus else (Descriptor, Similarity):
+        stale: list[Any] = [] if same else [Selection, Evaluation]
+        stale += [] if same_corpus else [Descriptor, Similarity]
+        for table in stale:
             session.exec(delete(table).where(col(table.target_id) == known.id))
         target.gold_path = target.gold_path or (known.gold_path if same else None)
         for field in ("labels", "corpus_path", "sentence_count", "corpus_sha256", "gold_path"):

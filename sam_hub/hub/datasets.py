@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from humanize import naturalsize
+
 from sam_hub.errors import InputError
 from sam_hub.hub.client import Hub
-from sam_hub.hub.errors import explained, retried
+from sam_hub.hub.errors import explained
 from sam_hub.hub.file_rules import RemoteFile, name_problem
-from sam_hub.hub.remote_files import fetch, list_files
-from sam_hub.hub.repo_id import check_repo_id
+from sam_hub.hub.repo_snapshot import take_snapshot
 from sam_hub.ner.dataset_text import READERS, read_texts
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
@@ -38,34 +39,32 @@ class DatasetText:
 
 
 def read_dataset(hub: Hub, repo: str, reporter: Reporter = SILENT) -> DatasetText:
-    """The text of a data set's train split, as the Hub has it now.
+    """Return the text of a data set's train split, as the Hub has it now.
 
     Raises:
         NotFoundOnHub: no such data set, or no access to its files.
         HubError: the network or the Hub failed, or it is offline.
-        InputError: a name that no repository can have; no split that can be read.
+        InputError: no repository can have this name, or no split can be read.
         UnusableModel: the Hub sends other bytes than it lists.
     """
-    repo = check_repo_id(repo)
-    with explained(hub, repo):
-        commit = retried(lambda: hub.api().dataset_info(repo)).sha or ""
-        files = train_files(list_files(hub, repo, commit, repo_type="dataset"))
-        size, done, sentences = sum(file.size for file in files), 0, []
+    snapshot = take_snapshot(hub, repo, repo_type="dataset")
+    files = train_files(snapshot.files)
+    size, done, sentences = sum(file.size for file in files), 0, []
+    with explained(hub, snapshot.repo):
         for file in files:
             reporter.progress(f"data set {repo}", done, size, "B")
-            path = fetch(hub, repo, commit, file, repo_type="dataset")
-            sentences += read_texts(path, MOST_SENTENCES - len(sentences))
+            sentences += read_texts(snapshot.fetch(file), MOST_SENTENCES - len(sentences))
             done += file.size
             if len(sentences) >= MOST_SENTENCES:
                 break
-    return DatasetText(repo, commit, tuple(file.path for file in files), tuple(sentences))
+    return DatasetText(snapshot.repo, snapshot.commit, tuple(file.path for file in files), tuple(sentences))
 
 
 def train_files(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
-    """Those of a data set's files that hold its train split, by name; the only data file, where it has one.
+    """Return the files of a data set that hold its train split, by name; the only data file if there is one.
 
     Raises:
-        InputError: there is none, it can't be told which, or it is too large.
+        InputError: there is none, several fit, or it is too large.
     """
     data = [file for file in files if _is_data(file.path)]
     named = [file for file in data if "train" in _last_two(file.path)] or (data if len(data) == 1 else [])
@@ -84,7 +83,7 @@ def train_files(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
             chosen.append(file)
             size += file.size
     if not chosen:
-        raise InputError(f"its train split is larger than {MOST_BYTES / 1e6:.0f} MB", _INSTEAD)
+        raise InputError(f"its train split is larger than {naturalsize(MOST_BYTES)}", _INSTEAD)
     return tuple(chosen)
 
 

@@ -7,35 +7,36 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from humanize import naturalsize
+
 from sam_hub.errors import DiskFull, HubError, NotFoundOnHub, UnusableModel
 from sam_hub.hub.client import Hub
-from sam_hub.hub.errors import explained, retried
+from sam_hub.hub.errors import explained
 from sam_hub.hub.file_rules import RemoteFile, is_wanted, tree_problems
-from sam_hub.hub.remote_files import fetch, list_files
 from sam_hub.hub.repo_id import check_repo_id, folder_name, is_commit
+from sam_hub.hub.repo_snapshot import RepoSnapshot, take_snapshot
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.tempdirs import scratch_prefix, sweep_scratch
 
-Progress = Callable[[int, int, str], None]
-"""Called with bytes done, bytes in all, and the file at hand; what it raises ends the work."""
-
 SCRATCH = "pull"
-_STALE_SECONDS = 900  # far longer than a download waits for bytes, and none goes on with an old partial
+_STALE_SECONDS = 900  # far longer than a download waits for bytes; none goes on with an old partial
 
 
 @dataclass(frozen=True)
 class PullPlan:
     """What a pull would do; all sizes in bytes.
 
-    ``skipped`` are files that are left on the Hub: code, pickles, optimizer states. ``because`` says why the Hub's
-    word was done without, where what lies on disk serves all the same. ``partial`` lie in the cache of downloads that
-    were cut off a while ago: they can't be gone on with, and a pull removes them.
+    ``snapshot`` is None where the folder on disk serves without the Hub, and ``because`` says why it does.
+    ``skipped`` are files that are left on the Hub: code, pickles, optimizer states. ``partial`` bytes lie in the cache
+    of downloads that were cut off a while ago: nothing can continue them, and a pull removes them.
     """
 
+    snapshot: RepoSnapshot | None
     repo: str
     commit: str
     folder: Path
@@ -60,10 +61,15 @@ class PullPlan:
         return 0 if self.complete else max(0, self.needed - self.free)
 
 
-def plan_pull(hub: Hub, repo: str, revision: str, dest: Path) -> PullPlan:
-    """Plan to fetch ``repo`` into ``dest/owner--name/COMMIT``.
+def plan_pull(
+    hub: Hub, repo: str, revision: str, models: Path, snapshot: RepoSnapshot | None = None
+) -> PullPlan:
+    """Plan to fetch ``repo`` into ``models/owner--name/COMMIT``.
 
-    A commit that lies there already needs no network, and serves when the Hub fails or has it no more.
+    A commit that lies there already needs no network, and serves when the Hub fails or does not have it any more.
+
+    Args:
+        snapshot: what the Hub said of this repository a moment ago, if it was asked; ``revision`` is not used then.
 
     Raises:
         UnusableModel: names, sizes or kinds of its files are refused.
@@ -71,53 +77,52 @@ def plan_pull(hub: Hub, repo: str, revision: str, dest: Path) -> PullPlan:
         HubError: the network or the Hub failed, or it is offline.
     """
     repo = check_repo_id(repo)
-    place = dest / folder_name(repo)
+    parent = models / folder_name(repo)
     try:
-        with explained(hub, repo):
-            commit = retried(lambda: hub.api().model_info(repo, revision=revision)).sha or ""
-            files = list_files(hub, repo, commit)
+        snapshot = snapshot or take_snapshot(hub, repo, revision)
     except (HubError, NotFoundOnHub) as error:
-        if is_commit(revision) and (place / revision).is_dir():
-            return _plan_of_folder(repo, revision, place / revision, error.title)
+        if is_commit(revision) and (parent / revision).is_dir():
+            return _plan_of_folder(repo, revision, parent / revision, error.title)
         raise
-    if problems := tree_problems(files):
+    if problems := tree_problems(snapshot.files):
         raise UnusableModel(f"'{repo}' can't be used: {'; '.join(problems)}", "Choose another model.")
-    wanted = tuple(file for file in files if is_wanted(file.path))
+    wanted = tuple(file for file in snapshot.files if is_wanted(file.path))
     size = sum(file.size for file in wanted)
-    cached = sum(file.size for file in wanted if _is_cached(hub, repo, commit, file))
-    needed, free = _disk(hub, place, size, size - cached)
+    cached = sum(file.size for file in wanted if _is_cached(snapshot, file))
+    needed, free = _disk(hub, parent, size, size - cached)
     return PullPlan(
+        snapshot=snapshot,
         repo=repo,
-        commit=commit,
-        folder=place / commit,
+        commit=snapshot.commit,
+        folder=parent / snapshot.commit,
         files=wanted,
-        skipped=tuple(file.path for file in files if not is_wanted(file.path)),
+        skipped=tuple(file.path for file in snapshot.files if not is_wanted(file.path)),
         size=size,
         cached=cached,
         needed=needed,
         free=free,
-        complete=_is_complete(place / commit, wanted),
+        complete=_is_complete(parent / snapshot.commit, wanted),
         partial=sum(path.stat().st_size for path in _stale_partials(hub, repo)),
     )
 
 
-def pull(hub: Hub, plan: PullPlan, on_progress: Progress | None = None) -> Path:
-    """Do what the plan says; returns the folder, which is there as a whole or not at all.
+def pull(hub: Hub, plan: PullPlan, reporter: Reporter = SILENT) -> Path:
+    """Carry out a plan and return the folder, which is there as a whole or not at all.
 
-    Files go through the Hugging Face cache and are linked from there, so that nothing is fetched
-    or kept twice. Every one is checked against the Hub's listing.
+    Files go through the Hugging Face cache and are linked from there, so that nothing is fetched or kept twice.
+    Every file is checked against the Hub's listing.
 
     Raises:
         DiskFull: less free disk than needed; nothing was fetched.
         UnusableModel: the Hub sends other bytes than it lists.
         NotFoundOnHub, HubError: as `plan_pull`.
     """
-    if plan.complete:
+    if plan.complete or plan.snapshot is None:
         return plan.folder
     if plan.short:
         raise DiskFull(
-            f"'{plan.repo}' needs {_mb(plan.needed)} of disk; {_mb(plan.free)} are free",
-            f"Free {_mb(plan.short)} more, or set SAM_HUB_HOME to a larger disk.",
+            f"'{plan.repo}' needs {naturalsize(plan.needed)} of disk; {naturalsize(plan.free)} are free",
+            f"Free {naturalsize(plan.short)} more, or set SAM_HUB_HOME to a larger disk.",
         )
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     sweep_scratch(plan.folder.parent, SCRATCH)
@@ -128,11 +133,10 @@ def pull(hub: Hub, plan: PullPlan, on_progress: Progress | None = None) -> Path:
         with explained(hub, plan.repo):
             done = 0
             for file in plan.files:
-                meter = _meter(on_progress, done, plan.size, file.path)
-                _link(fetch(hub, plan.repo, plan.commit, file, meter), building / file.path)
+                meter = _meter(reporter, f"fetch {plan.repo}: {file.path}", done, plan.size)
+                _link(plan.snapshot.fetch(file, meter), building / file.path)
                 done += file.size
-                if on_progress:
-                    on_progress(done, plan.size, file.path)
+                reporter.progress(f"fetch {plan.repo}: {file.path}", done, plan.size, "B")
         _settle(building, plan)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -154,13 +158,13 @@ def _settle(building: Path, plan: PullPlan) -> None:
 
 
 def _plan_of_folder(repo: str, commit: str, folder: Path, because: str) -> PullPlan:
-    """The plan of what lies on disk already, made without asking the Hub."""
+    """The plan for a folder on disk, made without asking the Hub."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = tuple(
         RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, None, "") for path in paths
     )
     size = sum(file.size for file in files)
-    return PullPlan(repo, commit, folder, files, (), size, size, 0, 0, complete=True, because=because)
+    return PullPlan(None, repo, commit, folder, files, (), size, size, 0, 0, complete=True, because=because)
 
 
 def _is_complete(folder: Path, files: Iterable[RemoteFile]) -> bool:
@@ -169,10 +173,12 @@ def _is_complete(folder: Path, files: Iterable[RemoteFile]) -> bool:
     return folder.is_dir() and all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
-def _is_cached(hub: Hub, repo: str, commit: str, file: RemoteFile) -> bool:
+def _is_cached(snapshot: RepoSnapshot, file: RemoteFile) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(repo, file.path, cache_dir=hub.cache_dir, revision=commit)
+    path = try_to_load_from_cache(
+        snapshot.repo, file.path, cache_dir=snapshot.hub.cache_dir, revision=snapshot.commit
+    )
     return isinstance(path, str) and Path(path).stat().st_size == file.size
 
 
@@ -184,10 +190,11 @@ def _disk(hub: Hub, place: Path, size: int, to_fetch: int) -> tuple[int, int]:
     """Bytes needed and bytes free where they are fewest; across file systems a link is a copy."""
     target = _existing(place)
     cache = _existing(hub.cache_dir) if hub.cache_dir else target
-    free_there, free_here = shutil.disk_usage(cache).free, shutil.disk_usage(target).free
+    free_in_cache, free_in_target = shutil.disk_usage(cache).free, shutil.disk_usage(target).free
     if cache.stat().st_dev == target.stat().st_dev:
-        return to_fetch, free_here
-    return (to_fetch, free_there) if free_there - to_fetch < free_here - size else (size, free_here)
+        return to_fetch, free_in_target
+    cache_is_tighter = free_in_cache - to_fetch < free_in_target - size
+    return (to_fetch, free_in_cache) if cache_is_tighter else (size, free_in_target)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -199,10 +206,8 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(real, target)
 
 
-def _meter(on_progress: Progress | None, before: int, total: int, path: str) -> type | None:
+def _meter(reporter: Reporter, what: str, before: int, total: int) -> type:
     """A progress bar class, as huggingface_hub wants one, that shows nothing and reports bytes."""
-    if on_progress is None:
-        return None
     from tqdm import tqdm
 
     class Meter(tqdm):
@@ -213,14 +218,14 @@ def _meter(on_progress: Progress | None, before: int, total: int, path: str) -> 
 
         def update(self, n: float | None = 1) -> bool | None:
             self.received += int(n or 0)
-            on_progress(before + self.received, total, path)
+            reporter.progress(what, before + self.received, total, "B")
             return None
 
     return Meter
 
 
 def _stale_partials(hub: Hub, repo: str) -> list[Path]:
-    """What downloads that were killed left in the cache; a while later, since another process may be at them."""
+    """What killed downloads left in the cache a while ago; newer ones may be of another process at work."""
     from huggingface_hub.file_download import repo_folder_name
 
     if hub.cache_dir is None:
@@ -232,6 +237,3 @@ def _stale_partials(hub: Hub, repo: str) -> list[Path]:
                 stale.append(path)
     return stale
 
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"

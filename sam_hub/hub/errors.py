@@ -1,21 +1,24 @@
-"""What can go wrong between here and a Hub: each failure as one error a person can act on, and retries."""
+"""Failures between this machine and a Hub: each as one error that a person can act on, and retries."""
 
 from __future__ import annotations
 
 import errno
-import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sam_hub.errors import DiskFull, HubError, InputError, NotFoundOnHub, SamHubError
 from sam_hub.hub.client import Hub
+
+if TYPE_CHECKING:
+    import httpx2
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 ATTEMPTS = 4
 _LONGEST_WAIT = 60.0
 _LOGIN = "Run `hf auth login` or set HF_TOKEN"
+_AGAIN = "Try again. If it keeps failing, check the address and your network."
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
@@ -29,7 +32,7 @@ def explained(hub: Hub, repo: str = "") -> Iterator[None]:
     Raises:
         NotFoundOnHub: no such repository, revision or file, or no access to it.
         HubError: the network or the Hub failed.
-        InputError: a name that no repository can have.
+        InputError: no repository can have this name.
         DiskFull: a file could not be written.
     """
     try:
@@ -44,22 +47,25 @@ def explained(hub: Hub, repo: str = "") -> Iterator[None]:
 
 
 def explain(error: BaseException, hub: Hub, repo: str) -> SamHubError | None:
-    """The `SamHubError` that says what ``error``, or the first known cause of it, means; None if unknown.
+    """Return what ``error``, or the first known cause of it, means to a person; None if unknown.
 
-    huggingface_hub hides what failed behind "not in the cache" and "error while uploading", so causes
-    are looked at before such wrappers.
+    huggingface_hub hides failures behind "not in the cache" and "error while uploading", so causes are looked at
+    before such wrappers.
     """
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    for candidate in reversed(seen):
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    for candidate in reversed(chain):
         if isinstance(candidate, SamHubError):
             return candidate
-    for candidate in seen:
+    for candidate in chain:
         if not _is_wrapper(candidate) and (explanation := _explain_one(candidate, hub, repo)):
             return explanation
-    return _explain_wrapper(seen[0], hub, repo)
+    if _is_wrapper(error):
+        return HubError(f"{hub.endpoint} sent no usable answer for {repo}", "Check the address of the Hub.")
+    return None
 
 
 def _is_wrapper(error: BaseException) -> bool:
@@ -68,142 +74,112 @@ def _is_wrapper(error: BaseException) -> bool:
     return isinstance(error, LocalEntryNotFoundError)
 
 
-def _explain_wrapper(error: BaseException, hub: Hub, repo: str) -> SamHubError | None:
-    if not _is_wrapper(error):
-        return None
-    return HubError(
-        f"{hub.endpoint} gave no usable answer for {repo}", "Check that a Hub answers at this address."
-    )
-
-
 def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | None:
     """The table: one kind of failure a line."""
     import httpx2
     from huggingface_hub import errors as hf
 
     where = f"'{repo}'" if repo else hub.endpoint
-    again = "Try again; if it stays, check the address and your network."
-    table: list[tuple[type[BaseException], Callable[[], SamHubError]]] = [
-        (hf.GatedRepoError, lambda: _gated(hub, repo)),
-        (
-            hf.DisabledRepoError,
-            lambda: NotFoundOnHub(f"{where} was disabled by the Hub", "Choose another model."),
-        ),
-        (hf.RepositoryNotFoundError, lambda: _no_repository(hub, repo)),
-        (hf.RevisionNotFoundError, lambda: _no_revision(hub, repo)),
-        (hf.RemoteEntryNotFoundError, lambda: _no_entry(hub, repo)),
-        (hf.HFValidationError, lambda: InputError(f"{error}".rstrip("."), "Write it as owner/name.")),
-        (hf.LocalTokenNotFoundError, lambda: NotFoundOnHub("Not logged in", f"{_LOGIN}.")),
-        (
-            hf.OfflineModeIsEnabled,
-            lambda: HubError("Offline: the Hub was not asked", "Unset HF_HUB_OFFLINE."),
-        ),
-        (hf.HfHubHTTPError, lambda: _by_status(error, hub, where)),  # type: ignore[arg-type]
-        (hf.FileMetadataError, lambda: HubError(f"{hub.endpoint} sent no usable ETag for {where}", again)),
-        (httpx2.ConnectError, lambda: HubError(f"No connection to {hub.endpoint}", again)),
-        (httpx2.TimeoutException, lambda: HubError(f"{hub.endpoint} took too long to answer", again)),
-        (httpx2.TransportError, lambda: HubError(f"The connection to {hub.endpoint} broke", again)),
-        (httpx2.HTTPError, lambda: HubError(f"{hub.endpoint} gave an answer that makes no sense", again)),
-        (httpx2.InvalidURL, lambda: InputError(f"{hub.endpoint} is not an address", "Correct the endpoint.")),
-    ]
-    for kind, build in table:
+    page = hub.page(repo)
+    table: list[tuple[type[BaseException], type[SamHubError], str, str]] = [
+        (hf.GatedRepoError, NotFoundOnHub, f"Access to '{repo}' is gated",
+         f"Ask for access at {page}, then {_LOGIN[0].lower()}{_LOGIN[1:]}."),
+        (hf.DisabledRepoError, NotFoundOnHub, f"The Hub has disabled {where}", "Choose another model."),
+        (hf.RepositoryNotFoundError, NotFoundOnHub, f"There is no repository '{repo}' at {hub.endpoint}",
+         _how_to_find(hub, repo)),
+        (hf.RevisionNotFoundError, NotFoundOnHub, f"'{repo}' has no such revision",
+         f"See its branches, tags and commits: {page}."),
+        (hf.RemoteEntryNotFoundError, NotFoundOnHub, f"A file was not found in '{repo}'", f"See its files: {page}."),
+        (hf.HFValidationError, InputError, f"{error}".rstrip("."), "Write it as owner/name."),
+        (hf.LocalTokenNotFoundError, NotFoundOnHub, "Not logged in", f"{_LOGIN}."),
+        (hf.OfflineModeIsEnabled, HubError, "Offline: the Hub was not asked", "Unset HF_HUB_OFFLINE."),
+        (hf.FileMetadataError, HubError, f"{hub.endpoint} sent no usable ETag for {where}", _AGAIN),
+        (httpx2.ConnectError, HubError, f"No connection to {hub.endpoint}", _AGAIN),
+        (httpx2.TimeoutException, HubError, f"{hub.endpoint} took too long to answer", _AGAIN),
+        (httpx2.TransportError, HubError, f"The connection to {hub.endpoint} broke", _AGAIN),
+        (httpx2.InvalidURL, InputError, f"{hub.endpoint} is not an address", "Correct the endpoint."),
+    ]  # fmt: skip
+    for kind, meaning, title, action in table:
         if isinstance(error, kind):
-            return build()
+            return meaning(title, action)
+    if isinstance(error, hf.HfHubHTTPError):
+        return _by_status(error.response, hub, where)
+    if isinstance(error, httpx2.HTTPError):
+        return HubError(f"{hub.endpoint} sent an answer that makes no sense", _AGAIN)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(
-            f"The disk is full: {error.filename or hub.cache_dir}", "Free some space and run it again."
-        )
+        place = error.filename or hub.cache_dir
+        return DiskFull(f"The disk is full: {place}", "Free some space and run it again.")
     return None
 
 
-def _gated(hub: Hub, repo: str) -> SamHubError:
-    return NotFoundOnHub(
-        f"Access to '{repo}' is gated",
-        f"Ask for access at {hub.page(repo)}, then {_LOGIN[0].lower()}{_LOGIN[1:]}.",
-    )
-
-
-def _no_repository(hub: Hub, repo: str) -> SamHubError:
+def _how_to_find(hub: Hub, repo: str) -> str:
     if repo and "/" not in repo:
-        action = f"Most names are owner/name; `sam-hub search {repo}` looks for it."
-        return NotFoundOnHub(f"There is no repository '{repo}' at {hub.endpoint}", action)
-    action = "Check the spelling." if hub.token else f"Check the spelling; if it is private: {_LOGIN}."
-    return NotFoundOnHub(f"There is no repository '{repo}' at {hub.endpoint}", action)
+        return f"Most names are owner/name; `sam-hub search {repo}` looks for it."
+    return "Check the spelling." if hub.token else f"Check the spelling. If it is private: {_LOGIN}."
 
 
-def _no_revision(hub: Hub, repo: str) -> SamHubError:
-    return NotFoundOnHub(
-        f"'{repo}' has no such revision", f"See its branches, tags and commits: {hub.page(repo)}."
-    )
-
-
-def _no_entry(hub: Hub, repo: str) -> SamHubError:
-    return NotFoundOnHub(f"A file was not found in '{repo}'", f"See what it holds: {hub.page(repo)}.")
-
-
-def _by_status(error: object, hub: Hub, where: str) -> SamHubError:
-    response = error.response  # type: ignore[attr-defined]
-    status = response.status_code
-    said = response.headers.get("X-Error-Message", "")
+def _by_status(response: httpx2.Response, hub: Hub, where: str) -> SamHubError:
+    status, reason = response.status_code, response.headers.get("X-Error-Message", "")
     match status:
         case 400:
-            return InputError(
-                f"{hub.endpoint} refuses this for {where}: {said or 'bad request'}", "Correct it."
-            )
+            title = f"{hub.endpoint} refuses this for {where}: {reason or 'bad request'}"
+            return InputError(title, "Correct it.")
         case 401 if hub.token:
-            return NotFoundOnHub(f"{hub.endpoint} does not accept the token", f"{_LOGIN} anew.")
+            return NotFoundOnHub(f"{hub.endpoint} does not accept the token", f"{_LOGIN} again.")
         case 401:
             return NotFoundOnHub(f"{hub.endpoint} asks who you are", f"{_LOGIN}.")
         case 403:
-            return NotFoundOnHub(
-                f"The token may not do this with {where}", f"{_LOGIN} with write access to it."
-            )
+            return NotFoundOnHub(f"The token may not do this with {where}", f"{_LOGIN} with write access to it.")
         case 404:
-            return NotFoundOnHub(
-                f"{hub.endpoint} has nothing at {response.url.path}", "Is it a Hub's address?"
-            )
+            return NotFoundOnHub(f"{hub.endpoint} has nothing at {response.url.path}", "Is it a Hub's address?")
         case 409 | 412:
             return HubError(f"{where} was changed by someone else meanwhile", "Run it again.")
         case 429:
-            wait = response.headers.get("Retry-After")
-            return HubError(f"{hub.endpoint} asks to slow down", f"Try again in {wait or 60} seconds.")
+            wait = response.headers.get("Retry-After") or 60
+            return HubError(f"{hub.endpoint} asks to slow down", f"Try again in {wait} seconds.")
         case 507:
             return HubError(f"The disk of {hub.endpoint} is full", "Free some space there and run it again.")
-    reason = f": {said}" if said else ""
-    return HubError(f"{hub.endpoint} failed with status {status}{reason}", "Try again in some minutes.")
+    detail = f": {reason}" if reason else ""
+    return HubError(f"{hub.endpoint} failed with status {status}{detail}", "Try again in a few minutes.")
 
 
-def seconds_to_wait(error: BaseException, attempt: int) -> float | None:
-    """How long to wait before the next attempt; None if another attempt makes no sense.
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that an error carries, if any."""
+    return getattr(getattr(error, "response", None), "status_code", None)
 
-    Resets, time-outs, 429 and 5xx pass; ``Retry-After`` is honoured up to a minute. A refused
-    connection does not pass by itself within seconds.
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether another attempt may succeed within a minute.
+
+    Resets, time-outs, 429 and 5xx pass. A refused connection, or a ``Retry-After`` of more than a minute, does not.
     """
     import httpx2
-    from huggingface_hub.errors import HfHubHTTPError
 
     if _is_wrapper(error):  # the client has tried several times before it says this
-        return None
-    if isinstance(error, HfHubHTTPError):
-        if error.response.status_code not in _TRANSIENT:
-            return None
-        told = error.response.headers.get("Retry-After", "").strip()
-        if told.isdigit():
-            return float(told) if float(told) <= _LONGEST_WAIT else None
-    elif isinstance(error, httpx2.ConnectError) or not isinstance(error, httpx2.TransportError):
-        cause = error.__cause__
-        return seconds_to_wait(cause, attempt) if cause is not None and cause is not error else None
-    return 0.5 * 2**attempt * random.uniform(0.8, 1.2)
+        return False
+    if status_of(error) is not None:
+        return status_of(error) in _TRANSIENT and _retry_after(error) <= _LONGEST_WAIT
+    if isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.ConnectError):
+        return True
+    return error.__cause__ is not None and is_transient(error.__cause__)
 
 
-def retried(call: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
-    """``call()``, again after passing failures, at most ``attempts`` times in all; it must be repeatable."""
-    for attempt in range(attempts - 1):
-        try:
-            return call()
-        except Exception as error:
-            wait = seconds_to_wait(error, attempt)
-            if wait is None:
-                raise
-            time.sleep(wait)
-    return call()
+def _retry_after(error: BaseException | None) -> float:
+    """The seconds that the Hub asks to wait; 0 if it does not say."""
+    while error is not None and status_of(error) is None:
+        error = error.__cause__
+    value = error.response.headers.get("Retry-After", "").strip() if error is not None else ""  # type: ignore[attr-defined]
+    return float(value) if value.isdigit() else 0.0
+
+
+def retried(call: Callable[[], T]) -> T:
+    """Return ``call()``, tried again after transient failures, `ATTEMPTS` times in all. It must be repeatable."""
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+
+    backoff = wait_exponential(multiplier=0.5) + wait_random(0, 0.2)
+
+    def wait(state: RetryCallState) -> float:
+        return _retry_after(state.outcome.exception() if state.outcome else None) or backoff(state)
+
+    again = retry_if_exception(is_transient)
+    return Retrying(retry=again, wait=wait, stop=stop_after_attempt(ATTEMPTS), reraise=True)(call)

@@ -1,10 +1,12 @@
-"""Which files of a repository are fetched, and which make it unusable, by names and sizes alone."""
+"""Which files of a repository are fetched, and which make it unusable, judged by names and sizes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from humanize import naturalsize
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 WANTED = (".safetensors", ".json", ".jsonl", ".md", ".txt", ".jinja", ".yml", ".yaml", ".model", ".tiktoken")
@@ -39,7 +41,7 @@ class RemoteFile:
 
 
 def name_problem(path: str) -> str | None:
-    """Why a file of this name is not fetched: it would leave its folder, hide, or break a file system."""
+    """Return why a file of this name is refused (it would leave its folder or break a file system), None if it is not."""
     parts = path.split("/")
     if path.startswith("/") or re.match(r"[A-Za-z]:", path) or "\\" in path:
         return "it is not a relative path"
@@ -55,9 +57,9 @@ def name_problem(path: str) -> str | None:
 
 
 def is_of_a_model(path: str) -> bool:
-    """Whether a file is part of a repository's model, or of the second one that a merge has beside it.
+    """Return whether a file is part of a repository's model, or of the second one that a merge has beside it.
 
-    Such a file is wrong beside another model's weights. What people add, such as a license or pictures, is not.
+    Such a file must not stay beside another model's weights. What people add, such as a license or pictures, may.
     """
     folder, _, path = path.rpartition("/")
     if folder not in ("", *MODEL_FOLDERS):
@@ -67,14 +69,14 @@ def is_of_a_model(path: str) -> bool:
 
 
 def is_wanted(path: str) -> bool:
-    """Whether a pull fetches it: weights in safetensors, configurations, tokenizers, cards; no code."""
+    """Return whether a pull fetches it: weights in safetensors, configurations, tokenizers, cards; no code."""
     if path.startswith(".") or "/." in path or _OPTIMIZER.search(path):
         return False
     return path.endswith(WANTED) or path.rsplit("/", 1)[-1] in WANTED_NAMES
 
 
 def tree_problems(files: Iterable[RemoteFile]) -> list[str]:
-    """Why a repository can't be used, seen from its files' names and sizes; empty if nothing is wrong."""
+    """Return why a repository can't be used, judged by the names and sizes of its files; empty if nothing is wrong."""
     files = list(files)
     problems = []
     for file in files:
@@ -83,13 +85,12 @@ def tree_problems(files: Iterable[RemoteFile]) -> list[str]:
             problems.append(f"the file {shown!r} has a name that is refused: {problem}")
     for file in files:
         if file.path in CONFIGS and file.size > CONFIG_LIMIT:
-            problems.append(f"{file.path} has {file.size / 1e6:.1f} MB, which no configuration needs")
+            problems.append(f"{file.path} has {naturalsize(file.size)}, which no configuration needs")
     if not any(file.path.endswith(".safetensors") for file in files):
-        pickles = [file.path for file in files if file.path.endswith(PICKLES)]
-        if pickles:
-            problems.append(
-                f"its weights are pickles only ({pickles[0]}), which can run code; safetensors are needed"
-            )
-        else:
-            problems.append("it holds no weights in safetensors")
+        pickle = next((file.path for file in files if file.path.endswith(PICKLES)), None)
+        problems.append(
+            f"its weights are pickles only ({pickle}), which can run code; safetensors are needed"
+            if pickle
+            else "it holds no weights in safetensors"
+        )
     return problems

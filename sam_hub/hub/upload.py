@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.client import Hub
-from sam_hub.hub.errors import ATTEMPTS, explained, retried, seconds_to_wait
+from sam_hub.hub.errors import explained, is_transient, retried, status_of
 from sam_hub.hub.file_rules import PICKLES, is_of_a_model, name_problem
-from sam_hub.hub.remote_files import head_of, list_files
 from sam_hub.hub.repo_id import check_repo_id
+from sam_hub.hub.repo_snapshot import head_of, list_files, matches
+from sam_hub.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, CommitOperationAdd
-
-Progress = Callable[[int, int, str], None]
-"""Called with bytes done, bytes in all, and the file at hand; what it raises ends the work."""
+    from huggingface_hub import CommitInfo
 
 
 @dataclass(frozen=True)
@@ -34,9 +30,10 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class PushPlan:
-    """What a push would do. ``removes`` are files of another model on the Hub: ones that the folder does not have.
+    """What a push would do.
 
-    ``pull_request``: the commit is proposed to the owner, and ``main`` left as it is.
+    ``removes`` are files on the Hub that belong to another model: ones that the folder does not have.
+    ``pull_request``: the commit is proposed to the owner, and ``main`` stays as it is.
     """
 
     repo: str
@@ -52,7 +49,7 @@ class PushPlan:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What came of a push; ``url`` is the page of the repository, or of the pull request."""
+    """The result of a push; ``url`` is the page of the repository, or of the pull request."""
 
     repo: str
     commit: str
@@ -65,20 +62,20 @@ def plan_push(
     """Plan to put ``folder`` on the Hub as ``repo``.
 
     Args:
-        private: for a repository that is created; an existing one keeps what it is.
-        pull_request: propose it to the owner of a repository that is there.
+        private: for a repository that is created; an existing one stays as it is.
+        pull_request: propose it to the owner of an existing repository.
 
     Raises:
-        InputError: the folder can't be pushed: missing, empty, with pickles or names that are refused; or it is
-            not said whose ``repo`` is.
+        InputError: the folder is missing or empty, or holds pickles or names that are refused; or ``repo`` has no
+            owner in it.
         NotFoundOnHub: not logged in, or there is no repository to propose to.
         HubError: the network or the Hub failed.
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
     repo = check_repo_id(repo)
-    if "/" not in repo:  # the Hub would make it the user's, and know nothing of it by this name
-        raise InputError(f"It is not said whose '{repo}' is", f"Write it as owner/name: OWNER/{repo}.")
+    if "/" not in repo:  # the Hub would make it the user's, and not find it by this name
+        raise InputError(f"'{repo}' has no owner", f"Write it as owner/name: OWNER/{repo}.")
     files = _local_files(folder)
     if hub.token is None:
         raise NotFoundOnHub(f"Not logged in to {hub.endpoint}", "Run `hf auth login` or set HF_TOKEN.")
@@ -89,11 +86,8 @@ def plan_push(
             info = None
         remote = list_files(hub, repo, info.sha) if info and info.sha else ()
     if pull_request and info is None:
-        raise NotFoundOnHub(
-            f"There is no '{repo}' to which a pull request could be made", "Push without --create-pr."
-        )
-    ours = {file.path for file in files}
-    stale = tuple(file.path for file in remote if is_of_a_model(file.path) and file.path not in ours)
+        raise NotFoundOnHub(f"There is no '{repo}' to open a pull request on", "Push without --create-pr.")
+    paths = {file.path for file in files}
     return PushPlan(
         repo=repo,
         folder=folder,
@@ -101,166 +95,141 @@ def plan_push(
         size=sum(file.size for file in files),
         creates=info is None,
         private=private if info is None else bool(info.private),
-        removes=stale,
+        removes=tuple(f.path for f in remote if is_of_a_model(f.path) and f.path not in paths),
         head=info.sha if info else None,
         pull_request=pull_request,
     )
 
 
-def push(hub: Hub, plan: PushPlan, message: str, on_progress: Progress | None = None) -> Pushed:
-    """Do what the plan says: create, upload, one commit, and a look at what the Hub has then.
+def push(hub: Hub, plan: PushPlan, message: str, reporter: Reporter = SILENT) -> Pushed:
+    """Carry out a plan: create the repository, upload, make one commit, and check what the Hub has then.
 
-    A folder that is on the Hub already gives the present commit. After a lost answer the head is
-    read, and a commit that did arrive is not made twice.
+    A folder that is on the Hub already gives the present commit. After a lost answer the head is read, so that a
+    commit that did arrive is not made twice.
 
     Raises:
-        HubError: the network or the Hub failed, someone else pushed meanwhile, or what arrived
-            differs from what was sent.
+        HubError: the network or the Hub failed, someone else pushed meanwhile, or what arrived differs from what was
+            sent.
         InputError: the card's metadata is not valid.
         NotFoundOnHub: no permission to write there.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    additions = [
-        CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.folder / file.path)
-        for file in plan.files
-    ]
-    removals = [CommitOperationDelete(path_in_repo=path, is_folder=False) for path in plan.removes]
     with explained(hub, plan.repo):
-        api = hub.api()
         if plan.creates:
-            retried(lambda: api.create_repo(plan.repo, private=plan.private, exist_ok=True))
-        head = plan.head or _created(hub, plan)
-        _upload(hub, plan, additions, on_progress)
-        commit, url = _commit(hub, plan, [*removals, *additions], additions, message, head)
-        if wrong := _differences(hub, plan, additions, commit):
+            retried(lambda: hub.api().create_repo(plan.repo, private=plan.private, exist_ok=True))
+        upload = _Upload(hub, plan, message, plan.head or _created(hub, plan))
+        upload.send_large_files(reporter)
+        pushed = upload.commit()
+        if wrong := upload.differences(pushed.commit):
+            shown = ", ".join(wrong[:5])
             raise HubError(
-                f"'{plan.repo}' at {commit[:8]} differs from what was sent: {', '.join(wrong[:5])}",
-                "Push it again.",
+                f"'{plan.repo}' at {pushed.commit[:8]} differs from what was sent: {shown}", "Push it again."
             )
-    return Pushed(plan.repo, commit, url)
+    return pushed
 
 
 def _created(hub: Hub, plan: PushPlan) -> str:
     """The head of the repository that was made for this push.
 
     Raises:
-        HubError: somebody made one of this name meanwhile: what the plan said does not hold.
+        HubError: somebody made one of this name meanwhile, so that the plan does not hold.
     """
     info = retried(lambda: hub.api().model_info(plan.repo))
-    others = [one.rfilename for one in info.siblings or () if one.rfilename != ".gitattributes"]
+    others = [file.rfilename for file in info.siblings or () if file.rfilename != ".gitattributes"]
     if others or bool(info.private) != plan.private:
         raise HubError(f"'{plan.repo}' was made by someone else meanwhile", "Run it again for a new plan.")
     return info.sha or ""
 
 
-def _upload(
-    hub: Hub, plan: PushPlan, additions: list[CommitOperationAdd], on_progress: Progress | None
-) -> None:
-    """Send the large files, one after the other; small ones travel in the commit."""
-    done = 0
-    for file, addition in zip(plan.files, additions, strict=True):
-        if on_progress:
-            on_progress(done, plan.size, file.path)
-        retried(
-            lambda addition=addition: hub.api().preupload_lfs_files(
-                plan.repo, [addition], free_memory=False, create_pr=plan.pull_request
+class _Upload:
+    """One push on its way. ``parent`` guards against a second commit: after one that arrived, the Hub refuses it."""
+
+    def __init__(self, hub: Hub, plan: PushPlan, message: str, parent: str) -> None:
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        self._hub, self._plan, self._message, self._parent = hub, plan, message, parent
+        self._additions = [CommitOperationAdd(file.path, plan.folder / file.path) for file in plan.files]
+        removals = [CommitOperationDelete(path, is_folder=False) for path in plan.removes]
+        self._operations = [*removals, *self._additions]
+
+    def send_large_files(self, reporter: Reporter) -> None:
+        """Send the large files, one after another; small ones travel in the commit."""
+        plan, done = self._plan, 0
+        for file, addition in zip(plan.files, self._additions, strict=True):
+            what = f"push {plan.repo}: {file.path}"
+            reporter.progress(what, done, plan.size, "B")
+            retried(
+                lambda addition=addition: self._hub.api().preupload_lfs_files(
+                    plan.repo, [addition], free_memory=False, create_pr=plan.pull_request
+                )
             )
-        )
-        done += file.size
-        if on_progress:
-            on_progress(done, plan.size, file.path)
+            done += file.size
+            reporter.progress(what, done, plan.size, "B")
 
+    def commit(self) -> Pushed:
+        """Make the commit, or the pull request of it, unless one of which the answer was lost is there."""
+        before = self._proposals() if self._plan.pull_request else {}
 
-def _commit(
-    hub: Hub,
-    plan: PushPlan,
-    operations: list,
-    additions: list[CommitOperationAdd],
-    message: str,
-    parent: str,
-) -> tuple[str, str]:
-    """Make the commit, or the pull request of it, or find it made; returns its SHA and the page to look at.
-
-    ``parent`` guards against a second commit: after one that arrived, the Hub refuses it (412).
-    """
-    page, before = hub.page(plan.repo), _proposals(hub, plan.repo) if plan.pull_request else {}
-    for attempt in range(ATTEMPTS):
-        try:
-            made = _create_commit(hub, plan, operations, message, parent)
-            return made.oid, made.pr_url or page
-        except Exception as error:
-            wait = seconds_to_wait(error, attempt)
-            if wait is None and (plan.pull_request or _status(error) != 412):
+        def attempt() -> Pushed:
+            try:
+                made = self._create_commit()
+                url = made.pr_url or self._hub.page(self._plan.repo)
+                return Pushed(self._plan.repo, made.oid, url)
+            except Exception as error:
+                stale_parent = status_of(error) == 412 and not self._plan.pull_request
+                if is_transient(error) or stale_parent:
+                    for pushed in self._arrived(before):
+                        if not self.differences(pushed.commit):
+                            return pushed
                 raise
-            for commit, url in _arrived(hub, plan, parent, before):
-                if not _differences(hub, plan, additions, commit):
-                    return commit, url
-                if not plan.pull_request:
-                    raise  # someone else's commit
-            if wait is None or attempt == ATTEMPTS - 1:
-                raise
-            time.sleep(wait)
-    raise AssertionError("the last attempt returns or raises")
 
+        return retried(attempt)
 
-def _arrived(hub: Hub, plan: PushPlan, parent: str, before: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Commits that are on the Hub since, with their pages: one may be ours, of which the answer was lost."""
-    page = hub.page(plan.repo)
-    if plan.pull_request:
-        for number, commit in _proposals(hub, plan.repo).items():
-            if number not in before:
-                yield commit, f"{page}/discussions/{number}"
-    elif (head := head_of(hub, plan.repo)) != parent:
-        yield head, page
+    def _arrived(self, before: Mapping[str, str]) -> Iterator[Pushed]:
+        """Commits that came to the Hub since: one may be ours."""
+        repo, page = self._plan.repo, self._hub.page(self._plan.repo)
+        if self._plan.pull_request:
+            for number, commit in self._proposals().items():
+                if number not in before:
+                    yield Pushed(repo, commit, f"{page}/discussions/{number}")
+        elif (head := head_of(self._hub, repo)) != self._parent:
+            yield Pushed(repo, head, page)
 
+    def _proposals(self) -> dict[str, str]:
+        """The commit of each pull request, by its number."""
+        api = self._hub.api()
+        refs = retried(lambda: api.list_repo_refs(self._plan.repo, include_pull_requests=True))
+        return {ref.ref.rpartition("/")[2]: ref.target_commit for ref in refs.pull_requests or ()}
 
-def _proposals(hub: Hub, repo: str) -> dict[str, str]:
-    """The commit of each pull request, by its number."""
-    refs = retried(lambda: hub.api().list_repo_refs(repo, include_pull_requests=True))
-    return {ref.ref.rpartition("/")[2]: ref.target_commit for ref in refs.pull_requests or ()}
+    def _create_commit(self) -> CommitInfo:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on the card's metadata, meant for its author
+            try:
+                return self._hub.api().create_commit(
+                    self._plan.repo,
+                    self._operations,
+                    commit_message=self._message,
+                    parent_commit=self._parent,
+                    create_pr=self._plan.pull_request,
+                )
+            except ValueError as error:
+                if not str(error).startswith("Invalid metadata in README.md"):
+                    raise
+                raise InputError(" ".join(str(error).split()), "Correct the head of README.md.") from error
 
-
-def _create_commit(hub: Hub, plan: PushPlan, operations: list, message: str, parent: str) -> CommitInfo:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks on the card's metadata, meant for its author
-        try:
-            return hub.api().create_commit(
-                plan.repo,
-                operations,
-                commit_message=message,
-                parent_commit=parent,
-                create_pr=plan.pull_request,
-            )
-        except ValueError as error:
-            if not str(error).startswith("Invalid metadata in README.md"):
-                raise
-            raise InputError(" ".join(str(error).split()), "Correct the head of README.md.") from error
-
-
-def _status(error: Exception) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
-def _differences(hub: Hub, plan: PushPlan, additions: list[CommitOperationAdd], commit: str) -> list[str]:
-    """The paths at which the Hub's commit is not what the folder holds."""
-    there = {file.path: file for file in list_files(hub, plan.repo, commit)}
-    wrong = [path for path in plan.removes if path in there]
-    for addition in additions:
-        remote = there.get(addition.path_in_repo)
-        if remote is None or remote.size != addition.upload_info.size:
-            wrong.append(addition.path_in_repo)
-        elif remote.sha256:
-            if remote.sha256 != addition.upload_info.sha256.hex():
-                wrong.append(addition.path_in_repo)
-        elif remote.oid != _git_oid(plan.folder / addition.path_in_repo):
-            wrong.append(addition.path_in_repo)
-    return wrong
-
-
-def _git_oid(path: Path) -> str:
-    data = path.read_bytes()  # small: large ones are known by their SHA-256
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    def differences(self, commit: str) -> list[str]:
+        """Return the paths at which the Hub's commit is not what the folder holds."""
+        remote = {file.path: file for file in list_files(self._hub, self._plan.repo, commit)}
+        wrong = [path for path in self._plan.removes if path in remote]
+        for addition in self._additions:
+            path, info = addition.path_in_repo, addition.upload_info
+            file = remote.get(path)
+            if file is not None and file.sha256:
+                same = (file.size, file.sha256) == (info.size, info.sha256.hex())
+            else:
+                same = file is not None and matches(self._plan.folder / path, file)
+            if not same:
+                wrong.append(path)
+        return wrong
 
 
 def _local_files(folder: Path) -> tuple[LocalFile, ...]:

@@ -24,30 +24,25 @@ SHARD_BYTES = 5_000_000_000  # of one file at most, as mergekit writes them
 DTYPE_CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
 
 
-def layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[bytes, dict[str, TensorInfo]]:
+def layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[bytes, dict[str, tuple[TensorInfo, int]]]:
     """Place tensors in a file just as ``safetensors.save_file`` does (wide dtypes first, then by name).
 
     Args:
         tensors: name → (dtype code such as ``BF16``, shape).
 
     Returns:
-        The file's first bytes (length and header) and every tensor's entry.
+        The file's first bytes (length and header), and every tensor with the place at which its bytes begin.
     """
     order = sorted(tensors, key=lambda name: (-DTYPE_BYTES[tensors[name][0]], name))
-    entries: dict[str, TensorInfo] = {}
+    entries: dict[str, tuple[TensorInfo, int]] = {}
     begin = 0
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     for name in order:
         dtype, shape = tensors[name]
         end = begin + _bytes(dtype, shape)
-        entries[name] = TensorInfo(dtype, tuple(shape), begin, end)
+        entries[name] = TensorInfo(dtype, tuple(shape)), begin
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
         begin = end
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    for name, info in entries.items():
-        header[name] = {
-            "dtype": info.dtype,
-            "shape": list(info.shape),
-            "data_offsets": [info.begin, info.end],
-        }
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text, entries
@@ -71,14 +66,14 @@ class TensorFileWriter:
         """
         import torch
 
-        info = self._entries[name]
+        info, begin = self._entries[name]
         code = DTYPE_CODES.get(str(tensor.dtype).removeprefix("torch."))
         if (code, tuple(tensor.shape)) != (info.dtype, info.shape):
             raise UnusableModel(
                 f"'{name}' came out as {code} {list(tensor.shape)}, not as {info.dtype} {list(info.shape)}",
                 "Check that all inputs are of one base and the recipe's dtype is that of the base.",
             )
-        self._stream.seek(self._start + info.begin)
+        self._stream.seek(self._start + begin)
         if info.size:
             self._stream.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
         self._missing.discard(name)

@@ -15,7 +15,7 @@ from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.inspection import Inspection, inspect
-from sam_hub.hub.remote_files import head_of
+from sam_hub.hub.repo_snapshot import head_of
 
 
 @dataclass(frozen=True)

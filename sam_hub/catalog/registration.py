@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from humanize import naturalsize
 from pydantic import ValidationError
 
 from sam_hub.catalog.descriptor_sources import CORPUS
@@ -20,8 +21,7 @@ from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
 from sam_hub.hub.inspection import DESCRIPTOR, Inspection, inspect
 from sam_hub.hub.weights import parameter_count, weights_sha256
-
-Progress = Callable[[int, int, str], None]
+from sam_hub.progress import SILENT, Reporter
 
 
 def register(
@@ -100,13 +100,9 @@ def pull_expert(
     hub: Hub,
     name: str | int,
     models: Path,
-    on_progress: Progress | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    reporter: Reporter = SILENT,
 ) -> Expert:
     """Fetch an expert of the catalog at its commit, and its base if that is not there yet.
-
-    Args:
-        tell: is told why what lies on disk serves without the Hub's word, if it does.
 
     Raises:
         UnusableModel: it was made from a base with other weights than the one of that name on the Hub.
@@ -114,26 +110,24 @@ def pull_expert(
     expert = get_expert(catalog, name)
     plan = plan_pull(hub, expert.repo, expert.commit, models)
     if plan.because:
-        tell(f"{expert.repo} is served from disk: {plan.because}")
+        reporter.log(f"{expert.repo} is served from disk: {plan.because}")
     if plan.partial:
-        cut = f"{plan.partial / 1e6:,.1f} MB of an earlier download that was cut off"
-        tell(f"{expert.repo} is fetched from its beginning; {cut} are removed")
-    folder = pull(hub, plan, on_progress)
+        leftovers = f"{naturalsize(plan.partial)} of an earlier download that was cut off"
+        reporter.log(f"{expert.repo} is fetched from its beginning; {leftovers} are removed")
+    folder = pull(hub, plan, reporter)
     if expert.kind == "adapter":
-        _pull_its_base(catalog, hub, expert, models, on_progress)
+        _pull_its_base(catalog, hub, expert, models, reporter)
     return place_expert(catalog, expert.id, folder, plan.size)
 
 
-def _pull_its_base(
-    catalog: Catalog, hub: Hub, expert: Expert, models: Path, on_progress: Progress | None
-) -> None:
+def _pull_its_base(catalog: Catalog, hub: Hub, expert: Expert, models: Path, reporter: Reporter) -> None:
     try:
         path = base_of(catalog, expert).path
     except InputError:  # it was never pulled
         path = None
     if path and Path(path).is_dir():
         return
-    base = pull_base(catalog, hub, expert.base_repo, models, on_progress=on_progress)
+    base = pull_base(catalog, hub, expert.base_repo, models, reporter=reporter)
     if expert.base_sha256 and base.weights_sha256 != expert.base_sha256:
         raise UnusableModel(
             f"{expert.repo} was made from other weights than those of {expert.base_repo} "
@@ -148,7 +142,7 @@ def pull_base(
     repo: str,
     models: Path,
     revision: str = "main",
-    on_progress: Progress | None = None,
+    reporter: Reporter = SILENT,
 ) -> Base:
     """Fetch a base and add it to the catalog.
 
@@ -158,7 +152,7 @@ def pull_base(
     found = inspect(hub, repo, revision).require_usable()
     if found.kind != "full":
         raise UnusableModel(f"{repo} is an adapter, not a base", "Name the model it was made from.")
-    folder = pull(hub, plan_pull(hub, repo, found.commit, models), on_progress)
+    folder = pull(hub, plan_pull(hub, repo, found.commit, models, found.snapshot), reporter)
     return add_base(catalog, describe_base(folder, repo, found.commit, found.license))
 
 

@@ -207,7 +207,7 @@ class _Pipeline:
         """What was pushed, past all caches."""
         hub = replace(self.context.hub, cache_dir=scratch / "cache")
         plan = plan_pull(hub, push.repo, push.commit, scratch / "models")
-        return pull(hub, plan, lambda done, total, file: self.reporter.progress("pull", done, total, "B"))
+        return pull(hub, plan, self.reporter)
 
     def _compare(self, merge: tables.Merge, repo: str, folder: Path, gold: Sequence[Sentence]) -> None:
         if weights_sha256(folder) != merge.weights_sha256:

@@ -22,10 +22,17 @@ from sam_hub.errors import CatalogError, UsageError
 from sam_hub.evaluation.answer import AnswerRecipe, BaseVersion
 from sam_hub.evaluation.predictor import Predictor
 from sam_hub.evaluation.systems import sam_systems
-from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, merge_card
+from sam_hub.hub.cards import (
+    Evaluation,
+    MergeCard,
+    MergeInput,
+    ScoreRow,
+    SelectionRow,
+    check_public,
+    merge_card,
+)
 from sam_hub.hub.client import Hub
 from sam_hub.hub.inspection import METADATA
-from sam_hub.hub.markdown import public_text
 from sam_hub.hub.upload import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.cached_predict import format_of
 from sam_hub.merging.configuration import FILE_NAME
@@ -141,7 +148,7 @@ def _portable(merge: tables.Merge) -> str:
     models = (merge.recipe["base"], *merge.recipe["experts"])
     for item in sorted(models, key=lambda model: -len(str(model["path"]))):  # one may lie in another's folder
         text = text.replace(str(item["path"]), item["repo"])
-    return public_text([text.rstrip()])
+    return check_public(text.rstrip() + "\n")
 
 
 def _scores(about: Publication) -> tuple[Evaluation, ...]:
@@ -275,7 +282,7 @@ def publish(
     adapter: bool = False,
     pull_request: bool = False,
     settings: Settings,
-    on_progress: Callable[[int, int, str], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> tuple[PushPlan, Pushed | None]:
     """Push a merged model in one commit, and record it; with ``dry_run``, only say what would be done.
 
@@ -295,7 +302,7 @@ def publish(
         plan = plan_push(hub, folder, repo, private=private, pull_request=pull_request)
         if dry_run:
             return plan, None
-        done = push(hub, plan, f"Merge for {about.target.name} by {merge.method}", on_progress)
+        done = push(hub, plan, f"Merge for {about.target.name} by {merge.method}", reporter)
     record_push(
         catalog,
         tables.Push(

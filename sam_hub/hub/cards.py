@@ -1,14 +1,24 @@
-"""Model cards: what a card has to tell, as values, and the README.md that tells it."""
+"""Model cards: the facts of a card as values, and the README.md made of them (`model_card.md` is the template)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from sam_hub.hub.markdown import bullets, code, number, percent, public_text, table
+from sam_hub.errors import InputError
 from sam_hub.hub.tags import PROJECT, TASK, label_tag
+
+_TEMPLATE = Path(__file__).with_name("model_card.md")
+_PRIVATE = (
+    (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), "an access token"),
+    (re.compile(r"(?<![\w/.:-])/(home|Users|root|tmp|var|work|mnt|data|opt|private)/\S+"), "a local path"),
+    (re.compile(r"(?<![\w])[A-Za-z]:\\[^\s\\]+\\"), "a local path"),
+    (re.compile(r"\bfile://"), "a local path"),
+    (re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])"), "an address of this machine"),
+)
 
 
 @dataclass(frozen=True)
@@ -103,10 +113,10 @@ class MergeCard:
 
 
 def expert_card(card: ExpertCard) -> str:
-    """The ``README.md`` of a trained adapter.
+    """Return the ``README.md`` of a trained adapter.
 
     Raises:
-        InputError: something given holds a local path or a token.
+        InputError: a fact holds a local path or a token.
     """
     facts = {
         "Base model": card.base,
@@ -115,61 +125,84 @@ def expert_card(card: ExpertCard) -> str:
         "Prompt format": card.prompt_format,
     }
     data = {"Origin": card.data_origin, "License": card.data_license, "Attribution": card.attribution}
-    parts = [
-        _head(card, base_model=card.base, relation="adapter", library="peft"),
-        f"# {_title(card.repo)}\n\nA LoRA adapter that makes {card.base} find named entities: {card.domain}.",
-        bullets(facts),
-        "## Training data\n\n" + bullets({name: value for name, value in data.items() if value}),
-        "## Recipe\n\n" + bullets(card.recipe) if card.recipe else "",
-        _scores(card.evaluations),
-        _limits(()),
-        "## Use\n\n" + code("python", load_snippet(card.repo, adapter=True)),
-    ]
-    return public_text(parts)
+    return _render(
+        card,
+        base_model=card.base,
+        relation="adapter",
+        facts=facts,
+        data={name: value for name, value in data.items() if value},
+    )
 
 
 def merge_card(card: MergeCard) -> str:
-    """The ``README.md`` of a merged model.
+    """Return the ``README.md`` of a merged model.
 
     Raises:
-        InputError: something given holds a local path or a token.
+        InputError: a fact holds a local path or a token.
     """
-    base = f"{card.base} at `{card.base_commit}`" if card.base_commit else card.base
     facts = {
-        "Base model": base,
+        "Base model": f"{card.base} at `{card.base_commit}`" if card.base_commit else card.base,
         "Method": card.method,
         "Parameters": ", ".join(f"{name} = {value}" for name, value in card.parameters.items()) or "none",
         "Target": card.target,
         "Entity types": ", ".join(card.labels),
         "Prompt format": card.prompt_format,
     }
-    experts = [item.repo for item in card.inputs]
-    inputs = table(
-        ("expert", "commit", "weight", "license"),
-        [
-            (item.repo, f"`{item.commit}`", number(item.weight), item.license or "not stated")
-            for item in card.inputs
-        ],
-    )
     if card.adapter:
-        head = _head(card, base_model=card.base, relation="adapter", library="peft")
-    else:
-        head = _head(card, base_model=[card.base, *experts], relation="merge", library="transformers")
-    parts = [
-        head,
-        f"# {_title(card.repo)}\n\nExperts for named entities, selected for **{card.target}** without labels"
-        " of it, and merged with mergekit (SaM: Select and Merge, arXiv 2506.22813).",
-        card.adapter,
-        bullets(facts),
-        "## Inputs\n\n" + inputs,
-        _selection(card),
-        _scores(card.evaluations),
-        f"## Check\n\n{card.check}" if card.check else "",
-        _limits(card.limits),
-        _reproduction(card),
-        "## Use\n\n" + code("python", load_snippet(card.repo, adapter=bool(card.adapter))),
-    ]
-    return public_text(parts)
+        return _render(card, base_model=card.base, relation="adapter", facts=facts)
+    inputs = [item.repo for item in card.inputs]
+    return _render(card, base_model=[card.base, *inputs], relation="merge", facts=facts)
+
+
+def _render(
+    card: ExpertCard | MergeCard, *, base_model: str | list[str], relation: str, **values: Any
+) -> str:
+    from huggingface_hub import ModelCard, ModelCardData
+
+    is_adapter, title = relation == "adapter", card.repo.rsplit("/", 1)[-1]
+    results = _eval_results(card.evaluations)
+    metadata = ModelCardData(
+        base_model=base_model,
+        base_model_relation=relation,
+        language=card.language,
+        library_name="peft" if is_adapter else "transformers",
+        license="-".join(card.license.lower().split()) if card.license else None,
+        model_name=title if results else None,
+        pipeline_tag="text-generation",
+        tags=[
+            PROJECT,
+            TASK,
+            *(["lora"] if is_adapter else ["merge", "mergekit"]),
+            *map(label_tag, card.labels),
+        ],
+        eval_results=results or None,
+    )
+    snippet = load_snippet(card.repo, adapter=is_adapter)
+    rendered = ModelCard.from_template(
+        metadata,
+        template_path=str(_TEMPLATE),
+        card=card,
+        is_merge=isinstance(card, MergeCard),
+        title=title,
+        snippet=snippet,
+        **values,
+    )
+    return check_public(re.sub(r"\n{3,}", "\n\n", rendered.content).rstrip() + "\n")
+
+
+def check_public(text: str) -> str:
+    """Return a text that may leave this machine.
+
+    Raises:
+        InputError: it holds a token, a local path or a local address; a token is not repeated.
+    """
+    for pattern, what in _PRIVATE:
+        if match := pattern.search(text):
+            shown = "" if what == "an access token" else f": {match.group()[:80]}"
+            raise InputError(
+                f"The model card would hold {what}{shown}", "Name models by their repository instead."
+            )
+    return text
 
 
 def load_snippet(
@@ -180,7 +213,7 @@ def load_snippet(
     revision: str | None = None,
     login: str | None = None,
 ) -> str:
-    """Python that loads a model from the Hub with plain transformers or peft.
+    """Return Python code that loads a model from the Hub with plain transformers or peft.
 
     Args:
         revision: of a pull request; else what is on ``main``.
@@ -211,26 +244,6 @@ def load_snippet(
     return "\n".join(lines)
 
 
-def _head(card: ExpertCard | MergeCard, *, base_model: str | list[str], relation: str, library: str) -> str:
-    """The front matter, by huggingface_hub's own class, so that the Hub accepts it."""
-    from huggingface_hub import ModelCardData
-
-    tags = [PROJECT, TASK, *([relation, "mergekit"] if relation == "merge" else ["lora"])]
-    results = _eval_results(card.evaluations)
-    data = ModelCardData(
-        base_model=base_model,
-        base_model_relation=relation,
-        language=card.language,
-        library_name=library,
-        license="-".join(card.license.lower().split()) if card.license else None,
-        model_name=_title(card.repo) if results else None,
-        pipeline_tag="text-generation",
-        tags=[*tags, *map(label_tag, card.labels)],
-        eval_results=results or None,
-    )
-    return f"---\n{data.to_yaml()}\n---"
-
-
 def _eval_results(evaluations: Iterable[Evaluation]) -> list[Any]:
     from huggingface_hub import EvalResult
 
@@ -248,71 +261,3 @@ def _eval_results(evaluations: Iterable[Evaluation]) -> list[Any]:
         for evaluation in evaluations
         if evaluation.rows
     ]
-
-
-def _scores(evaluations: Iterable[Evaluation]) -> str:
-    parts = []
-    for evaluation in evaluations:
-        rows = [
-            (
-                row.name,
-                number(row.precision),
-                number(row.recall),
-                number(row.f1),
-                percent(row.parse_failures),
-            )
-            for row in evaluation.rows
-        ]
-        labels = f"; {', '.join(evaluation.labels)}" if evaluation.labels else ""
-        parts.append(
-            f"{evaluation.dataset}, {evaluation.split}, {evaluation.sentences} sentences{labels}:\n\n"
-            + table(("model", "precision", "recall", "F1", "parse failures"), rows)
-        )
-    if not parts:
-        return "## Scores\n\nNot evaluated: there were no labelled sentences."
-    how = (
-        'Strict entity scores (seqeval, `mode="strict"`, IOB2, micro average): an entity counts if its'
-        " span and its type are both right. Parse failures: the share of answers that could not be read."
-    )
-    return "## Scores\n\n" + how + "\n\n" + "\n\n".join(parts)
-
-
-def _selection(card: MergeCard) -> str:
-    if not card.selection:
-        return ""
-    rows = [
-        (
-            row.expert,
-            number(row.score),
-            _interval(row),
-            "yes" if row.chosen else "no",
-        )
-        for row in card.selection
-    ]
-    ranking = table(("expert", "score", "95% interval", "chosen"), rows)
-    how = f"Experts ranked by {card.selected_by} for {card.target}"
-    by_hand = "; those that are merged were chosen by hand" if card.by_hand else ""
-    return f"## Selection\n\n{how}{by_hand}:\n\n{ranking}"
-
-
-def _interval(row: SelectionRow) -> str:
-    return "–" if row.low is None or row.high is None else f"{number(row.low)} to {number(row.high)}"
-
-
-def _limits(limits: Iterable[str]) -> str:
-    always = (
-        "Made for the entity types above; others were not tried.",
-        "Texts of other languages, domains or times than those evaluated may score far lower.",
-    )
-    return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in (*limits, *always))
-
-
-def _reproduction(card: MergeCard) -> str:
-    if not card.configuration:
-        return ""
-    text = "Save this as `mergekit_config.yml` and run `mergekit-yaml mergekit_config.yml merged`:"
-    return f"## Reproduce\n\n{text}\n\n{code('yaml', card.configuration.strip())}"
-
-
-def _title(repo: str) -> str:
-    return repo.rsplit("/", 1)[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,9 +20,8 @@ from sam_hub.hub.file_rules import RemoteFile, is_wanted, tree_problems
 from sam_hub.hub.repo_id import check_repo_id, folder_name, is_commit
 from sam_hub.hub.repo_snapshot import RepoSnapshot, take_snapshot
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.tempdirs import scratch_prefix, sweep_scratch
+from sam_hub.tempdirs import staged_folder
 
-SCRATCH = "pull"
 _STALE_SECONDS = 900  # far longer than a download waits for bytes; none goes on with an old partial
 
 
@@ -124,37 +122,17 @@ def pull(hub: Hub, plan: PullPlan, reporter: Reporter = SILENT) -> Path:
             f"'{plan.repo}' needs {naturalsize(plan.needed)} of disk; {naturalsize(plan.free)} are free",
             f"Free {naturalsize(plan.short)} more, or set SAM_HUB_HOME to a larger disk.",
         )
-    plan.folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep_scratch(plan.folder.parent, SCRATCH)
     for path in _stale_partials(hub, plan.repo):
         path.unlink(missing_ok=True)  # another pull may be faster
-    building = Path(tempfile.mkdtemp(prefix=scratch_prefix(SCRATCH), dir=plan.folder.parent))
-    try:
-        with explained(hub, plan.repo):
-            done = 0
-            for file in plan.files:
-                meter = _meter(reporter, f"fetch {plan.repo}: {file.path}", done, plan.size)
-                _link(plan.snapshot.fetch(file, meter), building / file.path)
-                done += file.size
-                reporter.progress(f"fetch {plan.repo}: {file.path}", done, plan.size, "B")
-        _settle(building, plan)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    done = 0
+    with staged_folder(plan.folder, keep=lambda: _is_complete(plan.folder, plan.files)) as staging:
+        for file in plan.files:
+            what = f"pull {plan.repo}: {file.path}"
+            with explained(hub, plan.repo):
+                _link(plan.snapshot.fetch(file, _meter(reporter, what, done, plan.size)), staging / file.path)
+            done += file.size
+            reporter.progress(what, done, plan.size, "B")
     return plan.folder
-
-
-def _settle(building: Path, plan: PullPlan) -> None:
-    """Move the finished folder to its place, unless another pull was faster; replace a damaged one."""
-    if _is_complete(plan.folder, plan.files):
-        return
-    building.chmod(0o755)
-    if plan.folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=scratch_prefix(SCRATCH), dir=plan.folder.parent))
-        plan.folder.rename(old / "damaged")
-        building.rename(plan.folder)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        building.rename(plan.folder)
 
 
 def _plan_of_folder(repo: str, commit: str, folder: Path, because: str) -> PullPlan:
@@ -236,4 +214,3 @@ def _stale_partials(hub: Hub, repo: str) -> list[Path]:
             if time.time() - path.stat().st_mtime >= _STALE_SECONDS:
                 stale.append(path)
     return stale
-

@@ -41,7 +41,7 @@ class RemoteFile:
 
 
 def name_problem(path: str) -> str | None:
-    """Return why a file of this name is refused (it would leave its folder or break a file system), None if it is not."""
+    """Return why a file of this name is refused, None if not: it would leave its folder or break a file system."""
     parts = path.split("/")
     if path.startswith("/") or re.match(r"[A-Za-z]:", path) or "\\" in path:
         return "it is not a relative path"

@@ -17,6 +17,8 @@ from sam_hub.hub.file_rules import CONFIG_LIMIT, RemoteFile
 from sam_hub.hub.repo_id import check_repo_id
 
 RepoType = Literal["model", "dataset"]
+# What a broken header leads to in huggingface_hub, which passes it on as it comes.
+_HEADER_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class RepoSnapshot:
             path = Path(retried(lambda force=force: self._download(file, force, tqdm_class)))
             if matches(path, file):
                 return path
-            path.resolve().unlink(missing_ok=True)  # the blob: other users of the cache must not get it either
+            path.resolve().unlink(
+                missing_ok=True
+            )  # the blob: other users of the cache must not get it either
             path.unlink(missing_ok=True)
         raise UnusableModel(
             f"{file.path} of '{self.repo}' is damaged: the Hub sends other bytes than it lists",
@@ -112,7 +116,7 @@ class RepoSnapshot:
 
     def header_problem(self, file: RemoteFile) -> str | None:
         """Return what is wrong with a safetensors file, as its header shows, which alone is read; None if nothing."""
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HfHubHTTPError, SafetensorsParsingError
 
         parse = self.hub.api().parse_safetensors_file_metadata
         try:
@@ -120,8 +124,7 @@ class RepoSnapshot:
             ends = [tensor.data_offsets[1] for tensor in header.tensors.values()]
         except HfHubHTTPError:  # some of these are ValueErrors too
             raise
-        # huggingface_hub passes on what a broken header leads to as it comes
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError, struct.error) as error:
+        except (SafetensorsParsingError, *_HEADER_ERRORS) as error:
             reason = " ".join(str(error).split()).split(" (make sure")[0][:160]
             return f"the header of {file.path} is not that of a safetensors file ({reason})"
         if not ends:

@@ -75,14 +75,12 @@ class Inspect(Inquiry):
         names = ("repo", "commit", "base", "license", "labels", "kind", "rank", "size", "domain", "verdict")
         values = {name: getattr(found, name) for name in names}
         lists = {"reasons": list(found.reasons), "warnings": list(found.warnings)}
-        return {**values, **lists, "card": _card_on_hub(context, self.repo, found.commit)}
+        return {**values, **lists, "card": _shown(lambda: found.snapshot)}
 
 
-def _card_on_hub(context: AppContext, repo: str, commit: str) -> str:
-    from sam_hub.hub.remote_files import read_card
-
+def _shown(snapshot: Any) -> str:
     try:
-        return read_card(context.hub, repo, commit)
+        return snapshot().card
     except SamHubError as error:
         return f"*The card can't be shown: {error.title}.*"
 
@@ -96,6 +94,7 @@ class Card(Inquiry):
     def answer(self, context: AppContext) -> dict[str, Any]:
         """Read it."""
         from sam_hub.catalog.experts import get_expert
+        from sam_hub.hub.repo_snapshot import take_snapshot
 
         expert = get_expert(context.catalog, self.expert)
         local = Path(expert.path or "/nowhere") / "README.md"
@@ -103,7 +102,7 @@ class Card(Inquiry):
             return {"card": local.read_text(encoding="utf-8", errors="replace")}
         if context.settings.offline:
             return {"card": "*Not on disk, and offline: no card.*"}
-        return {"card": _card_on_hub(context, expert.repo, expert.commit)}
+        return {"card": _shown(lambda: take_snapshot(context.hub, expert.repo, expert.commit))}
 
 
 @dataclass(frozen=True)

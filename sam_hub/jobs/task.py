@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam_hub.errors import CatalogError
+from sam_hub.progress import Reporter
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -17,6 +18,22 @@ OnProgress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
 Log = Callable[[str], None]
 """Called with a line for the log."""
+
+
+class TaskReporter(Reporter):
+    """Passes progress and log lines on to a task's two callbacks."""
+
+    def __init__(self, on_progress: OnProgress, log: Log = lambda line: None) -> None:
+        self._on_progress, self._log = on_progress, log
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        """Pass it on."""
+        self._on_progress(what, done, total)
+
+    def log(self, line: str) -> None:
+        """Pass it on."""
+        self._log(line)
+
 
 # How many jobs of a room run at the same time. One model fills the memory and all cores; downloads wait for
 # the network; what is local takes seconds.

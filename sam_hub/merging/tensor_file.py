@@ -24,7 +24,9 @@ SHARD_BYTES = 5_000_000_000  # of one file at most, as mergekit writes them
 DTYPE_CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
 
 
-def layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[bytes, dict[str, tuple[TensorInfo, int]]]:
+def layout(
+    tensors: Mapping[str, tuple[str, tuple[int, ...]]],
+) -> tuple[bytes, dict[str, tuple[TensorInfo, int]]]:
     """Place tensors in a file just as ``safetensors.save_file`` does (wide dtypes first, then by name).
 
     Args:

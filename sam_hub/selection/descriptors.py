@@ -6,8 +6,9 @@ its card's own text, which is weak. A corpus that a person gives takes the place
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from sam_hub.hub.card_text import LIMIT, named_datasets, prose
 from sam_hub.hub.client import Hub
 from sam_hub.hub.datasets import read_dataset
 from sam_hub.hub.inspection import DESCRIPTOR
-from sam_hub.hub.remote_files import list_files, read_card, read_json
+from sam_hub.hub.repo_snapshot import RepoSnapshot, take_snapshot
 from sam_hub.inference.embedding import Descriptor, describe, embedder_folder, embedder_revision
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Sentence
@@ -98,11 +99,13 @@ def describe_expert(
     reporter: Reporter = SILENT,
     *,
     again: bool = False,
+    snapshot: RepoSnapshot | None = None,
 ) -> Described:
     """Describe an expert by the best source that can be read, unless that was done; the text is embedded here.
 
     Args:
         again: look for its text anew, from its repository on, in place of the descriptor it has.
+        snapshot: of its repository at its commit, if the Hub was asked already.
 
     Raises:
         InputError: there is no such embedder.
@@ -111,12 +114,13 @@ def describe_expert(
     if known is not None and not again:
         return Described(known)
     notes: list[str] = []
-    if again and (row := _of_repository(hub, expert, settings, notes)):
+    fetch = cache(lambda: snapshot or take_snapshot(hub, expert.repo, expert.commit))
+    if again and (row := _of_repository(fetch, expert, settings, notes)):
         return Described(put_descriptor(catalog, row), tuple(notes))
     if other := _otherwise(catalog, expert):
         revision = embedder_revision(embedder_folder(settings.embedder))
         notes.append(other.against(settings.embedder, revision).title)
-    card = _card(hub, expert, notes)
+    card = _card(fetch, expert, notes)
     origin, sentences = _of_datasets(hub, named_datasets(card), notes, reporter)
     if not sentences:
         origin, sentences = Origin(CARD), prose(card)
@@ -130,15 +134,14 @@ def describe_expert(
 
 
 def _of_repository(
-    hub: Hub, expert: tables.Expert, settings: Settings, notes: list[str]
+    fetch: Callable[[], RepoSnapshot], expert: tables.Expert, settings: Settings, notes: list[str]
 ) -> tables.Descriptor | None:
     """The descriptor in its repository, if it is by the settings' embedder."""
     try:
-        files = list_files(hub, expert.repo, expert.commit)
-        file = next((file for file in files if file.path == DESCRIPTOR), None)
-        if file is None:
+        content = fetch().read_json(DESCRIPTOR)
+        if content is None:
             return None
-        row = read_descriptor(read_json(hub, expert.repo, expert.commit, file))
+        row = read_descriptor(content)
     except SamHubError as error:
         notes.append(f"its {DESCRIPTOR}: {error.title}")
         return None
@@ -150,14 +153,14 @@ def _of_repository(
     return row if (row.embedder, row.revision) == ours else None
 
 
-def _card(hub: Hub, expert: tables.Expert, notes: list[str]) -> str:
+def _card(fetch: Callable[[], RepoSnapshot], expert: tables.Expert, notes: list[str]) -> str:
     """Its card: of its files on disk, else of the Hub."""
     local = Path(expert.path or "/nowhere") / "README.md"
     if local.is_file():
         with local.open(encoding="utf-8", errors="replace") as file:
             return file.read(LIMIT)
     try:
-        return read_card(hub, expert.repo, expert.commit)
+        return fetch().card
     except SamHubError as error:
         notes.append(f"its card: {error.title}")
         return ""

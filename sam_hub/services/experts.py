@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sam_hub.catalog import tables
     from sam_hub.catalog.removal import RemovalPlan
     from sam_hub.config import Settings
+    from sam_hub.hub.repo_snapshot import RepoSnapshot
     from sam_hub.hub.search import FoundModel
     from sam_hub.services.context import AppContext
 
@@ -78,14 +79,12 @@ def inspect_repo(context: AppContext, repo: str, revision: str = "main") -> Repo
     inspection = inspect(context.hub, repo, revision)
     names = [name for name in RepoReport.__dataclass_fields__ if name != "card"]
     values = {name: getattr(inspection, name) for name in names}
-    return RepoReport(**values, card=_card_on_hub(context, repo, inspection.commit))
+    return RepoReport(**values, card=_shown_card(lambda: inspection.snapshot))
 
 
-def _card_on_hub(context: AppContext, repo: str, commit: str) -> str:
-    from sam_hub.hub.remote_files import read_card
-
+def _shown_card(snapshot: Callable[[], RepoSnapshot]) -> str:
     try:
-        return read_card(context.hub, repo, commit)
+        return snapshot().card
     except SamHubError as error:
         return f"*The card can't be shown: {error.title}.*"
 
@@ -97,6 +96,7 @@ def read_card(context: AppContext, expert: str) -> str:
         CatalogError: there is no such expert.
     """
     from sam_hub.catalog.experts import get_expert
+    from sam_hub.hub.repo_snapshot import take_snapshot
 
     row = get_expert(context.catalog, expert)
     local = Path(row.path or "/nowhere") / "README.md"
@@ -104,7 +104,7 @@ def read_card(context: AppContext, expert: str) -> str:
         return local.read_text(encoding="utf-8", errors="replace")
     if context.settings.offline:
         return "*Not on disk, and offline: no card.*"
-    return _card_on_hub(context, row.repo, row.commit)
+    return _shown_card(lambda: take_snapshot(context.hub, row.repo, row.commit))
 
 
 @dataclass(frozen=True)
@@ -198,19 +198,23 @@ def run_add(context: AppContext, options: AddOptions, reporter: Reporter = SILEN
                 labels=tuple(expert.labels),
                 verdict=inspection.verdict,
                 warnings=tuple(inspection.warnings),
-                descriptor=_describe_added(context, expert, reporter),
+                descriptor=_describe_added(context, expert, inspection.snapshot, reporter),
             )
         )
     return AddOutcome(tuple(added))
 
 
-def _describe_added(context: AppContext, expert: tables.Expert, reporter: Reporter) -> DescriptorFacts | None:
+def _describe_added(
+    context: AppContext, expert: tables.Expert, snapshot: RepoSnapshot, reporter: Reporter
+) -> DescriptorFacts | None:
     """Describe an expert; log it only where its repository brought no usable descriptor."""
     from sam_hub.catalog.descriptor_sources import REPO
     from sam_hub.selection.descriptors import describe_expert
 
     try:
-        described = describe_expert(context.catalog, context.hub, expert, context.settings, reporter)
+        described = describe_expert(
+            context.catalog, context.hub, expert, context.settings, reporter, snapshot=snapshot
+        )
     except SamHubError as error:
         reporter.log(f"  not described: {error}")
         return None
@@ -353,7 +357,7 @@ def run_update(context: AppContext, options: UpdateOptions, reporter: Reporter =
             kept.append(KeptExpert(**facts, reason=str(error)))
             continue
         reporter.log(f"{expert.repo}: {found.commit[:8]} -> {expert.commit[:8]} ({inspection.verdict})")
-        _describe_added(context, expert, reporter)
+        _describe_added(context, expert, inspection.snapshot, reporter)
         moved.append(found)
     return UpdateOutcome(tuple(moved), tuple(kept), _stale(context))
 
@@ -457,8 +461,7 @@ def run_pull(context: AppContext, options: PullOptions, reporter: Reporter = SIL
         context.hub,
         options.expert,
         context.settings.models,
-        lambda done, total, file: reporter.progress(f"pull {options.expert}", done, total, "B"),
-        reporter.log,
+        reporter,
     )
     reporter.log(f"Pulled {pulled.repo} at {pulled.commit[:8]} ({pulled.size_bytes / 1e6:,.1f} MB)")
     return PullOutcome(pulled.repo, pulled.commit, pulled.path or "", pulled.size_bytes)
@@ -466,11 +469,10 @@ def run_pull(context: AppContext, options: PullOptions, reporter: Reporter = SIL
 
 def clean_up_pulls(settings: Settings, options: PullOptions) -> None:
     """Delete unfinished folders, of experts and bases, whose process has ended."""
-    from sam_hub.hub.download import SCRATCH
     from sam_hub.tempdirs import sweep_scratch
 
     for folder in settings.models.glob("*"):
-        sweep_scratch(folder, SCRATCH)
+        sweep_scratch(folder)
 
 
 @dataclass(frozen=True)

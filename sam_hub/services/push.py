@@ -177,7 +177,7 @@ def _publish(
         adapter=options.adapter,
         pull_request=options.pull_request,
         settings=context.settings,
-        on_progress=lambda done, total, file: reporter.progress(file, done, total, "B"),
+        reporter=reporter,
     )
 
 

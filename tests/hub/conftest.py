@@ -10,6 +10,7 @@ import pytest
 
 from sam_hub.hub.client import Hub
 from sam_hub.local_hub.process import ServerProcess, start
+from sam_hub.progress import Progress, Reporter
 
 CARD = """---
 license: mit
@@ -19,6 +20,13 @@ tags: [sam-hub, 'ner-label:person', 'ner-label:location']
 ---
 # News
 """
+
+
+class Steps(Reporter, list[Progress]):
+    """The progress that was reported."""
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        self.append(Progress(what, done, total, unit))
 
 
 @pytest.fixture

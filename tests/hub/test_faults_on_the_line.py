@@ -114,9 +114,15 @@ import os, signal, sys
 from pathlib import Path
 from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
+from sam_hub.progress import Reporter
 endpoint, token, cache, models = sys.argv[1:]
 hub = Hub(endpoint, token, Path(cache))
-pull(hub, plan_pull(hub, "acme/news", "main", Path(models)), lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+
+class Killer(Reporter):
+    def progress(self, *_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pull(hub, plan_pull(hub, "acme/news", "main", Path(models)), Killer())
 """
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sam_hub.errors import InputError, NotFoundOnHub, UnusableModel, UsageError
 from sam_hub.hub.client import Hub
+from sam_hub.hub.download import plan_pull, pull
 from sam_hub.hub.inspection import inspect
 from sam_hub.hub.search import search
-from tests.hub.conftest import publish, write_adapter
+from tests.hub.conftest import CARD, publish, write_adapter
+from tests.hub.faulty import faulty_line
 
 
 def test_experts_are_found_by_base_and_labels(hub: Hub, adapter: Path) -> None:
@@ -123,6 +126,29 @@ def test_models_that_can_not_serve_say_why(hub: Hub, adapter: Path, how: str, re
     assert seen.verdict == "unusable"
     with pytest.raises(UnusableModel, match=reason):
         seen.require_usable()
+
+
+def test_an_adapter_with_a_huge_configuration_is_still_an_adapter(hub: Hub, adapter: Path) -> None:
+    _break(adapter, "huge file")
+    publish(hub, adapter, "acme/bad")
+    report = inspect(hub, "acme/bad")
+    assert report.kind == "adapter"
+    assert report.reasons == ("adapter_config.json has 1.1 MB, which no configuration needs",)
+
+
+def test_adding_an_expert_asks_for_each_fact_once(hub: Hub, adapter: Path, tmp_path: Path) -> None:
+    publish(hub, adapter, "acme/news")
+    with faulty_line(hub.endpoint) as line:
+        far = replace(hub, endpoint=line.endpoint, cache_dir=tmp_path / "far")
+        snapshot = inspect(far, "acme/news").snapshot
+        assert (snapshot.card, snapshot.read_json("sam_hub.json")["domain"]) == (CARD, "news")
+        pull(far, plan_pull(far, "acme/news", snapshot.commit, tmp_path / "models", snapshot))
+        requests = [request.split("?")[0] for request in line.requests if "/resolve/" not in request]
+        assert len(requests) == len(set(requests)) == 2
+        files = [
+            request for request in line.requests if request.startswith("GET") and request.endswith(".json")
+        ]
+        assert len(files) == len(set(files)) == 2
 
 
 def test_a_missing_repository_is_one_clear_message(stranger: Hub) -> None:

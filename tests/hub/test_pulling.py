@@ -9,7 +9,8 @@ import pytest
 from sam_hub.errors import NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
-from tests.hub.conftest import publish
+from sam_hub.progress import Progress, Reporter
+from tests.hub.conftest import Steps, publish
 
 
 @pytest.fixture
@@ -24,10 +25,10 @@ def test_a_pull_is_planned_then_done_then_remembered(hub: Hub, adapter: Path, mo
     assert (plan.commit, plan.folder) == (commit, models / "acme--news" / commit)
     assert (plan.to_fetch, plan.cached, plan.complete) == (plan.size, 0, False)
     assert plan.skipped == (".gitattributes", "train.py")
-    seen: list[tuple[int, int, str]] = []
-    folder = pull(hub, plan, lambda done, total, file: seen.append((done, total, file)))
-    assert seen[-1][:2] == (plan.size, plan.size)
-    assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
+    steps = Steps()
+    folder = pull(hub, plan, steps)
+    assert steps[-1] == Progress("pull acme/news: sam_hub.json", plan.size, plan.size, "B")
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
     for file in plan.files:
         assert (folder / file.path).read_bytes() == (adapter / file.path).read_bytes()
         assert not (folder / file.path).is_symlink()
@@ -65,12 +66,13 @@ def test_a_folder_that_lost_a_file_is_made_anew(hub: Hub, adapter: Path, models:
 def test_stopping_leaves_nothing_half_written(hub: Hub, adapter: Path, models: Path) -> None:
     publish(hub, adapter, "acme/news")
 
-    def stop(done: int, total: int, file: str) -> None:
-        if file == "adapter_model.safetensors":
-            raise KeyboardInterrupt
+    class Stop(Reporter):
+        def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+            if what.endswith("adapter_model.safetensors"):
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pull(hub, plan_pull(hub, "acme/news", "main", models), stop)
+        pull(hub, plan_pull(hub, "acme/news", "main", models), Stop())
     assert list((models / "acme--news").iterdir()) == []
     assert not list(hub.cache_dir.rglob("*.incomplete"))
 

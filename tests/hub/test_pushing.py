@@ -9,16 +9,17 @@ import pytest
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.upload import plan_push, push
+from tests.hub.conftest import Steps
 
 
 def test_a_new_model_is_private_and_one_commit(hub: Hub, adapter: Path) -> None:
     plan = plan_push(hub, adapter, "acme/new")
     assert (plan.creates, plan.private, len(plan.files)) == (True, True, 4)
     assert not hub.api().repo_exists("acme/new"), "a plan changes nothing"
-    seen: list[int] = []
-    pushed = push(hub, plan, "First version", lambda done, total, file: seen.append(done))
+    steps = Steps()
+    pushed = push(hub, plan, "First version", steps)
     assert (pushed.repo, pushed.url) == ("acme/new", f"{hub.endpoint}/acme/new")
-    assert seen[-1] == plan.size
+    assert (steps[-1].done, steps[-1].unit) == (plan.size, "B")
     info = hub.api().model_info("acme/new")
     assert (info.sha, info.private) == (pushed.commit, True)
     titles = [commit.title for commit in hub.api().list_repo_commits("acme/new")]
@@ -109,5 +110,5 @@ def test_a_pull_request_proposes_and_leaves_main_alone(hub: Hub, adapter: Path) 
 
 
 def test_a_pull_request_needs_a_repository(hub: Hub, adapter: Path) -> None:
-    with pytest.raises(NotFoundOnHub, match="no 'acme/none' to which"):
+    with pytest.raises(NotFoundOnHub, match="no 'acme/none' to open a pull request on"):
         plan_push(hub, adapter, "acme/none", pull_request=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sam_hub.jobs.task import Log, OnProgress, Task
+from sam_hub.jobs.task import Log, OnProgress, Task, TaskReporter
 
 if TYPE_CHECKING:
     from sam_hub.catalog.outdated import Moved
@@ -72,7 +72,9 @@ def _describe(
     from sam_hub.selection.descriptors import describe_expert
 
     try:
-        found = describe_expert(context.catalog, context.hub, expert, context.settings, on_progress)
+        found = describe_expert(
+            context.catalog, context.hub, expert, context.settings, TaskReporter(on_progress)
+        )
     except SamHubError as error:
         log(f"  not described: {error}")
         return None
@@ -177,7 +179,9 @@ class DescribeExpert(Task):
             expert_descriptor(catalog, expert, settings, read_corpus(Path(self.corpus)))
         row = known_descriptor(catalog, expert, settings)
         if not self.corpus and (row is None or self.again):
-            found = describe_expert(catalog, context.hub, expert, settings, on_progress, again=self.again)
+            found = describe_expert(
+                catalog, context.hub, expert, settings, TaskReporter(on_progress), again=self.again
+            )
             row, notes = found.row, found.notes
         for note in notes:
             log(f"  {note}")
@@ -232,19 +236,17 @@ class PullExpert(Task):
             context.hub,
             self.expert,
             context.settings.models,
-            lambda got, size, file: on_progress(f"{got / 1e6:,.1f} of {size / 1e6:,.1f} MB", got, size),
-            log,
+            TaskReporter(on_progress, log),
         )
         log(f"Pulled {done.repo} at {done.commit[:8]} ({done.size_bytes / 1e6:,.1f} MB)")
         return {"repo": done.repo, "commit": done.commit, "path": done.path, "bytes": done.size_bytes}
 
     def clean_up(self, settings: Settings) -> None:
         """Unfinished folders, of experts and bases, whose process has ended."""
-        from sam_hub.hub.download import SCRATCH
         from sam_hub.tempdirs import sweep_scratch
 
         for folder in settings.models.glob("*"):
-            sweep_scratch(folder, SCRATCH)
+            sweep_scratch(folder)
 
 
 @dataclass(frozen=True)

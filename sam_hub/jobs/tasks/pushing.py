@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sam_hub.jobs.task import Log, OnProgress, Task
+from sam_hub.jobs.task import Log, OnProgress, Task, TaskReporter
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -54,7 +54,7 @@ class PushMerge(Task):
             adapter=self.adapter,
             pull_request=self.pull_request,
             settings=context.settings,
-            on_progress=lambda sent, size, file: on_progress(file, sent, size),
+            reporter=TaskReporter(on_progress),
         )
 
     def run(self, context: AppContext, on_progress: OnProgress, log: Log) -> dict[str, Any]:

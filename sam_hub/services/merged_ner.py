@@ -88,9 +88,7 @@ def _fetch(context: AppContext, repo: str, revision: str, reporter: Reporter) ->
     from sam_hub.hub.download import plan_pull, pull
 
     plan = plan_pull(context.hub, repo, revision, context.settings.models)
-    return pull(
-        context.hub, plan, lambda done, total, file: reporter.progress(f"fetch {repo}", done, total, "B")
-    )
+    return pull(context.hub, plan, reporter)
 
 
 def _model_options(settings: Settings) -> dict:

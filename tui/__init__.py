@@ -19,7 +19,7 @@ def open_ui(*, ascii: bool = False, demo: bool = False) -> None:
         UsageError: there is no terminal, or a setting can't be used.
         SamHubError: the catalog can be neither read nor made.
     """
-    from sam_hub.config import load_settings
+    from sam_hub.config import Settings, load_settings
 
     drawn_elsewhere = "TEXTUAL_DRIVER" in os.environ  # as for a browser, which talks to the UI through pipes
     if not (drawn_elsewhere or (sys.stdin.isatty() and sys.stdout.isatty())):
@@ -34,8 +34,8 @@ def open_ui(*, ascii: bool = False, demo: bool = False) -> None:
         settings = demo_settings(settings)
     from tui.app import SamHubApp
 
-    while settings is not None:  # the UI may ask to be opened again with another home
-        left = SamHubApp(settings).run()
-        if isinstance(left, SamHubError):
-            raise left
-        settings = left
+    next_settings: object = settings
+    while isinstance(next_settings, Settings):  # the UI may ask to be opened again with another home
+        next_settings = SamHubApp(next_settings).run()
+        if isinstance(next_settings, SamHubError):
+            raise next_settings

@@ -5,11 +5,13 @@ Keys can be remapped by an action's id: ``[keys]`` in ``settings.toml``, such as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding
 
+Handler = Callable[[], object]
+"""What does an action; an awaitable that it returns is awaited."""
 TABS = ("target", "experts", "select", "merge", "evaluate", "push", "jobs")
 
 
@@ -18,7 +20,7 @@ class Action:
     """Something a person can do.
 
     Args:
-        id: its name, in the settings too; the tab (or the app) has a method ``do_<id>``.
+        id: its name, in the settings too; the tab (or the app) has it among its ``handlers``.
         keys: default keys, comma separated.
         label: one or two words, for the footer.
         tooltip: a sentence, for help and palette.
@@ -92,13 +94,33 @@ ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 
 
-def action(name: str) -> Action:
-    """The action of this id."""
+def find_action(name: str) -> Action:
+    """Return the action of this id."""
     return next(a for a in ACTIONS if a.id == name)
 
 
+class KeyNames:
+    """The keys of actions as a person reads them, remapped ones included.
+
+    Args:
+        keymap: keys by an action's id, from the settings.
+        display: how Textual shows the key of a binding.
+    """
+
+    def __init__(self, keymap: Mapping[str, str], display: Callable[[Binding], str]) -> None:
+        self._keymap, self._display = keymap, display
+
+    def __call__(self, name: str) -> str:
+        """Return the keys of an action."""
+        return self.of_keys(self._keymap.get(name) or find_action(name).keys)
+
+    def of_keys(self, keys: str) -> str:
+        """Return keys, comma separated, as a person reads them."""
+        return " ".join(self._display(Binding(key.strip(), "")) for key in keys.split(","))
+
+
 # While a field has every letter, the footer names the one key that gives them back to the actions.
-LEAVE_FIELDS = Binding(action("back").keys, "app.do('back')", "Leave the fields", id="back")
+LEAVE_FIELDS = Binding(find_action("back").keys, "app.do('back')", "Leave the fields", id="back")
 
 
 def unknown_keys(keymap: Mapping[str, str]) -> list[str]:

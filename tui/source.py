@@ -1,7 +1,7 @@
-"""Where the UI gets what it shows: the catalog (in a thread), inquiries (in a process), and jobs.
+"""Where the UI gets what it shows: the catalog (in a thread), the services (in other processes), and the jobs.
 
-Nothing here computes. Reads of the catalog take milliseconds and are made in a thread, so that a slow disk
-never holds a key press up. Whatever imports much, or asks the network, goes through the `Clerk`.
+Nothing here computes. Reads of the catalog take milliseconds and are made in a thread, so that a slow disk never holds
+up a key press. Whatever imports much, or asks the network, goes through the `ServicePool`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.engine import Catalog
     from sam_hub.catalog.tables import Job
     from sam_hub.config import Settings
-    from sam_hub.jobs.inquiries import Inquiry
-    from sam_hub.jobs.progress import Progress
-    from sam_hub.jobs.task import Task
+    from sam_hub.jobs.progress import JobProgress
+    from sam_hub.jobs.scheduler import Scheduler
+    from sam_hub.services.context import AppContext
+    from sam_hub.services.pool import ServicePool
 
 T = TypeVar("T")
+P = ParamSpec("P")
 ENDED = ("done", "failed", "cancelled", "interrupted")  # as in sam_hub.catalog, which takes long to import
 
 
@@ -31,7 +32,12 @@ class JobView:
     """A job and how far it has come."""
 
     job: Job
-    progress: Progress | None
+    progress: JobProgress | None = None
+
+    @property
+    def id(self) -> int:
+        """The job's number."""
+        return self.job.id or 0
 
     @property
     def is_active(self) -> bool:
@@ -39,16 +45,33 @@ class JobView:
         return self.job.state not in ENDED
 
     @property
-    def seconds(self) -> float:
-        """How long it has run, or ran."""
+    def target(self) -> str | None:
+        """The target that it is about, if any."""
+        return self.job.arguments.get("target")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran, or has run until now; None before it started."""
         if self.job.started_at is None:
-            return 0.0
+            return None
         ended = self.job.ended_at or datetime.now(UTC)
         return max(0.0, (ended.replace(tzinfo=UTC) - self.job.started_at.replace(tzinfo=UTC)).total_seconds())
 
+    @property
+    def share(self) -> float:
+        """How much of its work is done, 0 to 1."""
+        progress = self.progress
+        return min(1.0, progress.done / progress.total) if progress and progress.total else 0.0
+
+    @property
+    def reason(self) -> str:
+        """Why it failed and what to do, in a line; empty where it did not."""
+        job = self.job
+        return f"{job.error_title}. {job.error_action or ''}".rstrip() if job.error_title else ""
+
 
 class Source:
-    """The catalog, the jobs and the clerk of these settings."""
+    """The catalog, the services and the jobs of these settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -61,96 +84,103 @@ class Source:
         return file_of(self.settings.catalog_url)
 
     @cached_property
-    def catalog(self) -> Catalog:
-        """The open catalog. Importing it takes a third of a second: use it within `read` only."""
-        from sam_hub.catalog.engine import open_catalog
+    def context(self) -> AppContext:
+        """The settings and the open catalog."""
+        from sam_hub.services.context import AppContext
 
-        return open_catalog(self.settings.catalog_url)
+        return AppContext(self.settings)
 
     @cached_property
-    def clerk(self) -> Any:
-        """The process that answers inquiries."""
-        from sam_hub.jobs.clerk import Clerk
+    def scheduler(self) -> Scheduler:
+        """The queue of jobs. Importing it takes a third of a second: use it in a thread only."""
+        from sam_hub.jobs.scheduler import Scheduler
 
-        return Clerk(self.settings)
+        return Scheduler(self.context)
 
-    async def read(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    @cached_property
+    def pool(self) -> ServicePool:
+        """The processes that answer questions."""
+        from sam_hub.services.pool import ServicePool
+
+        return ServicePool(self.settings)
+
+    async def read(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Call a function in a thread."""
         return await asyncio.to_thread(function, *arguments, **options)
 
-    async def ask(self, inquiry: Inquiry, timeout: float = 60) -> dict[str, Any]:
-        """Have an inquiry answered by the clerk. Raises SamHubError."""
-        return await self.clerk.ask(inquiry, timeout=timeout)
+    async def open(self) -> None:
+        """Open the catalog: a first start makes it."""
+        await asyncio.to_thread(lambda: self.scheduler)
 
-    async def submit(self, work: Task) -> Job:
-        """Make a job of a work. Raises SamHubError."""
+    async def ask(
+        self, service: Callable[Concatenate[AppContext, ...], T], *arguments: object, timeout: float = 60
+    ) -> T:
+        """Have a service answer in another process. Raises SamHubError."""
+        return await self.pool.ask(service, *arguments, timeout=timeout)
 
-        def do() -> Job:
-            from sam_hub.jobs.scheduler import submit
+    # --- jobs ------------------------------------------------------------------------------------------
 
-            return submit(self.catalog, self.settings, work)
-
-        return await asyncio.to_thread(do)
-
-    async def cancel(self, job_id: int) -> Job:
-        """Cancel a job; returns when it is gone."""
-
-        def do() -> Job:
-            from sam_hub.jobs.scheduler import cancel
-
-            return cancel(self.catalog, self.settings, job_id)
-
-        return await asyncio.to_thread(do)
-
-    async def retry(self, job_id: int) -> Job:
-        """Run an ended job's work once more, as a new job."""
-
-        def do() -> Job:
-            from sam_hub.jobs.scheduler import retry
-
-            return retry(self.catalog, self.settings, job_id)
-
-        return await asyncio.to_thread(do)
-
-    async def ended_jobs(self) -> list[int]:
-        """The numbers of all jobs that have ended, newest first."""
-
-        def do() -> list[int]:
-            from sam_hub.catalog.jobs import list_jobs
-
-            return [job.id for job in list_jobs(self.catalog, states=ENDED) if job.id is not None]
-
-        return await asyncio.to_thread(do)
-
-    async def forget(self, job_ids: list[int]) -> list[int]:
-        """Forget these jobs and their logs, as far as they have ended; returns the numbers of those that went."""
-
-        def do() -> list[int]:
-            from sam_hub.jobs.scheduler import forget
-
-            return forget(self.catalog, self.settings, job_ids) if job_ids else []
-
-        return await asyncio.to_thread(do)
+    async def tick(self) -> None:
+        """Keep the queue going: mark dead jobs, and start those whose turn it is."""
+        await asyncio.to_thread(lambda: self.scheduler.tick())
 
     async def jobs(self) -> list[JobView]:
-        """The latest jobs, newest first, after the dead were marked and the waiting were started."""
+        """Return the latest jobs, newest first."""
 
-        def do() -> list[JobView]:
+        def read() -> list[JobView]:
             from sam_hub.catalog.jobs import list_jobs
             from sam_hub.jobs.progress import progress_of
-            from sam_hub.jobs.scheduler import dispatch
 
-            dispatch(self.catalog, self.settings)
             return [
-                JobView(job, progress_of(self.settings, job.id) if job.state == "running" else None)
-                for job in list_jobs(self.catalog, limit=50)
+                JobView(job, progress_of(self.settings, job.id or 0) if job.state == "running" else None)
+                for job in list_jobs(self.context.catalog, limit=50)
             ]
 
-        return await asyncio.to_thread(do)
+        return await asyncio.to_thread(read)
+
+    async def outcome(self, view: JobView) -> Any:
+        """Return the result of a job that is done: the dataclass that its service returned."""
+
+        def read() -> Any:
+            from sam_hub.jobs.kinds import task_of
+
+            return task_of(view.job.kind).read_outcome(view.job.result or {})
+
+        return await asyncio.to_thread(read)
+
+    async def submit(self, options: Any) -> Job:
+        """Make a job of a service's options (see `sam_hub.jobs.kinds`). Raises SamHubError."""
+        return await asyncio.to_thread(lambda: self.scheduler.submit(options))
+
+    async def cancel(self, job_id: int) -> None:
+        """Cancel a job; returns when it is gone."""
+        await asyncio.to_thread(lambda: self.scheduler.cancel(job_id))
+
+    async def retry(self, job_id: int) -> None:
+        """Run an ended job's service once more, as a new job."""
+        await asyncio.to_thread(lambda: self.scheduler.retry(job_id))
+
+    async def ended_jobs(self) -> list[int]:
+        """Return the numbers of all jobs that have ended, newest first."""
+
+        def read() -> list[int]:
+            from sam_hub.catalog.jobs import list_jobs
+
+            return [job.id for job in list_jobs(self.context.catalog, states=ENDED) if job.id is not None]
+
+        return await asyncio.to_thread(read)
+
+    async def remove_jobs(self, job_ids: list[int]) -> int:
+        """Remove jobs and their logs, as far as they have ended, and return how many went."""
+        return len(await asyncio.to_thread(lambda: self.scheduler.remove(job_ids)))
+
+    async def log_tail(self, job_id: int, lines: int = 20) -> list[str]:
+        """Return the last lines of a job's log."""
+        return await asyncio.to_thread(lambda: self.scheduler.log_tail(job_id, lines))
 
     async def close(self) -> None:
-        """End the clerk, and close the catalog. Jobs go on."""
-        if "clerk" in self.__dict__:
-            await self.clerk.close()
-        if "catalog" in self.__dict__:
-            self.catalog.close()
+        """End the processes, and close the catalog. Jobs go on."""
+        if "pool" in self.__dict__:
+            await self.pool.close()
+        if "context" in self.__dict__:
+            self.context.__exit__()

@@ -153,39 +153,39 @@ def _paints(home: Path) -> list[float]:
 
 def _keys_during_jobs(command: list[str], environment: dict[str, str], home: Path, size: int) -> list[float]:
     """The same while a job runs that keeps a processor busy and reports as fast as it can."""
-    from sam_hub.catalog.engine import open_catalog
     from sam_hub.config import load_settings
-    from sam_hub.jobs.scheduler import cancel, submit
+    from sam_hub.jobs.scheduler import Scheduler
+    from sam_hub.services.context import AppContext
     from tests.jobs.busy import Busy
 
-    settings = load_settings(home=home, offline=True)
-    with open_catalog(settings.catalog_url) as catalog:
-        job = submit(catalog, settings, Busy(seconds=120))
+    with AppContext(load_settings(home=home, offline=True)) as context:
+        scheduler = Scheduler(context)
+        job = scheduler.submit(Busy(seconds=120))
         try:
             with Terminal(command, environment) as terminal:
                 terminal.wait_for("busy", terminal.started)
                 terminal.drain(2)
                 return _keys(terminal, size)
         finally:
-            cancel(catalog, settings, job.id)
+            scheduler.cancel(job.id or 0)
 
 
 def _keys_during_a_probe(home: Path) -> list[float]:
     """The cursor goes up and down while every expert of the home predicts on a sample of its first target."""
     import time
 
-    from sam_hub.catalog.engine import open_catalog
     from sam_hub.catalog.experts import list_experts
     from sam_hub.catalog.targets import list_targets
     from sam_hub.config import load_settings
-    from sam_hub.jobs.scheduler import cancel, submit
-    from sam_hub.jobs.tasks.selecting import SelectExperts
+    from sam_hub.jobs.scheduler import Scheduler
+    from sam_hub.services.context import AppContext
+    from sam_hub.services.selection import SelectOptions
 
-    settings = load_settings(home=home)
-    with open_catalog(settings.catalog_url) as catalog:
+    with AppContext(load_settings(home=home)) as context:
+        catalog, scheduler = context.catalog, Scheduler(context)
         tails = [expert.repo[-9:] for expert in list_experts(catalog)]  # what is never cut from a name
         seed = int(time.time())  # a sample that nobody was asked about yet
-        job = submit(catalog, settings, SelectExperts(list_targets(catalog)[0].name, sample=100, seed=seed))
+        job = scheduler.submit(SelectOptions(list_targets(catalog)[0].name, sample=100, seed=seed))
         try:
             with Terminal([shutil.which("sam-hub") or "sam-hub"], {"SAM_HUB_HOME": str(home)}) as terminal:
                 terminal.wait_for("ner-", terminal.started)
@@ -196,7 +196,7 @@ def _keys_during_a_probe(home: Path) -> list[float]:
                         taken += [terminal.wait_for(tail, terminal.press(key)) for tail in rows]
                 return taken
         finally:
-            cancel(catalog, settings, job.id or 0)
+            scheduler.cancel(job.id or 0)
 
 
 def _seconds(values: list[float]) -> dict[str, float]:

@@ -47,12 +47,12 @@ def environment(filled: Settings) -> dict[str, str]:
 def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home where the whole job was done with tiny models, from the experts on its own Hub to the scores."""
     from sam_hub.hub.embedded import stop_shared_hub
-    from sam_hub.jobs.tasks.evaluating import EvaluateTarget
-    from sam_hub.jobs.tasks.experts import AddExperts, PullExpert
-    from sam_hub.jobs.tasks.merging import MergeExperts
-    from sam_hub.jobs.tasks.selecting import SelectExperts
-    from sam_hub.jobs.tasks.targets import MakeTarget
     from sam_hub.services.context import AppContext
+    from sam_hub.services.evaluation import EvaluationOptions, run_evaluation
+    from sam_hub.services.experts import AddOptions, PullOptions, run_add, run_pull
+    from sam_hub.services.merges import MergeOptions, run_merges
+    from sam_hub.services.selection import SelectOptions, run_selection
+    from sam_hub.services.targets import TargetOptions, run_create_target
 
     work = tmp_path_factory.mktemp("worked")
     home = work / "home"
@@ -64,15 +64,15 @@ def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {"corpus": str(work / "corpus.txt"), "gold": str(work / "gold.jsonl")}
     settings = load_settings(home=home, endpoint="embedded", token=None, offline=False, device="cpu")
     with AppContext(settings) as context:
-        for step in (
-            AddExperts(repos),
-            *(PullExpert(repo) for repo in repos),
-            MakeTarget("court", labels=("person", "court"), **texts),
-            SelectExperts("court", k=2, support=0),  # votes of tiny models are chance
-            MergeExperts("court"),
-            EvaluateTarget("court", singles=True),
-        ):
-            step.run(context, lambda *_: None, lambda _: None)
+        run_add(context, AddOptions(repos))
+        for repo in repos:
+            run_pull(context, PullOptions(repo))
+        run_create_target(context, TargetOptions("court", labels=("person", "court"), **texts))
+        run_selection(
+            context, SelectOptions("court", k=2, min_vote_ratio=0)
+        )  # votes of tiny models are chance
+        run_merges(context, MergeOptions("court"))
+        run_evaluation(context, EvaluationOptions("court", singles=True))
     stop_shared_hub(settings.hub)
     return home
 
@@ -116,7 +116,7 @@ async def ready(pilot: Pilot) -> None:
     """Wait for the first rows (or the first use)."""
     app = pilot.app
     assert isinstance(app, SamHubApp)
-    await until(pilot, lambda: app._settled and app.jobs_known)
+    await until(pilot, lambda: app.settled and app.state.jobs_known)
 
 
 def text_of(app: object) -> str:

@@ -14,15 +14,16 @@ from sam_hub.errors import SamHubError
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tui.actions import ACTIONS, TABS, doubled_keys
 from tui.app import SMALLEST, SamHubApp
-from tui.screens.question import Question
+from tui.screens.dialogs import Question
+from tui.tabs import make_tab
 
 
 def test_the_ui_starts_without_what_computes() -> None:
     """torch and its like take seconds to import: none of it may come with the UI or any of its tabs."""
     code = (
         "import sys, tui.app\n"
-        "from tui import tabs\n"
-        "[tabs.make(name) for name in tui.actions.TABS]\n"
+        "from importlib import import_module\n"
+        "[import_module(f'tui.tabs.{name}') for name in tui.app.TABS]\n"
         "heavy = {'torch', 'transformers', 'peft', 'mergekit', 'huggingface_hub', 'sqlmodel', 'sqlalchemy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -111,21 +112,23 @@ async def test_what_was_typed_wrong_before_a_push_or_a_delete_is_told(filled: Se
 # --- the registry ------------------------------------------------------------------------------------------
 
 
-def test_every_action_has_its_method_and_its_command() -> None:
-    """One registry: a method where it is done, and a command that does the same without the UI."""
+async def test_every_action_has_a_handler_where_it_can_be_done(settings: Settings) -> None:
+    app = SamHubApp(settings)
+    async with app.run_test():
+        owners = {name: make_tab(name, app.state).handlers for name in TABS}
+        assert set(app.handlers) == {item.id for item in ACTIONS if item.is_global}
+    for name, handlers in owners.items():
+        assert set(handlers) == {item.id for item in ACTIONS if name in item.tabs}, name
+        assert all(callable(handler) for handler in handlers.values())
+
+
+def test_every_action_has_a_command_that_does_the_same_without_the_ui() -> None:
     from typer.main import get_command
 
     from sam_hub.cli.app import app as cli
-    from tui import tabs
 
-    known = get_command(cli)
     for item in ACTIONS:
-        if item.id.startswith("tab_"):
-            continue
-        owners = [SamHubApp] if item.is_global else [type(tabs.make(name)) for name in item.tabs]
-        for owner in owners:
-            assert callable(getattr(owner, f"do_{item.id}", None)), f"{owner.__name__} has no do_{item.id}"
-        command = known
+        command = get_command(cli)
         for word in item.command.split()[1:]:
             assert word in command.commands, f"`{item.command}` is no command"  # type: ignore[attr-defined]
             command = command.commands[word]  # type: ignore[attr-defined]
@@ -187,9 +190,9 @@ async def test_a_theme_that_does_not_exist_is_told(filled: Settings) -> None:
     app = SamHubApp(filled.model_copy(update={"theme": "nonsense"}))
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
-        await until(pilot, lambda: app.failure is not None)
-        assert app.failure.title == "There is no theme 'nonsense'"
-        assert "textual-dark" in app.failure.action
+        await until(pilot, lambda: app.state.failure is not None)
+        assert app.state.failure.title == "There is no theme 'nonsense'"
+        assert "textual-dark" in app.state.failure.action
 
 
 async def test_a_message_of_an_error_can_be_read_again(filled: Settings) -> None:
@@ -197,7 +200,7 @@ async def test_a_message_of_an_error_can_be_read_again(filled: Settings) -> None
     async with app.run_test(size=NARROW) as pilot:
         await ready(pilot)
         await pilot.press("s")  # offline: the Hub can't be searched
-        await until(pilot, lambda: app.failure is not None)
+        await until(pilot, lambda: app.state.failure is not None)
         await pilot.press("exclamation_mark")
         await until(pilot, lambda: "The last error" in text_of(app))
         assert "Unset HF_HUB_OFFLINE" in text_of(app)
@@ -214,7 +217,7 @@ async def test_an_empty_catalog_offers_two_ways_to_begin(settings: Settings) -> 
 
 
 async def test_leaving_while_an_answer_is_on_its_way_shows_no_traceback(filled: Settings) -> None:
-    for pause in (0.0, 0.2, 0.4):  # before the facts, before the card, while the clerk starts
+    for pause in (0.0, 0.2, 0.4):  # before the facts, before the card, while the processes start
         app = SamHubApp(filled)
         async with app.run_test(size=WIDE) as pilot:
             await ready(pilot)

@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.config import Settings
-from sam_hub.jobs.scheduler import cancel, submit
+from sam_hub.jobs.scheduler import Scheduler
+from sam_hub.services.context import AppContext
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
@@ -49,7 +50,7 @@ async def test_a_selected_expert_stays_selected_when_it_is_filtered_away(filled:
         await pilot.press("space", "slash", *"news", "enter")
         await until(pilot, lambda: app.query_one("#experts-table", Table).row_count == 1)
         assert "1 selected" in text_of(app)
-        assert list(app.checked.values()) == ["acme/ner-000000-legal"]
+        assert list(app.state.checked_repos) == ["acme/ner-000000-legal"]
 
 
 async def test_sorting_turns_the_table_around_and_keeps_the_cursor_on_its_expert(filled: Settings) -> None:
@@ -94,7 +95,7 @@ async def test_the_window_grows_ahead_of_the_cursor_and_moves_on_when_it_is_larg
             page = pane.page
             names = [int(row.repo[9:15]) for row in page.rows]
             assert names == list(range(page.offset, page.offset + len(names)))  # none left out, none twice
-            assert [table.key_of(row) for row in range(table.row_count)] == [str(row.id) for row in page.rows]
+            assert list(table.keys) == [str(row.id) for row in page.rows]
             sizes.add(len(names))
             starts.add(page.offset)
         assert len(sizes) > 2
@@ -112,7 +113,7 @@ async def test_a_mark_and_what_it_says_of_other_rows_is_drawn_at_once(settings: 
     app = SamHubApp(settings)
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
-        warning = f"{app.symbols.warning} base"
+        warning = f"{app.state.symbols.warning} base"
         await pilot.press("space", "down")  # the cursor leaves the row, which is from now on drawn as it is
         assert (text_of(app).count("[x]"), text_of(app).count(warning)) == (1, 1)
         await pilot.press("up", "space", "down")
@@ -178,15 +179,15 @@ async def test_a_job_that_reports_a_thousand_times_a_second_does_not_slow_the_ke
     settings: Settings,
 ) -> None:
     fill(settings.catalog_url, 2_000)
-    with open_catalog(settings.catalog_url) as catalog:
-        job = submit(catalog, settings, Busy(seconds=60, events_per_second=1_000))
+    with AppContext(settings) as context:
+        job = Scheduler(context).submit(Busy(seconds=60, events_per_second=1_000))
         try:
             app = SamHubApp(settings)
             async with app.run_test(size=WIDE) as pilot:
                 await until(pilot, lambda: "busy" in text_of(app) and "%" in text_of(app))
                 assert min([await cost_of_down(pilot) for _ in range(2)]) < 0.06
         finally:
-            cancel(catalog, settings, job.id or 0)
+            Scheduler(context).cancel(job.id or 0)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

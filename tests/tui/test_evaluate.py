@@ -11,14 +11,15 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sam_hub.config import Settings
+from sam_hub.services.evaluation import ComparedSentence, Mark
 from tests.tiny_hub import GOLD
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
 from tui.app import SamHubApp
-from tui.screens.evaluation import EvaluationForm
+from tui.screens.evaluation import EvaluationScreen
 from tui.symbols import ASCII, UNICODE, Symbols
 from tui.tabs.evaluate import EvaluateTab
-from tui.widgets.sentences import Marker
+from tui.widgets.scores import Marker
 
 TEXT = "Marie Curie heard the court of Paris ."
 PERSON, COURT, SHORT = (0, 11, "person"), (22, 36, "court"), (0, 5, "person")
@@ -87,7 +88,7 @@ async def test_the_best_system_comes_first_with_its_types_and_its_sentences(
         assert "[Marie Curie ✓ person]" in shown
         assert "[court of Paris ✗ court]" in shown
         assert tab.system is not None
-        assert tab.system["per_type"]["person"]["recall"] == 0.75
+        assert tab.system.per_type["person"].recall == 0.75
         assert "predicted instead: [Marie ? person]" in shown
 
 
@@ -96,10 +97,10 @@ async def test_pages_of_sentences_are_turned_and_can_be_narrowed_to_errors(score
     async with app.run_test(size=WIDE) as pilot:
         tab = await open_evaluate(pilot)
         await until(pilot, lambda: "predicted instead" in text_of(app), 30)
-        assert tab.can("previous_page") is None
+        assert not tab.can("previous_page")
         await pilot.press("n", "n")
         await until(pilot, lambda: "Sentences 101-120 of 120" in text_of(app), 30)
-        assert tab.can("next_page") is None
+        assert not tab.can("next_page")
         await pilot.press("N")
         await until(pilot, lambda: "Sentences 51-100 of 120" in text_of(app), 30)
         await pilot.press("w")
@@ -121,7 +122,7 @@ async def test_evaluation_says_what_it_takes_then_runs_and_shows_its_scores(work
         app.screen.query_one("#confirm").focus()
         await pilot.press("enter")
         await until(pilot, lambda: "SaM (intersection)" in tab.copied(), 90)
-        assert app.failure is None
+        assert app.state.failure is None
 
 
 async def test_a_target_without_labelled_sentences_asks_for_a_file(worked: Settings, tmp_path: Path) -> None:
@@ -137,14 +138,16 @@ async def test_a_target_without_labelled_sentences_asks_for_a_file(worked: Setti
     async with app.run_test(size=NARROW) as pilot:
         await open_evaluate(pilot)
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(app.screen, EvaluationForm))
+        await until(pilot, lambda: isinstance(app.screen, EvaluationScreen))
         await until(pilot, lambda: "Name a file" in text_of(app))
         await pilot.press(*"nowhere")
         await until(pilot, lambda: "✗" in text_of(app), 30)
         app.screen.query_one(Input).value = str(gold)
         await until(pilot, lambda: "Systems: 7" in text_of(app), 30)
         await pilot.press("enter")
-        await until(pilot, lambda: app.target is not None and app.target.gold_path == str(gold), 90)
+        await until(
+            pilot, lambda: app.state.target is not None and app.state.target.gold_path == str(gold), 90
+        )
 
 
 async def test_before_anything_is_merged_the_tab_names_the_step_and_its_key(filled: Settings) -> None:
@@ -152,7 +155,7 @@ async def test_before_anything_is_merged_the_tab_names_the_step_and_its_key(fill
     async with app.run_test(size=NARROW) as pilot:
         tab = await open_evaluate(pilot)
         assert "court has no selection yet: press 3, then r" in text_of(app)
-        assert tab.can("evaluate") is None
+        assert not tab.can("evaluate")
 
 
 async def test_without_a_target_the_tab_names_the_key_that_makes_one(settings: Settings) -> None:
@@ -163,7 +166,7 @@ async def test_without_a_target_the_tab_names_the_key_that_makes_one(settings: S
         assert "No target yet: press 1" in text_of(app)
 
 
-def drawn(row: dict[str, object], symbols: Symbols) -> str:
+def drawn(row: ComparedSentence, symbols: Symbols) -> str:
     """A sentence as lines of text, without any colour."""
     console = Console(width=100, color_system=None)
     with console.capture() as capture:
@@ -172,12 +175,12 @@ def drawn(row: dict[str, object], symbols: Symbols) -> str:
 
 
 def test_marks_are_told_apart_without_colour_and_outside_text_is_never_markup() -> None:
-    marks = [
-        {"start": 0, "end": 6, "label": "[/x]", "kind": "hit"},
-        {"start": 7, "end": 9, "label": "city", "kind": "missed"},
-        {"start": 7, "end": 9, "label": "river", "kind": "invented"},
-    ]
-    row = {"number": 3, "text": "[bold] Po\x1b[31m", "marks": marks}
+    marks = (
+        Mark(0, 6, "[/x]", "hit"),
+        Mark(7, 9, "city", "missed"),
+        Mark(7, 9, "river", "invented"),
+    )
+    row = ComparedSentence(3, "[bold] Po\x1b[31m", marks)
     shown = drawn(row, ASCII)
     assert "3 [[bold] ok [/x]] [Po - city] [31m" in shown
     assert "predicted instead: [Po ? river]" in shown

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sam_hub.config import Settings
 from sam_hub.local_hub.repository import Entry
 from sam_hub.local_hub.storage import Storage
+from sam_hub.services.experts import SearchOptions
 from tests.tui.conftest import WIDE, ready, text_of, until
 from tui.app import SamHubApp
-from tui.widgets.hub_pane import HubPane, search_terms
+from tui.widgets.hub_pane import PAGE, HubPane, search_options
 
 
 @pytest.mark.parametrize(
     ("typed", "terms"),
     [
-        ("ner law", {"text": "ner law", "labels": ()}),
+        ("ner law", {"text": "ner law"}),
         ("label:person label:law x", {"text": "x", "labels": ("person", "law")}),
-        ("author:acme library:peft", {"text": "", "labels": (), "author": "acme", "library": "peft"}),
-        ("license:mit sort:downloads", {"text": "", "labels": (), "license": "mit", "sort": "downloads"}),
-        ("base:a/b odd:x base:", {"text": "odd:x base:", "labels": (), "base": "a/b"}),
+        ("author:acme library:peft", {"author": "acme", "library": "peft"}),
+        ("license:mit sort:downloads", {"license": "mit", "sort": "downloads"}),
+        ("base:a/b odd:x base:", {"text": "odd:x base:", "base": "a/b"}),
     ],
 )
-def test_a_search_is_words_and_filters(typed: str, terms: dict[str, object]) -> None:
-    assert search_terms(typed) == terms
+def test_a_search_is_words_and_filters(typed: str, terms: dict[str, Any]) -> None:
+    assert search_options(typed) == SearchOptions(**terms, limit=PAGE)
 
 
 def publish_many(root: Path, count: int) -> None:
@@ -55,7 +57,7 @@ async def test_the_last_row_brings_the_next_page(worked: Settings) -> None:
             await pilot.press("G")
             await until(pilot, lambda count=count: len(app.query_one(HubPane).found) == count, seconds=30)
         await until(pilot, lambda: "the last row brings more" not in text_of(app))
-        repos = [found["repo"] for found in app.query_one(HubPane).found]
+        repos = [found.repo for found in app.query_one(HubPane).found]
         assert len(set(repos)) == 233
 
 
@@ -75,5 +77,5 @@ async def test_experts_that_changed_on_the_hub_are_moved_after_a_look(worked: Se
         assert f"to {head[:8]}" in text_of(app)
         assert "court's choice by similarity" in text_of(app)
         await pilot.press("u")
-        await until(pilot, lambda: any(view.job.state == "done" for view in app.jobs), seconds=60)
+        await until(pilot, lambda: any(view.job.state == "done" for view in app.state.jobs), seconds=60)
         await until(pilot, lambda: f"revision {head[:12]}" in text_of(app))

@@ -11,11 +11,12 @@ import pytest
 
 from sam_hub.config import Settings
 from sam_hub.errors import SamHubError
-from sam_hub.jobs.task import Task
+from sam_hub.jobs.scheduler import Scheduler
+from sam_hub.services.context import AppContext
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tui.app import SamHubApp
-from tui.widgets.job_table import JobTable
+from tui.widgets.jobs import JobTable
 
 LONG = Busy(seconds=60)
 
@@ -24,44 +25,32 @@ LONG = Busy(seconds=60)
 def queue(filled: Settings) -> Iterator[Settings]:
     """The home, from which no job outlives the test."""
     yield filled
-    from sam_hub.catalog.engine import open_catalog
     from sam_hub.catalog.jobs import list_jobs
-    from sam_hub.jobs.scheduler import cancel
 
-    with open_catalog(filled.catalog_url) as catalog, suppress(SamHubError):
-        for job in list_jobs(catalog, states=("queued", "running", "cancelling")):
-            cancel(catalog, filled, job.id or 0)
-
-
-def submitted(settings: Settings, *works: Task) -> list[int]:
-    """Jobs made before the UI was opened."""
-    from sam_hub.catalog.engine import open_catalog
-    from sam_hub.jobs.scheduler import submit
-
-    with open_catalog(settings.catalog_url) as catalog:
-        return [submit(catalog, settings, work).id or 0 for work in works]
+    with AppContext(filled) as context, suppress(SamHubError):
+        for job in list_jobs(context.catalog, states=("queued", "running", "cancelling")):
+            Scheduler(context).cancel(job.id or 0)
 
 
-def ended(settings: Settings, *works: Task) -> list[int]:
-    """Jobs that were made and have ended."""
-    from sam_hub.catalog.engine import open_catalog
-    from sam_hub.jobs.progress import wait_for
+def submitted(settings: Settings, *options: Busy) -> list[int]:
+    """Return jobs made before the UI was opened."""
+    with AppContext(settings) as context:
+        scheduler = Scheduler(context)
+        return [scheduler.submit(each).id or 0 for each in options]
 
-    numbers = submitted(settings, *works)
-    with open_catalog(settings.catalog_url) as catalog:
+
+def ended(settings: Settings, *options: Busy) -> list[int]:
+    """Return jobs that were made and have ended."""
+    numbers = submitted(settings, *options)
+    with AppContext(settings) as context:
         for number in numbers:
-            wait_for(catalog, settings, number, lambda *_: None)
+            Scheduler(context).wait(number)
     return numbers
 
 
 def row_of(app: SamHubApp, number: int) -> str:
     """A job's row as it is read."""
-    table = app.query_one(JobTable)
-    return (
-        " ".join(cell.plain.strip() for cell in table.get_row(str(number)))
-        if str(number) in table.rows
-        else ""
-    )
+    return app.query_one(JobTable).row_text(str(number))
 
 
 async def test_an_empty_list_says_what_becomes_a_job(filled: Settings) -> None:

@@ -54,8 +54,8 @@ async def test_another_density_is_planned_then_merged_by_one_key(worked: Setting
         assert "are free" in text_of(app)
 
         await pilot.press("escape", "m")
-        await until(pilot, lambda: any(v.job.kind == "merge" for v in app.jobs), 30)
-        await until(pilot, lambda: app.jobs[0].job.state == "done", 90)
+        await until(pilot, lambda: any(v.job.kind == "merge" for v in app.state.jobs), 30)
+        await until(pilot, lambda: app.state.jobs[0].job.state == "done", 90)
         await until(pilot, lambda: "this very merge is there already" in text_of(app), 30)
         assert "press e to evaluate" in text_of(app)
         assert tab.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
@@ -76,8 +76,8 @@ async def test_a_bad_parameter_is_told_at_its_field_and_forbids_the_merge(worked
             assert button(tab).disabled
         await pilot.press("escape", "m")
         await pilot.pause(0.3)
-        assert app.failure is None  # no toast: it stands at the field
-        assert not any(view.is_active for view in app.jobs)
+        assert app.state.failure is None  # no toast: it stands at the field
+        assert not any(view.is_active for view in app.state.jobs)
         tab.query_one("#merge-parameters", Input).value = ""
         await until(pilot, lambda: not button(tab).disabled, 30)
 
@@ -116,7 +116,7 @@ async def test_an_expert_of_another_base_forbids_the_merge_and_is_named(
         assert "This can't be merged" in text_of(app)
         assert "error:" in text_of(app)
         assert button(tab).disabled
-        assert tab.can("merge") is None
+        assert not tab.can("merge")
 
 
 def put_in_place_of(settings: Settings, repo: str, folder: Path) -> None:
@@ -136,7 +136,7 @@ async def test_without_a_ranking_the_tab_names_the_key_that_makes_one(filled: Se
     async with app.run_test(size=NARROW) as pilot:
         tab = await open_merge(pilot)
         assert "No ranking for court yet: press 3 for Select, then r" in " ".join(text_of(app).split())
-        assert tab.can("merge") is None
+        assert not tab.can("merge")
 
 
 async def test_without_a_target_the_tab_names_the_key_that_makes_one(settings: Settings) -> None:
@@ -173,11 +173,12 @@ async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) ->
         tab.query_one("#merge-parameters", Input).value = "density=0.5"
         await until(pilot, lambda: "--stable" in tab.copied(), 30)
         await pilot.press("escape", "m")
-        await until(pilot, lambda: any(v.job.kind == "merge" for v in app.jobs), 30)
-        await until(pilot, lambda: app.jobs[0].job.state == "done", 90)
-        for made in (app.jobs[0].job.result or {})["merges"]:
-            assert made["adapter"]["rank"] == 8
-            assert made["problems"] == []
+        await until(pilot, lambda: any(v.job.kind == "merge" for v in app.state.jobs), 30)
+        await until(pilot, lambda: app.state.jobs[0].job.state == "done", 90)
+        outcome = await app.source.outcome(app.state.jobs[0])
+        for merge in outcome.merges:
+            assert merge.adapter.rank == 8
+            assert merge.problems == ()
         await until(pilot, lambda: "it passed the check" in text_of(app), 30)
 
 
@@ -192,7 +193,7 @@ async def test_scores_stand_in_for_weights_but_not_where_each_expert_is_left_out
         choose(tab, **{"leave-out": "yes"})
         await pilot.press("escape", "m")
         await until(pilot, lambda: "weighted alike" in text_of(app), 30)
-        assert not any(view.is_active for view in app.jobs)
+        assert not any(view.is_active for view in app.state.jobs)
 
 
 def choose(tab: MergeTab, **values: str) -> None:
@@ -201,5 +202,6 @@ def choose(tab: MergeTab, **values: str) -> None:
 
 
 def by_scores(tab: MergeTab) -> bool:
-    weights = [w for merge in (tab.plan or {})["merges"] for w in merge["weights"]]
+    assert tab.plan is not None
+    weights = [weight for merge in tab.plan.merges for weight in merge.weights]
     return len(set(weights)) > 1

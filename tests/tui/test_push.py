@@ -58,7 +58,7 @@ async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size:
         )  # the card, without its head
         assert "library_name" not in text_of(app)
         await pilot.press("u", *REPO[:-1], "enter")
-        assert app.jobs == []  # not before all of it is typed
+        assert app.state.jobs == []  # not before all of it is typed
         await pilot.press(REPO[-1], "enter")
         await until(pilot, lambda: f"Pushed to {REPO}" in text_of(app), seconds=60)
         assert "from_pretrained" in text_of(app)
@@ -78,15 +78,15 @@ async def test_without_a_name_the_cursor_goes_to_the_field_before_the_next_key(w
 
 
 async def test_a_second_push_updates_and_says_what_stays_private(worked: Settings) -> None:
-    from sam_hub.jobs.tasks.pushing import PushMerge
     from sam_hub.services.context import AppContext
+    from sam_hub.services.push import PushOptions, run_push
 
     with AppContext(worked) as context:
-        PushMerge("court", REPO).run(context, lambda *_: None, lambda _: None)
+        run_push(context, PushOptions("court", REPO))
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await opened(pilot)
         await pilot.press("u", *REPO, "shift+tab", "down", "down", "enter")  # public
-        app.tab.form.focus_repo()
+        app.query_one("#push-repo").focus()
         await pilot.press("enter")
         await until(pilot, lambda: f"Updates {REPO} (private)" in text_of(app))
         assert "stays private" in text_of(app)
@@ -105,7 +105,7 @@ async def test_a_bad_name_is_an_error_beside_its_field(worked: Settings) -> None
 async def test_a_changed_field_takes_the_plan_back(worked: Settings) -> None:
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await planned(pilot)
-        app.tab.form.focus_repo()
+        app.query_one("#push-repo").focus()
         await pilot.press("end", "2")
         await until(pilot, lambda: "Nothing is sent yet" not in text_of(app))
         await pilot.press("escape", "u")
@@ -168,13 +168,13 @@ async def test_who_is_not_logged_in_is_told_how(worked: Settings) -> None:
 
 
 async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
-    from sam_hub.jobs.tasks.merging import MergeExperts
-    from sam_hub.jobs.tasks.pushing import PushMerge
     from sam_hub.services.context import AppContext
+    from sam_hub.services.merges import MergeOptions, run_merges
+    from sam_hub.services.push import PushOptions, run_push
 
     with AppContext(worked) as context:
-        PushMerge("court", REPO).run(context, lambda *_: None, lambda _: None)
-        MergeExperts("court", as_adapter=True).run(context, lambda *_: None, lambda _: None)
+        run_push(context, PushOptions("court", REPO))
+        run_merges(context, MergeOptions("court", as_adapter=True))
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await opened(pilot)
         app.query_one("#push-as", Select).value = "adapter"

@@ -19,7 +19,7 @@ from tests.tui.decided import decide
 from tests.tui.filled import fill
 from tui.app import SamHubApp
 from tui.tabs.select import SelectTab
-from tui.widgets.ranking_table import RankingTable
+from tui.widgets.rankings import RankingTable
 
 
 async def at_select(pilot: Pilot, says: str) -> SelectTab:
@@ -77,8 +77,8 @@ async def test_without_experts_on_disk_it_names_the_step_and_its_keys(filled: Se
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
         tab = await at_select(pilot, "No expert on disk yet: press 2, and p there")
-        assert tab.can("probe") is None
-        assert tab.can("merge") is None
+        assert not tab.can("probe")
+        assert not tab.can("merge")
 
 
 async def test_without_a_ranking_it_offers_to_rank(filled: Settings) -> None:
@@ -87,7 +87,7 @@ async def test_without_a_ranking_it_offers_to_rank(filled: Settings) -> None:
     async with app.run_test(size=NARROW) as pilot:
         tab = await at_select(pilot, "No ranking yet: press r to rank the 1 expert on disk")
         assert tab.can("probe")
-        assert tab.can("choose") is None
+        assert not tab.can("choose")
 
 
 async def test_both_rankings_stand_side_by_side_with_where_they_agree(worked: Settings) -> None:
@@ -109,10 +109,10 @@ async def test_the_reasons_follow_the_cursor_from_table_to_table(worked: Setting
         tab = await at_select(pilot, "In both")
         await until(pilot, lambda: app.focused is app.query_one("#ranking-similarity"))
         await pilot.press("down")
-        second = app.query_one("#ranking-similarity", RankingTable).rows_shown[1]["expert"]
+        second = app.query_one("#ranking-similarity", RankingTable).keys[1]
         await until(pilot, lambda: f"Why {second}" in text_of(app))
         await pilot.press("tab")
-        first = app.query_one("#ranking-sampling", RankingTable).rows_shown[0]["expert"]
+        first = app.query_one("#ranking-sampling", RankingTable).keys[0]
         await until(pilot, lambda: f"Why {first}" in text_of(app))
         assert tab.copied() == first
 
@@ -137,7 +137,7 @@ async def test_a_person_chooses_others_than_the_best(worked: Settings) -> None:
         await until(pilot, lambda: "Select the experts" in text_of(app))
         await pilot.press("space")
         repo = tab.expert
-        assert list(app.checked.values()) == [repo]
+        assert list(app.state.checked_repos) == [repo]
         await until(pilot, lambda: text_of(app).count("[x]") == 2)  # in both tables
         await pilot.press("ctrl+o")
         await until(pilot, lambda: "Choose this expert by hand?" in text_of(app))
@@ -167,7 +167,7 @@ async def test_ranking_again_shows_the_plan_refuses_nonsense_and_then_runs(worke
         await until(pilot, lambda: "give 20 to 500" in text_of(app))
         app.screen.query_one("#field-sample", Input).value = "20"
         await pilot.press(*["enter"] * 4)
-        await until(pilot, lambda: app.jobs and app.jobs[0].job.kind == "select")
+        await until(pilot, lambda: app.state.jobs and app.state.jobs[0].job.kind == "select")
         await until(pilot, lambda: "best 1" in text_of(app), 90)
 
 
@@ -177,10 +177,10 @@ async def test_experts_that_are_selected_but_not_on_disk_are_named_before_a_rank
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
         await pilot.press("down", "space", "r")
-        await until(pilot, lambda: app.failure is not None)
-        assert app.failure is not None
-        assert "Not on disk: acme/" in app.failure.title
-        assert "Press 2, then p" in app.failure.action
+        await until(pilot, lambda: app.state.failure is not None)
+        assert app.state.failure is not None
+        assert "Not on disk: acme/" in app.state.failure.title
+        assert "Press 2, then p" in app.state.failure.action
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW, (60, 16)])
@@ -218,8 +218,8 @@ async def test_as_many_as_the_votes_speak_for_are_chosen(worked: Settings) -> No
         app.screen.query_one("#field-by", Input).value = "similarity"
         app.screen.query_one("#field-k", Input).value = "auto"
         await pilot.press(*["enter"] * 6)
-        await until(pilot, lambda: app.failure is not None)
-        assert "found by votes" in app.failure.title  # type: ignore[union-attr]
+        await until(pilot, lambda: app.state.failure is not None)
+        assert "found by votes" in app.state.failure.title  # type: ignore[union-attr]
         await until(pilot, lambda: len(app.screen_stack) == 1)
         await pilot.press("r")
         await until(pilot, lambda: "or auto" in text_of(app))

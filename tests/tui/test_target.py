@@ -30,7 +30,7 @@ async def at_target(pilot: Pilot) -> TargetTab:
 def fill_in(app: SamHubApp, **values: str) -> None:
     """Put values into fields of the form, as typing would."""
     for name, value in values.items():
-        app.query_one(CorpusForm).field(name).value = value
+        app.query_one(CorpusForm).input(name).value = value
 
 
 async def test_a_first_target_is_made_with_tab_enter_and_letters_alone(
@@ -44,13 +44,13 @@ async def test_a_first_target_is_made_with_tab_enter_and_letters_alone(
         assert "No target yet" in text_of(app)
         await pilot.press(*"rulings", "enter", *str(tmp_path / "texts"), "enter", "space", "enter")
         await pilot.press(*"judge, court", "enter", "enter")
-        await until(pilot, lambda: app.target is not None and app.target.name == "rulings", 60)
-        assert app.target is not None
-        assert app.target.labels == ("judge", "court")
-        assert app.target.sentence_count == 2  # the line was cut
+        await until(pilot, lambda: app.state.target is not None and app.state.target.name == "rulings", 60)
+        assert app.state.target is not None
+        assert app.state.target.labels == ("judge", "court")
+        assert app.state.target.sentence_count == 2  # the line was cut
         await until(pilot, lambda: "No target yet" not in text_of(app))
         assert app.focused is app.query_one("#targets", Table)
-        assert app.query_one(CorpusForm).filled.name == ""
+        assert app.query_one(CorpusForm).corpus.name == ""
 
 
 async def test_a_key_after_saving_is_no_part_of_the_form(filled: Settings, tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ async def test_a_key_after_saving_is_no_part_of_the_form(filled: Settings, tmp_p
     async with app.run_test(size=NARROW) as pilot:
         tab = await at_target(pilot)
         fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person")
-        tab.form.field("gold").focus()
+        tab.form.input("gold").focus()
         await pilot.press("enter")
-        await until(pilot, lambda: app.jobs)
+        await until(pilot, lambda: app.state.jobs)
         await pilot.press("2")
         await until(pilot, lambda: app.tab.NAME == "experts")
 
@@ -73,10 +73,10 @@ async def test_two_presses_of_save_make_one_target(filled: Settings, tmp_path: P
         await at_target(pilot)
         fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person")
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: app.tab._made)
+        await until(pilot, lambda: app.state.jobs)
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: app.target is not None and app.target.name == "new", 60)
-        assert len(app.jobs) == 1
+        await until(pilot, lambda: app.state.target is not None and app.state.target.name == "new", 60)
+        assert len(app.state.jobs) == 1
 
 
 async def test_types_that_differ_by_capitals_alone_are_refused(filled: Settings, tmp_path: Path) -> None:
@@ -87,17 +87,17 @@ async def test_types_that_differ_by_capitals_alone_are_refused(filled: Settings,
         fill_in(app, name="new", corpus=str(tmp_path / "new.txt"), labels="person, court, Person")
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "person and Person are one type" in text_of(app))
-        assert app.jobs == []
+        assert app.state.jobs == []
 
 
 async def test_a_path_that_leads_nowhere_is_told_when_its_field_is_left(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
         tab = await at_target(pilot)
-        tab.form.field("corpus").focus()
+        tab.form.input("corpus").focus()
         await pilot.press(*"/nowhere/texts", "tab")
         await until(pilot, lambda: "There is nothing at this path" in text_of(app))
-        tab.form.field("corpus").focus()
+        tab.form.input("corpus").focus()
         await pilot.press("x")
         await until(pilot, lambda: "There is nothing" not in text_of(app))
 
@@ -113,8 +113,8 @@ async def test_an_unfinished_form_says_at_each_field_what_is_missing(filled: Set
         assert "Give a file" in shown
         assert "Name one at least" in shown
         assert "There is nothing at this path" in shown
-        assert app.focused is tab.form.field("name")
-        assert app.jobs == []
+        assert app.focused is tab.form.input("name")
+        assert app.state.jobs == []
 
 
 async def test_a_scan_counts_and_names_what_cannot_be_read(filled: Settings, tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ async def test_a_scan_counts_and_names_what_cannot_be_read(filled: Settings, tmp
         assert "No target is made of text that can't be read" in shown
         assert "notes.pdf" in shown
         assert "[/b] The judge spoke." in shown
-        assert app.target is not None
-        assert app.target.name == "court"  # nothing was kept
+        assert app.state.target is not None
+        assert app.state.target.name == "court"  # nothing was kept
 
 
 async def test_a_scan_of_nothing_is_refused_at_the_field(filled: Settings) -> None:
@@ -145,8 +145,8 @@ async def test_a_scan_of_nothing_is_refused_at_the_field(filled: Settings) -> No
         tab = await at_target(pilot)
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "Give a file" in text_of(app))
-        assert app.focused is tab.form.field("corpus")
-        assert app.jobs == []
+        assert app.focused is tab.form.input("corpus")
+        assert app.state.jobs == []
 
 
 async def test_a_name_that_is_taken_is_replaced_after_a_question_only(
@@ -162,11 +162,13 @@ async def test_a_name_that_is_taken_is_replaced_after_a_question_only(
         assert "evaluations go" in text_of(app)
         await pilot.press("escape")
         await until(pilot, lambda: "Replace the target" not in text_of(app))
-        assert app.jobs == []
+        assert app.state.jobs == []
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "Replace the target court?" in text_of(app))
         await pilot.press("r")
-        await until(pilot, lambda: app.target is not None and app.target.labels == ("verdict",), 60)
+        await until(
+            pilot, lambda: app.state.target is not None and app.state.target.labels == ("verdict",), 60
+        )
     with open_catalog(filled.catalog_url) as catalog:
         assert get_target(catalog, "court").sentence_count == 3
 
@@ -178,12 +180,12 @@ async def test_enter_works_on_another_target_and_the_sign_goes_with_it(
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
         tab = await at_target(pilot)
-        assert app.target is not None
-        assert app.target.name == "court"
+        assert app.state.target is not None
+        assert app.state.target.name == "court"
         assert "[/red]" in text_of(app)
         await pilot.press("down", "enter")
-        await until(pilot, lambda: app.target is not None and app.target.name == "hospital")
-        signed = f"{app.symbols.point}  hospital"
+        await until(pilot, lambda: app.state.target is not None and app.state.target.name == "hospital")
+        signed = f"{app.state.symbols.point}  hospital"
         await until(pilot, lambda: signed in text_of(app))
         assert tab.copied() == "hospital"
 
@@ -192,7 +194,7 @@ async def test_escape_leaves_the_form_so_that_digits_are_tabs_again(settings: Se
     app = SamHubApp(settings)
     async with app.run_test(size=NARROW) as pilot:
         tab = await at_target(pilot)
-        await until(pilot, lambda: app.focused is tab.form.field("name"))
+        await until(pilot, lambda: app.focused is tab.form.input("name"))
         await pilot.press("2")
         assert app.query_one("#target-name", Input).value == "2"
         await pilot.press("escape", "2")
@@ -219,4 +221,4 @@ async def test_a_target_that_could_not_be_made_leaves_the_form_and_says_why(
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "The target was not made" in text_of(app), 40)
         assert "holds no sentence" in text_of(app)
-        assert tab.form.filled.name == "nothing"
+        assert tab.form.corpus.name == "nothing"

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.jobs import get_job
 from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 from sam_hub.jobs.process import is_alive
-from sam_hub.jobs.scheduler import cancel, dispatch, submit
+from sam_hub.jobs.scheduler import Scheduler
+from sam_hub.services.context import AppContext
 from tests.jobs.busy import Busy
 from tests.tmux import ENDED, Tmux
 
@@ -23,16 +23,16 @@ from tests.tmux import ENDED, Tmux
 @pytest.fixture
 def busy(filled: Settings) -> Iterator[Job]:
     """A job that runs for a minute."""
-    with open_catalog(filled.catalog_url) as catalog:
-        job = submit(catalog, filled, Busy(seconds=60))
+    with AppContext(filled) as context:
+        job = Scheduler(context).submit(Busy(seconds=60))
         yield job
-        cancel(catalog, filled, job.id)
+        Scheduler(context).cancel(job.id or 0)
 
 
 def state_of(settings: Settings, job: Job) -> str:
-    with open_catalog(settings.catalog_url) as catalog:
-        dispatch(catalog, settings)
-        return get_job(catalog, job.id or 0).state
+    with AppContext(settings) as context:
+        Scheduler(context).tick()
+        return get_job(context.catalog, job.id or 0).state
 
 
 def test_quitting_during_a_job_asks_and_can_leave_it_running(

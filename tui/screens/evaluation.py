@@ -3,66 +3,77 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, Select, Static
+from textual.widgets import Button, Input, Static
 
 from sam_hub.errors import SamHubError
-from tui.symbols import cut
+from tui.messages import background
+from tui.screens.dialogs import StackedForm
+from tui.symbols import Symbols, cut
+from tui.widgets.form import ChoiceField, Field, Form, TextField
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import TargetRow
-    from tui.app import SamHubApp
+    from sam_hub.services.evaluation import EvaluationOptions, EvaluationPlan
 
 TYPING = 0.4  # seconds without a change until the cost is asked for
-SINGLES = {True: "yes: each expert, and the untuned base", False: "no: only what was merged"}
+SINGLES = {"yes": "yes: each expert, and the untuned base", "no": "no: only what was merged"}
 RULES = {
     "union": "union: found by either merge",
     "intersection": "intersection: found by both",
     "first": "first: the merge by similarity alone",
     "second": "second: the merge by sampling alone",
 }
+GOLD = TextField("gold", "File of labelled sentences (.jsonl or .conll)", hint="a path on this machine")
 NAMES = 8  # systems that are named
 
 
-class EvaluationForm(ModalScreen[dict[str, Any] | None]):
-    """Ask how to evaluate; the result has "gold", "singles" and "rule", None after Esc."""
+class EvaluationScreen(ModalScreen["EvaluationOptions | None"]):
+    """Ask how to evaluate; the result is None after Esc.
 
-    BINDINGS: ClassVar = [("escape", "dismiss(None)", "Back")]
-    DEFAULT_CSS = """
-    EvaluationForm { align: center middle; }
-    EvaluationForm .dialog-body { margin: 0 0 1 0; max-height: 9; }
-    EvaluationForm .dialog Input, EvaluationForm Select { margin-bottom: 1; }
-    EvaluationForm .dialog-buttons { height: 1; }
+    Args:
+        plan: tells what an evaluation takes. Raises SamHubError.
     """
-    app: SamHubApp
 
-    def __init__(self, target: TargetRow) -> None:
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss(None)", "Back")]
+    DEFAULT_CSS = """
+    EvaluationScreen { align: center middle; }
+    EvaluationScreen .dialog-body { margin: 0 0 1 0; max-height: 9; }
+    EvaluationScreen .dialog Input, EvaluationScreen Select { margin-bottom: 1; }
+    EvaluationScreen .dialog-buttons { height: 1; }
+    """
+
+    def __init__(
+        self,
+        target: TargetRow,
+        symbols: Symbols,
+        plan: Callable[[EvaluationOptions], Awaitable[EvaluationPlan]],
+    ) -> None:
         super().__init__()
-        self._target = target
-        self._planned: dict[str, Any] | None = None
+        self._target, self._symbols, self._plan = target, symbols, plan
+        fields: list[Field] = [
+            ChoiceField("singles", "Evaluate the single models, too, to compare with", SINGLES),
+            ChoiceField("rule", "How both merges become one answer", RULES),
+        ]
+        if target.gold_path is None:
+            fields.insert(0, GOLD)
+        self._form = StackedForm("evaluation", [[field] for field in fields], classes="-stacked")
+        self._planned: EvaluationOptions | None = None
         self._looked = False
 
     def compose(self) -> ComposeResult:
-        gold = self._target.gold_path
+        title = Text(f"Evaluate {self._target.name}", style="bold")
         with Vertical(classes="dialog"):
-            yield Static(
-                Text(f"Evaluate {self._target.name}", style="bold"), classes="dialog-title", markup=False
-            )
-            if gold is None:
-                yield Label("File of labelled sentences (.jsonl or .conll)")
-                yield Input(id="gold", compact=True, placeholder="a path on this machine")
-            yield Label("Evaluate the single models, too, to compare with")
-            singles = [(text, value) for value, text in SINGLES.items()]
-            yield Select(singles, value=True, allow_blank=False, compact=True, id="singles")
-            yield Label("How both merges become one answer")
-            rules = [(text, name) for name, text in RULES.items()]
-            yield Select(rules, value="union", allow_blank=False, compact=True, id="rule")
+            yield Static(title, classes="dialog-title", markup=False)
+            yield self._form
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 yield Static("Looking what it takes ...", id="cost", markup=False)
             with Horizontal(classes="dialog-buttons"):
@@ -70,71 +81,69 @@ class EvaluationForm(ModalScreen[dict[str, Any] | None]):
                 yield Button("Back (Esc)", id="leave", compact=True)
 
     def on_mount(self) -> None:
-        fields = self.query(Input)
-        (fields.first() if fields else self.query_one("#singles")).focus()
+        inputs = self.query(Input)
+        (inputs.first() if inputs else self._form.select("singles")).focus()
         self._look(0.0)
 
-    def _values(self) -> dict[str, Any]:
-        fields = self.query(Input)
-        return {
-            "gold": fields.first().value.strip() or None if fields else None,
-            "singles": bool(self.query_one("#singles", Select).value),
-            "rule": str(self.query_one("#rule", Select).value),
-        }
+    @property
+    def _options(self) -> EvaluationOptions:
+        from sam_hub.services.evaluation import EvaluationOptions, Rule
+
+        return EvaluationOptions(
+            self._target.name,
+            gold=self._form.text("gold") or None if self._target.gold_path is None else None,
+            rule=Rule(self._form.choice("rule")),
+            singles=self._form.choice("singles") == "yes",
+        )
 
     # --- the cost --------------------------------------------------------------------------------------
 
-    @on(Input.Changed)
-    @on(Select.Changed)
+    @on(Form.Changed)
     def _changed(self) -> None:
         self._look(TYPING)
 
-    @work(exclusive=True, group="evaluation-cost")
+    @background()
     async def _look(self, delay: float) -> None:
         await asyncio.sleep(delay)
-        ready, menu = await self._plan(), self.query_one("#singles", Select)
+        ready, menu = await self._show_cost(), self._form.select("singles")
         if ready and not self._looked and menu.has_focus and not menu.expanded:
             self.query_one("#confirm").focus()  # nothing has to be filled in: Enter is enough
         self._looked = True
 
-    async def _plan(self) -> bool:
-        """Show what the evaluation of these values takes, or why it can't be; True if it can."""
-        from sam_hub.jobs.inquiries import PlanEvaluation
-
-        values, symbols = self._values(), self.app.symbols
-        if values == self._planned:
+    async def _show_cost(self) -> bool:
+        """Show what the evaluation takes, or why it can't be; True if it can."""
+        options = self._options
+        if options == self._planned:
             return True
         cost, confirm = self.query_one("#cost", Static), self.query_one("#confirm", Button)
         self._planned, confirm.disabled = None, True
-        if self._target.gold_path is None and values["gold"] is None:
+        if self._target.gold_path is None and options.gold is None:
             cost.update(Text("Name a file: scores need sentences whose entities are known."))
             return False
         try:
-            plan = await self.app.source.ask(PlanEvaluation(self._target.name, **values))
+            plan = await self._plan(options)
         except SamHubError as error:
-            cost.update(Text(f"{symbols.missing} {error}", style="bold"))
+            cost.update(Text(f"{self._symbols.missing} {error}", style="bold"))
             return False
         cost.update(self._cost(plan))
-        self._planned, confirm.disabled = values, False
+        self._planned, confirm.disabled = options, False
         return True
 
-    def _cost(self, plan: dict[str, Any]) -> Text:
-        symbols, names = self.app.symbols, plan["systems"]
+    def _cost(self, plan: EvaluationPlan) -> Text:
         text = Text(
-            f"Systems: {len(names)}, of {plan['models']} models. Labelled sentences: {plan['sentences']:,}, with "
-            f"entities: {plan['entities']:,}.\nEvery model reads every sentence; what was asked before is kept.\n"
+            f"Systems: {len(plan.systems)}, of {plan.models} models. Labelled sentences: {plan.sentences:,}, with "
+            f"entities: {plan.entities:,}.\nEvery model reads every sentence; what was asked before is kept.\n"
         )
-        for name in names[:NAMES]:
-            text.append(f"  {cut(name, 58, symbols, keep_end=True)}\n", style="italic")
-        if len(names) > NAMES:
-            text.append(f"  and {len(names) - NAMES} more\n", style="italic")
+        for name in plan.systems[:NAMES]:
+            text.append(f"  {cut(name, 58, self._symbols, keep_end=True)}\n", style="italic")
+        if len(plan.systems) > NAMES:
+            text.append(f"  and {len(plan.systems) - NAMES} more\n", style="italic")
         return text
 
     # --- leaving ---------------------------------------------------------------------------------------
 
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        event.stop()
+    @on(Form.Submitted)
+    def _entered(self) -> None:
         self._finish()
 
     @on(Button.Pressed)
@@ -145,7 +154,7 @@ class EvaluationForm(ModalScreen[dict[str, Any] | None]):
         else:
             self.dismiss(None)
 
-    @work(exclusive=True, group="evaluation-finish")
+    @background()
     async def _finish(self) -> None:
-        if await self._plan():
+        if await self._show_cost():
             self.dismiss(self._planned)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.actions import ACTIONS
-
-if TYPE_CHECKING:
-    from tui.app import SamHubApp
-    from tui.tabs.tab import BaseTab
+from tui.actions import ACTIONS, KeyNames
 
 MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next part, 1 to 7 to a tab"
 
@@ -23,16 +20,15 @@ MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next pa
 class HelpScreen(ModalScreen[None]):
     """What the tab is for, its keys (as they are mapped now) with their ids, and the commands that do the same."""
 
-    BINDINGS: ClassVar = [("escape,question_mark,q", "dismiss(None)", "Back")]
-    app: SamHubApp
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,q", "dismiss(None)", "Back")]
 
-    def __init__(self, tab: BaseTab, focused: Widget | None) -> None:
+    def __init__(self, tab: str, purpose: str, focused: Widget | None, keys: KeyNames) -> None:
         super().__init__()
-        self._tab, self._focused = tab, focused
+        self._tab, self._purpose, self._focused, self._keys = tab, purpose, focused, keys
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large"):
-            yield Static(Text(f"Help: {self._tab.NAME.capitalize()}", style="bold"), classes="dialog-title")
+            yield Static(Text(f"Help: {self._tab.capitalize()}", style="bold"), classes="dialog-title")
             with VerticalScroll(classes="dialog-body"):
                 yield Static(self._text(), markup=False)
             yield Static(Text("Esc closes", style="italic"), markup=False)
@@ -41,28 +37,27 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
     def _text(self) -> Text:
-        text = Text(f"{self._tab.HELP}\n\n{MOVES}; ctrl+p opens the palette.\n")
-        for head, some in (("Here", False), ("Everywhere", True)):
+        text = Text(f"{self._purpose}\n\n{MOVES}; ctrl+p opens the palette.\n")
+        for head, everywhere in (("Here", False), ("Everywhere", True)):
             text.append(f"\n{head}\n", style="bold")
             for item in ACTIONS:
-                fits = item.is_global if some else self._tab.NAME in item.tabs
+                fits = item.is_global if everywhere else self._tab in item.tabs
                 if fits and not item.id.startswith("tab_"):
-                    text.append(f"  {self.app.keys_of(item.id):<8}", style="bold")
+                    text.append(f"  {self._keys(item.id):<8}", style="bold")
                     text.append(f" {item.tooltip}")
                     text.append(f"  [{': '.join(filter(None, (item.id, item.command)))}]\n", style="italic")
         text.append(self._of_the_focused())
         return text
 
     def _of_the_focused(self) -> Text:
-        """The keys that the focused part has for itself."""
+        """Return the keys that the focused part has for itself."""
         text = Text()
-        widget = self._focused
-        bindings = getattr(type(widget), "BINDINGS", []) if widget is not None else []
-        rows = [b for b in bindings if not isinstance(b, tuple) and b.description]
-        if rows:
-            text.append(f"\nIn this part ({type(widget).__name__})\n", style="bold")
-            for binding in rows:
-                keys = " ".join(self.app.key_name(key) for key in binding.key.split(","))
-                text.append(f"  {keys:<8}", style="bold")
-                text.append(f" {binding.description}\n")
+        if self._focused is None:
+            return text
+        bindings = [b for b in self._focused.BINDINGS if isinstance(b, Binding) and b.description]
+        if bindings:
+            text.append(f"\nIn this part ({type(self._focused).__name__})\n", style="bold")
+        for binding in bindings:
+            text.append(f"  {self._keys.of_keys(binding.key):<8}", style="bold")
+            text.append(f" {binding.description}\n")
         return text

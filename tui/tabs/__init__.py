@@ -1,15 +1,41 @@
-"""The tabs of the work, one after another as a person goes through them."""
+"""The tabs, in the order in which a person goes through them."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tui.tabs.tab import BaseTab
+    from tui.state import AppState
+    from tui.tabs.base import BaseTab
 
 
-def make(name: str) -> BaseTab:
-    """A new tab of this name: ``tui.tabs.<name>.<Name>Tab``, imported when it is first opened."""
-    module = import_module(f"tui.tabs.{name}")
-    return getattr(module, f"{name.capitalize()}Tab")()
+def make_tab(name: str, state: AppState) -> BaseTab:
+    """Return a new tab. Its module is imported when the tab is first opened."""
+    match name:
+        case "target":
+            from tui.tabs.target import TargetTab
+
+            return TargetTab(state)
+        case "experts":
+            from tui.tabs.experts import ExpertsTab
+
+            return ExpertsTab(state)
+        case "select":
+            from tui.tabs.select import SelectTab
+
+            return SelectTab(state)
+        case "merge":
+            from tui.tabs.merge import MergeTab
+
+            return MergeTab(state)
+        case "evaluate":
+            from tui.tabs.evaluate import EvaluateTab
+
+            return EvaluateTab(state)
+        case "push":
+            from tui.tabs.push import PushTab
+
+            return PushTab(state)
+    from tui.tabs.jobs import JobsTab
+
+    return JobsTab(state)

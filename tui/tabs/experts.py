@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import ContentSwitcher, DataTable, OptionList, Static
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher, OptionList, Static
 
-from tui.messages import Failed
-from tui.screens.details import DetailsScreen
+from tui.actions import Handler
+from tui.messages import CheckToggled, DemoRequested, Failed, TabRequested, background, guarded
 from tui.source import JobView
+from tui.state import AppState
 from tui.symbols import megabytes
-from tui.tabs.tab import BaseTab
+from tui.tabs.base import BaseTab
 from tui.widgets.catalog_pane import CatalogPane
-from tui.widgets.details import Details, body_of_card, expert_facts, found_facts
+from tui.widgets.details import Details, expert_facts, found_facts
 from tui.widgets.first_use import FirstUse
 from tui.widgets.hub_pane import HubPane
+from tui.widgets.table import Table
 
-CARD_DELAY = 0.25  # seconds that the cursor rests on a row until its card is read
+if TYPE_CHECKING:
+    from sam_hub.catalog.queries import ExpertRow
+    from sam_hub.services.experts import RepoReport
+
+FACTS_DELAY = (
+    0.04  # seconds that the cursor rests on a row until its facts are shown: a held key only moves it
+)
+CARD_DELAY = 0.25  # and until its card is read
 ASKING = 180  # seconds that it may take to ask the Hub for every expert's head
-FACTS_DELAY = 0.04  # and until its facts are: a key that is held down only moves the cursor
+DEMO = (
+    "It has a base, twelve experts, two unified ones to compare them with, and a target. The demo keeps a home of its "
+    "own, so that nothing is mixed with yours; the next start opens your own home again."
+)
 
 
 class ExpertsTab(BaseTab):
@@ -34,6 +48,7 @@ class ExpertsTab(BaseTab):
         "and rank them for your target. The Needs line says which of the target's types nobody covers."
     )
     RELOAD_AFTER: ClassVar = ("add", "update", "pull", "remove", "select", "describe", "target")
+    ALWAYS_LOAD: ClassVar = True
     SCOPED_CSS = False  # the size of the terminal is told by classes of the screen
     DEFAULT_CSS = """
     #experts-body { height: 1fr; }
@@ -43,18 +58,37 @@ class ExpertsTab(BaseTab):
     #needs { height: auto; max-height: 2; padding: 0 1; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
+        self.catalog, self.details = CatalogPane(state), Details(self.symbols, id="experts-details")
+        # On the screen when they are first asked for.
+        self.hub, self.first_use = HubPane(state), FirstUse(state.hub_name)
         self._cards: dict[str, str] = {}
-        self._inspections: dict[str, dict[str, Any]] = {}
-        self._timer = self._facts_timer = None
-        self.hub, self._first_use = HubPane(), FirstUse()  # on the screen when they are first asked for
+        self._reports: dict[str, RepoReport] = {}
+        self._card_timer: Timer | None = None
+        self._facts_timer: Timer | None = None
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What does each action."""
+        return {
+            "check": self.catalog.toggle,
+            "filter": self.do_filter,
+            "hub": self.do_hub,
+            "add": self.do_add,
+            "pull": self.do_pull,
+            "remove": self.do_remove,
+            "update": self.do_update,
+            "sort": self.catalog.next_sort,
+            "reverse": self.catalog.reverse,
+            "probe": lambda: self.post_message(TabRequested("select", "probe")),
+        }
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="experts-body"):
             with ContentSwitcher(initial="catalog", id="experts-views"):
-                yield CatalogPane()
-            yield Details(id="experts-details")
+                yield self.catalog
+            yield self.details
         yield Static(id="needs", markup=False)
 
     # --- parts -----------------------------------------------------------------------------------------
@@ -65,32 +99,31 @@ class ExpertsTab(BaseTab):
         return self.query_one("#experts-views", ContentSwitcher)
 
     @property
-    def catalog(self) -> CatalogPane:
-        """The catalog's table."""
-        return self.query_one(CatalogPane)
-
-    @property
     def on_hub(self) -> bool:
         """Whether the search is shown instead of the catalog."""
         return self.views.current == "hub"
 
     def focus_first(self) -> None:
-        """The table, or the choice of a first use."""
+        """Put the cursor into the table, or on the choice of a first use."""
         shown = self.views.current
         if shown == "first-use":
-            self.query_one(OptionList).focus()
+            self.first_use.query_one(OptionList).focus()
         else:
-            (self.catalog if shown == "catalog" else self.hub).query_one(DataTable).focus()
+            (self.catalog if shown == "catalog" else self.hub).table.focus()
+
+    async def _switch(self, name: str) -> None:
+        """Show the catalog, the Hub or the first use."""
+        pane = {"hub": self.hub, "first-use": self.first_use}.get(name)
+        if pane is not None and not pane.is_attached:
+            await self.views.mount(pane)
+        self.views.current = name
+        self.details.set_class(name == "first-use", "-away")
+        self.focus_first()
 
     # --- loading ---------------------------------------------------------------------------------------
 
-    def enter(self) -> None:
-        """Look anew each time: commands change the catalog, too."""
-        self.stale = True
-        super().enter()
-
     async def load(self) -> None:
-        """The window of the catalog, and the Needs line."""
+        """Read the window of the catalog, and the Needs line."""
         row = self.catalog.row
         await (self.catalog.seek(row.id) if row else self.catalog.load(0))
         await self._load_needs()
@@ -100,7 +133,7 @@ class ExpertsTab(BaseTab):
     async def _load_needs(self) -> None:
         from sam_hub.catalog.queries import coverage
 
-        target = self.app.target
+        target = self.state.target
         line = self.query_one("#needs", Static)
         line.display = target is not None
         if target is None:
@@ -108,31 +141,25 @@ class ExpertsTab(BaseTab):
         covered = await self.source.read(coverage, self.source.path, target.labels)
         signs = self.symbols
         text = Text("Needs: ", style="bold")
-        for label, (known, on_disk) in covered.items():
-            sign, style = (signs.done, "") if on_disk else (signs.fetch if known else signs.missing, "bold")
-            text.append(f"{label} {sign}{known}  ", style=style)
-        gaps = [label for label, (known, _) in covered.items() if not known]
-        if gaps:
-            key = self.app.keys_of("hub")
+        for label, (count, on_disk) in covered.items():
+            sign, style = (signs.done, "") if on_disk else (signs.fetch if count else signs.missing, "bold")
+            text.append(f"{label} {sign}{count}  ", style=style)
+        if gaps := [label for label, (count, _) in covered.items() if not count]:
+            key = self.keys("hub")
             text.append(f"no expert in the catalog covers {', '.join(gaps)} (press {key} to search the Hub)")
         line.update(text)
 
-    async def _switch(self, name: str) -> None:
-        """Show the catalog, the Hub or the first use."""
-        pane = {"hub": self.hub, "first-use": self._first_use}.get(name)
-        if pane is not None and not pane.is_attached:
-            await self.views.mount(pane)
-        self.views.current = name
-        self.focus_first()
-
     @on(CatalogPane.Loaded)
     async def _loaded(self, event: CatalogPane.Loaded) -> None:
-        """An empty catalog offers a beginning instead of an empty table."""
+        """Offer a beginning instead of an empty table where the catalog is empty."""
         empty = event.page.catalog_total == 0
         if empty != (self.views.current == "first-use") and not self.on_hub:
             await self._switch("first-use" if empty else "catalog")
-        self.query_one(Details).set_class(empty and not self.on_hub, "-away")
-        self.app.first_rows_shown()
+
+    def checked_changed(self, row: ExpertRow, base_changed: bool) -> None:
+        """Draw the mark of an expert; if this tab is hidden, it is drawn at the next visit."""
+        if self.is_shown:
+            self.catalog.show_checked(row, base_changed)
 
     # --- details ---------------------------------------------------------------------------------------
 
@@ -149,261 +176,214 @@ class ExpertsTab(BaseTab):
         if self.on_hub:
             self._show_details()
 
+    @property
+    def current_repo(self) -> str | None:
+        """The repository under the cursor."""
+        row = self.hub.row if self.on_hub else self.catalog.row
+        return row.repo if row else None
+
     def _show_details(self) -> None:
-        """The facts of the row under the cursor now, its card in a moment."""
-        repo = self._current_repo
-        self.query_one(Details).show_facts(repo or "", self._facts(), self.symbols)
-        self._later(repo)
+        """Show the facts of the row under the cursor now, and its card when the cursor has come to rest."""
+        repo = self.current_repo
+        self.details.show_facts(repo or "", self._facts())
+        if self._card_timer is not None:
+            self._card_timer.stop()
+        self._card_timer = self.set_timer(CARD_DELAY, lambda: self._show_card(repo))
 
     def _facts(self) -> Text:
-        room = self.query_one(Details).room
+        room = self.details.room
         if self.on_hub:
             found = self.hub.row
             if found is None:
                 return Text("Nothing found yet.")
-            return found_facts(found, self._inspections.get(found["repo"]), self.symbols, room)
+            return found_facts(found, self._reports.get(found.repo), self.symbols, room)
         row = self.catalog.row
         if row is None:
             return Text("No expert fits the filter.")
-        wanted = self.app.target.labels if self.app.target else ()
-        same = self.app.base_of_checked in (None, row.base_sha256)
-        return expert_facts(row, wanted, same, self.symbols, room)
+        labels = self.state.target.labels if self.state.target else ()
+        same_base = self.state.base_of_checked in (None, row.base_sha256)
+        return expert_facts(row, labels, same_base, self.symbols, room)
 
-    def _later(self, repo: str | None) -> None:
-        """Read the card when the cursor has come to rest."""
-        if self._timer is not None:
-            self._timer.stop()
-        self._timer = self.set_timer(CARD_DELAY, lambda: self._show_card(repo))
-
-    @work(exclusive=True, group="card")
+    @background()
     async def _show_card(self, repo: str | None) -> None:
-        details = self.query_one(Details)
+        details = self.details
         card = await self._card(repo) if repo and details.display and details.size.width else None
-        if self._current_repo == repo:
+        if self.current_repo == repo:
             await details.show_card(card)
-            if self.on_hub and repo in self._inspections:
-                details.show_facts(repo or "", self._facts(), self.symbols)
-
-    @property
-    def _current_repo(self) -> str | None:
-        if self.on_hub:
-            return self.hub.row["repo"] if self.hub.row else None
-        return self.catalog.row.repo if self.catalog.row else None
+            if self.on_hub and repo in self._reports:
+                details.show_facts(repo or "", self._facts())
 
     async def _card(self, repo: str) -> str:
-        """The card of an expert: of the catalog's files, or of the Hub, with what an inspection finds there."""
-        from sam_hub.jobs.inquiries import Card, Inspect
+        """Return the card of an expert: of the catalog's files, or of the Hub, with what an inspection finds there."""
+        from sam_hub.services.experts import inspect_repo, read_card
 
-        if self.on_hub and repo not in self._inspections:
-            answer = await self.guarded(self.source.ask(Inspect(repo)))
-            if answer is None:
+        if self.on_hub and repo not in self._reports:
+            report = await guarded(self, self.source.ask(inspect_repo, repo))
+            if report is None:
                 return ""
-            self._inspections[repo] = answer
-            self._cards[repo] = answer["card"]
+            self._reports[repo] = report
+            self._cards[repo] = report.card
         elif repo not in self._cards:
-            answer = await self.guarded(self.source.ask(Card(repo)))
-            self._cards[repo] = (answer or {}).get("card", "")
-        return body_of_card(self._cards[repo], self.symbols)
+            self._cards[repo] = await guarded(self, self.source.ask(read_card, repo)) or ""
+        return self._cards[repo]
 
-    @on(DataTable.RowSelected)
-    def _opened(self, event: DataTable.RowSelected) -> None:
-        """Enter: the details, as a screen where there is no room beside the table."""
+    @on(Table.RowSelected)
+    def _opened(self, event: Table.RowSelected) -> None:
+        """Go into the details; where there is no room beside the table, they are a screen."""
+        from tui.screens.dialogs import DetailsScreen
+
         event.stop()
-        self.open_details()
-
-    @work(exclusive=True, group="open-details")
-    async def open_details(self) -> None:
-        """Show the details of the row under the cursor."""
-        details, repo = self.query_one(Details), self._current_repo
-        if repo is None:
+        if (repo := self.current_repo) is None:
             return
-        if details.size.width:
-            details.focus()
-            return
-        await self.app.push_screen(DetailsScreen(repo, self._facts(), self._card(repo)))
+        if self.details.size.width:
+            self.details.focus()
+        else:
+            self.app.push_screen(DetailsScreen(repo, self._facts(), self.symbols, self._card(repo)))
 
     # --- actions ---------------------------------------------------------------------------------------
 
-    def can(self, action: str) -> bool | None:
+    def can(self, action: str) -> bool:
         """On the Hub there is adding; in the catalog all else."""
-        shown = self.views.current
-        if shown == "first-use":
-            return True if action in ("hub", "add") else None
-        if action in ("check", "pull", "remove", "update", "sort", "reverse", "filter"):
-            return None if self.on_hub and action != "filter" else True
-        return True
-
-    def do_check(self) -> None:
-        """Select or unselect."""
-        self.catalog.toggle()
+        if self.views.current == "first-use":
+            return action in ("hub", "add")
+        return not self.on_hub or action not in ("check", "pull", "remove", "update", "sort", "reverse")
 
     def do_filter(self) -> None:
-        """Into the field of what is shown."""
+        """Go into the field of what is shown."""
         if self.on_hub:
-            self.hub.query_one("#hub-search").focus()
+            self.hub.field.focus()
         else:
             self.catalog.filter()
 
-    def do_sort(self) -> None:
-        """By the next column."""
-        self.catalog.next_sort()
-
-    def do_reverse(self) -> None:
-        """The other way around."""
-        now = self.catalog.query_now
-        self.catalog.sort_by(now.sort, not now.descending)
-
     async def do_hub(self) -> None:
-        """The Hub, or back to the catalog."""
+        """Show the Hub, or go back to the catalog."""
         if self.on_hub:
             await self._back_to_catalog()
             return
         if self._refused_offline("The Hub can't be searched"):
             return
         await self._switch("hub")
-        self.query_one(Details).remove_class("-away")
         self.hub.open()
         self._show_details()
         self.app.refresh_bindings()
 
     def _refused_offline(self, what: str) -> bool:
         """Say so, where it needs the Hub and offline is set."""
-        if self.app.settings.offline:
+        if self.state.settings.offline:
             action = "Unset HF_HUB_OFFLINE (or SAM_HUB_OFFLINE)."
             self.post_message(Failed(f"{what}: offline is set", action))
-        return self.app.settings.offline
+        return self.state.settings.offline
 
     async def _back_to_catalog(self) -> None:
-        empty = self.catalog.page.catalog_total == 0
-        await self._switch("first-use" if empty else "catalog")
-        self.query_one(Details).set_class(empty, "-away")
+        await self._switch("catalog" if self.catalog.page.catalog_total else "first-use")
         self._show_details()
         self.app.refresh_bindings()
 
-    async def do_back(self) -> None:
+    async def go_back(self) -> None:
         """Leave the filter, the details, the Hub."""
         if self.on_hub:
-            field = self.hub.query_one("#hub-search")
-            if field.has_focus and self.hub.found:
-                self.hub.query_one(DataTable).focus()
+            if self.hub.field.has_focus and self.hub.found:
+                self.hub.table.focus()
             else:
                 await self._back_to_catalog()
-        elif self.query_one(Details).has_focus or not self.catalog.leave_filter():
+        elif self.details.has_focus or not self.catalog.leave_filter():
             self.focus_first()
 
-    @work
+    @background()
     async def do_add(self) -> None:
         """Add the model under the cursor, or one whose name is typed."""
-        from sam_hub.jobs.tasks.experts import AddExperts
-        from tui.screens.form import Field, Form
+        from sam_hub.services.experts import AddOptions
+        from tui.screens.dialogs import FormScreen
+        from tui.widgets.form import TextField
 
         found = self.hub.row if self.on_hub else None
-        inspection = self._inspections.get(found["repo"], {}) if found else {}
-        if inspection.get("reasons"):
-            self.post_message(Failed(f"{found['repo']} can't be used", "; ".join(inspection["reasons"])))
+        report = self._reports.get(found.repo) if found else None
+        if found and report and report.reasons:
+            self.post_message(Failed(f"{found.repo} can't be used", "; ".join(report.reasons)))
             return
-        labels: tuple[str, ...] = ()
-        if found is None or (inspection and not inspection["labels"]):
-            fields = [] if found else [Field("repo", "Repository on the Hub (owner/name)", needed=True)]
-            fields.append(
-                Field("labels", "Its entity types, comma separated", hint="empty: as its repository says")
-            )
-            name = f"Add {found['repo']}" if found else "Add an expert"
-            values = await self.app.push_screen_wait(
-                Form(name, "It is pinned to the commit it has now.", fields)
-            )
+        repo, labels = found.repo if found else "", ""
+        if found is None or (report and not report.labels):
+            label = "Its entity types, comma separated"
+            fields = [TextField("labels", label, hint="empty: as its repository says")]
+            if found is None:
+                fields.insert(0, TextField("repo", "Repository on the Hub (owner/name)", needed=True))
+            title = f"Add {repo}" if found else "Add an expert"
+            form = FormScreen(title, "It is pinned to the commit it has now.", fields)
+            values = await self.app.push_screen_wait(form)
             if values is None:
                 return
-            labels = tuple(x.strip() for x in values["labels"].split(",") if x.strip())
-        repo = found["repo"] if found else values["repo"]
-        await self.submit(AddExperts(repos=(repo,), labels=labels))
+            repo, labels = values.get("repo", repo), values["labels"]
+        names = tuple(label.strip() for label in labels.split(",") if label.strip())
+        await self.submit(AddOptions(repos=(repo,), labels=names))
 
-    def _chosen_rows(self) -> list[str]:
-        """The repos that were selected, or else the one under the cursor."""
-        return list(self.app.checked.values()) or ([self.catalog.row.repo] if self.catalog.row else [])
+    async def _confirmed(self, title: str, lines: list[str], key: str, label: str) -> bool:
+        from tui.screens.dialogs import Question
 
-    @work
+        question = Question(title, "\n".join(lines), [(key, label, True), ("b", "Back", False)])
+        return bool(await self.app.push_screen_wait(question))
+
+    @background()
     async def do_pull(self) -> None:
-        """Fetch experts, after a look at how much it is."""
-        from sam_hub.jobs.inquiries import PlanPull
-        from sam_hub.jobs.tasks.experts import PullExpert
-        from tui.screens.question import Question
+        """Fetch experts (those selected, else the one under the cursor), after a look at how much it is."""
+        from sam_hub.services.experts import PullOptions, plan_pull
 
-        repos = self._chosen_rows()
+        repos = self.state.checked_repos or ([self.catalog.row.repo] if self.catalog.row else [])
         if not repos:
             return
-        plan = await self.guarded(self.source.ask(PlanPull(experts=tuple(repos))))
-        if plan is None:
-            return
-        wanted = [item for item in plan["experts"] if not item["on_disk"]]
+        plan = await self.source.ask(plan_pull, tuple(repos))
+        wanted = [item for item in plan.experts if not item.on_disk]
         if not wanted:
             self.app.notify("All of them are on disk.", timeout=3)
             return
-        lines = [f"  {item['expert']}  {megabytes(item['bytes'])}" for item in wanted]
-        lines += [f"  {base['repo']} (base)  {megabytes(base['bytes'])}" for base in plan["bases"]]
-        body = "\n".join([*lines, "", f"{megabytes(plan['free'])} are free."])
+        lines = [f"  {item.expert}  {megabytes(item.bytes)}" for item in wanted]
+        lines += [f"  {base.repo} (base)  {megabytes(base.bytes)}" for base in plan.bases]
+        lines += ["", f"{megabytes(plan.free)} are free."]
         title = f"Fetch {len(wanted)} {'expert' if len(wanted) == 1 else 'experts'}?"
-        if await self.app.push_screen_wait(
-            Question(title, body, [("p", "Fetch", True), ("b", "Back", False)])
-        ):
+        if await self._confirmed(title, lines, "p", "Fetch"):
             for item in wanted:
-                await self.submit(PullExpert(item["expert"]))
+                await self.submit(PullOptions(item.expert))
 
-    @work
+    @background()
     async def do_update(self) -> None:
         """Move experts to the Hub's heads, after a look at which ones changed there and what that makes stale."""
-        from sam_hub.jobs.inquiries import PlanUpdate
-        from sam_hub.jobs.tasks.experts import UpdateExperts
-        from tui.screens.question import Question
+        from sam_hub.services.experts import UpdateOptions, plan_update
 
         if self._refused_offline("The Hub can't be asked"):
             return
-        experts = tuple(self.app.checked.values())
-        self.app.notify(f"Asking {self.app.hub_name} what changed ...", timeout=3)
-        plan = await self.guarded(self.source.ask(PlanUpdate(experts), timeout=ASKING))
-        if plan is None:
-            return
-        moved = [one for one in plan["outdated"] if one["head"]]
-        lines = [f"  {one['repo']}  {one['commit'][:8]} to {one['head'][:8]}" for one in moved]
-        gone = [one["repo"] for one in plan["outdated"] if not one["head"]]
+        self.app.notify(f"Asking {self.state.hub_name} what changed ...", timeout=3)
+        options = UpdateOptions(tuple(self.state.checked_repos))
+        plan = await self.source.ask(plan_update, options, timeout=ASKING)
+        moved = [expert for expert in plan.outdated if expert.head]
+        lines = [f"  {one.repo}  {one.commit[:8]} to {one.head[:8]}" for one in moved if one.head]
+        gone = [expert.repo for expert in plan.outdated if not expert.head]
         lines += [f"  {repo} is not on the Hub any more, and stays as it is" for repo in gone]
         if not moved:
-            self.app.notify(
-                "\n".join([*lines, "None has a newer commit on the Hub."]), markup=False, timeout=8
-            )
+            words = "\n".join([*lines, "None has a newer commit on the Hub."])
+            self.app.notify(words, markup=False, timeout=8)
             return
-        stale = [f"{one['target']}'s choice by {one['method']}" for one in plan["stale"]]
-        if stale:
+        if stale := [f"{one.target}'s choice by {one.method}" for one in plan.stale]:
             lines += ["", f"Of earlier commits then: {', '.join(stale)}. Rank anew for a choice of these."]
         title = f"Update {len(moved)} {'expert' if len(moved) == 1 else 'experts'}?"
-        question = Question(title, "\n".join(lines), [("u", "Update", True), ("b", "Back", False)])
-        if await self.app.push_screen_wait(question):
-            await self.submit(UpdateExperts(tuple(one["repo"] for one in moved)))
+        if await self._confirmed(title, lines, "u", "Update"):
+            await self.submit(UpdateOptions(tuple(expert.repo for expert in moved)))
 
-    @work
+    @background()
     async def do_remove(self) -> None:
         """Remove the expert under the cursor, after a look at what goes with it."""
-        from sam_hub.jobs.inquiries import PlanRemoval
-        from sam_hub.jobs.tasks.experts import RemoveExpert
-        from tui.screens.question import Question
+        from sam_hub.services.experts import RemovalOptions, plan_removal
 
         row = self.catalog.row
         if row is None:
             return
-        plan = await self.guarded(self.source.ask(PlanRemoval(row.repo)))
-        if plan is None:
-            return
-        question = Question(
-            f"Remove {row.repo}?", "\n".join(plan["lines"]), [("x", "Remove", True), ("b", "Back", False)]
-        )
-        if await self.app.push_screen_wait(question):
-            self.app.checked.pop(row.id, None)
-            await self.submit(RemoveExpert(row.repo))
+        options = RemovalOptions(row.repo)
+        plan = await self.source.ask(plan_removal, options)
+        lines = [*plan.lines, "", "The Hub keeps its copy."]
+        if await self._confirmed(f"Remove {row.repo}?", lines, "x", "Remove"):
+            if row.id in self.state.checked:
+                self.post_message(CheckToggled(row))
+            await self.submit(options)
 
-    async def do_probe(self) -> None:
-        """Rank for the target: the Select tab asks how."""
-        await self.app.go("select")
-        self.app.tab.do_probe()
+    # --- the demo --------------------------------------------------------------------------------------
 
     @on(OptionList.OptionSelected)
     async def _begin(self, event: OptionList.OptionSelected) -> None:
@@ -411,44 +391,29 @@ class ExpertsTab(BaseTab):
         if event.option.id == "hub":
             await self.do_hub()
         else:
-            self._open_demo()
+            self._make_demo()
 
-    @work(exclusive=True, group="demo")
-    async def _open_demo(self) -> None:
-        """The demo's home, if it is there; else a job makes it."""
-        from sam_hub.jobs.task import task_of
+    @background()
+    async def _make_demo(self) -> None:
+        from sam_hub.demo.setup import StockOptions
 
-        await self.submit(task_of("stock", {}))
+        await self.submit(StockOptions())
+
+    @background()
+    async def _offer_demo(self) -> None:
+        if await self._confirmed("The demo's Hub is ready", [DEMO], "o", "Open the demo"):
+            self.post_message(DemoRequested())
 
     # --- jobs ------------------------------------------------------------------------------------------
 
-    def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """How far fetches have come goes into the table; a stocked demo is offered."""
-        pulling = {
-            str(view.job.arguments.get("expert")): (
-                view.progress.done / view.progress.total if view.progress and view.progress.total else 0.0
-            )
-            for view in jobs
-            if view.job.kind == "pull" and view.is_active
-        }
-        self.catalog.states_seen(pulling)
-        super().jobs_seen(jobs, ended)
+    def jobs_listed(self, ended: list[JobView]) -> None:
+        """Show in the table how far fetches have come; offer a demo that is ready."""
+        pulls = [view for view in self.state.jobs if view.job.kind == "pull" and view.is_active]
+        self.catalog.show_pulls({str(view.job.arguments.get("expert")): view.share for view in pulls})
+        super().jobs_listed(ended)
         if any(view.job.kind == "stock" and view.job.state == "done" for view in ended):
             self._offer_demo()
 
-    @work(exclusive=True, group="offer-demo")
-    async def _offer_demo(self) -> None:
-        from tui.screens.question import Question
-
-        question = Question(
-            "The demo's Hub is ready",
-            "It has a base, twelve experts, two unified ones to compare them with, and a target. The demo keeps a home "
-            "of its own, so that nothing is mixed with yours; the next start opens your own home again.",
-            [("o", "Open the demo", True), ("b", "Back", False)],
-        )
-        if await self.app.push_screen_wait(question):
-            self.app.open_demo()
-
     def copied(self) -> str:
-        """The name of the expert under the cursor."""
-        return self._current_repo or ""
+        """Return the name of the expert under the cursor."""
+        return self.current_repo or ""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from textual import on, work
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import DataTable, Static
+from textual.timer import Timer
+from textual.widgets import Static
 
-from tui.messages import JobsSeen
+from tui.actions import Handler
+from tui.messages import JobsChanged, background
 from tui.source import ENDED, JobView
-from tui.tabs.tab import BaseTab
-from tui.widgets.job_details import JobDetails
-from tui.widgets.job_table import JobTable
+from tui.state import AppState
+from tui.tabs.base import BaseTab
+from tui.widgets.jobs import JobDetails, JobTable
 
 CURSOR_REST = 0.05  # seconds that the cursor stays on a row until its log is read
+NO_JOB = "No job yet. Whatever takes long becomes one: a pull, a ranking, a merge, a push."
 
 
 class JobsTab(BaseTab):
@@ -33,36 +39,38 @@ class JobsTab(BaseTab):
     .-narrow #jobs-body { layout: vertical; }
     .-narrow #jobs-table, .-narrow #job-details { width: 100%; min-width: 0; }
     """
+    ALWAYS_LOAD: ClassVar = True
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
+        self.table, self.details = JobTable(self.symbols), JobDetails(self.symbols)
         self._views: list[JobView] = []
         self._cancelling: set[int] = set()
-        self._seen: tuple[object, ...] = ()
-        self._timer = None
+        self._seen: tuple[int, str, bool] | None = None  # what was last shown of the job under the cursor
+        self._timer: Timer | None = None
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What does each action."""
+        return {"cancel": self.do_cancel, "retry": self.do_retry, "forget": self.do_forget}
 
     def compose(self) -> ComposeResult:
         yield Static("Loading ...", id="jobs-empty", classes="empty", markup=False)
         with Horizontal(id="jobs-body"):
-            yield JobTable()
-            yield JobDetails()
+            yield self.table
+            yield self.details
 
     def on_mount(self) -> None:
         self.query_one("#jobs-body").display = False
 
     @property
-    def table(self) -> JobTable:
-        """The table."""
-        return self.query_one(JobTable)
-
-    @property
     def current(self) -> JobView | None:
         """The job under the cursor."""
         key = self.table.key_under_cursor
-        return next((view for view in self._views if str(view.job.id) == key), None)
+        return next((view for view in self._views if str(view.id) == key), None)
 
     def focus_first(self) -> None:
-        """The table, if there is any job."""
+        """Put the cursor into the table, if there is any job."""
         if self._views:
             self.table.focus()
 
@@ -70,28 +78,22 @@ class JobsTab(BaseTab):
 
     async def load(self) -> None:
         """Show the jobs as the app has seen them last."""
-        if self.app.jobs_known:
-            self.call_after_refresh(self._show, self.app.jobs)  # once the table knows its width
+        if self.state.jobs_known:
+            self.call_after_refresh(self._show)  # once the table knows its width
 
-    def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """Show them, or do so when the tab is opened."""
+    def jobs_listed(self, ended: list[JobView]) -> None:
+        """Show them; the tab does so itself when it is opened."""
         if self.is_shown:
-            self._show(jobs)
-        else:
-            self.stale = True
+            self._show()
 
-    def _show(self, views: list[JobView]) -> None:
-        first = bool(views) and not self._views
-        self._views = views
-        self.query_one("#jobs-body").display = bool(views)
-        empty = self.query_one("#jobs-empty", Static)
-        empty.display = not views
-        if not views:
-            empty.update("No job yet. Whatever takes long becomes one: a pull, a ranking, a merge, a push.")
-            self.app.refresh_bindings()
-            return
-        if first:  # the table has a width after the next layout
-            self.call_after_refresh(self._fill)
+    def _show(self) -> None:
+        first = bool(self.state.jobs) and not self._views
+        self._views = self.state.jobs
+        if not self._views:
+            self.show_message(NO_JOB)
+        elif first:
+            self.show_message("")
+            self.call_after_refresh(self._fill)  # the table has a width after the next layout
         else:
             self._fill()
 
@@ -106,94 +108,85 @@ class JobsTab(BaseTab):
         self._show_current()
 
     def _show_current(self) -> None:
-        """The details; what can be done with this job; its log, if that can have grown."""
-        view = self.current
-        if view is None:
+        """Show the details, what can be done with this job, and its log, if that can have grown."""
+        if (view := self.current) is None:
             return
-        state = self._state_of(view)
-        self.query_one(JobDetails).show(view, state, self.symbols)
-        seen = (view.job.id, state, any(other.job.state in ENDED for other in self._views))
+        state = "cancelling" if view.is_active and view.id in self._cancelling else view.job.state
+        self.details.show_job(view, state)
+        seen = (view.id, state, any(other.job.state in ENDED for other in self._views))
         if seen != self._seen or view.is_active:
-            self._log_later(view.job.id or 0, other=seen[:1] != self._seen[:1])
+            if self._seen is None or seen[0] != self._seen[0]:
+                self.details.scroll_home(animate=False)
+            if self._timer is not None:  # a held arrow key passes by many jobs
+                self._timer.stop()
+            self._timer = self.set_timer(CURSOR_REST, lambda: self._read_log(view.id))
         if seen != self._seen:
             self._seen = seen
             self.app.refresh_bindings()
 
-    def _state_of(self, view: JobView) -> str:
-        return "cancelling" if view.is_active and view.job.id in self._cancelling else view.job.state
-
-    def _log_later(self, job_id: int, other: bool) -> None:
-        """Read a log when the cursor rests: a held arrow key passes by many jobs."""
-        if self._timer is not None:
-            self._timer.stop()
-        if other:
-            self.query_one(JobDetails).scroll_home(animate=False)
-        self._timer = self.set_timer(CURSOR_REST, lambda: self._read_log(job_id))
-
-    @work(exclusive=True, group="job-log")
+    @background()
     async def _read_log(self, job_id: int) -> None:
-        from sam_hub.jobs.progress import log_tail
+        lines = await self.source.log_tail(job_id, self.details.log_lines)
+        if self.current is not None and self.current.id == job_id:
+            self.details.show_log(lines)
 
-        most = self.query_one(JobDetails).log_lines
-        lines = await self.guarded(self.source.read(log_tail, self.app.settings, job_id, most))
-        if lines is not None and self.current is not None and self.current.job.id == job_id:
-            self.query_one(JobDetails).show_log(lines, self.symbols)
-
-    @on(DataTable.RowHighlighted)
-    def _row_changed(self, event: DataTable.RowHighlighted) -> None:
+    @on(JobTable.RowHighlighted)
+    def _row_changed(self, event: JobTable.RowHighlighted) -> None:
         event.stop()
         self._show_current()
 
-    @on(DataTable.RowSelected)
-    def _opened(self, event: DataTable.RowSelected) -> None:
+    @on(JobTable.RowSelected)
+    def _opened(self, event: JobTable.RowSelected) -> None:
         event.stop()
-        self.query_one(JobDetails).focus()
+        self.details.focus()
 
     def on_resize(self) -> None:
-        """The columns follow the width."""
+        """Fit the columns to the width."""
         self.call_after_refresh(self._fill)
 
     # --- actions ---------------------------------------------------------------------------------------
 
-    def can(self, action: str) -> bool | None:
+    def can(self, action: str) -> bool:
         """What is active can be cancelled, what has ended can be run again or forgotten."""
         view = self.current
-        possible = {
-            "cancel": view is not None and view.is_active and view.job.id not in self._cancelling,
-            "retry": view is not None and not view.is_active,
-            "forget": any(not other.is_active for other in self._views),
-        }
-        return True if possible[action] else None
+        if action == "forget":
+            return any(not other.is_active for other in self._views)
+        if view is None:
+            return False
+        return (
+            view.is_active and view.id not in self._cancelling if action == "cancel" else not view.is_active
+        )
 
-    @work(group="cancel")
+    @background(exclusive=False)
     async def do_cancel(self) -> None:
         """Cancel the job under the cursor; the table says so at once, the process has some seconds."""
-        if (view := self.current) is None or view.job.id is None:
+        if (view := self.current) is None:
             return
-        self._cancelling.add(view.job.id)
+        self._cancelling.add(view.id)
         self._fill()
-        await self.app.cancel_job(view.job.id)
-        self._cancelling.discard(view.job.id)
+        try:
+            await self.source.cancel(view.id)
+        finally:
+            self._cancelling.discard(view.id)
+        self.post_message(JobsChanged())
 
-    @work
+    @background(exclusive=False)
     async def do_retry(self) -> None:
         """Run the job under the cursor once more."""
-        if (view := self.current) is None or view.job.id is None:
-            return
-        job = await self.guarded(self.source.retry(view.job.id))
-        if job is not None:
-            self.app.job_made(job)
+        if (view := self.current) is not None:
+            await self.source.retry(view.id)
+            self.post_message(JobsChanged())
 
-    @work
+    @background()
     async def do_forget(self) -> None:
         """Forget the job under the cursor, or all that have ended, after a question that says how many."""
-        from tui.screens.question import Question
+        from tui.screens.dialogs import Question
 
-        ended = await self.guarded(self.source.ended_jobs())
+        ended = await self.source.ended_jobs()
         if not ended:
             return
-        here = self.current.job.id if self.current else None
-        choices: list[tuple[str, str, object]] = [("a", f"All {len(ended)} ended", ended)]
+        here = self.current.id if self.current else None
+        choices: list[tuple[str, str, list[int] | None]] = [("a", f"All {len(ended)} ended", ended)]
         if here in ended:
             choices.insert(0, ("o", f"Only job {here}", [here]))
         if len(ended) == 1:
@@ -202,17 +195,12 @@ class JobsTab(BaseTab):
         body = "Only ended jobs go, with their logs. What they made stays; jobs that wait or run stay, too."
         chosen = await self.app.push_screen_wait(Question(title, body, [*choices, ("b", "Back", None)]))
         if isinstance(chosen, list):
-            gone = await self.guarded(self.source.forget(chosen))
-            views = await self.guarded(self.source.jobs())
-            if gone is not None and views is not None:
-                self.app.notify(f"Forgotten: {len(gone)} {'job' if len(gone) == 1 else 'jobs'}", timeout=3)
-                self.post_message(JobsSeen(views, []))
+            count = await self.source.remove_jobs(chosen)
+            self.app.notify(f"Forgotten: {count} {'job' if count == 1 else 'jobs'}", timeout=3)
+            self.post_message(JobsChanged())
 
     def copied(self) -> str:
-        """Why the job failed, or the address that came of it, or its title."""
+        """Return why the job failed, or the address that came of it, or its title."""
         if (view := self.current) is None:
             return ""
-        job = view.job
-        if job.error_title:
-            return f"{job.error_title}. {job.error_action or ''}".rstrip()
-        return str((job.result or {}).get("url") or job.title)
+        return view.reason or str((view.job.result or {}).get("url") or view.job.title)

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from sam_hub.errors import CatalogError, InputError, SamHubError
+from tui.actions import Handler
+from tui.messages import background
 from tui.source import JobView
+from tui.state import AppState
 from tui.symbols import cut
-from tui.tabs.tab import BaseTab
+from tui.tabs.base import BaseTab
 from tui.widgets.card import Card
-from tui.widgets.details import body_of_card
-from tui.widgets.push_form import PushForm
-from tui.widgets.push_plan import PushPane, plan_lines, plan_text
+from tui.widgets.form import Form
+from tui.widgets.push import PushForm, PushPane, plan_lines, plan_text
 from tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.tables import Target
+    from sam_hub.services.push import PushOptions, PushOutcome, PushPlan
 
 PLANNING = 180  # seconds that a plan may take: the Hub is asked, and retried where it does not answer
 NO_CARD = "*The card is shown here with the plan.*"
+
+
+class CardPane(ReadingPane):
+    """The card that a push would publish."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__("push-card", "Card")
+        self._card = card
+
+    def compose(self) -> ComposeResult:
+        yield self._card
 
 
 class PushTab(BaseTab):
@@ -48,119 +63,114 @@ class PushTab(BaseTab):
     .-narrow .-pushed #push-card { display: none; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.plan: dict[str, Any] | None = None
-        self._planned: dict[str, Any] = {}  # what was filled in when it was planned
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
+        self.form, self.pane, self.card = PushForm(), PushPane(), Card(NO_CARD, self.symbols)
+        self.plan: PushPlan | None = None
+        self.outcome: PushOutcome | None = None  # of the last push, if that is done
+        self._planned: PushOptions | None = None  # what was filled in when it was planned
         self._planning = False
         self._possible = False
         self._job: JobView | None = None  # the newest push of this target
-        self._card = ""
+        self._shown_card = ""
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What does each action."""
+        return {"push": self.do_push}
 
     def compose(self) -> ComposeResult:
         yield Static("Loading ...", id="push-empty", classes="empty", markup=False)
         with Horizontal(id="push-body"):
             with Vertical(id="push-left"):
-                yield PushForm()
-                yield PushPane(id="push-plan")
-            with ReadingPane(id="push-card"):
-                yield Card(NO_CARD, self.symbols)
+                yield self.form
+                yield self.pane
+            yield CardPane(self.card)
 
     def on_mount(self) -> None:
-        self.query_one("#push-card").border_title = "Card"
         self._say_empty("Loading ...")
 
-    @property
-    def form(self) -> PushForm:
-        """The fields."""
-        return self.query_one(PushForm)
-
-    @property
-    def pane(self) -> PushPane:
-        """Plan or result."""
-        return self.query_one(PushPane)
-
     def focus_first(self) -> None:
-        """The plan: there the keys of the tab work at once, and Tab goes to the fields."""
+        """Go to the plan: there the keys of the tab work at once, and Tab goes to the fields."""
         self.pane.focus()
 
     # --- loading ---------------------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Which models there are to push, or what is missing for one."""
-        from sam_hub.jobs.inquiries import Rankings
+        """Read which models there are to push, or what is missing for one."""
+        from sam_hub.services.selection import latest_rankings
 
-        target, keys = self.app.target, self.app.keys_of
+        target, keys = self.state.target, self.keys
         if target is None:
-            self._say_empty(
-                f"No target yet: press {keys('tab_target')} to make one of raw text and entity types."
-            )
+            self._say_empty(self.no_target)
             return
-        if self.app.settings.offline:
-            self._say_empty(
-                "Offline is set: nothing can be pushed. Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE."
-            )
+        if self.state.settings.offline:
+            words = "Offline is set: nothing can be pushed. Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE."
+            self._say_empty(words)
             return
         if not self._possible:
             self._say_empty("Loading ...")
-        rankings = await self.source.ask(Rankings(target.name))
-        there = [name for name in ("sampling", "similarity") if rankings[name]]
-        if not there:
+        rankings = await self.source.ask(latest_rankings, target.name)
+        if not rankings.rankings:
             self._say_empty(
                 f"Nothing to push for {target.name} yet: press {keys('tab_select')} for Select, then "
                 f"{keys('probe')} to rank the experts on disk; then merge them."
             )
             return
-        self.form.offer_models(there)
-        self._find_job(self.app.jobs)
+        self.form.offer_models(list(rankings.rankings))
+        self._job = self._newest_push
         if self._job is not None:
             self.form.fill_repo(str(self._job.job.arguments.get("repo", "")))
+            await self._read_outcome()
         self._say_empty("")
         await self._forget_plan()
+
+    async def _read_outcome(self) -> None:
+        done = self._job is not None and self._job.job.state == "done"
+        self.outcome = await self.source.outcome(self._job) if done and self._job else None
 
     def _say_empty(self, text: str) -> None:
         """Say why nothing can be pushed; empty: something can."""
         self._possible = not text
-        self.query_one("#push-empty", Static).update(Text(text))
-        self.query_one("#push-empty").display = bool(text)
-        self.query_one("#push-body").display = not text
+        self.show_message(text)
         if not text and self.is_shown and self.app.focused is None and self.app.screen is self.screen:
             self.focus_first()
-        self.app.refresh_bindings()
 
     # --- showing ---------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        """What is going on; else the plan; else what came of the last push; else how to begin."""
-        job, symbols, key = self._job, self.symbols, self.app.keys_of("push")
-        done = job is not None and job.job.state == "done" and self.plan is None and not self._planning
-        self.set_class(done, "-pushed")
+        """Show what is going on; else the plan; else what came of the last push; else how to begin."""
+        job, symbols, key = self._job, self.symbols, self.keys("push")
+        outcome = self.outcome if self.plan is None and not self._planning else None
+        active = job is not None and job.is_active
+        self.set_class(outcome is not None and not active, "-pushed")
         if self._planning:
-            self.pane.show("Plan", Text(f"Asking {self.app.hub_name} what is there ..."))
-        elif job is not None and job.is_active:
+            self.pane.show_result("Plan", Text(f"Asking {self.state.hub_name} what is there ..."))
+        elif job is not None and active:
             repo = cut(str(job.job.arguments.get("repo")), 100, symbols)
-            self.pane.show("Pushing", Text(f"Pushing to {repo}; how far it is stands at the bottom."))
-        elif self.plan is not None:
-            self.pane.show("Plan", plan_text(self.plan, self._planned, key, symbols))
-        elif done and job is not None:
-            self._show_result(job.job.result or {})
+            self.pane.show_result("Pushing", Text(f"Pushing to {repo}; how far it is stands at the bottom."))
+        elif self.plan is not None and self._planned is not None:
+            self.pane.show_result("Plan", plan_text(self.plan, self._planned, key, symbols))
+        elif outcome is not None:
+            self._show_outcome(outcome)
         else:
             text = f"Press {key} to see what a push would do; nothing is sent before you confirm it."
-            self.pane.show("Plan", Text(text))
+            self.pane.show_result("Plan", Text(text))
         self.app.refresh_bindings()
 
-    def _show_result(self, result: dict[str, Any]) -> None:
-        symbols, copy = self.symbols, self.app.keys_of("copy")
-        visibility = "private" if result.get("private") else "public"
-        text = Text(f"{symbols.done} Pushed to {cut(str(result.get('repo')), 100, symbols)}", style="bold")
-        text.append(f"\nCommit {str(result.get('commit'))[:8]}, {visibility}. ", style="not bold")
-        text.append(f"{copy} copies the address or the code (Tab chooses).\n", style="not bold")
-        self.pane.show("Pushed", text, str(result.get("url") or ""), str(result.get("snippet") or ""))
+    def _show_outcome(self, outcome: PushOutcome) -> None:
+        visibility = "private" if outcome.private else "public"
+        repo = cut(outcome.repo, 100, self.symbols)
+        text = Text(f"{self.symbols.done} Pushed to {repo}", style="bold")
+        text.append(f"\nCommit {outcome.commit[:8]}, {visibility}. ", style="not bold")
+        copy = f"{self.keys('copy')} copies the address or the code (Tab chooses).\n"
+        text.append(copy, style="not bold")
+        self.pane.show_result("Pushed", text, outcome.url, outcome.snippet)
 
     async def _show_card(self, card: str) -> None:
-        if card != self._card:
-            self._card = card
-            await self.query_one(Card).update(body_of_card(card, self.symbols) if card else NO_CARD)
+        if card != self._shown_card:
+            self._shown_card = card
+            await self.card.show(card or NO_CARD)
 
     async def _forget_plan(self) -> None:
         """What was planned is not what stands in the fields, or on disk, any more."""
@@ -169,13 +179,13 @@ class PushTab(BaseTab):
         self._show()
         await self._show_card("")
 
-    @on(PushForm.Changed)
-    async def _changed(self, event: PushForm.Changed) -> None:
+    @on(Form.Changed)
+    async def _changed(self, event: Form.Changed) -> None:
         event.stop()
         await self._forget_plan()
 
-    @on(PushForm.Entered)
-    def _entered(self, event: PushForm.Entered) -> None:
+    @on(Form.Submitted)
+    def _entered(self, event: Form.Submitted) -> None:
         event.stop()
         if self.can("push"):
             self.plan = None  # Enter plans, and never pushes
@@ -183,42 +193,39 @@ class PushTab(BaseTab):
 
     # --- actions ---------------------------------------------------------------------------------------
 
-    def can(self, action: str) -> bool | None:
+    def can(self, action: str) -> bool:
         """One thing at a time: a plan, or a push."""
-        busy = self._planning or (self._job is not None and self._job.is_active)
-        return True if self._possible and not busy else None
+        return self._possible and not (self._planning or (self._job is not None and self._job.is_active))
 
     def do_push(self) -> None:
         """Plan first; with a plan on the screen, ask for the name and push."""
-        target = self.app.target
+        target = self.state.target
         if target is None or not self._possible:
             return
-        if "/" not in self.form.values["repo"]:  # before any waiting: the next keys are for the field
+        if "/" not in self.form.text("repo"):  # before any waiting: the next keys are for the field
             self.form.show_problem("Write where it goes as owner/name, then press Enter.")
-            self.form.focus_repo()
+            self.form.input("repo").focus()
         else:
-            self._plan_or_push(target)
+            self._plan_or_push(target.name)
 
-    @work(exclusive=True, group="push")
-    async def _plan_or_push(self, target: Target) -> None:
-        if self.plan is None:
-            await self._make_plan(target.name)
-        elif await self._confirmed():
-            from sam_hub.jobs.tasks.pushing import PushMerge
-
-            values, failed = self._planned, bool(self.plan["problems"])
+    @background()
+    async def _plan_or_push(self, target: str) -> None:
+        plan, options = self.plan, self._planned
+        if plan is None or options is None:
+            await self._make_plan(target)
+        elif await self._confirmed(plan, options):
             await self._forget_plan()
-            await self.submit(PushMerge(target=target.name, **values, force=failed))  # the question said so
+            await self.submit(replace(options, force=bool(plan.problems)))  # the question said so
 
     async def _make_plan(self, target: str) -> None:
-        from sam_hub.jobs.inquiries import PlanPush
+        from sam_hub.services.push import plan_push
 
-        values = self.form.values
+        options = self.form.options(target)
         self._planning = True
         self.form.show_problem("")
         self._show()
         try:
-            plan = await self.source.ask(PlanPush(target=target, **values), timeout=PLANNING)
+            plan = await self.source.ask(plan_push, options, timeout=PLANNING)
         except SamHubError as error:
             self._planning = False
             self._show()
@@ -226,56 +233,59 @@ class PushTab(BaseTab):
             return
         finally:
             self._planning = False
-        if values == self.form.values and self.app.target and self.app.target.name == target:
-            self.plan, self._planned = plan, values
-            await self._show_card(plan["card"])
+        if self.state.target and options == self.form.options(self.state.target.name):
+            self.plan, self._planned = plan, options
+            await self._show_card(plan.card)
             self.focus_first()
         self._show()
 
     def _explain(self, error: SamHubError) -> None:
         """Say in the form why there is no plan, and which key leads on."""
-        keys, told = self.app.keys_of, f"{error.title}. {error.action}"
+        words = f"{error.title}. {error.action}"
         if isinstance(error, CatalogError):
-            told = f"{error.title}: press {keys('tab_merge')} for Merge, then {keys('merge')}."
-        self.form.show_problem(told)
+            words = f"{error.title}: press {self.keys('tab_merge')} for Merge, then {self.keys('merge')}."
+        self.form.show_problem(words)
         if isinstance(error, InputError):
-            self.form.focus_repo()
+            self.form.input("repo").focus()
 
-    async def _confirmed(self) -> object:
-        from tui.screens.question import Question
+    async def _confirmed(self, plan: PushPlan, options: PushOptions) -> bool:
+        from tui.screens.dialogs import Question
 
-        assert self.plan is not None
-        lines = plan_lines(self.plan, self._planned, self.symbols)
-        body = "\n".join(
-            [*lines, "", f"It goes to {self.app.hub_name}, and is there until it is deleted there."]
-        )
-        choices = [(self.app.keys_of("push"), "Push", True), ("b", "Back", False)]
-        return await self.app.push_screen_wait(
-            Question(f"Push to {self.plan['repo']}?", body, choices, typed=self.plan["repo"])
-        )
+        lines = plan_lines(plan, options, self.symbols)
+        lines += ["", f"It goes to {self.state.hub_name}, and is there until it is deleted there."]
+        choices = [(self.keys("push"), "Push", True), ("b", "Back", False)]
+        question = Question(f"Push to {plan.repo}?", "\n".join(lines), choices, typed=plan.repo)
+        return bool(await self.app.push_screen_wait(question))
 
     # --- jobs ------------------------------------------------------------------------------------------
 
-    def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """How far the push has come, and how it ended."""
-        super().jobs_seen(jobs, ended)
-        before, here = self._job, self.is_shown and self._possible
-        self._find_job(jobs)
-        if self._job is not None and self._job != before and here:
-            self._show()
-        mine = next((view for view in ended if self._job and view.job.id == self._job.job.id), None)
-        if mine is None or not here:
-            return
-        if mine.job.state == "failed":
-            self.form.show_problem(f"{mine.job.error_title}. {mine.job.error_action or ''}")
-        elif mine.job.state == "done" and self.pane.has_focus:
-            self.pane.focus_url()
+    @property
+    def _newest_push(self) -> JobView | None:
+        name = self.state.target.name if self.state.target else None
+        return next(
+            (view for view in self.state.jobs if view.job.kind == "push" and view.target == name), None
+        )
 
-    def _find_job(self, jobs: list[JobView]) -> None:
-        name = self.app.target.name if self.app.target else None
-        mine = (view for view in jobs if view.job.kind == "push" and view.job.arguments.get("target") == name)
-        self._job = next(mine, None)
+    def jobs_listed(self, ended: list[JobView]) -> None:
+        """Show how far the push has come, and how it ended."""
+        super().jobs_listed(ended)
+        before, self._job = self._job, self._newest_push
+        if not (self.is_shown and self._possible):
+            return
+        if self._job is not None and self._job in ended:
+            self._push_ended(self._job)
+        elif self._job is not None and self._job != before:
+            self._show()
+
+    @background()
+    async def _push_ended(self, view: JobView) -> None:
+        await self._read_outcome()
+        self._show()
+        if view.job.state == "failed":
+            self.form.show_problem(view.reason)
+        elif view.job.state == "done" and self.pane.has_focus:
+            self.pane.url.focus()
 
     def copied(self) -> str:
-        """The address or the code after a push; the page's address in a plan."""
-        return self.pane.copied() or (self.plan or {}).get("page", "")
+        """Return the address or the code after a push; the page's address in a plan."""
+        return self.pane.copied() or (self.plan.page if self.plan else "")

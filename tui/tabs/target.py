@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import Input, Static
 
-from tui.messages import TargetChosen
+from tui.actions import Handler
+from tui.messages import TargetChosen, background
 from tui.source import JobView
-from tui.symbols import cut
-from tui.tabs.tab import BaseTab
-from tui.widgets.corpus_form import CorpusForm, Filled
-from tui.widgets.scan_report import ScanReport
+from tui.state import AppState
+from tui.symbols import Symbols, cut
+from tui.tabs.base import BaseTab
+from tui.widgets.corpus_form import Corpus, CorpusForm
+from tui.widgets.form import Form
+from tui.widgets.reading import ReadingPane
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import TargetRow
-    from sam_hub.catalog.tables import Job
+    from sam_hub.ner.scanning import Scan
+    from sam_hub.services.targets import TargetOutcome
 
 NONE_YET = (
     "No target yet. A target is text of your domain, and the entity types wanted in it.\n"
     "Experts are ranked by that text, without labels: fill in the form to make one."
 )
 FIXED = 2 + 1 + 9 + 1 + 5 + 1  # cells of sign, sentences and gold, with the room between columns
+MOST, WIDTH = 100, 400  # files named in a report, more are counted; cells of a line, which the pane wraps
+
+
+def scan_text(scan: Scan, symbols: Symbols) -> Text:
+    """Return the result of a scan: counts, what can't be read, some sentences."""
+    text = Text()
+    text.append(_count(scan.sentences, "sentence"), style="bold")
+    files, unread = _count(scan.files, "file"), len(scan.unreadable)
+    files = f"{scan.files - unread:,} of {files}" if unread else files
+    text.append(f" in {files}, {_count(scan.characters, 'character')}\n")
+    if scan.sentences:
+        text.append(f"A sentence has {scan.shortest:,} to {scan.longest:,} characters.\n")
+    if scan.labelled:
+        words = f"{scan.labelled:,} are labelled: a target keeps the text alone."
+        text.append(f"{symbols.warning} {words}\n")
+    if scan.left_out:
+        text.append(f"{symbols.warning} {cut(scan.left_out, WIDTH, symbols)}.\n")
+    for path, reason in scan.unreadable[:MOST]:
+        name = cut(path, WIDTH, symbols, keep_end=True)
+        text.append(f"{symbols.missing} can't be read: {name}\n", style="bold")
+        text.append(f"  {cut(reason, WIDTH, symbols)}\n")
+    _append_more(text, unread)
+    if unread:
+        text.append("No target is made of text that can't be read: mend these files, or move them away.\n")
+    if scan.skipped:
+        text.append(f"{symbols.warning} {_count(len(scan.skipped), 'file')} of no known kind, not read:\n")
+        text.append("".join(f"  {cut(Path(path).name, WIDTH, symbols)}\n" for path in scan.skipped[:MOST]))
+        _append_more(text, len(scan.skipped))
+    if scan.examples:
+        text.append("It begins\n", style="bold")
+        text.append("".join(f"  {cut(example, WIDTH, symbols)}\n" for example in scan.examples))
+    return text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _append_more(text: Text, number: int) -> None:
+    if number > MOST:
+        text.append(f"  and {number - MOST:,} more\n")
 
 
 class TargetTab(BaseTab):
@@ -50,44 +97,34 @@ class TargetTab(BaseTab):
     .-narrow #target-side { width: 1fr; height: 1fr; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
+        self.table, self.form = Table(id="targets", classes="pane"), CorpusForm()
+        hint = f"{self.keys('scan')} counts what is in the text, and names the files that can't be read."
+        self.report = ReadingPane("scan-report", "Scan", hint)
         self.targets: list[TargetRow] = []
-        self._scanned: dict[int, str] = {}  # scans asked for here: job -> corpus
-        self._made: dict[int, Filled] = {}  # targets asked for here: job -> form
-        self._cursor: str | None = None
+        self._scans: dict[int, str] = {}  # scans asked for here: job -> path
+        self._submitted: dict[int, Corpus] = {}  # targets asked for here: job -> form
+        self._new: str | None = None  # the target on which the cursor is to be put
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What does each action."""
+        return {"scan": self.do_scan, "save": self.do_save}
 
     def compose(self) -> ComposeResult:
+        self.table.border_title = "Targets: loading"
         with Horizontal(id="target-body"):
             with Vertical(id="targets-side"):
-                table = Table(id="targets", classes="pane")
-                table.border_title = "Targets: loading"
-                yield table
+                yield self.table
                 yield Static(NONE_YET, id="no-target", markup=False)
             with Vertical(id="target-side"):
-                yield CorpusForm()
-                yield ScanReport()
-
-    # --- parts -----------------------------------------------------------------------------------------
-
-    @property
-    def table(self) -> Table:
-        """The list."""
-        return self.query_one("#targets", Table)
-
-    @property
-    def form(self) -> CorpusForm:
-        """The form."""
-        return self.query_one(CorpusForm)
-
-    @property
-    def report(self) -> ScanReport:
-        """What a scan has found."""
-        return self.query_one(ScanReport)
+                yield self.form
+                yield self.report
 
     def focus_first(self) -> None:
-        """The list, or the form where there is no target."""
-        (self.table if self.table.display else self.form.field("name")).focus()
+        """Put the cursor into the list, or into the form where there is no target."""
+        (self.table if self.table.display else self.form.input("name")).focus()
 
     # --- loading ---------------------------------------------------------------------------------------
 
@@ -96,29 +133,27 @@ class TargetTab(BaseTab):
         from sam_hub.catalog.queries import browse_targets
 
         self.targets = await self.source.read(browse_targets, self.source.path)
-        empty = not self.targets
-        moved = empty and self.table.has_focus
-        self.table.display = not empty
-        self.query_one("#no-target").display = empty
+        moved = not self.targets and self.table.has_focus
+        self.table.display = bool(self.targets)
+        self.query_one("#no-target").display = not self.targets
         self._draw()
         if moved:
             self.focus_first()
 
     def _draw(self) -> None:
-        table, symbols = self.table, self.symbols
-        name = self._cursor or table.key_under_cursor or (self.app.target.name if self.app.target else None)
-        self._cursor = None
-        room = max(20, table.scrollable_content_region.width - FIXED)
-        wide = room * 2 // 5
-        types = room - wide - 2
-        shown = [("sign", "", 2), ("name", "name", wide), ("count", "sentences", 9), ("gold", "gold", 4)]
+        table, symbols, target = self.table, self.symbols, self.state.target
+        cursor = self._new or table.key_under_cursor or (target.name if target else None)
+        self._new = None
+        room = max(20, table.content_width - FIXED)
+        name = room * 2 // 5
+        types = room - name - 2
+        shown = [("sign", "", 2), ("name", "name", name), ("count", "sentences", 9), ("gold", "gold", 4)]
         table.set_columns([*shown, ("types", "types", types)])
-        rows = [(row.name, self._cells(row, wide, types)) for row in self.targets]
-        table.fill(rows, name)
+        table.fill(((row.name, self._cells(row, name, types)) for row in self.targets), cursor)
         table.border_title = f"Targets {len(self.targets)} {symbols.dot} {symbols.point} current"
 
     def _cells(self, row: TargetRow, name: int, types: int) -> list[Text]:
-        current = self.app.target is not None and self.app.target.name == row.name
+        current = self.state.target is not None and self.state.target.name == row.name
         cells = (
             self.symbols.point if current else "",
             cut(row.name, name, self.symbols),
@@ -129,88 +164,81 @@ class TargetTab(BaseTab):
         return [Text(cell, style="bold" if current else "") for cell in cells]
 
     def on_resize(self) -> None:
-        """The columns follow the width."""
+        """Fit the columns to the width."""
         if self.targets:
             self.call_after_refresh(self._draw)
 
-    @on(DataTable.RowSelected, "#targets")
-    def _chosen(self, event: DataTable.RowSelected) -> None:
-        """Enter: work on this one."""
+    @on(Table.RowSelected, "#targets")
+    def _chosen(self, event: Table.RowSelected) -> None:
+        """Work on this one."""
         event.stop()
-        if event.row_key.value is not None:
-            self.post_message(TargetChosen(event.row_key.value))
-            self.app.notify(f"Target: {event.row_key.value}", markup=False, timeout=3)
+        self.post_message(TargetChosen(event.key))
+        self.app.notify(f"Target: {event.key}", markup=False, timeout=3)
 
     # --- scan ------------------------------------------------------------------------------------------
 
-    async def _faults(self, filled: Filled) -> dict[str, str]:
+    async def _faults(self, corpus: Corpus) -> dict[str, str]:
         def look() -> dict[str, str]:
             from sam_hub.catalog.corpora import faults_of
 
-            return faults_of(filled.name, filled.corpus, filled.labels, filled.gold)
+            return faults_of(corpus.name, corpus.path, corpus.labels, corpus.gold)
 
         return await self.source.read(look)
 
     @on(CorpusForm.CorpusLeft)
-    @work(exclusive=True, group="look-at-corpus")
+    @background()
     async def _look_at_corpus(self) -> None:
-        """A path that leads nowhere is told when its field is left, not when all is filled in."""
-        filled = self.form.filled
-        faults = await self._faults(filled)
-        if "corpus" in faults and self.form.filled.corpus == filled.corpus:
+        """Say that a path leads nowhere when its field is left, not when all is filled in."""
+        corpus = self.form.corpus
+        faults = await self._faults(corpus)
+        if "corpus" in faults and self.form.corpus.path == corpus.path:
             self.form.show_faults({"corpus": faults["corpus"]})
 
-    @work(exclusive=True, group="scan")
+    @background()
     async def do_scan(self) -> None:
         """Count what is in the text, as a job."""
-        from sam_hub.jobs.tasks.targets import ScanCorpus
+        from sam_hub.services.targets import ScanOptions
 
-        filled = self.form.filled
-        faults = await self._faults(filled)
+        corpus = self.form.corpus
+        faults = await self._faults(corpus)
         if "corpus" in faults:
             self.form.show_faults({"corpus": faults["corpus"]}, go=True)
             return
-        if job := await self.submit(ScanCorpus(filled.corpus, filled.split, filled.gold or None)):
-            self._scanned[job.id] = filled.corpus
-            self.report.say("Scanning ...")
+        options = ScanOptions(corpus.path, gold=corpus.gold or None, split=corpus.split)
+        job = await self.submit(options)
+        self._scans[job.id or 0] = corpus.path
+        self.report.show(Text("Scanning ..."))
 
     # --- save ------------------------------------------------------------------------------------------
 
-    @on(CorpusForm.Finished)
-    def _finished(self, event: CorpusForm.Finished) -> None:
+    @on(Form.Submitted)
+    def _finished(self, event: Form.Submitted) -> None:
         event.stop()
         self.do_save()
 
-    @work(exclusive=True, group="save")
+    @background()
     async def do_save(self) -> None:
         """Make the target, as a job; one of this name is replaced after a question only."""
-        from sam_hub.jobs.tasks.targets import MakeTarget
+        from sam_hub.services.targets import TargetOptions
 
-        filled = self.form.filled
-        faults = await self._faults(filled)
+        corpus = self.form.corpus
+        faults = await self._faults(corpus)
         self.form.show_faults(faults, go=True)
-        if faults or filled in self._made.values():  # a second press of the key is no second target
+        if faults or corpus in self._submitted.values():  # a second press of the key is no second target
             return
-        known = next((row for row in self.targets if row.name == filled.name), None)
+        known = next((row for row in self.targets if row.name == corpus.name), None)
         if known is not None and not await self._may_replace(known):
-            self.form.field("name").focus()
+            self.form.input("name").focus()
             return
-        job = await self.submit(
-            MakeTarget(
-                filled.name,
-                filled.corpus,
-                filled.labels,
-                filled.gold or None,
-                filled.split,
-                known is not None,
-            )
+        options = TargetOptions(
+            corpus.name, corpus.path, corpus.labels, corpus.gold or None, corpus.split, known is not None
         )
-        if job is not None:
-            self._made[job.id] = filled
-            self.do_back()  # what is typed now is no part of the form any more
+        job = await self.submit(options)
+        self._submitted[job.id or 0] = corpus
+        self.go_back()  # what is typed now is no part of the form any more
 
     async def _may_replace(self, known: TargetRow) -> bool:
-        from tui.screens.question import Question
+        from tui.screens.dialogs import Question
 
         gold = "with labelled sentences" if known.gold_path else "without labelled sentences"
         question = Question(
@@ -225,52 +253,51 @@ class TargetTab(BaseTab):
 
     # --- jobs ------------------------------------------------------------------------------------------
 
-    def jobs_seen(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        """A scan that runs or has ended, and a target that was made."""
-        for view in jobs:
-            if view.job.id in self._scanned and view.is_active and view.progress:
+    def jobs_listed(self, ended: list[JobView]) -> None:
+        """Show a scan that runs or has ended, and a target that was made."""
+        for view in self.state.jobs:
+            if view.id in self._scans and view.is_active and view.progress:
                 progress = view.progress
-                self.report.say(f"Scanning: {progress.done:,} of {progress.total:,} files")
+                self.report.show(Text(f"Scanning: {progress.done:,} of {progress.total:,} files"))
         for view in ended:
-            if view.job.id in self._scanned:
-                self._scan_ended(view.job, self._scanned.pop(view.job.id))
-            elif view.job.id in self._made:
-                self._make_ended(view.job, self._made.pop(view.job.id))
-        super().jobs_seen(jobs, ended)
+            if (path := self._scans.pop(view.id, None)) is not None:
+                self._scan_ended(view, path)
+            elif (corpus := self._submitted.pop(view.id, None)) is not None:
+                self._target_ended(view, corpus)
+        super().jobs_listed(ended)
 
-    def _scan_ended(self, job: Job, corpus: str) -> None:
-        if job.state == "done":
-            self.report.show(corpus, job.result or {})
-        else:
-            told = (
-                f"{job.error_title}. {job.error_action or ''}" if job.error_title else "There is no result."
-            )
-            self.report.say(f"{self.symbols.missing} The scan was {job.state}. {told}")
-
-    def _make_ended(self, job: Job, filled: Filled) -> None:
-        if job.state != "done":
-            told = (
-                f"{job.error_title}. {job.error_action or ''}" if job.error_title else f"It was {job.state}."
-            )
-            self.report.say(f"{self.symbols.missing} The target was not made. {told}")
+    @background(exclusive=False)
+    async def _scan_ended(self, view: JobView, path: str) -> None:
+        if view.job.state != "done":
+            words = f"The scan was {view.job.state}. {view.reason or 'There is no result.'}"
+            self.report.show(Text(f"{self.symbols.missing} {words}"))
             return
-        self._cursor = filled.name
-        left_out = (job.result or {}).get("left_out")
-        told = f" {left_out}." if left_out else ""
-        self.report.say(f"{self.symbols.done} {filled.name} was made.{told}")
-        self.post_message(TargetChosen(filled.name))
-        keys = self.app.keys_of
-        gaps = (job.result or {}).get("uncovered") or []
-        next_ = (
+        scan: Scan = await self.source.outcome(view)
+        self.report.show(scan_text(scan, self.symbols), f"Scan of {cut(Path(path).name, 40, self.symbols)}")
+        self.report.scroll_home(animate=False)
+
+    @background(exclusive=False)
+    async def _target_ended(self, view: JobView, corpus: Corpus) -> None:
+        if view.job.state != "done":
+            words = view.reason or f"It was {view.job.state}."
+            self.report.show(Text(f"{self.symbols.missing} The target was not made. {words}"))
+            return
+        target: TargetOutcome = await self.source.outcome(view)
+        self._new = target.name
+        left_out = f" {target.left_out}." if target.left_out else ""
+        self.report.show(Text(f"{self.symbols.done} {target.name} was made.{left_out}"))
+        self.post_message(TargetChosen(target.name))
+        keys = self.keys
+        words = (
             f"Next: press {keys('tab_experts')} for experts, or {keys('tab_select')} to rank those on disk."
         )
-        if gaps:
-            next_ = (
-                f"No expert in the catalog covers {', '.join(gaps)}. Next: press {keys('tab_experts')}, then "
-                f"{keys('hub')} to search the Hub."
+        if target.uncovered:
+            words = (
+                f"No expert in the catalog covers {', '.join(target.uncovered)}. Next: press {keys('tab_experts')}, "
+                f"then {keys('hub')} to search the Hub."
             )
-        self.app.notify(next_, title=f"The target is {filled.name} now", markup=False, timeout=10)
-        if self.form.filled == filled:  # nobody has begun another one meanwhile
+        self.app.notify(words, title=f"The target is {target.name} now", markup=False, timeout=10)
+        if self.form.corpus == corpus:  # nobody has begun another one meanwhile
             self.form.clear()
             if self.is_shown:
                 self.table.display = True
@@ -278,14 +305,14 @@ class TargetTab(BaseTab):
 
     # --- the rest --------------------------------------------------------------------------------------
 
-    def do_back(self) -> None:
-        """Out of the form, so that single keys are actions again."""
+    def go_back(self) -> None:
+        """Leave the form, so that single keys are actions again."""
         if self.table.display:
             self.table.focus()
         else:
             self.screen.set_focus(None)
 
     def copied(self) -> str:
-        """The name of the target under the cursor, or what stands in the field."""
+        """Return the name of the target under the cursor, or what stands in the field."""
         focused = self.app.focused
         return focused.value if isinstance(focused, Input) else self.table.key_under_cursor or ""

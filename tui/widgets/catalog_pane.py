@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import DataTable, Input
+from textual.timer import Timer
+from textual.widgets import Input
 
 from sam_hub.catalog.queries import ExpertQuery, ExpertRow, Page, browse_experts, position_of
+from tui.messages import CheckToggled, background, guarded
+from tui.state import AppState
 from tui.symbols import Symbols, cut, megabytes, number
 from tui.widgets.table import Table
-
-if TYPE_CHECKING:
-    from tui.app import SamHubApp
 
 # Rows in a new window, and how many of them lie above the cursor that left the last one.
 WINDOW, SHIFT = 120, 60
@@ -65,8 +65,6 @@ class CatalogPane(Vertical):
     CatalogPane { height: 1fr; }
     """
 
-    app: SamHubApp
-
     class Loaded(Message):
         """Rows were read and are in the table."""
 
@@ -81,28 +79,24 @@ class CatalogPane(Vertical):
             super().__init__()
             self.row = row
 
-    def __init__(self) -> None:
+    def __init__(self, state: AppState) -> None:
         super().__init__(id="catalog")
+        self._state, self._symbols = state, state.symbols
+        self.table = Table(id="experts-table", classes="pane")
         self.query_now = ExpertQuery()
         self.page = Page((), 0, 0, 0)
         self.pulling: Mapping[str, float] = {}
         self._width = 0
         self._shown: list[tuple[str, str, int]] = []  # the columns
-        self._timer = None
+        self._timer: Timer | None = None
         self._growing = False
 
     def compose(self) -> ComposeResult:
         field = Input(placeholder="words in name, domain or types; Esc leaves", id="filter", compact=True)
         field.display = False
         yield field
-        table = Table(id="experts-table", classes="pane")
-        table.border_title = "Experts"
-        yield table
-
-    @property
-    def table(self) -> Table:
-        """The table."""
-        return self.query_one(Table)
+        self.table.border_title = "Experts"
+        yield self.table
 
     @property
     def row(self) -> ExpertRow | None:
@@ -114,8 +108,8 @@ class CatalogPane(Vertical):
 
     async def load(self, offset: int, cursor: int | None = None) -> None:
         """Read the window at ``offset``, and put the cursor on an expert's id."""
-        wanted = self.app.target.id if self.app.target else None
-        self.query_now = replace(self.query_now, target_id=wanted)
+        target = self._state.target
+        self.query_now = replace(self.query_now, target_id=target.id if target else None)
         page = await self._read(offset)
         if not page.rows and page.total:  # what was shown is gone from the end
             page = await self._read(max(0, page.total - WINDOW))
@@ -124,9 +118,10 @@ class CatalogPane(Vertical):
         self.post_message(self.Loaded(page))
 
     async def _read(self, offset: int, limit: int = WINDOW) -> Page:
-        source = self.app.source
+        source = self._state.source
         return await source.read(browse_experts, source.path, self.query_now, limit=limit, offset=offset)
 
+    @background(exclusive=False)
     async def _grow(self) -> None:
         """Put the next rows under the window before the cursor comes to its end."""
         page, self._growing = self.page, True
@@ -144,21 +139,23 @@ class CatalogPane(Vertical):
 
     async def seek(self, expert_id: int) -> None:
         """Load the window that holds an expert, with the cursor on it."""
-        place = await self.app.source.read(position_of, self.app.source.path, self.query_now, expert_id)
+        place = await self._state.source.read(position_of, self._state.source.path, self.query_now, expert_id)
         await self.load(0 if place is None else max(0, place - SHIFT), expert_id)
 
     def again(self, keep: bool = False) -> None:
         """Load anew from the first row, or with the cursor kept on its expert wherever that is now."""
         row = self.row if keep else None
-        tab = self.app.tab
-        work = self.seek(row.id) if row else self.load(0)
-        self.run_worker(tab.guarded(work), exclusive=True, group="catalog")
+        self._run(self.seek(row.id) if row else self.load(0))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Load in a worker; what is loaded later takes the place of what is still read."""
+        self.run_worker(guarded(self, work), exclusive=True, group="catalog")
 
     def draw(self, cursor: str | None = None) -> None:
         """Put the page into the table."""
         table, page = self.table, self.page
-        shown = self._shown = columns(self._inner_width(), self.app.symbols, self.query_now)
-        if [str(c.label) for c in table.ordered_columns] != [head for _, head, _ in shown] or (
+        shown = self._shown = columns(self._inner_width(), self._symbols, self.query_now)
+        if [column.head for column in table.columns] != [head for _, head, _ in shown] or (
             self._width != table.size.width
         ):
             cursor = cursor or table.key_under_cursor
@@ -174,7 +171,7 @@ class CatalogPane(Vertical):
         return max(50, self.table.scrollable_content_region.width)
 
     def _cells(self, row: ExpertRow, shown: list[tuple[str, str, int]]) -> list[Text]:
-        symbols = self.app.symbols
+        symbols = self._symbols
         texts = {
             "domain": row.domain or symbols.nothing,
             "types": " ".join(row.labels) or symbols.nothing,
@@ -185,34 +182,34 @@ class CatalogPane(Vertical):
         cells = []
         for key, _, width in shown:
             if key in ("mark", "state"):
-                cells.append(self._mark(row) if key == "mark" else self._state(row))
+                cells.append(self._mark(row) if key == "mark" else self._state_of(row))
             else:
                 text = row.repo if key == "repo" else texts[key]
                 cells.append(Text(cut(text, width, symbols, keep_end=key == "repo")))
         return cells
 
     def _mark(self, row: ExpertRow) -> Text:
-        return Text("[x]", style="bold") if row.id in self.app.checked else Text("[ ]")
+        return Text("[x]", style="bold") if row.id in self._state.checked else Text("[ ]")
 
-    def _state(self, row: ExpertRow) -> Text:
+    def _state_of(self, row: ExpertRow) -> Text:
         """On disk, being fetched, of another base than those that are selected, or only listed."""
-        symbols = self.app.symbols
+        symbols = self._symbols
         if row.repo in self.pulling:
             return Text(f"{symbols.fetch} {self.pulling[row.repo]:.0%}", style="bold")
-        if self.app.base_of_checked not in (None, row.base_sha256):
+        if self._state.base_of_checked not in (None, row.base_sha256):
             return Text(f"{symbols.warning} base", style="bold")
         return Text(f"{symbols.done} local" if row.on_disk else f"{symbols.nothing} on Hub")
 
     def _title(self) -> None:
-        page, query, dot = self.page, self.query_now, self.app.symbols.dot
+        page, query, dot = self.page, self.query_now, self._symbols.dot
         parts = [
             f"Experts {page.total:,} of {page.catalog_total:,}" if query.text else f"Experts {page.total:,}"
         ]
         if query.text:
-            parts.append(f"filter: {cut(query.text, 20, self.app.symbols)}")
+            parts.append(f"filter: {cut(query.text, 20, self._symbols)}")
         parts.append(f"by {SORT_WORDS.get(query.sort, query.sort)}{' (down)' if query.descending else ''}")
-        if self.app.checked:
-            parts.append(f"{len(self.app.checked)} selected")
+        if self._state.checked:
+            parts.append(f"{len(self._state.checked)} selected")
         self.table.border_title = Text(f" {dot} ".join(parts))  # a Text, so that brackets stay brackets
 
     # --- what a person does ----------------------------------------------------------------------------
@@ -220,14 +217,17 @@ class CatalogPane(Vertical):
     def toggle(self) -> None:
         """Select or unselect the expert under the cursor."""
         if row := self.row:
-            base = self.app.base_of_checked
-            self.app.check(row)
+            self.post_message(CheckToggled(row))
+
+    def show_checked(self, row: ExpertRow, base_changed: bool) -> None:
+        """Draw that an expert was selected or unselected; with another base, that is said of every row."""
+        if str(row.id) in self.table.keys:
             self.table.update_cell(str(row.id), "mark", self._mark(row))
-            if self.app.base_of_checked != base:  # of another base is said of every row
-                for other in self.page.rows:
-                    self.table.update_cell(str(other.id), "state", self._state(other))
-            self._title()
-            self.post_message(self.RowChanged(row))
+        if base_changed:
+            for other in self.page.rows:
+                self.table.update_cell(str(other.id), "state", self._state_of(other))
+        self._title()
+        self.post_message(self.RowChanged(self.row))
 
     def sort_by(self, sort: str, descending: bool | None = None) -> None:
         """Sort; numbers come with the largest first unless said otherwise."""
@@ -236,9 +236,13 @@ class CatalogPane(Vertical):
         self.query_now = replace(self.query_now, sort=sort, descending=way)
         self.again(keep=True)
 
+    def reverse(self) -> None:
+        """Turn the order around."""
+        self.sort_by(self.query_now.sort, not self.query_now.descending)
+
     def next_sort(self) -> None:
         """Sort by the next column; by scores only where there is a target to have them for."""
-        sorts = SORTS if self.app.target else SORTS[:-2]
+        sorts = SORTS if self._state.target else SORTS[:-2]
         at = sorts.index(self.query_now.sort) if self.query_now.sort in sorts else -1
         self.sort_by(sorts[(at + 1) % len(sorts)])
 
@@ -278,31 +282,31 @@ class CatalogPane(Vertical):
     @on(Table.Beyond)
     def _beyond(self, event: Table.Beyond) -> None:
         event.stop()
-        self.run_worker(self.app.tab.guarded(self._move(event.step)), exclusive=True, group="catalog")
+        self._run(self._move(event.step))
 
     async def _move(self, step: int | str) -> None:
         page = self.page
         if isinstance(step, str):
             offset = 0 if step == "first" else max(0, page.total - WINDOW)
             await self.load(offset)
-            self.table.move_cursor(row=0 if step == "first" else self.table.row_count - 1, animate=False)
+            self.table.move_cursor(0 if step == "first" else self.table.row_count - 1)
             return
         if (here := self.row) is not None:
             await self.load(max(0, page.offset + self.table.cursor_row - SHIFT), here.id)
-            self.table.move_cursor(row=self.table.cursor_row + step, animate=False)
+            self.table.move_cursor(self.table.cursor_row + step)
 
-    @on(DataTable.RowHighlighted)
-    def _row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+    @on(Table.RowHighlighted)
+    def _row_highlighted(self, event: Table.RowHighlighted) -> None:
         event.stop()
         self.post_message(self.RowChanged(self.row))
         left = self.table.row_count - self.table.cursor_row
         room = self.table.row_count + MORE <= MOST
         if self.table.more_below and left < AHEAD and room and not self._growing:
-            self.run_worker(self.app.tab.guarded(self._grow()), group="ahead")
+            self._grow()
 
-    @on(DataTable.HeaderSelected)
-    def _header(self, event: DataTable.HeaderSelected) -> None:
-        sort = next((s for s, column in COLUMN_OF.items() if column == event.column_key.value), None)
+    @on(Table.HeaderSelected)
+    def _header(self, event: Table.HeaderSelected) -> None:
+        sort = next((s for s, column in COLUMN_OF.items() if column == event.key), None)
         if sort is not None:
             same = sort == self.query_now.sort
             self.sort_by(sort, not self.query_now.descending if same else None)
@@ -312,10 +316,10 @@ class CatalogPane(Vertical):
         if self.table.size.width != self._width and self.page.rows:
             self.call_after_refresh(self.draw)
 
-    def states_seen(self, pulling: Mapping[str, float]) -> None:
+    def show_pulls(self, pulling: Mapping[str, float]) -> None:
         """Fetches of these repos have come so far (0 to 1); only changed rows are drawn."""
         before, self.pulling = self.pulling, pulling
         changed = {repo for repo in {*before, *pulling} if before.get(repo) != pulling.get(repo)}
         for row in self.page.rows:
             if row.repo in changed:
-                self.table.update_cell(str(row.id), "state", self._state(row))
+                self.table.update_cell(str(row.id), "state", self._state_of(row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -16,9 +16,9 @@ from tui.symbols import Symbols, cut, interval_bar, megabytes, number
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
-    from tui.app import SamHubApp
+    from sam_hub.hub.search import FoundModel
+    from sam_hub.services.experts import RepoReport
 
-CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
 BAR = 20
 INDENT = 9
 CONSOLE = Console(width=200)  # for wrapping alone, which takes a console but not its width
@@ -77,7 +77,7 @@ def expert_facts(
 
 def text_facts(row: ExpertRow, symbols: Symbols) -> list[tuple[str, str]]:
     """By what of which text an expert is described, one an embedder; what is weak is marked."""
-    facts = []
+    facts: list[tuple[str, str]] = []
     for one in row.described:
         sign = f"{symbols.warning} " if Origin.parse(one.origin).weak else ""
         words = f"{sign}described by {described_by(one.origin, one.count)}, {one.embedder}"
@@ -96,46 +96,32 @@ def _nearness(row: ExpertRow, symbols: Symbols) -> str:
     return f"{symbols.nothing} not described yet: `sam-hub describe` it"
 
 
-def found_facts(
-    found: dict[str, Any], inspection: dict[str, Any] | None, symbols: Symbols, width: int
-) -> Text:
-    """The facts of a model found on the Hub: of the search alone, or of an inspection too."""
-    known = inspection or found
+def found_facts(found: FoundModel, report: RepoReport | None, symbols: Symbols, width: int) -> Text:
+    """Return the facts of a model found on the Hub: of the search alone, or of an inspection too."""
+    known = report or found
     facts = [
-        ("revision", str(known.get("commit") or "")[:12]),
-        ("base", known.get("base") or "not stated"),
-        ("license", known.get("license") or "not stated"),
-        ("types", ", ".join(known.get("labels") or ()) or "not stated"),
-        ("fetched", f"{found.get('downloads') or 0:,} times"),
+        ("revision", (known.commit or "")[:12]),
+        ("base", known.base or "not stated"),
+        ("license", known.license or "not stated"),
+        ("types", ", ".join(known.labels) or "not stated"),
+        ("fetched", f"{found.downloads or 0:,} times"),
     ]
-    if inspection is None:
+    if report is None:
         text = fact_lines(facts, width)
         text.append("\nLooking at its files ...\n", style="italic")
         return text
-    kind = f"LoRA rank {inspection['rank']}" if inspection["kind"] == "adapter" else "full model"
-    facts.insert(1, ("kind", f"{kind}, {megabytes(inspection['size'])}"))
-    facts.insert(2, ("domain", inspection.get("domain") or "not stated"))
+    kind = f"LoRA rank {report.rank}" if report.kind == "adapter" else "full model"
+    facts.insert(1, ("kind", f"{kind}, {megabytes(report.size)}"))
+    facts.insert(2, ("domain", report.domain or "not stated"))
     text = fact_lines(facts, width)
-    verdict = inspection["verdict"]
-    sign = {"usable": symbols.done, "unusable": symbols.missing}.get(verdict, symbols.warning)
-    text.append(f"\n{sign} {verdict}\n", style="bold")
-    for reason in [*inspection["reasons"], *inspection["warnings"]]:
+    sign = {"usable": symbols.done, "unusable": symbols.missing}.get(report.verdict, symbols.warning)
+    text.append(f"\n{sign} {report.verdict}\n", style="bold")
+    for reason in [*report.reasons, *report.warnings]:
         text.append(f"  {reason}\n")
     return text
 
 
-def body_of_card(card: str, symbols: Symbols) -> str:
-    """A card without its metadata block, cut at a line where it is too long to read here."""
-    body = card
-    if card.startswith("---"):
-        _, closed, rest = card[3:].partition("\n---")
-        body = rest.lstrip("-").lstrip() if closed else card
-    if len(body) > CARD_LIMIT:
-        body = body[:CARD_LIMIT].rpartition("\n")[0] + f"\n\n{symbols.cut} cut here; the Hub shows all of it."
-    return body
-
-
-class Details(VerticalScroll):
+class Details(VerticalScroll, can_focus=True):
     """A pane with facts and a card under them."""
 
     DEFAULT_CSS = """
@@ -144,10 +130,9 @@ class Details(VerticalScroll):
     Details Markdown { height: auto; margin: 0; padding: 0; }
     """
 
-    app: SamHubApp
-
-    def __init__(self, *, id: str | None = None, classes: str | None = "pane") -> None:
-        super().__init__(id=id, classes=classes, can_focus=True)
+    def __init__(self, symbols: Symbols, *, id: str | None = None, classes: str = "pane") -> None:
+        super().__init__(id=id, classes=classes)
+        self._symbols = symbols
         self._card: str | None = None
 
     def compose(self) -> ComposeResult:
@@ -158,22 +143,22 @@ class Details(VerticalScroll):
         """Cells of a line of facts; as on a screen of its own before it has a size."""
         return self.query_one("#facts", Static).size.width or min(100, self.app.size.width * 95 // 100) - 5
 
-    def show_facts(self, title: str, facts: Text, symbols: Symbols) -> None:
-        """Put facts in the place of those shown."""
-        self.border_title = Text(cut(title, max(10, self.size.width - 6), symbols, keep_end=True))
+    def show_facts(self, title: str, facts: Text) -> None:
+        """Replace the facts."""
+        self.border_title = Text(cut(title, max(10, self.size.width - 6), self._symbols, keep_end=True))
         shown = self.query_one("#facts", Static)
         height = max(FACTS_LINES, len(facts.wrap(self.app.console, max(1, shown.size.width))))
         # To lay the whole screen out again takes longer than all else that a key does.
         shown.update(facts, layout=height != shown.size.height)
 
     async def show_card(self, card: str | None) -> None:
-        """Render a card (Markdown); None takes the one away that is shown."""
+        """Render a card (Markdown); None removes the one that is shown."""
         if card == self._card:
             return
         from tui.widgets.card import Card  # a parser, which the first rows shall not wait for
 
         self._card = card
-        if self.query("#card"):
-            await self.query_one("#card", Card).update(card or "")
+        if self.query(Card):
+            await self.query_one(Card).show(card or "")
         elif card:
-            await self.mount(Card(card, self.app.symbols, id="card"))
+            await self.mount(Card(card, self._symbols))

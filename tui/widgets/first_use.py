@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
-
-if TYPE_CHECKING:
-    from tui.app import SamHubApp
 
 WELCOME = """The catalog is empty: no expert is known here yet.
 
@@ -28,10 +23,9 @@ class FirstUse(Vertical):
     FirstUse OptionList { width: 72; max-width: 95%; height: auto; }
     """
 
-    app: SamHubApp
-
-    def __init__(self) -> None:
+    def __init__(self, hub_name: str) -> None:
         super().__init__(id="first-use")
+        self._hub_name = hub_name
 
     def compose(self) -> ComposeResult:
         yield Static(WELCOME, id="welcome", markup=False)
@@ -46,7 +40,7 @@ class FirstUse(Vertical):
             ),
             Option(
                 Text.assemble(
-                    (f"Search {self.app.hub_name}\n", "bold"),
+                    (f"Search {self._hub_name}\n", "bold"),
                     "  Find experts there, and add them to the catalog.",
                 ),
                 id="hub",

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import Input, Static
 
+from sam_hub.errors import SamHubError
+from tui.messages import background
+from tui.state import AppState
 from tui.symbols import cut
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:
-    from tui.app import SamHubApp
+    from sam_hub.hub.search import FoundModel
+    from sam_hub.services.experts import SearchOptions
 
 PAGE = 100
 FIRST_SEARCH = "ner"
 FILTERS = ("author", "base", "library", "license", "sort")
 HINT = "words in the name; also author: base: label: library: license: sort:downloads; Enter searches"
+LATEST = {"last_modified": "the newest", "created_at": "the youngest"}
 
 
-def search_terms(text: str) -> dict[str, Any]:
-    """What a search says: ``label:`` and those of `FILTERS` are filters, all else is text."""
+def search_options(text: str) -> SearchOptions:
+    """Return what a search says: ``label:`` and those of `FILTERS` are filters, all else is text."""
+    from sam_hub.services.experts import SearchOptions
+
     words: list[str] = []
-    terms: dict[str, Any] = {"labels": []}
+    labels: list[str] = []
+    filters: dict[str, Any] = {}
     for word in text.split():
-        name, colon, value = word.partition(":")
-        if not colon or not value:
-            words.append(word)
-        elif name == "label":
-            terms["labels"].append(value)
-        elif name in FILTERS:
-            terms[name] = value
+        name, _, value = word.partition(":")
+        if value and name == "label":
+            labels.append(value)
+        elif value and name in FILTERS:
+            filters[name] = value
         else:
             words.append(word)
-    return {**terms, "labels": tuple(terms["labels"]), "text": " ".join(words)}
+    return SearchOptions(" ".join(words), labels=tuple(labels), limit=PAGE, **filters)
 
 
 class HubPane(Vertical):
@@ -48,81 +54,70 @@ class HubPane(Vertical):
     HubPane #hub-state { height: auto; padding: 0 1; }
     """
 
-    app: SamHubApp
-
     class RowChanged(Message):
-        """The cursor stands on another model (None: there is none)."""
+        """The cursor stands on another model, or there is none."""
 
-        def __init__(self, found: dict[str, Any] | None) -> None:
-            super().__init__()
-            self.found = found
-
-    def __init__(self) -> None:
+    def __init__(self, state: AppState) -> None:
         super().__init__(id="hub")
-        self.found: list[dict[str, Any]] = []
-        self.searched = False
-        self._terms: dict[str, Any] = {}
+        self._state, self._symbols = state, state.symbols
+        self.field = Input(FIRST_SEARCH, placeholder=HINT, id="hub-search", compact=True)
+        self.table = Table(id="hub-table", classes="pane")
+        self.table.border_title = "On the Hub"
+        self.found: list[FoundModel] = []
+        self._options: SearchOptions | None = None  # of the last search that was answered
         self._more = False  # whether the Hub may have more than were asked for
         self._listed: set[str] = set()
 
     def compose(self) -> ComposeResult:
-        yield Input(FIRST_SEARCH, placeholder=HINT, id="hub-search", compact=True)
+        yield self.field
         yield Static(HINT, id="hub-state", markup=False)
-        yield Table(id="hub-table", classes="pane")
-
-    def on_mount(self) -> None:
-        self.query_one(Table).border_title = "On the Hub"
+        yield self.table
 
     @property
-    def row(self) -> dict[str, Any] | None:
+    def row(self) -> FoundModel | None:
         """The model under the cursor."""
-        key = self.query_one(Table).key_under_cursor
-        return next((found for found in self.found if found["repo"] == key), None)
+        key = self.table.key_under_cursor
+        return next((found for found in self.found if found.repo == key), None)
 
     def open(self) -> None:
         """Search, if that was not done yet; else show what was found before."""
-        if not self.searched:
-            self.search(self.query_one("#hub-search", Input).value)
+        if self._options is None:
+            self._search(search_options(self.field.value))
 
     @on(Input.Submitted, "#hub-search")
     def _entered(self, event: Input.Submitted) -> None:
-        self.search(event.value)
+        self._search(search_options(event.value))
 
-    def search(self, text: str) -> None:
+    @background()
+    async def _search(self, options: SearchOptions) -> None:
         """Search the Hub; a later search takes the place of one that still runs."""
-        self.run_worker(self._search(search_terms(text), PAGE), exclusive=True, group="hub-search")
+        from sam_hub.services.experts import search_hub
 
-    async def _search(self, terms: dict[str, Any], limit: int) -> None:
-        from sam_hub.jobs.inquiries import Search
-
-        self._say(f"Searching {self.app.hub_name} ...")
-        answer = await self.app.tab.guarded(self.app.source.ask(Search(limit=limit, **terms)))
-        if answer is None:
-            self._say(f"The search failed; {self.app.keys_of('last_error')} says why. Enter tries again.")
-            return
-        self.searched, self._terms = True, terms
-        self.found = answer["models"]
-        self._more = len(self.found) == limit
+        hub, keys = self._state.hub_name, self._state.keys
+        self._say(f"Searching {hub} ...")
+        try:
+            self.found = await self._state.source.ask(search_hub, options)
+        except SamHubError:
+            self._say(f"The search failed; {keys('last_error')} says why. Enter tries again.")
+            raise
+        self._options, self._more = options, len(self.found) == options.limit
         await self.refresh_listed()
-        table = self.query_one(Table)
         if self.found:
-            first = {"last_modified": "the newest", "created_at": "the youngest"}.get(
-                self._sort, f"most {self._sort}"
-            )
+            first = LATEST.get(options.sort, f"most {options.sort}")
             more = "; the last row brings more" if self._more else ""
-            self._say(f"{len(self.found)} models, {first} first{more}. {self.app.keys_of('add')} adds one.")
-            if limit == PAGE:
-                table.focus()
+            self._say(f"{len(self.found)} models, {first} first{more}. {keys('add')} adds one.")
+            if options.limit == PAGE:
+                self.table.focus()
         else:
-            self._say(f"Nothing on {self.app.hub_name} fits. Try fewer words.")
-        self.post_message(self.RowChanged(self.row))
+            self._say(f"Nothing on {hub} fits. Try fewer words.")
+        self.post_message(self.RowChanged())
 
     async def refresh_listed(self) -> None:
         """Look again which of the found are in the catalog."""
         from sam_hub.catalog.queries import listed_repos
 
-        repos = [found["repo"] for found in self.found]
-        self._listed = await self.app.source.read(listed_repos, self.app.source.path, repos)
+        repos = [found.repo for found in self.found]
+        self._listed = await self._state.source.read(listed_repos, self._state.source.path, repos)
         self.draw()
 
     def _say(self, text: str) -> None:
@@ -130,43 +125,34 @@ class HubPane(Vertical):
 
     def draw(self) -> None:
         """Put what was found into the table."""
-        symbols, table = self.app.symbols, self.query_one(Table)
+        symbols, table = self._symbols, self.table
         room = max(50, table.size.width - table.gutter.width - table.scrollbar_size_vertical - 1) - 3 - 8 - 13
-        widths = {"repo": room // 2, "base": room // 4, "types": room - room // 2 - room // 4}
-        table.set_columns(
-            [
-                ("repo", "name", widths["repo"]),
-                ("base", "base", widths["base"]),
-                ("types", "types", widths["types"]),
-                ("fetched", "fetched", 7),
-                ("state", "state", 12),
-            ]
+        name, base = room // 2, room // 4
+        types = room - name - base
+        columns = (("repo", "name", name), ("base", "base", base), ("types", "types", types))
+        table.set_columns([*columns, ("fetched", "fetched", 7), ("state", "state", 12)])
+        table.fill(
+            (
+                model.repo,
+                [
+                    cut(model.repo, name, symbols, keep_end=True),
+                    cut(model.base or symbols.nothing, base, symbols, keep_end=True),
+                    cut(" ".join(model.labels) or symbols.nothing, types, symbols),
+                    f"{model.downloads or 0:>7,}",
+                    f"{symbols.done} in catalog" if model.repo in self._listed else symbols.nothing,
+                ],
+            )
+            for model in self.found
         )
-        rows = []
-        for found in self.found:
-            cells = [
-                cut(found["repo"], widths["repo"], symbols, keep_end=True),
-                cut(found.get("base") or symbols.nothing, widths["base"], symbols, keep_end=True),
-                cut(" ".join(found.get("labels") or ()) or symbols.nothing, widths["types"], symbols),
-                f"{found.get('downloads') or 0:>7,}",
-                f"{symbols.done} in catalog" if found["repo"] in self._listed else symbols.nothing,
-            ]
-            rows.append((found["repo"], [Text(cell) for cell in cells]))
-        table.fill(rows)
 
-    @on(DataTable.RowHighlighted)
-    def _row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+    @on(Table.RowHighlighted)
+    def _row_highlighted(self, event: Table.RowHighlighted) -> None:
         event.stop()
-        self.post_message(self.RowChanged(self.row))
-        if self._more and event.cursor_row == len(self.found) - 1:
-            more = self._search(self._terms, len(self.found) + PAGE)
-            self.run_worker(more, exclusive=True, group="hub-search")
-
-    @property
-    def _sort(self) -> str:
-        return self._terms.get("sort", "last_modified")
+        self.post_message(self.RowChanged())
+        if self._more and self._options and self.table.cursor_row == len(self.found) - 1:
+            self._search(replace(self._options, limit=len(self.found) + PAGE))
 
     def on_resize(self) -> None:
-        """The columns follow the width."""
+        """Fit the columns to the width."""
         if self.found:
             self.call_after_refresh(self.draw)

@@ -37,7 +37,7 @@ from sam_hub.hub.upload import Pushed, PushPlan, plan_push, push
 from sam_hub.inference.cached_predict import format_of
 from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.lora_extraction import FOLDER, RECORD, MergedAdapter, saved_adapter
-from sam_hub.merging.sanity_check import require_passed, verdict_of
+from sam_hub.merging.sanity_check import require_passed, saved_check
 from sam_hub.merging.service import merges_for
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.rankings import chosen_repos
@@ -45,7 +45,7 @@ from sam_hub.tempdirs import scratch_prefix
 
 CARD = "README.md"
 SCRATCH = "push"
-OWN_FILES = ("merge.json", "gate.json", RECORD)  # they are about this machine, and stay here
+OWN_FILES = ("merge.json", "sanity_check.json", RECORD)  # they are about this machine, and stay here
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def write_card(
         for row in (about.selection.ranking if about.selection else [])
     )
     base = recipe["base"]
-    verdict = verdict_of(Path(merge.path))
+    verdict = saved_check(Path(merge.path))
     card = MergeCard(
         repo=repo,
         base=base["repo"],

@@ -306,7 +306,7 @@ class PlanPush(Inquiry):
         from sam_hub.catalog.targets import get_target
         from sam_hub.evaluation.publication import publication_of, publish, write_card
         from sam_hub.jobs.tasks.pushing import push_values
-        from sam_hub.merging.sanity_check import UNSEEN, verdict_of
+        from sam_hub.merging.sanity_check import UNCHECKED, saved_check
 
         merge, about = publication_of(context.catalog, get_target(context.catalog, self.target), self.by)
         plan, _ = publish(
@@ -322,7 +322,7 @@ class PlanPush(Inquiry):
             pull_request=self.pull_request,
         )
         card = write_card(context.catalog, merge, self.repo, about, adapter=self.adapter)
-        verdict = verdict_of(Path(merge.path))
-        problems = list(verdict.problems) if verdict else [f"It {UNSEEN}"]
+        verdict = saved_check(Path(merge.path))
+        problems = list(verdict.problems) if verdict else [f"It {UNCHECKED}"]
         page = context.hub.page(self.repo)
         return {**push_values(plan), "card": card, "page": page, "problems": problems}

@@ -19,7 +19,7 @@ USING = ("merge", "evaluate", "predict", "push")  # kinds of jobs that read merg
 
 
 @dataclass(frozen=True)
-class FreeingPlan:
+class DeletionPlan:
     """Whose files go: each merge's id, its experts, its folder, and bytes."""
 
     merges: tuple[tuple[int, tuple[str, ...], Path, int], ...]
@@ -30,7 +30,7 @@ class FreeingPlan:
         return sum(size for *_, size in self.merges)
 
 
-def plan_freeing(catalog: Catalog, name: str, merges: Path) -> FreeingPlan:
+def plan_deletion(catalog: Catalog, name: str, merges: Path) -> DeletionPlan:
     """Find the merges on disk that are meant. Nothing is touched.
 
     Args:
@@ -47,7 +47,7 @@ def plan_freeing(catalog: Catalog, name: str, merges: Path) -> FreeingPlan:
     else:
         found = [get_merge(catalog, name)]
     there = [m for m in found if Path(m.path).is_dir() and Path(m.path).resolve().parent == merges.resolve()]
-    return FreeingPlan(
+    return DeletionPlan(
         tuple((m.id, tuple(i["repo"] for i in m.inputs), Path(m.path), _bytes(Path(m.path))) for m in there)
     )
 
@@ -69,7 +69,7 @@ def _bytes(folder: Path) -> int:
     return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def execute_freeing(catalog: Catalog, plan: FreeingPlan) -> None:
+def execute_deletion(catalog: Catalog, plan: DeletionPlan) -> None:
     """Delete the folders of a plan.
 
     Raises:

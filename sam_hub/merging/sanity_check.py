@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sam_hub.errors import UnusableModel
-from sam_hub.hub.weights import parameter_count, weight_files, weights_sha256
+from sam_hub.files import write_json
+from sam_hub.hub.weights import parameter_count, weights_sha256
 from sam_hub.inference.adapters import is_adapter
 from sam_hub.inference.models import LoadedModel, load_model, with_adapter
 from sam_hub.inference.prediction import answer_tokens
@@ -24,8 +24,8 @@ from sam_hub.ner.formats import get_format
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
 
-FILE = "gate.json"
-UNSEEN = "was not checked since its weights were written"
+FILE = "sanity_check.json"
+UNCHECKED = "was not checked since its weights were written"
 SECONDS_PER_PARAMETER = 2e-8  # of a model that answers SENTENCES, in float32 on two cores
 LABELS = ("person", "organization", "location")  # where no expert says what it was taught
 SENTENCES = (
@@ -38,7 +38,7 @@ SENTENCES = (
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What was seen.
 
     Args:
@@ -69,11 +69,11 @@ class Verdict:
 
 
 def seconds_needed(recipe: Recipe) -> float:
-    """About how long `inspect` takes on a few CPU cores."""
+    """About how long `check_merge` takes on a few CPU cores."""
     return parameter_count(recipe.base.path) * (len(recipe.experts) + 1) * SECONDS_PER_PARAMETER
 
 
-def inspect(
+def check_merge(
     recipe: Recipe,
     folder: Path,
     *,
@@ -81,9 +81,9 @@ def inspect(
     dtype: str = "auto",
     threads: int = 0,
     reporter: Reporter = SILENT,
-) -> Verdict:
+) -> CheckResult:
     """Look at the merged model in ``folder``, and write down there what was seen; what was seen before counts."""
-    if (kept := verdict_of(folder)) is not None:
+    if (kept := saved_check(folder)) is not None:
         return kept
     options = {"device": device, "dtype": dtype, "threads": threads}
     labels, total = _labels(recipe), len(recipe.experts) + 1
@@ -91,9 +91,9 @@ def inspect(
     rates, known = _of_inputs(recipe, labels, form, options, reporter)
     problems, rate = _problems(folder, options, known, labels, rates, form)
     reporter.progress("check of the merge", total, total, "models")
-    verdict = Verdict(tuple(problems), rate, rates)
-    _write(folder, verdict)
-    return verdict
+    result = CheckResult(tuple(problems), rate, rates)
+    _write(folder, result)
+    return result
 
 
 def _of_inputs(
@@ -177,44 +177,30 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
     return tokenizer.encode(text, add_special_tokens=False)
 
 
-def _write(folder: Path, verdict: Verdict) -> None:
-    content = {**asdict(verdict), "weights_sha256": weights_sha256(folder)}
-    draft = folder / f"{FILE}.partial"
-    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    draft.replace(folder / FILE)
+def _write(folder: Path, result: CheckResult) -> None:
+    write_json(folder / FILE, {**asdict(result), "weights_sha256": weights_sha256(folder)})
 
 
-def verdict_of(folder: Path) -> Verdict | None:
+def saved_check(folder: Path) -> CheckResult | None:
     """What was seen of the merged model in ``folder``; None if it was not looked at, or its weights changed since."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if content["weights_sha256"] != _weights_sha256(folder):
+        if content["weights_sha256"] != weights_sha256(folder):
             return None
-        return Verdict(tuple(content["problems"]), content["parse_rate"], dict(content["inputs"]))
+        return CheckResult(tuple(content["problems"]), content["parse_rate"], dict(content["inputs"]))
     except (OSError, ValueError, KeyError, TypeError, UnusableModel):
         return None
 
 
-def _weights_sha256(folder: Path) -> str:
-    """The hash of the weights; files that were not written since are not read again."""
-    seen = [(file, file.stat()) for file in weight_files(folder)]
-    return _hash_of(folder, tuple((file.name, stat.st_size, stat.st_mtime_ns) for file, stat in seen))
-
-
-@lru_cache(maxsize=256)
-def _hash_of(folder: Path, written: tuple[tuple[str, int, int], ...]) -> str:
-    return weights_sha256(folder)
-
-
-def doubt_about(folder: Path) -> str:
+def problem_in_words(folder: Path) -> str:
     """What speaks against the merged model in ``folder``, to be put behind its name; empty if it passed the check."""
-    verdict = verdict_of(folder)
-    if verdict is None:
-        return UNSEEN
-    if verdict.passed:
+    result = saved_check(folder)
+    if result is None:
+        return UNCHECKED
+    if result.passed:
         return ""
-    more = len(verdict.problems) - 1
-    return f"failed the check after the merge: {verdict.problems[0]}" + (
+    more = len(result.problems) - 1
+    return f"failed the check after the merge: {result.problems[0]}" + (
         f" (and {more} more problems)" if more else ""
     )
 
@@ -225,8 +211,8 @@ def require_passed(folder: Path, name: str) -> None:
     Raises:
         UnusableModel: it did.
     """
-    doubt = doubt_about(folder)
-    if doubt == UNSEEN:
+    doubt = problem_in_words(folder)
+    if doubt == UNCHECKED:
         raise UnusableModel(f"{name} {doubt}", "Merge as before, which checks it, or push it with --force.")
     if doubt:
         raise UnusableModel(

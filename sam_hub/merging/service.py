@@ -20,7 +20,7 @@ from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.plan import RECORD, MergePlan, merge_folder, plan_merge
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
 from sam_hub.merging.run import run_merge, sweep_merges
-from sam_hub.merging.sanity_check import UNSEEN, Verdict, doubt_about, inspect
+from sam_hub.merging.sanity_check import UNCHECKED, CheckResult, check_merge, problem_in_words
 from sam_hub.progress import SILENT, Reporter
 
 
@@ -106,7 +106,7 @@ def merge_and_check(
     timeout: float | None = None,
     *,
     selection_id: int | None = None,
-) -> tuple[tables.Merge, Verdict]:
+) -> tuple[tables.Merge, CheckResult]:
     """Merge as `merge` does, and check the merged model.
 
     Raises:
@@ -115,7 +115,7 @@ def merge_and_check(
     """
     row = merge(catalog, plan, reporter, timeout, selection_id=selection_id)
     try:
-        verdict = inspect(
+        result = check_merge(
             plan.recipe,
             Path(row.path),
             device=settings.device,
@@ -128,7 +128,7 @@ def merge_and_check(
             "Interrupted before the check of the merge had ended",
             "The merge is whole, but not checked. Merge as before: it is checked then, and not made again.",
         ) from stop
-    return row, verdict
+    return row, result
 
 
 def chosen_experts(
@@ -206,7 +206,7 @@ def in_words(merge: tables.Merge) -> str:
     return f"merge {merge.id}: {merge.method}{f' ({set_})' if set_ else ''} of {', '.join(names)}"
 
 
-def answering(catalog: Catalog, target: tables.Target) -> list[str]:
+def serving_merges(catalog: Catalog, target: tables.Target) -> list[str]:
     """Which merge serves each of a target's selections, a line each; and a newer one that is not on disk any more.
 
     Raises:
@@ -221,18 +221,18 @@ def answering(catalog: Catalog, target: tables.Target) -> list[str]:
     return lines
 
 
-def doubts(catalog: Catalog, target: tables.Target) -> list[str]:
+def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
     """What a person must know of the merges that serve a target, a line each; empty where all passed the check.
 
     That one did not pass, and what to do; or that a newer one did not, and is passed over.
     """
     lines = {}
     for method, merge in merges_for(catalog, target, needed=()).items():
-        doubt = doubt_about(Path(merge.path))
+        doubt = problem_in_words(Path(merge.path))
         if doubt:
             what = (
                 f"Merge as before (`sam-hub merge {target.name}`): it is checked then, and not made again."
-                if doubt == UNSEEN
+                if doubt == UNCHECKED
                 else f"Its answers may be worthless: merge fewer or other experts for {target.name}."
             )
             lines[f"Warning: merge {merge.id} {doubt.removesuffix('.')}. {what}"] = None
@@ -241,7 +241,7 @@ def doubts(catalog: Catalog, target: tables.Target) -> list[str]:
             if newer.id == merge.id:
                 break
             if Path(newer.path).is_dir():
-                doubt = doubt_about(Path(newer.path)).removesuffix(".")
+                doubt = problem_in_words(Path(newer.path)).removesuffix(".")
                 lines[f"Merge {merge.id} serves on: merge {newer.id}, made later, {doubt}."] = None
     return list(lines)
 
@@ -249,7 +249,7 @@ def doubts(catalog: Catalog, target: tables.Target) -> list[str]:
 def passed_methods(catalog: Catalog, target: tables.Target) -> list[str]:
     """The selections of a target whose merge passed the check, by "similarity" and "sampling"."""
     merges = merges_for(catalog, target, needed=())
-    return [method for method, merge in merges.items() if not doubt_about(Path(merge.path))]
+    return [method for method, merge in merges.items() if not problem_in_words(Path(merge.path))]
 
 
 def _merges_of(catalog: Catalog, target: tables.Target, method: str) -> list[tables.Merge]:
@@ -267,8 +267,8 @@ def merges_for(
 ) -> dict[str, tables.Merge]:
     """The merge that serves each of a target's latest selections, by "similarity" and "sampling".
 
-    That is the newest one which passed the check after the merge. Where none has, it is the newest of all: `doubts`
-    says so.
+    That is the newest one which passed the check after the merge. Where none has, it is the newest of all:
+    `merge_warnings` says so.
 
     Args:
         needed: those that must be there; another one whose selection is not merged is left out.
@@ -283,7 +283,7 @@ def merges_for(
             continue
         on_disk = [m for m in _merges_of(catalog, target, method) if Path(m.path).is_dir()]
         if on_disk:
-            passed = (m for m in on_disk if not doubt_about(Path(m.path)))
+            passed = (m for m in on_disk if not problem_in_words(Path(m.path)))
             found[method.value] = on_disk[0] if newest else next(passed, on_disk[0])
         elif method in needed:
             raise CatalogError(

@@ -143,13 +143,13 @@ def run_evaluation(
     """
     from sam_hub.catalog.targets import set_gold
     from sam_hub.evaluation.systems import evaluate
-    from sam_hub.merging.service import doubts, passed_methods
+    from sam_hub.merging.service import merge_warnings, passed_methods
 
     target, path, gold, systems = _prepare(context, options)
     if target.gold_path is None:
         set_gold(context.catalog, target.id or 0, path)
     types = systems[-1].typing.told if systems[-1].typing else ""
-    warnings = doubts(context.catalog, target)
+    warnings = merge_warnings(context.catalog, target)
     for line in filter(None, (types, *warnings)):
         reporter.log(line)
     results = evaluate(

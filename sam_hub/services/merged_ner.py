@@ -35,11 +35,11 @@ def load_target_models(
     from sam_hub.evaluation.predictor import Predictor
     from sam_hub.evaluation.systems import sam_systems
     from sam_hub.inference.cached_predict import base_of_merge
-    from sam_hub.merging.service import doubts, merges_for
+    from sam_hub.merging.service import merge_warnings, merges_for
 
     row = get_target(context.catalog, target)
     merges = merges_for(context.catalog, row)
-    for line in doubts(context.catalog, row):
+    for line in merge_warnings(context.catalog, row):
         reporter.log(line)
     system = sam_systems(context.catalog, row, str(rule), str(types), merges)[-1]
     base = base_of_merge(context.catalog, next(iter(merges.values())))

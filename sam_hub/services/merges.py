@@ -227,10 +227,10 @@ def preview_merges(context: AppContext, options: MergeOptions) -> MergesPreview:
 
 def preview(name: str, plan: MergePlan) -> MergePreview:
     """Return what a plan would do, in plain values."""
-    from sam_hub.merging.sanity_check import seconds_needed, verdict_of
+    from sam_hub.merging.sanity_check import saved_check, seconds_needed
 
     report = plan.report
-    check = verdict_of(plan.output) if plan.reused else None
+    check = saved_check(plan.output) if plan.reused else None
     check_seconds = seconds_needed(plan.recipe) if check is None and not report.errors else 0
     return MergePreview(
         name=name,
@@ -334,12 +334,12 @@ def run_merges(
 def _warnings(context: AppContext, options: MergeOptions) -> tuple[str, ...]:
     from sam_hub.catalog.targets import get_target
     from sam_hub.errors import CatalogError
-    from sam_hub.merging.service import doubts
+    from sam_hub.merging.service import merge_warnings
 
     if options.target is None:
         return ()
     try:
-        return tuple(doubts(context.catalog, get_target(context.catalog, options.target)))
+        return tuple(merge_warnings(context.catalog, get_target(context.catalog, options.target)))
     except CatalogError:  # experts that were named serve no selection
         return ()
 
@@ -418,13 +418,13 @@ def describe_merges(context: AppContext) -> list[MergeFacts]:
     """Return the catalog's merges, newest first, with the targets that each answers for."""
     from sam_hub.catalog.history import list_merges, list_pushes
     from sam_hub.merging.prune import uses
-    from sam_hub.merging.sanity_check import verdict_of
+    from sam_hub.merging.sanity_check import saved_check
     from sam_hub.merging.service import in_words
 
     used, pushes, facts = uses(context.catalog), list_pushes(context.catalog), []
     for merge in list_merges(context.catalog):
         on_disk = Path(merge.path).is_dir()
-        check = verdict_of(Path(merge.path)) if on_disk else None
+        check = saved_check(Path(merge.path)) if on_disk else None
         word = "not checked" if check is None else "failed" if check.problems else "passed"
         facts.append(
             MergeFacts(
@@ -471,9 +471,9 @@ def plan_prune(context: AppContext, name: str) -> PrunePlan:
     Raises:
         CatalogError: there is no such merge.
     """
-    from sam_hub.merging.prune import plan_freeing
+    from sam_hub.merging.prune import plan_deletion
 
-    plan = plan_freeing(context.catalog, name, context.settings.merges)
+    plan = plan_deletion(context.catalog, name, context.settings.merges)
     merges = tuple(
         PrunedMerge(number, repos, str(folder), size) for number, repos, folder, size in plan.merges
     )
@@ -486,8 +486,8 @@ def run_prune(context: AppContext, name: str) -> PrunePlan:
     Raises:
         CatalogError: as `plan_prune`; a job that may read one is under way, or a folder can't be deleted.
     """
-    from sam_hub.merging.prune import execute_freeing, plan_freeing
+    from sam_hub.merging.prune import execute_deletion, plan_deletion
 
     plan = plan_prune(context, name)
-    execute_freeing(context.catalog, plan_freeing(context.catalog, name, context.settings.merges))
+    execute_deletion(context.catalog, plan_deletion(context.catalog, name, context.settings.merges))
     return plan

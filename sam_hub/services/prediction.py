@@ -84,13 +84,13 @@ def predict_sentences(
     """
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.systems import predict_with, sam_systems
-    from sam_hub.merging.service import answering, doubts
+    from sam_hub.merging.service import merge_warnings, serving_merges
 
     target = get_target(context.catalog, options.target)
     system = sam_systems(context.catalog, target, str(options.rule), str(options.types))[-1]
     types = system.typing.told if system.typing else ""
-    about = tuple(filter(None, (*answering(context.catalog, target), types)))
-    warnings = tuple(doubts(context.catalog, target))
+    about = tuple(filter(None, (*serving_merges(context.catalog, target), types)))
+    warnings = tuple(merge_warnings(context.catalog, target))
     for line in (*about, *warnings):
         reporter.log(line)
     entities = predict_with(

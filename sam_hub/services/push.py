@@ -97,12 +97,12 @@ def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
     """
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.publication import publication_of, write_card
-    from sam_hub.merging.sanity_check import UNSEEN, verdict_of
+    from sam_hub.merging.sanity_check import UNCHECKED, saved_check
 
     target = get_target(context.catalog, options.target)
     merge, about = publication_of(context.catalog, target, str(options.by), newest=options.force)
     plan, _ = _publish(context, replace(options, force=True), SILENT, (merge, about), dry_run=True)
-    check = verdict_of(Path(merge.path))
+    check = saved_check(Path(merge.path))
     return PushPlan(
         repo=plan.repo,
         creates=plan.creates,
@@ -112,7 +112,7 @@ def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
         removes=plan.removes,
         card=write_card(context.catalog, merge, options.repo, about, adapter=options.adapter),
         page=context.hub.page(options.repo),
-        problems=tuple(check.problems) if check else (f"It {UNSEEN}",),
+        problems=tuple(check.problems) if check else (f"It {UNCHECKED}",),
     )
 
 

@@ -85,7 +85,7 @@ def test_a_merge_that_failed_the_check_is_pushed_by_force_alone(
 ) -> None:
     (made,) = selected("merge", "paris", "--by", "sampling")
     assert made["problems"] == []
-    file = Path(made["path"], "gate.json")
+    file = Path(made["path"], "sanity_check.json")
     verdict = json.loads(file.read_text())
     file.write_text(json.dumps({**verdict, "problems": ["it answers in riddles"]}))
     code, said = failing("push", "paris", "--by", "sampling", "--repo", "acme/paris")
@@ -148,7 +148,7 @@ def test_the_card_tells_what_the_check_has_found(selected: Call) -> None:
 
 
 def _fail_the_check(folder: Path) -> None:
-    file = folder / "gate.json"
+    file = folder / "sanity_check.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "problems": ["it says nothing"]}))
 
 
@@ -210,7 +210,7 @@ def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
     selected: Call, failing: Callable[..., tuple[int, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (made,) = selected("merge", "paris", "--by", "sampling")
-    Path(made["path"], "gate.json").unlink()
+    Path(made["path"], "sanity_check.json").unlink()
     push = ("push", "paris", "--by", "sampling", "--repo", "me/paris")
     code, said = failing(*push)
     assert code == 1

@@ -11,7 +11,7 @@ from sam_hub.errors import UnusableModel
 from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from sam_hub.merging.run import run_merge
-from sam_hub.merging.sanity_check import LABELS, SENTENCES, inspect, require_passed, verdict_of
+from sam_hub.merging.sanity_check import LABELS, SENTENCES, check_merge, require_passed, saved_check
 from sam_hub.ner.formats import get_format
 from tests.merging.conftest import Steps
 
@@ -36,24 +36,24 @@ def edit_weights(folder: Path, change) -> None:
 
 def test_a_good_merge_passes_and_is_looked_at_once(recipe: Recipe, merged: Path) -> None:
     steps = Steps()
-    assert verdict_of(merged) is None
-    found = inspect(recipe, merged, reporter=steps)
+    assert saved_check(merged) is None
+    found = check_merge(recipe, merged, reporter=steps)
     assert found.passed
     assert set(found.inputs) == {"acme/plain", "acme/rslora", "acme/patterns"}
     assert steps.seen == [("check of the merge", done, 4, "models") for done in (1, 2, 3, 4)]
-    assert inspect(recipe, merged, reporter=steps) == found
+    assert check_merge(recipe, merged, reporter=steps) == found
     assert len(steps.seen) == 4
     require_passed(merged, "it")
 
 
 def test_weights_that_are_not_finite_are_named(recipe: Recipe, merged: Path) -> None:
     edit_weights(merged, lambda tensors: tensors["model.norm.weight"].fill_(float("nan")))
-    assert "'model.norm.weight' holds numbers that are not finite" in inspect(recipe, merged).problems
+    assert "'model.norm.weight' holds numbers that are not finite" in check_merge(recipe, merged).problems
 
 
 def test_a_model_that_does_not_load_is_told_in_one_line(recipe: Recipe, merged: Path) -> None:
     (merged / "config.json").write_text("{}")
-    (problem,) = inspect(recipe, merged).problems
+    (problem,) = check_merge(recipe, merged).problems
     assert "can't be loaded" in problem
 
 
@@ -61,7 +61,7 @@ def test_another_tokenizer_than_the_base_s_is_found(recipe: Recipe, merged: Path
     from tests.tiny_models import tiny_tokenizer
 
     tiny_tokenizer(vocab=262).save_pretrained(merged)
-    assert "otherwise than the base's" in inspect(recipe, merged).problems[0]
+    assert "otherwise than the base's" in check_merge(recipe, merged).problems[0]
 
 
 def taught_to_answer(base: Path, folder: Path) -> Path:
@@ -91,20 +91,20 @@ def test_a_merge_that_answers_worse_than_its_worst_expert_fails(tiny_base: Path,
     expert = taught_to_answer(tiny_base, tmp_path / "expert")
     recipe = make_recipe(pin(tiny_base), [pin(expert, "acme/expert")], method="linear", dtype="float32")
     merged = run_merge(plan_merge(recipe, tmp_path / "merged"))
-    verdict = inspect(recipe, merged)
-    assert (verdict.passed, verdict.parse_rate, verdict.inputs) == (True, 1.0, {"acme/expert": 1.0})
+    result = check_merge(recipe, merged)
+    assert (result.passed, result.parse_rate, result.inputs) == (True, 1.0, {"acme/expert": 1.0})
     edit_weights(merged, lambda tensors: tensors["model.embed_tokens.weight"].normal_())
-    verdict = inspect(recipe, merged)
-    assert verdict.parse_rate < 1
-    assert "acme/expert, the worst of its experts, 100%" in verdict.problems[0]
+    result = check_merge(recipe, merged)
+    assert result.parse_rate < 1
+    assert "acme/expert, the worst of its experts, 100%" in result.problems[0]
 
 
 def test_a_failed_merge_is_refused_until_its_weights_are_others(recipe: Recipe, merged: Path) -> None:
     edit_weights(merged, lambda tensors: tensors["model.norm.weight"].fill_(float("inf")))
-    inspect(recipe, merged)
+    check_merge(recipe, merged)
     with pytest.raises(UnusableModel, match="The merge for court failed the check after the merge") as error:
         require_passed(merged, "The merge for court")
     assert "--force" in error.value.action
-    assert json.loads((merged / "gate.json").read_text())["problems"]
+    assert json.loads((merged / "sanity_check.json").read_text())["problems"]
     edit_weights(merged, lambda tensors: tensors["model.norm.weight"].fill_(1.0))
-    assert inspect(recipe, merged).passed
+    assert check_merge(recipe, merged).passed

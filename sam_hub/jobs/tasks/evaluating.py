@@ -77,14 +77,14 @@ class EvaluateTarget(Task):
         """Ask every model that was not asked before, and score all."""
         from sam_hub.catalog.targets import set_gold
         from sam_hub.evaluation.systems import evaluate
-        from sam_hub.merging.service import doubts, passed_methods
+        from sam_hub.merging.service import merge_warnings, passed_methods
 
         plan = self.plan(context)
         target, gold = plan.target, plan.gold
         if target.gold_path is None:
             set_gold(context.catalog, target.id, plan.path)
         told = plan.systems[-1].typing.told if plan.systems[-1].typing else ""
-        warnings = doubts(context.catalog, target)
+        warnings = merge_warnings(context.catalog, target)
         for line in filter(None, (told, *warnings)):
             log(line)
         results = evaluate(

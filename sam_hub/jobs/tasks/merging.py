@@ -199,10 +199,10 @@ def merge_values(name: str, plan: MergePlan) -> dict[str, Any]:
 
     "problems" are what the check after the merge has found, None before it; "seconds" counts that check, too.
     """
-    from sam_hub.merging.sanity_check import seconds_needed, verdict_of
+    from sam_hub.merging.sanity_check import saved_check, seconds_needed
 
     report = plan.report
-    seen = verdict_of(plan.output) if plan.reused else None
+    seen = saved_check(plan.output) if plan.reused else None
     look = seconds_needed(plan.recipe) if seen is None and not report.errors else 0
     return {
         "name": name,

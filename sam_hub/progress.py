@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -51,13 +50,3 @@ class _Named(Reporter):
 
 
 SILENT = Reporter()
-
-
-class Calling(Reporter):
-    """Calls a function with each step; for callers that do not have a reporter of their own yet."""
-
-    def __init__(self, on_progress: Callable[[str, int, int], None]) -> None:
-        self._on_progress = on_progress
-
-    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
-        self._on_progress(what, done, total)

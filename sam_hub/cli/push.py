@@ -52,15 +52,16 @@ def push(
     from sam_hub.services.push import PushOptions, plan_push, run_push
 
     context, options = AppContext(), PushOptions(target, repo, by, public, force, adapter, create_pr)
-    if dry_run:
-        outcome: PushPlan | PushOutcome = plan_push(context, options)
-        if as_json:
-            show_json({**vars(outcome), "commit": None, "url": None})
-        else:
-            _show_plan(outcome, create_pr)
-    elif background:
+    if background and not dry_run:
         start_jobs(context, [options], as_json=as_json)
         return
+    outcome: PushPlan | PushOutcome
+    if dry_run:
+        outcome = plan = plan_push(context, options)
+        if as_json:
+            show_json({**vars(plan), "commit": None, "url": None})
+        else:
+            _show_plan(plan, create_pr)
     else:
         with TerminalReporter() as reporter:
             outcome = pushed = run_push(context, options, reporter)

@@ -120,10 +120,3 @@ def seconds_of(job: Job) -> float | None:
     if job.started_at is None:
         return None
     return round(((job.ended_at or datetime.now(UTC)) - job.started_at).total_seconds(), 1)
-
-
-def wait_for(catalog: object, settings: Settings, job_id: int, watch: object) -> Job:
-    """Wait for a job; for callers that have not moved to `Scheduler` yet."""
-    from sam_hub.jobs.scheduler import _of
-
-    return _of(catalog, settings).wait(job_id)

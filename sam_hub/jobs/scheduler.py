@@ -17,7 +17,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job
-from sam_hub.catalog.tables import Job
+from sam_hub.catalog.tables import Job, JobState
 from sam_hub.errors import SamHubError, UsageError, of_the_system
 from sam_hub.jobs.kinds import CONCURRENCY, kind_of, task_of
 from sam_hub.jobs.process import end, is_alive, runs, start
@@ -25,7 +25,7 @@ from sam_hub.jobs.progress import job_folder, log_tail, progress_of
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.context import AppContext
 
-ACTIVE = ("running", "cancelling")
+ACTIVE = (JobState.RUNNING, JobState.CANCELLING)
 SECONDS_BETWEEN_LOOKS = 0.2
 CLAIM_SECONDS = 60  # to start a process takes some milliseconds
 
@@ -61,7 +61,7 @@ class Scheduler:
         """Mark jobs whose process is gone, and start those whose turn it is."""
         jobs = self._unfinished()
         dead = [job for job in jobs if job.state in ACTIVE and not _in_hand(job)]
-        if not dead and not any(job.state == "queued" for job in jobs):
+        if not dead and not any(job.state == JobState.QUEUED for job in jobs):
             return
         for job in dead:
             if job.pid_started is not None:
@@ -92,7 +92,7 @@ class Scheduler:
         except OSError as failure:  # no room for its log, or for a process: the others shall go on
             error = of_the_system(failure)
             values: dict[str, Any] = {
-                "state": "failed",
+                "state": JobState.FAILED,
                 "error_title": error.title,
                 "error_action": error.action,
             }
@@ -101,7 +101,7 @@ class Scheduler:
             values = {"pid": pid, "pid_started": pid_started}
         with self._catalog.writing() as session:
             job = session.get(Job, job_id)
-            if job is not None and job.state == "running" and job.pid_started is None:
+            if job is not None and job.state == JobState.RUNNING and job.pid_started is None:
                 for name, value in values.items():
                     setattr(job, name, value)
 
@@ -112,18 +112,23 @@ class Scheduler:
         """
         with self._catalog.writing() as session:
             job = session.get(Job, job_id)
-            if job is not None and (job.state == "queued" or (job.state == "running" and _is_claim(job))):
-                job.state, job.ended_at = "cancelled", datetime.now(UTC)  # a process that starts now gives up
+            if job is not None and (
+                job.state == JobState.QUEUED or (job.state == JobState.RUNNING and _is_claim(job))
+            ):
+                job.state, job.ended_at = (
+                    JobState.CANCELLED,
+                    datetime.now(UTC),
+                )  # a process that starts now gives up
                 job.pid = None
             elif job is not None and job.state in ACTIVE:
-                job.state = "cancelling"
+                job.state = JobState.CANCELLING
         job = get_job(self._catalog, job_id)
-        if job.state == "cancelling":
+        if job.state == JobState.CANCELLING:
             in_order = end(job)
             with self._catalog.writing() as session:
                 row = session.get_one(Job, job_id)
                 if row.state not in ENDED:  # it may have ended by itself, well or badly, in the meantime
-                    row.state, row.ended_at = "cancelled", datetime.now(UTC)
+                    row.state, row.ended_at = JobState.CANCELLED, datetime.now(UTC)
             if not in_order:
                 self._clean_up(job)
         self.tick()
@@ -178,7 +183,7 @@ class Scheduler:
 
 def _unfinished(session: Session) -> Sequence[Job]:
     """The jobs that wait or are at work, the oldest first."""
-    states = col(Job.state).in_((*ACTIVE, "queued"))
+    states = col(Job.state).in_((*ACTIVE, JobState.QUEUED))
     return session.exec(select(Job).where(states).order_by(col(Job.id))).all()
 
 
@@ -198,11 +203,11 @@ def _in_hand(job: Job) -> bool:
 def _mark_dead(job: Job) -> None:
     """Its process ended without a word (it was killed, or the machine was switched off), or it was never started."""
     if _is_claim(job):
-        job.state, job.pid, job.started_at = "queued", None, None
+        job.state, job.pid, job.started_at = JobState.QUEUED, None, None
         return
-    job.state = "cancelled" if job.state == "cancelling" else "interrupted"
+    job.state = JobState.CANCELLED if job.state == JobState.CANCELLING else JobState.INTERRUPTED
     job.ended_at = datetime.now(UTC)
-    if job.state == "interrupted":
+    if job.state == JobState.INTERRUPTED:
         job.error_title = f"The process of job {job.id} ended before its work did: {job.title}"
         job.error_action = f"Run it again: `sam-hub jobs retry {job.id}`; it goes on where it can."
 
@@ -212,47 +217,9 @@ def _claim(jobs: Sequence[Job]) -> list[int]:
     busy = Counter(job.queue for job in jobs if job.state in ACTIVE)
     claimed = []
     for job in jobs:
-        if job.state == "queued" and busy[job.queue] < CONCURRENCY.get(job.queue, 1):
-            job.state, job.pid, job.pid_started = "running", os.getpid(), None
+        if job.state == JobState.QUEUED and busy[job.queue] < CONCURRENCY.get(job.queue, 1):
+            job.state, job.pid, job.pid_started = JobState.RUNNING, os.getpid(), None
             job.started_at = datetime.now(UTC)
             busy[job.queue] += 1
             claimed.append(job.id or 0)
     return claimed
-
-
-# For callers that have not moved to `Scheduler` yet.
-_RENAMED = {"allow_blind": "allow_uninformed", "support": "min_vote_ratio"}
-
-
-def _of(catalog: Any, settings: Any) -> Scheduler:
-    context = AppContext(settings)
-    context.__dict__["catalog"] = catalog
-    return Scheduler(context)
-
-
-def submit(catalog: Any, settings: Any, work: Any) -> Job:
-    """Make a job of a task of `sam_hub.jobs.tasks`."""
-    if hasattr(work, "arguments"):
-        arguments = {_RENAMED.get(name, name): value for name, value in work.arguments().items()}
-        work = task_of(work.kind).read_options(arguments)
-    return _of(catalog, settings).submit(work)
-
-
-def dispatch(catalog: Any, settings: Any) -> None:
-    """Tick."""
-    _of(catalog, settings).tick()
-
-
-def cancel(catalog: Any, settings: Any, job_id: int) -> Job:
-    """Cancel a job."""
-    return _of(catalog, settings).cancel(job_id)
-
-
-def retry(catalog: Any, settings: Any, job_id: int) -> Job:
-    """Run a job again."""
-    return _of(catalog, settings).retry(job_id)
-
-
-def forget(catalog: Any, settings: Any, job_ids: list[int] | None = None) -> list[int]:
-    """Remove jobs."""
-    return _of(catalog, settings).remove(job_ids)

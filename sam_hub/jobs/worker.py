@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sam_hub.catalog.jobs import ENDED
-from sam_hub.catalog.tables import Job
+from sam_hub.catalog.tables import Job, JobState
 from sam_hub.config import share_processors
 from sam_hub.errors import Interrupted, SamHubError, of_the_system
 from sam_hub.jobs.kinds import task_of
@@ -53,7 +53,7 @@ def _take(context: AppContext, job_id: int) -> Job | None:
     """
     with context.catalog.writing() as session:
         job = session.get(Job, job_id)
-        if job is None or job.state != "running":
+        if job is None or job.state != JobState.RUNNING:
             return None
         if (
             job.pid_started is None
@@ -73,22 +73,22 @@ def _run(context: AppContext, job: Job) -> tuple[int, dict[str, Any]]:
         task = task_of(job.kind)
         outcome = task.run(context, task.read_options(job.arguments), reporter)
         reporter.finish()
-        return 0, {"state": "done", "result": to_jsonable_python(outcome)}
+        return 0, {"state": JobState.DONE, "result": to_jsonable_python(outcome)}
     except (KeyboardInterrupt, Interrupted) as stop:
         reporter.log(f"Stopped. {stop}" if isinstance(stop, Interrupted) else "Stopped.")
         error: SamHubError = Interrupted(
             f"Job {job.id} was stopped from outside", f"Run it again: `sam-hub jobs retry {job.id}`."
         )
-        return error.exit_code, _ended("interrupted", error)
+        return error.exit_code, _ended(JobState.INTERRUPTED, error)
     except (SamHubError, OSError) as failure:
         error = failure if isinstance(failure, SamHubError) else of_the_system(failure)
         reporter.log(f"Error: {error}")
-        return error.exit_code, _ended("failed", error)
+        return error.exit_code, _ended(JobState.FAILED, error)
     except Exception as bug:
         traceback.print_exc()
         title = f"The job failed unexpectedly: {type(bug).__name__}: {bug}"
         action = f"Read {folder / LOG}, and report it with the last lines."
-        return 1, _ended("failed", SamHubError(title, action))
+        return 1, _ended(JobState.FAILED, SamHubError(title, action))
 
 
 def _ended(state: str, error: SamHubError) -> dict[str, Any]:
@@ -100,8 +100,8 @@ def _record(context: AppContext, job_id: int, values: dict[str, Any]) -> None:
         job = session.get(Job, job_id)
         if job is None or job.state in ENDED:
             return
-        if values["state"] == "interrupted" and job.state == "cancelling":
-            values = {"state": "cancelled"}
+        if values["state"] == JobState.INTERRUPTED and job.state == JobState.CANCELLING:
+            values = {"state": JobState.CANCELLED}
         for name, value in values.items():
             setattr(job, name, value)
         job.ended_at = datetime.now(UTC)

@@ -1,51 +1,16 @@
-"""A target's latest rankings as they are shown, and the person's own choice in the place of the best k."""
+"""A person's own choice of experts, in the place of the best k of a ranking."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import list_experts
 from sam_hub.catalog.history import latest_selection, record_selections
 from sam_hub.catalog.registration import resolve_experts
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError
-from sam_hub.selection.ranking import side_by_side, uncovered
-from sam_hub.selection.report import METHODS, shown
-
-
-def latest_rankings(catalog: Catalog, target_name: str) -> dict[str, Any]:
-    """Both rankings of a target, with who was chosen: plain values.
-
-    Returns:
-        "similarity" and "sampling": None, or {"rows": the ranking's rows with "chosen" added, "parameters", "k",
-        "by_hand", "created_at"}; "both": experts that both chose; "similarity_only" and "sampling_only": those that
-        one alone chose; "uncovered": labels that no expert covers.
-    """
-    target = get_target(catalog, target_name)
-    found: dict[str, Any] = {
-        method: _plain(latest_selection(catalog, target.id, method)) for method in METHODS
-    }
-    chosen = {
-        method: [row["expert"] for row in made["rows"] if row["chosen"]]
-        for method, made in found.items()
-        if made
-    }
-    found |= side_by_side(chosen)
-    experts = {expert.repo: expert.labels for expert in list_experts(catalog)}
-    found["uncovered"] = list(uncovered(target.labels, experts))
-    return found
-
-
-def _plain(selection: tables.Selection | None) -> dict[str, Any] | None:
-    if selection is None:
-        return None
-    told = shown(
-        selection.ranking, selection.parameters, chosen_repos(selection), selection.k, selection.by_hand
-    )
-    return {**told, "created_at": selection.created_at.isoformat()}
+from sam_hub.selection.report import METHODS
 
 
 def chosen_repos(selection: tables.Selection) -> set[str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam_hub.errors import CatalogError, InputError, SamHubError
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.choices import Rule, Types
 from sam_hub.services.experts import absolute
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.tables import Target
+    from sam_hub.catalog.tables import Evaluation, Target
     from sam_hub.evaluation.systems import Evaluated, System
-    from sam_hub.ner.text import Sentence
+    from sam_hub.ner.text import Entity, Sentence
     from sam_hub.services.context import AppContext
 
 
@@ -209,13 +211,41 @@ def latest_scores(context: AppContext, target: str) -> LatestScores:
     Raises:
         CatalogError: there is no such target.
     """
-    from sam_hub.evaluation.comparison import latest_scores as read
+    from sam_hub.catalog.history import list_evaluations
+    from sam_hub.catalog.predictions import runs_by_id
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.merging.service import merges_for
 
-    scores = read(context.catalog, target)
-    systems = tuple(
-        SystemScore(**{**row, "per_type": _type_scores(row["per_type"])}) for row in scores["systems"]
+    catalog, why_not, sentences = context.catalog, "", None
+    row = get_target(catalog, target)
+    evaluations = list_evaluations(catalog, row.id or 0)
+    latest: dict[str, Evaluation] = {}
+    for evaluation in evaluations:
+        if evaluation.test_sha256 == evaluations[0].test_sha256:
+            latest.setdefault(evaluation.name, evaluation)
+    with suppress(CatalogError):
+        sentences = len(runs_by_id(catalog, evaluations[0].prediction_ids)[0].entities) if latest else None
+    try:
+        merges_for(catalog, row)
+    except SamHubError as error:
+        why_not = str(error)
+    best_first = sorted(latest.values(), key=lambda evaluation: (-evaluation.f1, evaluation.name))
+    return LatestScores(sentences, tuple(map(_recorded_score, best_first)), why_not)
+
+
+def _recorded_score(row: Evaluation) -> SystemScore:
+    return SystemScore(
+        name=row.name,
+        precision=row.precision,
+        recall=row.recall,
+        f1=row.f1,
+        support=row.support,
+        per_type=_type_scores(row.per_type),
+        parse_failures=row.parse_failures,
+        seconds=row.seconds,
+        id=row.id,
+        created_at=row.created_at.isoformat(),
     )
-    return LatestScores(scores["sentences"], systems, scores["why_not"])
 
 
 def _type_scores(per_type: Mapping[str, Mapping[str, float]]) -> dict[str, TypeScore]:
@@ -264,13 +294,32 @@ def compare_sentences(
         CatalogError: there is no such evaluation, or a prediction behind it is gone.
         InputError: the target's labelled sentences are not those it was made on.
     """
-    from sam_hub.evaluation.comparison import compared
+    from sam_hub.catalog.history import get_evaluation
+    from sam_hub.catalog.targets import get_target_by_id
+    from sam_hub.evaluation.systems import gold_hash, predicted_by, read_gold
 
-    page = compared(context.catalog, evaluation_id, offset, limit, errors_only=errors_only)
-    return ComparedPage(
-        page["total"],
-        tuple(
-            ComparedSentence(row["number"], row["text"], tuple(Mark(**mark) for mark in row["marks"]))
-            for row in page["sentences"]
-        ),
-    )
+    evaluation = get_evaluation(context.catalog, evaluation_id)
+    target = get_target_by_id(context.catalog, evaluation.target_id)
+    gold = read_gold(Path(target.gold_path), target.labels) if target.gold_path else []
+    if gold_hash(gold) != evaluation.test_sha256:
+        raise InputError(
+            "These scores were made on other sentences than the target's labelled ones",
+            "Evaluate once more to see sentences.",
+        )
+    rows = [
+        ComparedSentence(number, sentence.text, _marks(sentence, entities))
+        for number, (sentence, entities) in enumerate(
+            zip(gold, predicted_by(context.catalog, evaluation), strict=True), 1
+        )
+    ]
+    if errors_only:
+        rows = [row for row in rows if any(mark.kind != "hit" for mark in row.marks)]
+    return ComparedPage(len(rows), tuple(rows[offset : offset + limit]))
+
+
+def _marks(gold: Sentence, predicted: Sequence[Entity]) -> tuple[Mark, ...]:
+    """Every entity of either side, by its place: a hit where span and type agree."""
+    wanted, found = set(gold.entities or ()), set(predicted)
+    kinds = {e: "invented" if e not in wanted else "hit" if e in found else "missed" for e in wanted | found}
+    ordered = sorted(kinds.items(), key=lambda pair: (pair[0].start, pair[0].end, pair[1]))
+    return tuple(Mark(e.start, e.end, e.label, kind) for e, kind in ordered)

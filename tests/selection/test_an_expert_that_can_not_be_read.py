@@ -13,11 +13,12 @@ from sam_hub.catalog.experts import add_expert, list_bases
 from sam_hub.catalog.history import latest_selection
 from sam_hub.errors import InputError, UnusableModel
 from sam_hub.inference.models import load_model, with_adapter
-from sam_hub.jobs.tasks.selecting import SelectExperts
 from sam_hub.ner.readers import read_corpus
-from sam_hub.selection.ranking import Ranking
+from sam_hub.progress import Progress
 from sam_hub.selection.service import expert_descriptor, repeat_votes
 from sam_hub.services.context import AppContext
+from sam_hub.services.selection import SelectOptions, run_selection
+from tests.support.reporters import Recorder
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -64,10 +65,10 @@ def broken(context, tmp_path: Path, damage, name: str = "two") -> None:
 
 def select(context, **options):
     """The work as commands and jobs do it: its result, and the lines of its log."""
-    said: list[str] = []
+    reporter = Recorder()
     with AppContext(context.settings) as here:
-        made = SelectExperts(context.target.name, **options).run(here, lambda *_: None, said.append)
-    return made, said
+        made = run_selection(here, SelectOptions(context.target.name, **options), reporter)
+    return made, reporter.lines
 
 
 @pytest.mark.parametrize("damage", [cut_short, no_weights, another_rank, no_number, no_rank])
@@ -75,13 +76,13 @@ def test_the_others_are_ranked_and_it_is_not_chosen_and_has_no_vote(context, tmp
     whole, _ = select(context, by="sampling", k=3, experts=("owner/one", "owner/three"))
     broken(context, tmp_path, damage)
     made, said = select(context, by="sampling", k=4)
-    ranking = Ranking.from_dict(made["rankings"]["sampling"]["ranking"])
+    ranking = made.rankings["sampling"].ranking
     last = ranking.rows[-1]
     assert {row.expert for row in ranking.rows} == {f"owner/{n}" for n in ("one", "two", "three", "four")}
     assert (last.expert, last.score, last.low, last.high) == ("owner/two", None, None, None)
     assert last.note.startswith("could not be asked: ")
-    assert made["rankings"]["sampling"]["chosen"]
-    assert "owner/two" not in made["rankings"]["sampling"]["chosen"]
+    assert made.rankings["sampling"].chosen
+    assert "owner/two" not in made.rankings["sampling"].chosen
     assert "owner/two" not in ranking.parameters["agreement"]
     assert any(line.startswith("owner/two could not be asked, and has no vote: ") for line in said)
     kept = latest_selection(context.catalog, context.target.id, "sampling")
@@ -89,7 +90,7 @@ def test_the_others_are_ranked_and_it_is_not_chosen_and_has_no_vote(context, tmp
     # Those who were asked are on clean weights afterwards: they say what they said before it was broken.
     poll = repeat_votes(context.catalog, context.target, kept, settings=context.settings)
     assert set(poll.predictions) == {"owner/one", "owner/three", "owner/four"}
-    assert whole["rankings"]["sampling"]["ranking"]["parameters"]["agreement"]["owner/one"] == {
+    assert whole.rankings["sampling"].ranking.parameters["agreement"]["owner/one"] == {
         "owner/three": ranking.parameters["agreement"]["owner/one"]["owner/three"]
     }
 
@@ -99,11 +100,9 @@ def test_an_expert_in_a_format_that_is_not_known_here_is_one_of_them(context, tm
     with context.catalog.writing() as session:
         session.get(tables.Expert, context.experts[1].id).prompt_format = "riddles"
     made, _ = select(context, by="sampling", k=1)
-    row = made["rankings"]["sampling"]["ranking"]["rows"][-1]
-    assert (
-        row["expert"],
-        "was taught the prompt format 'riddles', which is not known here" in row["note"],
-    ) == ("owner/two", True)
+    row = made.rankings["sampling"].ranking.rows[-1]
+    assert row.expert == "owner/two"
+    assert "was taught the prompt format 'riddles', which is not known here" in row.note
 
 
 def test_it_is_not_chosen_for_its_text_either(context, tmp_path):
@@ -111,11 +110,11 @@ def test_it_is_not_chosen_for_its_text_either(context, tmp_path):
     corpus = read_corpus(Path(context.target.corpus_path))
     for expert in context.experts:
         expert_descriptor(context.catalog, expert, context.settings, corpus)
-    made, _ = select(context, k=4, support=0)
-    assert "owner/two" not in made["rankings"]["similarity"]["chosen"]
-    rows = {row["expert"]: row for row in made["rankings"]["similarity"]["ranking"]["rows"]}
-    assert "could not be asked: " in rows["owner/two"]["note"]
-    assert len(made["rankings"]["similarity"]["chosen"]) == 3
+    made, _ = select(context, k=4, min_vote_ratio=0)
+    assert "owner/two" not in made.rankings["similarity"].chosen
+    rows = {row.expert: row for row in made.rankings["similarity"].ranking.rows}
+    assert "could not be asked: " in rows["owner/two"].note
+    assert len(made.rankings["similarity"].chosen) == 3
 
 
 def test_where_too_few_are_left_the_error_names_those_that_failed_and_why(context, tmp_path):
@@ -159,12 +158,12 @@ def test_a_base_that_is_lost_while_an_expert_is_asked_is_not_held_against_the_ex
 
 
 def test_a_stop_by_the_person_is_no_failure_of_an_expert(context):
-    def stop(what: str, done: int, total: int) -> None:
-        if what.startswith("owner/"):
+    def stop(step: Progress) -> None:
+        if step.what.startswith("owner/"):
             raise KeyboardInterrupt
 
     with AppContext(context.settings) as here, pytest.raises(KeyboardInterrupt):
-        SelectExperts(context.target.name, by="sampling").run(here, stop, print)
+        run_selection(here, SelectOptions(context.target.name, by="sampling"), Recorder(stop))
 
 
 def test_the_command_line_shows_it_with_the_reason(context, tmp_path, monkeypatch, capsys):
@@ -189,6 +188,6 @@ def test_a_full_model_that_can_not_be_loaded_is_one_of_them(context, tmp_path):
     full = {"repo": "owner/full", "commit": "e" * 40, "kind": "full", "path": str(folder)}
     add_expert(context.catalog, tables.ExpertCreate(**{**values, **full}))
     made, _ = select(context, by="sampling", k=4)
-    row = made["rankings"]["sampling"]["ranking"]["rows"][-1]
-    assert (row["expert"], "can't be loaded as a language model" in row["note"]) == ("owner/full", True)
-    assert len(made["rankings"]["sampling"]["chosen"]) == 3
+    row = made.rankings["sampling"].ranking.rows[-1]
+    assert (row.expert, "can't be loaded as a language model" in row.note) == ("owner/full", True)
+    assert len(made.rankings["sampling"].chosen) == 3

@@ -16,7 +16,6 @@ from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.experts import add_expert
 from sam_hub.jobs.process import environment
 from sam_hub.ner.readers import read_corpus
-from sam_hub.progress import Reporter
 from sam_hub.selection.sampling import draw_sample
 from sam_hub.selection.service import sampling_ranking
 from sam_hub.services.context import AppContext as Works
@@ -24,6 +23,7 @@ from sam_hub.services.selection import SelectOptions, run_selection
 from tests import tiny_models
 from tests.passes import counting
 from tests.selection.conftest import LABELS
+from tests.support.reporters import Recorder
 
 MORE = ("four", "five", "six", "seven")
 SAMPLE = 160
@@ -47,16 +47,6 @@ def seven(context, more_models) -> list[tables.Expert]:
     ]
     create = [tables.ExpertCreate(**(known | values)) for values in added]
     return [*context.experts, *(add_expert(context.catalog, expert) for expert in create)]
-
-
-class Steps(Reporter):
-    """Keeps every step that is reported."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, int, int, str]] = []
-
-    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
-        self.seen.append((what, done, total, unit))
 
 
 def adapters(experts: list[tables.Expert]) -> dict[str, Path]:
@@ -134,14 +124,14 @@ def test_a_killed_probe_loses_nothing_and_repeats_nothing(context, county, model
     assert 0 < len(before) < total
     assert len(before) % SAMPLE  # one model was half through
 
-    steps = Steps()
+    reporter = Recorder()
     with counting(models / "base", adapters(context.experts)) as passes, Works(context.settings) as here:
-        run_selection(here, SelectOptions(county.name, by="sampling", sample=SAMPLE), steps)
+        run_selection(here, SelectOptions(county.name, by="sampling", sample=SAMPLE), reporter)
     after = kept_rows(file)
     assert {number: after[number] for number in before} == before
     assert len(after) == total
     assert passes.questions.total() == total - len(before)
-    assert steps.seen[0][1] > len(before)
-    assert steps.seen[-1][1:3] == (total, total)
+    assert reporter.steps[0].done > len(before)
+    assert (reporter.steps[-1].done, reporter.steps[-1].total) == (total, total)
     asked = {(row["base_id"], row["expert_id"], row["prompt_sha256"]) for row in after.values()}
     assert len(asked) == total

@@ -94,9 +94,10 @@ def by_similarity(context):
 
 def test_a_ranking_that_is_stopped_changes_no_choice(context):
     """By sampling takes minutes; who stops it there keeps what both rankings chose before."""
-    from sam_hub.progress import Reporter
+    from sam_hub.progress import Progress
     from sam_hub.services.context import AppContext
     from sam_hub.services.selection import SelectOptions, run_selection
+    from tests.support.reporters import Recorder
 
     corpus = read_corpus(Path(context.target.corpus_path))
     for expert in context.experts:
@@ -104,13 +105,12 @@ def test_a_ranking_that_is_stopped_changes_no_choice(context):
     by_similarity(context)
     before = latest_selection(context.catalog, context.target.id, "similarity").id
 
-    class Stop(Reporter):
-        def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
-            if what.startswith("owner/"):
-                raise KeyboardInterrupt
+    def stop(step: Progress) -> None:
+        if step.what.startswith("owner/"):
+            raise KeyboardInterrupt
 
     with AppContext(context.settings) as here, pytest.raises(KeyboardInterrupt):
-        run_selection(here, SelectOptions(context.target.name, k=3), Stop())
+        run_selection(here, SelectOptions(context.target.name, k=3), Recorder(stop))
     assert latest_selection(context.catalog, context.target.id, "similarity").id == before
     assert latest_selection(context.catalog, context.target.id, "sampling") is None
 

@@ -139,12 +139,23 @@ class Source:
         return await asyncio.to_thread(read)
 
     async def outcome(self, view: JobView) -> Any:
-        """Return the result of a job that is done: the dataclass that its service returned."""
+        """Return the result of a job that is done: the dataclass that its service returned.
+
+        Raises:
+            CatalogError: it can't be read.
+        """
 
         def read() -> Any:
+            from sam_hub.errors import CatalogError
             from sam_hub.jobs.kinds import task_of
 
-            return task_of(view.job.kind).read_outcome(view.job.result or {})
+            try:
+                return task_of(view.job.kind).read_outcome(view.job.result or {})
+            except ValueError as error:  # as pydantic refuses it
+                raise CatalogError(
+                    f"The result of job {view.id} can't be read",
+                    "Another version of sam-hub made it: run it again.",
+                ) from error
 
         return await asyncio.to_thread(read)
 

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from sam_hub.errors import CatalogError, InputError, SamHubError
 from tui.actions import Handler
-from tui.messages import background
+from tui.messages import background, guarded
 from tui.source import JobView
 from tui.state import AppState
 from tui.symbols import cut
@@ -127,7 +127,7 @@ class PushTab(BaseTab):
 
     async def _read_outcome(self) -> None:
         done = self._job is not None and self._job.job.state == "done"
-        self.outcome = await self.source.outcome(self._job) if done and self._job else None
+        self.outcome = await guarded(self, self.source.outcome(self._job)) if done and self._job else None
 
     def _say_empty(self, text: str) -> None:
         """Say why nothing can be pushed; empty: something can."""

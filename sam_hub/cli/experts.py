@@ -126,12 +126,12 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from sam_hub.catalog.descriptor_sources import described_by
     from sam_hub.catalog.descriptors import descriptors_of
     from sam_hub.catalog.experts import get_expert
-    from sam_hub.services import experts
+    from sam_hub.services.descriptors import DescriptorFacts
 
     catalog = AppContext().catalog
     expert = get_expert(catalog, name)
     values = expert.model_dump(mode="json")
-    descriptors = [experts.DescriptorFacts.of(row) for row in descriptors_of(catalog, expert.id or 0)]
+    descriptors = [DescriptorFacts.of(row) for row in descriptors_of(catalog, expert.id or 0)]
     if as_json:
         show_json({**values, "descriptors": descriptors})
         return
@@ -189,22 +189,23 @@ def remove(
 
 def _prune(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete the files of merged models."""
-    from sam_hub.services.merges import UNUSED, plan_prune, run_prune
+    from sam_hub.merging.prune import UNUSED, execute_deletion, plan_deletion
 
-    plan = plan_prune(context, name)
-    for merge in plan.merges if not as_json else ():
-        print(f"merge {merge.id}, of {', '.join(merge.experts)}: {megabytes(merge.bytes)}")
+    plan = plan_deletion(context.catalog, name, context.settings.merges)
+    for number, repos, _, size in plan.merges if not as_json else ():
+        print(f"merge {number}, of {', '.join(repos)}: {megabytes(size)}")
     if not plan.merges and not as_json:
         unused = name == UNUSED
         print("Every merge on disk is in use." if unused else "This merge's files are not in this home.")
     if plan.merges and not dry_run:
         if not yes:
             confirm("Delete their files? The catalog keeps how they are made.", refused="Not deleted")
-        run_prune(context, name)
+        execute_deletion(context.catalog, plan)
         if not as_json:
             print(f"Deleted, {megabytes(plan.bytes)} are free again.")
     if as_json:
-        show_json({"merges": plan.merges, "bytes": plan.bytes, "removed": not dry_run})
+        merges = [dict(zip(("id", "experts", "path", "bytes"), row, strict=True)) for row in plan.merges]
+        show_json({"merges": merges, "bytes": plan.bytes, "removed": not dry_run})
 
 
 def describe(
@@ -219,11 +220,11 @@ def describe(
 ) -> None:
     """Show the descriptor of a target or an expert, made if there is none, and which experts are nearest to it."""
     from sam_hub.catalog.descriptor_sources import described_by
-    from sam_hub.services import experts
+    from sam_hub.services import descriptors
 
-    options = experts.DescribeOptions(name, str(corpus) if corpus else None, again)
+    options = descriptors.DescribeOptions(name, str(corpus) if corpus else None, again)
     with TerminalReporter() as reporter:
-        made = experts.find_neighbours(AppContext(), options, reporter)
+        made = descriptors.find_neighbours(AppContext(), options, reporter)
     about = made.described
     if as_json:
         values = {**vars(made), "nearest": {near.repo: near.cosine for near in made.nearest}}
@@ -242,7 +243,7 @@ def describe(
     )
     print(f"{made.name}: {source}, {made.embedder} at {made.revision}")
     if about and about.descriptor.weak:
-        say(f"Better: {experts.describe_command(about.expert)}")
+        say(f"Better: {descriptors.describe_command(about.expert)}")
     show_table(("nearest expert", "domain", "cosine"), [(n.repo, n.domain, n.cosine) for n in made.nearest])
     for line in made.left_out.values():
         say(f"Left out: {line}")

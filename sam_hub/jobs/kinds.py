@@ -82,7 +82,9 @@ _SERVICES = "sam_hub.services"
 TASKS: Mapping[str, Task] = {
     "add": Task(f"{_SERVICES}.experts", "AddOptions", "run_add", "AddOutcome", "network"),
     "update": Task(f"{_SERVICES}.experts", "UpdateOptions", "run_update", "UpdateOutcome", "network"),
-    "describe": Task(f"{_SERVICES}.experts", "DescribeOptions", "run_describe", "DescribeOutcome", "network"),
+    "describe": Task(
+        f"{_SERVICES}.descriptors", "DescribeOptions", "run_describe", "DescribeOutcome", "network"
+    ),
     "pull": Task(
         f"{_SERVICES}.experts", "PullOptions", "run_pull", "PullOutcome", "network", "clean_up_pulls"
     ),

@@ -8,11 +8,11 @@ pickled, and `pydantic.TypeAdapter` reads and writes them as JSON. Functions cal
 |---|---|
 | `context` | `AppContext`: settings, catalog, Hub |
 | `experts` | `search_hub`, `inspect_repo`, `read_card`; `run_add`; `plan_update`, `run_update`; `plan_pull`, |
-|  | `run_pull`; `run_describe`, `find_neighbours`; `plan_removal`, `run_removal` |
+|  | `run_pull`; `plan_removal`, `run_removal` |
+| `descriptors` | `run_describe`, `find_neighbours` |
 | `targets` | `run_scan`, `run_create_target` |
 | `selection` | `run_selection`, `latest_rankings`, `choose_experts` |
-| `merges` | `merge_methods`, `preview_merges`, `plan_merges`, `run_merges`; `describe_merges`; `plan_prune`, |
-|  | `run_prune` |
+| `merges` | `merge_methods`, `preview_merges`, `plan_merges`, `run_merges`; `describe_merges` |
 | `evaluation` | `plan_evaluation`, `run_evaluation`, `latest_scores`, `compare_sentences` |
 | `prediction` | `run_prediction`, `predict_sentences` |
 | `merged_ner` | `load_target_models`, `load_pretrained` |

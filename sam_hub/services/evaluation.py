@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sam_hub.errors import CatalogError, InputError, SamHubError
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.choices import Rule, Types
-from sam_hub.services.experts import absolute
+from sam_hub.services.descriptors import absolute
 
 if TYPE_CHECKING:
     from sam_hub.catalog.tables import Evaluation, Target

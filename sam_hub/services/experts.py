@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam_hub.errors import InputError, SamHubError, UnusableModel
+from sam_hub.errors import SamHubError, UnusableModel
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.descriptors import DescriptorFacts, describe_added
 
 if TYPE_CHECKING:
-    from sam_hub.catalog import tables
     from sam_hub.catalog.removal import RemovalPlan
     from sam_hub.config import Settings
     from sam_hub.hub.repo_snapshot import RepoSnapshot
@@ -125,26 +125,6 @@ class AddOptions:
 
 
 @dataclass(frozen=True)
-class DescriptorFacts:
-    """What a descriptor was made from; ``weak`` where that is a card alone."""
-
-    origin: str
-    weak: bool
-    embedder: str
-    revision: str
-    count: int
-    sentences_sha256: str
-
-    @classmethod
-    def of(cls, row: tables.Descriptor) -> DescriptorFacts:
-        """Return the facts of a row, without its vector."""
-        from sam_hub.catalog.descriptor_sources import Origin
-
-        names = ("origin", "embedder", "revision", "count", "sentences_sha256")
-        return cls(weak=Origin.parse(row.origin).weak, **{name: getattr(row, name) for name in names})
-
-
-@dataclass(frozen=True)
 class AddedExpert:
     """An expert as it was added; ``descriptor`` is None where there is no text to describe it by."""
 
@@ -198,46 +178,10 @@ def run_add(context: AppContext, options: AddOptions, reporter: Reporter = SILEN
                 labels=tuple(expert.labels),
                 verdict=inspection.verdict,
                 warnings=tuple(inspection.warnings),
-                descriptor=_describe_added(context, expert, inspection.snapshot, reporter),
+                descriptor=describe_added(context, expert, inspection.snapshot, reporter),
             )
         )
     return AddOutcome(tuple(added))
-
-
-def _describe_added(
-    context: AppContext, expert: tables.Expert, snapshot: RepoSnapshot, reporter: Reporter
-) -> DescriptorFacts | None:
-    """Describe an expert; log it only where its repository brought no usable descriptor."""
-    from sam_hub.catalog.descriptor_sources import REPO
-    from sam_hub.selection.descriptors import describe_expert
-
-    try:
-        described = describe_expert(
-            context.catalog, context.hub, expert, context.settings, reporter, snapshot=snapshot
-        )
-    except SamHubError as error:
-        reporter.log(f"  not described: {error}")
-        return None
-    for note in described.notes:
-        reporter.log(f"  {note}")
-    if described.row is None:
-        reporter.log(f"  not described. Give a text of its domain: {describe_command(expert.repo)}")
-        return None
-    if described.row.origin != REPO:
-        reporter.log(f"  {_description(expert, described.row)}")
-    return DescriptorFacts.of(described.row)
-
-
-def _description(expert: tables.Expert, row: tables.Descriptor) -> str:
-    from sam_hub.catalog.descriptor_sources import Origin, described_by
-
-    better = f". Better: {describe_command(expert.repo)}" if Origin.parse(row.origin).weak else ""
-    return f"described by {described_by(row.origin, row.count)}{better}"
-
-
-def describe_command(repo: str) -> str:
-    """Return the command that describes an expert by a text of its domain."""
-    return f"`sam-hub describe {repo} --corpus FILE`"
 
 
 @dataclass(frozen=True)
@@ -357,7 +301,7 @@ def run_update(context: AppContext, options: UpdateOptions, reporter: Reporter =
             kept.append(KeptExpert(**facts, reason=str(error)))
             continue
         reporter.log(f"{expert.repo}: {found.commit[:8]} -> {expert.commit[:8]} ({inspection.verdict})")
-        _describe_added(context, expert, inspection.snapshot, reporter)
+        describe_added(context, expert, inspection.snapshot, reporter)
         moved.append(found)
     return UpdateOutcome(tuple(moved), tuple(kept), _stale(context))
 
@@ -473,136 +417,6 @@ def clean_up_pulls(settings: Settings, options: PullOptions) -> None:
 
     for folder in settings.models.glob("*"):
         sweep_scratch(folder)
-
-
-@dataclass(frozen=True)
-class DescribeOptions:
-    """An expert to describe, by a corpus or by what its repository, data sets and card lead to.
-
-    ``again``: look for its text once more, and replace the descriptor it has.
-    """
-
-    expert: str
-    corpus: str | None = None
-    again: bool = False
-
-    def __post_init__(self) -> None:
-        if self.corpus:  # a job's process may work in another folder
-            object.__setattr__(self, "corpus", absolute(self.corpus))
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"describe {self.expert}"
-
-
-def absolute(path: str) -> str:
-    """Return a path that means the same in every working folder."""
-    return str(Path(path).expanduser().absolute())
-
-
-@dataclass(frozen=True)
-class DescribeOutcome:
-    """An expert's descriptor, and notes on the sources that were tried for it."""
-
-    expert: str
-    descriptor: DescriptorFacts
-    notes: tuple[str, ...]
-
-
-def run_describe(
-    context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT
-) -> DescribeOutcome:
-    """Describe an expert's text.
-
-    Raises:
-        InputError: there is no text to describe it by.
-        CatalogError: there is no such expert.
-    """
-    from sam_hub.catalog.experts import get_expert
-    from sam_hub.ner.readers import read_corpus
-    from sam_hub.selection.descriptors import describe_expert, expert_descriptor, known_descriptor
-
-    catalog, settings = context.catalog, context.settings
-    expert = get_expert(catalog, options.expert)
-    notes: tuple[str, ...] = ()
-    if options.corpus:
-        expert_descriptor(catalog, expert, settings, read_corpus(Path(options.corpus)))
-    row = known_descriptor(catalog, expert, settings)
-    if not options.corpus and (row is None or options.again):
-        described = describe_expert(catalog, context.hub, expert, settings, reporter, again=options.again)
-        row, notes = described.row, described.notes
-    for note in notes:
-        reporter.log(f"  {note}")
-    if row is None:
-        raise InputError(
-            f"{expert.repo} can't be described: {'; '.join(notes)}", f"Run {describe_command(expert.repo)}."
-        )
-    reporter.log(f"{expert.repo}: {_description(expert, row)}")
-    return DescribeOutcome(expert.repo, DescriptorFacts.of(row), notes)
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """An expert, its domain, and the cosine (-1 to 1) of its descriptor to the one asked for."""
-
-    repo: str
-    domain: str | None
-    cosine: float
-
-
-@dataclass(frozen=True)
-class Neighbourhood:
-    """The descriptor of a target or an expert, and the experts nearest to it.
-
-    ``described`` is None for a target. ``left_out`` has a line for each expert that another embedder describes, by
-    repository.
-    """
-
-    name: str
-    count: int
-    embedder: str
-    revision: str
-    sentences_sha256: str
-    vector: tuple[float, ...]
-    described: DescribeOutcome | None
-    nearest: tuple[Neighbour, ...]
-    left_out: Mapping[str, str] = field(default_factory=dict)
-
-
-def find_neighbours(
-    context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT
-) -> Neighbourhood:
-    """Describe a target or an expert where that was not done yet, and find the ten nearest experts.
-
-    Raises:
-        InputError, CatalogError: as `run_describe`.
-    """
-    from sam_hub.catalog.descriptors import described_otherwise, nearest
-    from sam_hub.catalog.experts import get_expert
-    from sam_hub.catalog.targets import list_targets
-    from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
-
-    catalog, settings, described = context.catalog, context.settings, None
-    target = next((t for t in list_targets(catalog) if t.name == options.expert), None)
-    if target is not None and options.corpus is None and not options.again:
-        made = target_descriptor(catalog, target, settings)
-    else:
-        described = run_describe(context, options, reporter)
-        made = expert_descriptor(catalog, get_expert(catalog, described.expert), settings)
-    near = nearest(catalog, made.vector, made.embedder, made.revision, limit=10, leave_out_others=True)
-    others = described_otherwise(catalog, made.embedder, made.revision)
-    return Neighbourhood(
-        name=described.expert if described else options.expert,
-        count=made.count,
-        embedder=made.embedder,
-        revision=made.revision,
-        sentences_sha256=made.sentences_sha256,
-        vector=made.vector,
-        described=described,
-        nearest=tuple(Neighbour(n.expert.repo, n.expert.domain, n.cosine) for n in near),
-        left_out={other.repo: str(other.against(made.embedder, made.revision)) for other in others},
-    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sam_hub.ner.scanning import Scan  # the outcome of a job is found here by its name
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.experts import absolute
+from sam_hub.services.descriptors import absolute
 
 if TYPE_CHECKING:
     from sam_hub.services.context import AppContext

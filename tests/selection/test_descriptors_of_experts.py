@@ -28,7 +28,8 @@ from sam_hub.progress import Reporter
 from sam_hub.selection.descriptors import expert_descriptor
 from sam_hub.selection.service import similarity_ranking
 from sam_hub.services.context import AppContext
-from sam_hub.services.experts import AddOptions, DescribeOptions, DescriptorFacts, run_add, run_describe
+from sam_hub.services.descriptors import DescribeOptions, DescriptorFacts, run_describe
+from sam_hub.services.experts import AddOptions, run_add
 from tests.hub.conftest import publish, write_adapter
 from tests.tiny_hub import embedder
 

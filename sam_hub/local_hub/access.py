@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from sam_hub.local_hub import LOOPBACK
-from sam_hub.local_hub.answers import Refusal, repo_not_found, whole_number
 from sam_hub.local_hub.repository import Repository
+from sam_hub.local_hub.responses import Refusal, repo_not_found, whole_number
 from sam_hub.local_hub.tokens import Token, Tokens
 
 UPLOAD_SECONDS = 6 * 3600

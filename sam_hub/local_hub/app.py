@@ -1,28 +1,27 @@
-"""The application: finds a request's handler, runs it, and turns what it raises into an answer."""
+"""The application: routes, and what becomes of failures."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import threading
 import time
 from pathlib import Path
 
-from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sam_hub.local_hub import file_routes, page_routes, repo_routes, upload_routes, xet_routes
 from sam_hub.local_hub.access import Access, check_host
-from sam_hub.local_hub.answers import Refusal, repo_not_found
-from sam_hub.local_hub.call import Call, Router
+from sam_hub.local_hub.hub_request import WITHOUT_OWNER
+from sam_hub.local_hub.responses import Refusal, repo_not_found
 from sam_hub.local_hub.storage import PART_BYTES, Storage
 from sam_hub.local_hub.tokens import Tokens
 
 _HOUR = 3600.0
-_BODY_LIMIT = 8 * 1024 * 1024
 
 
 class App:
@@ -35,13 +34,23 @@ class App:
 
     def __init__(self, root: Path, part_bytes: int = PART_BYTES) -> None:
         self.tokens = Tokens(root)
-        self.asked_at = time.monotonic()
-        self.open_requests = 0
+        self._last_request = time.monotonic()
+        self._open_requests = 0
         self._storage = Storage(root, part_bytes)
         threading.Thread(target=self._tidy, daemon=True).start()  # it reads all commits
-        self._access = Access(self.tokens)
-        rooms = (repo_routes, file_routes, upload_routes, xet_routes, page_routes)
-        self._router = Router([route for room in rooms for route in room.router.routes])
+        modules = (repo_routes, file_routes, upload_routes, xet_routes, page_routes)
+        self._app = Starlette(
+            routes=[route for module in modules for route in module.routes],
+            exception_handlers={
+                Refusal: _refuse,
+                HTTPException: _refuse_address,
+                ClientDisconnect: _close,
+                Exception: _fail,
+                OSError: _refuse_for_disk,
+            },
+        )
+        self._app.router.redirect_slashes = False
+        self._app.state.storage, self._app.state.access = self._storage, Access(self.tokens)
 
     def _tidy(self) -> None:
         """Free, at the start and every hour, what nobody needs any more."""
@@ -54,55 +63,50 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError("This application speaks HTTP only")
-        request = Request(scope, receive)
-        self.open_requests += 1
+        self._open_requests += 1
         try:
-            response = await self._answer(request)
-            await response(scope, receive, send)
+            check_host(Request(scope))
+            # Routes match the raw path, in which %2F does not separate segments.
+            await self._app({**scope, "path": scope["raw_path"].decode("ascii")}, receive, send)
+        except Refusal as refusal:
+            await refusal.response()(scope, receive, send)
         finally:
-            self.open_requests -= 1
-            self.asked_at = time.monotonic()
+            self._open_requests -= 1
+            self._last_request = time.monotonic()
 
     @property
     def idle_seconds(self) -> float:
         """Seconds since the last request ended; 0 while there is one."""
-        return 0.0 if self.open_requests else time.monotonic() - self.asked_at
-
-    async def _answer(self, request: Request) -> Response:
-        try:
-            check_host(request)
-            route, names = self._router.find(request.method, request.scope["raw_path"].decode("ascii"))
-            if route.stream:
-                return await route.handler(Call(request, self._storage, self._access, names))
-            call = Call(request, self._storage, self._access, names, await _body(request))
-            return await to_thread.run_sync(route.handler, call)
-        except Refusal as refusal:
-            return refusal.response()
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except Exception as error:
-            return _failed(error).response()
+        return 0.0 if self._open_requests else time.monotonic() - self._last_request
 
 
-def _failed(error: Exception) -> Refusal:
-    """What to answer when a handler failed in a way that was not foreseen; the log has the rest."""
+async def _refuse(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return refusal.response()
+
+
+async def _refuse_address(request: Request, error: Exception) -> Response:
+    """Starlette found no route, or the body was too large."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 413:
+        return Refusal(413, "The request is too large").response()
+    if WITHOUT_OWNER.fullmatch(request.scope["path"]):
+        return repo_not_found().response()
+    return Refusal(404, "There is nothing at this address").response()
+
+
+async def _close(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+async def _refuse_for_disk(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return Refusal(507, "The disk of this Hub is full")
+        return Refusal(507, "The disk of this Hub is full").response()
     if isinstance(error, FileNotFoundError):  # it was deleted or moved while it was read
-        return repo_not_found()
-    logging.getLogger("uvicorn.error").error("A request failed", exc_info=error)
-    return Refusal(500, "This Hub failed; its log says why")
+        return repo_not_found().response()
+    raise error
 
 
-async def _body(request: Request) -> bytes:
-    """The whole body of an ordinary request.
-
-    Raises:
-        Refusal: 413, it is larger than any such request is.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            raise Refusal(413, "The request is too large")
-    return bytes(body)
+async def _fail(request: Request, error: Exception) -> Response:
+    """A handler failed in a way that was not foreseen. Starlette raises the error again, so that it is logged."""
+    return Refusal(500, "This Hub failed; its log says why").response()

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from anyio import to_thread
 
-from sam_hub.local_hub.answers import Refusal
+from sam_hub.local_hub.responses import Refusal
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 BATCH = 1024 * 1024  # a change of threads costs less than what lies in one

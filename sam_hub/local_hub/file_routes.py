@@ -4,54 +4,54 @@ from __future__ import annotations
 
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from sam_hub.local_hub.answers import Refusal, page
-from sam_hub.local_hub.call import Call, Router
-from sam_hub.local_hub.describing import commit_item, path_items, tree, with_last_commit
+from sam_hub.local_hub.hub_request import HubRequest, Routes
+from sam_hub.local_hub.repo_info import commit_item, path_items, tree, with_last_commit
+from sam_hub.local_hub.responses import Refusal, page
 
-router = Router()
+routes = Routes()
 _COUNTED = ("config.json", "adapter_config.json")
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}/tree/{revision}")
-@router.on("GET", "/api/{kind}/{owner}/{name}/tree/{revision}/{path:rest}")
-def list_tree(call: Call) -> Response:
-    repository = call.seen()
-    commit = call.commit_of(repository)
-    items = tree(commit, call.names.get("path", "").strip("/"), recursive=call.flag("recursive"))
-    items, headers = page(call.request, items)
-    if call.flag("expand"):
+@routes.on("GET", "/api/{kind}/{owner}/{name}/tree/{revision}")
+@routes.on("GET", "/api/{kind}/{owner}/{name}/tree/{revision}/{path:rest}")
+def list_tree(request: HubRequest) -> Response:
+    repository = request.visible_repo()
+    commit = request.commit_of(repository)
+    items = tree(commit, request.path_params.get("path", "").strip("/"), recursive=request.flag("recursive"))
+    items, headers = page(request, items)
+    if request.flag("expand"):
         items = with_last_commit(list(items), repository, commit)
     return JSONResponse(list(items), headers={**headers, "X-Repo-Commit": commit.id})
 
 
-@router.on("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
-def paths_info(call: Call) -> Response:
-    repository = call.seen()
-    commit = call.commit_of(repository)
-    fields = call.form()
+@routes.on("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
+def paths_info(request: HubRequest) -> Response:
+    repository = request.visible_repo()
+    commit = request.commit_of(repository)
+    fields = request.form_fields()
     items = path_items(commit, fields.get("paths", []))
     if fields.get("expand", [""])[0].lower() in ("1", "true"):
         items = with_last_commit(items, repository, commit)
     return JSONResponse(items)
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")
-def commits(call: Call) -> Response:
-    history = list(call.seen().history(call.names["revision"]))
-    items, headers = page(call.request, history, default=50)
-    formatted = "formatted" in call.request.query_params.getlist("expand[]")
+@routes.on("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")
+def commits(request: HubRequest) -> Response:
+    history = list(request.visible_repo().history(request.path_params["revision"]))
+    items, headers = page(request, history, default=50)
+    formatted = "formatted" in request.query_params.getlist("expand[]")
     return JSONResponse([commit_item(commit, formatted=formatted) for commit in items], headers=headers)
 
 
-@router.on("GET", "/{prefix}{owner}/{name}/resolve/{revision}/{path:rest}")
-def resolve(call: Call) -> Response:
-    repository = call.read()
-    commit = call.commit_of(repository)
-    entry = commit.entry(call.names["path"])
-    path = call.storage.blobs.path(entry.sha256)
+@routes.on("GET", "/{prefix:prefix}{owner}/{name}/resolve/{revision}/{path:rest}")
+def resolve(request: HubRequest) -> Response:
+    repository = request.readable_repo()
+    commit = request.commit_of(repository)
+    entry = commit.entry(request.path_params["path"])
+    path = request.storage.blobs.path(entry.sha256)
     if not path.is_file():
         raise Refusal(500, f"The content of '{entry.path}' is missing in this Hub's folder")
-    if entry.path in _COUNTED and call.request.method == "GET":
+    if entry.path in _COUNTED and request.method == "GET":
         repository.count_download()
     headers = {
         "ETag": f'"{entry.etag}"',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sam_hub.local_hub.answers import Refusal
+from sam_hub.local_hub.responses import Refusal
 
 _PART = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*")

@@ -7,29 +7,19 @@ from contextlib import suppress
 from starlette.responses import JSONResponse, Response
 
 from sam_hub.local_hub import names
-from sam_hub.local_hub.answers import Refusal, page
-from sam_hub.local_hub.call import Call, Router
 from sam_hub.local_hub.card import front_matter
-from sam_hub.local_hub.describing import describe, shown_in_list
-from sam_hub.local_hub.repository import PR, Repository
+from sam_hub.local_hub.hub_request import HubRequest, Routes
+from sam_hub.local_hub.repo_info import describe, shown_in_list
+from sam_hub.local_hub.repository import PR
+from sam_hub.local_hub.responses import Refusal, page
 
-router = Router()
-_SORTS = {
-    "lastModified": "lastModified",
-    "createdAt": "createdAt",
-    "downloads": "downloads",
-    "likes": "likes",
-}
+routes = Routes()
+_SORTS = ("lastModified", "createdAt", "downloads", "likes")
 
 
-def _address(call: Call, repository: Repository) -> str:
-    prefix = "" if repository.kind == "models" else f"{repository.kind}/"
-    return f"{call.base}/{prefix}{repository.id}"
-
-
-def _private(call: Call) -> bool | None:
+def _private(request: HubRequest) -> bool | None:
     """What the body wants: ``visibility``, or ``private`` as older clients say; None if neither is there."""
-    fields = call.json()
+    fields = request.json_object()
     if (visibility := fields.get("visibility")) is not None:
         if visibility not in ("public", "private"):
             raise Refusal(400, "'visibility' must be public or private")
@@ -39,9 +29,9 @@ def _private(call: Call) -> bool | None:
     return private
 
 
-@router.on("GET", "/api/whoami-v2")
-def whoami(call: Call) -> Response:
-    token = call.access.demand(call.request)
+@routes.on("GET", "/api/whoami-v2")
+def whoami(request: HubRequest) -> Response:
+    token = request.access.demand(request)
     user = {
         "type": "user",
         "id": token.user,
@@ -53,49 +43,44 @@ def whoami(call: Call) -> Response:
     return JSONResponse({**user, "isPro": False, "canPay": False})
 
 
-@router.on("POST", "/api/repos/create")
-def create(call: Call) -> Response:
-    repository = call.of_body()
-    call.access.may_create(call.request, repository)
-    url = _address(call, repository)
+@routes.on("POST", "/api/repos/create")
+def create(request: HubRequest) -> Response:
+    repository = request.repo_in_body()
+    request.access.may_create(request, repository)
+    url = f"{request.hub}/{repository.path}"
     taken = {"url": url, "name": repository.id, "id": repository.id}
     if repository.exists:
         raise Refusal(409, f"You already created this repo: {repository.id}", body=taken)
     try:
-        call.storage.create(repository, private=bool(_private(call)))
+        request.storage.create(repository, private=bool(_private(request)))
     except Refusal as refusal:
         raise Refusal(refusal.status, refusal.message, body=taken) from refusal
     return JSONResponse(taken)
 
 
-@router.on("DELETE", "/api/repos/delete")
-def delete(call: Call) -> Response:
-    repository = call.of_body()
-    call.access.may_write(call.request, repository)
-    call.storage.delete(repository)
+@routes.on("DELETE", "/api/repos/delete")
+def delete(request: HubRequest) -> Response:
+    repository = request.repo_in_body()
+    request.access.may_write(request, repository)
+    request.storage.delete(repository)
     return Response(status_code=200)
 
 
-@router.on("POST", "/api/repos/move")
-def move(call: Call) -> Response:
-    fields = call.json()
-    kind = f"{fields.get('type') or 'model'}s"
-    if kind not in names.KINDS:
-        raise Refusal(400, f"This Hub keeps models and datasets, not {kind}")
-    ends = []
-    for key in ("fromRepo", "toRepo"):
-        owner, _, name = str(fields.get(key, "")).partition("/")
-        ends.append(call.storage.repository(kind, owner, name))
-    call.access.may_write(call.request, ends[0])
-    call.access.may_create(call.request, ends[1])
-    call.storage.move(*ends)
+@routes.on("POST", "/api/repos/move")
+def move(request: HubRequest) -> Response:
+    ends = (str(request.json_object().get(key, "")).partition("/") for key in ("fromRepo", "toRepo"))
+    kind = request.kind_in_body()
+    source, target = (request.storage.repository(kind, owner, name) for owner, _, name in ends)
+    request.access.may_write(request, source)
+    request.access.may_create(request, target)
+    request.storage.move(source, target)
     return Response(status_code=200)
 
 
-@router.on("PUT", "/api/{kind}/{owner}/{name}/settings")
-def settings(call: Call) -> Response:
-    repository, fields, changes = call.written(), call.json(), {}
-    if (private := _private(call)) is not None:
+@routes.on("PUT", "/api/{kind}/{owner}/{name}/settings")
+def settings(request: HubRequest) -> Response:
+    repository, fields, changes = request.writable_repo(), request.json_object(), {}
+    if (private := _private(request)) is not None:
         changes["private"] = private
     if "gated" in fields:
         if fields["gated"] is not False and fields["gated"] not in ("auto", "manual"):
@@ -105,25 +90,24 @@ def settings(call: Call) -> Response:
     return JSONResponse(repository.settings)
 
 
-@router.on("GET", "/api/{kind}")
-def list_repositories(call: Call) -> Response:
-    query = call.request.query_params
+@routes.on("GET", "/api/{kind}")
+def list_repositories(request: HubRequest) -> Response:
+    query = request.query_params
     found = []
-    for repository in call.storage.all(call.names["kind"]):
+    for repository in request.storage.all(request.path_params["kind"]):
         with suppress(FileNotFoundError):  # it was deleted or moved a moment ago
-            if call.access.may_list(call.request, repository):
-                found.append(describe(repository, call.storage.blobs))
-    found = [described for described in found if _wanted(call, described)]
-    found.sort(
-        key=lambda described: described[_SORTS.get(query.get("sort", ""), "lastModified")], reverse=True
-    )
-    items, headers = page(call.request, found)
+            if request.access.may_list(request, repository):
+                found.append(describe(repository, request.storage.blobs))
+    found = [described for described in found if _wanted(request, described)]
+    sort = query["sort"] if query.get("sort") in _SORTS else "lastModified"
+    found.sort(key=lambda described: described[sort], reverse=True)
+    items, headers = page(request, found)
     shown = [
         shown_in_list(
             described,
-            full=call.flag("full"),
-            card=call.flag("cardData"),
-            config=call.flag("config"),
+            full=request.flag("full"),
+            card=request.flag("cardData"),
+            config=request.flag("config"),
             expand=query.getlist("expand"),
         )
         for described in items
@@ -131,8 +115,8 @@ def list_repositories(call: Call) -> Response:
     return JSONResponse(shown, headers=headers)
 
 
-def _wanted(call: Call, described: dict) -> bool:
-    query = call.request.query_params
+def _wanted(request: HubRequest, described: dict) -> bool:
+    query = request.query_params
     words = query.get("search", "").lower().split()
     filters = [tag for value in query.getlist("filter") for tag in value.split(",") if tag]
     checks = [
@@ -140,38 +124,38 @@ def _wanted(call: Call, described: dict) -> bool:
         all(tag in described["tags"] for tag in filters),
         query.get("author") in (None, described["author"]),
         query.get("pipeline_tag") in (None, described.get("pipeline_tag")),
-        "gated" not in query or call.flag("gated") == bool(described["gated"]),
+        "gated" not in query or request.flag("gated") == bool(described["gated"]),
     ]
     return all(checks)
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}")
-@router.on("GET", "/api/{kind}/{owner}/{name}/revision/{revision}")
-def info(call: Call) -> Response:
-    repository = call.seen()
-    revision = call.names.get("revision", "main")
-    described = describe(repository, call.storage.blobs, revision, sizes=call.flag("blobs"))
-    if expand := call.request.query_params.getlist("expand"):
+@routes.on("GET", "/api/{kind}/{owner}/{name}")
+@routes.on("GET", "/api/{kind}/{owner}/{name}/revision/{revision}")
+def info(request: HubRequest) -> Response:
+    repository = request.visible_repo()
+    revision = request.path_params.get("revision", "main")
+    described = describe(repository, request.storage.blobs, revision, sizes=request.flag("blobs"))
+    if expand := request.query_params.getlist("expand"):
         described = {key: described[key] for key in ("_id", "id", *expand) if key in described}
     return JSONResponse(described)
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}/auth-check")
-def may_read(call: Call) -> Response:
-    call.read()
+@routes.on("GET", "/api/{kind}/{owner}/{name}/auth-check")
+def may_read(request: HubRequest) -> Response:
+    request.readable_repo()
     return Response(status_code=200)
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}/auth-check/write")
-def may_write(call: Call) -> Response:
-    call.written()
+@routes.on("GET", "/api/{kind}/{owner}/{name}/auth-check/write")
+def may_write(request: HubRequest) -> Response:
+    request.writable_repo()
     return Response(status_code=200)
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}/discussions")
-def discussions(call: Call) -> Response:
+@routes.on("GET", "/api/{kind}/{owner}/{name}/discussions")
+def discussions(request: HubRequest) -> Response:
     """The pull requests; all stay open, since this Hub does not merge them."""
-    repository = call.seen()
+    repository = request.visible_repo()
     found = [
         {
             "num": int(number),
@@ -185,24 +169,24 @@ def discussions(call: Call) -> Response:
         for number, sha in sorted(repository.refs["prs"].items(), key=lambda item: -int(item[0]))
         for commit in [repository.commit_of(sha)]
     ]
-    query = call.request.query_params
+    query = request.query_params
     if query.get("type") == "discussion" or query.get("status") == "closed":
         found = []
     return JSONResponse({"discussions": found, "count": len(found), "start": 0})
 
 
-@router.on("POST", "/api/validate-yaml")
-def validate_card(call: Call) -> Response:
-    data, problem = front_matter(str(call.json().get("content", "")))
+@routes.on("POST", "/api/validate-yaml")
+def validate_card(request: HubRequest) -> Response:
+    data, problem = front_matter(str(request.json_object().get("content", "")))
     if problem:
         return JSONResponse({"errors": [{"message": problem}], "warnings": []}, status_code=400)
     empty = [] if data else [{"message": "empty or missing yaml metadata in repo card"}]
     return JSONResponse({"errors": [], "warnings": empty})
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}/refs")
-def refs(call: Call) -> Response:
-    refs = call.seen().refs
+@routes.on("GET", "/api/{kind}/{owner}/{name}/refs")
+def refs(request: HubRequest) -> Response:
+    refs = request.visible_repo().refs
 
     def listed(group: str, prefix: str) -> list[dict[str, str]]:
         return [
@@ -215,32 +199,32 @@ def refs(call: Call) -> Response:
         "converts": [],
         "tags": listed("tags", "refs/tags/"),
     }
-    if call.flag("include_prs"):
+    if request.flag("include_prs"):
         shown["pullRequests"] = listed("prs", PR)
     return JSONResponse(shown)
 
 
-@router.on("POST", "/api/{kind}/{owner}/{name}/branch/{branch}")
-def create_branch(call: Call) -> Response:
-    start = str(call.json().get("startingPoint") or "main")
-    call.written().set_ref("heads", names.ref_name(call.names["branch"]), start)
+@routes.on("POST", "/api/{kind}/{owner}/{name}/branch/{branch}")
+def create_branch(request: HubRequest) -> Response:
+    start = str(request.json_object().get("startingPoint") or "main")
+    request.writable_repo().set_ref("heads", names.ref_name(request.path_params["branch"]), start)
     return Response(status_code=200)
 
 
-@router.on("DELETE", "/api/{kind}/{owner}/{name}/branch/{branch}")
-def delete_branch(call: Call) -> Response:
-    call.written().delete_ref("heads", call.names["branch"])
+@routes.on("DELETE", "/api/{kind}/{owner}/{name}/branch/{branch}")
+def delete_branch(request: HubRequest) -> Response:
+    request.writable_repo().delete_ref("heads", request.path_params["branch"])
     return Response(status_code=200)
 
 
-@router.on("POST", "/api/{kind}/{owner}/{name}/tag/{revision}")
-def create_tag(call: Call) -> Response:
-    tag = names.ref_name(str(call.json().get("tag", "")))
-    call.written().set_ref("tags", tag, call.names["revision"])
+@routes.on("POST", "/api/{kind}/{owner}/{name}/tag/{revision}")
+def create_tag(request: HubRequest) -> Response:
+    tag = names.ref_name(str(request.json_object().get("tag", "")))
+    request.writable_repo().set_ref("tags", tag, request.path_params["revision"])
     return Response(status_code=200)
 
 
-@router.on("DELETE", "/api/{kind}/{owner}/{name}/tag/{tag}")
-def delete_tag(call: Call) -> Response:
-    call.written().delete_ref("tags", call.names["tag"])
+@routes.on("DELETE", "/api/{kind}/{owner}/{name}/tag/{tag}")
+def delete_tag(request: HubRequest) -> Response:
+    request.writable_repo().delete_ref("tags", request.path_params["tag"])
     return Response(status_code=200)

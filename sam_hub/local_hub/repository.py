@@ -15,8 +15,8 @@ from typing import Any
 from filelock import FileLock
 
 from sam_hub.local_hub import names
-from sam_hub.local_hub.answers import Refusal, entry_not_found, repo_not_found, revision_not_found
 from sam_hub.local_hub.blobs import write_durable
+from sam_hub.local_hub.responses import Refusal, entry_not_found, repo_not_found, revision_not_found
 
 PR = "refs/pr/"
 
@@ -81,6 +81,11 @@ class Repository:
 
     def __init__(self, folder: Path, id: str, kind: str) -> None:
         self.folder, self.id, self.kind = folder, id, kind
+
+    @property
+    def path(self) -> str:
+        """Where it lies in this Hub's addresses: ``owner/name``, or ``datasets/owner/name``."""
+        return self.id if self.kind == "models" else f"{self.kind}/{self.id}"
 
     @property
     def exists(self) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sam_hub.local_hub import names
-from sam_hub.local_hub.answers import Refusal, repo_not_found
 from sam_hub.local_hub.blobs import BlobStore, git_oid, lfs_pointer
-from sam_hub.local_hub.incoming import Grants, PartStore, XorbStore
 from sam_hub.local_hub.repository import Entry, Repository, now
+from sam_hub.local_hub.responses import Refusal, repo_not_found
 from sam_hub.local_hub.tokens import OWNER
+from sam_hub.local_hub.uploads import Grants, PartStore, XorbStore
 
 LFS_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".npy",
                 ".parquet", ".arrow", ".npz", ".pickle", ".pkl", ".zip", ".gz", ".tar", ".model")  # fmt: skip

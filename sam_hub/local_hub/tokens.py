@@ -14,9 +14,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from sam_hub.local_hub import GIVEN
-from sam_hub.local_hub.answers import Refusal
 from sam_hub.local_hub.blobs import write_durable
 from sam_hub.local_hub.repository import now
+from sam_hub.local_hub.responses import Refusal
 
 OWNER = "local"  # may read and write everything
 ROLES = ("read", "write")

@@ -11,14 +11,14 @@ from anyio import to_thread
 from starlette.responses import JSONResponse, Response
 
 from sam_hub.local_hub import names
-from sam_hub.local_hub.answers import Refusal, entry_not_found
 from sam_hub.local_hub.blobs import SHA256
-from sam_hub.local_hub.call import Call, Router
+from sam_hub.local_hub.hub_request import HubRequest, Routes
 from sam_hub.local_hub.repository import Commit, Entry, Repository
+from sam_hub.local_hub.responses import Refusal, entry_not_found
 from sam_hub.local_hub.storage import REGULAR_LIMIT, is_large
 from sam_hub.local_hub.tokens import Token
 
-router = Router()
+routes = Routes()
 _LINE_LIMIT = 2 * REGULAR_LIMIT  # base64 is 4/3 of a file
 _LFS_TYPE = "application/vnd.git-lfs+json"
 
@@ -38,12 +38,12 @@ def _object(item: Any) -> tuple[str, int]:
     return oid, size
 
 
-@router.on("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}")
-def preupload(call: Call) -> Response:
-    repository, _ = call.sent_to()
-    commit = call.commit_of(repository)
+@routes.on("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}")
+def preupload(request: HubRequest) -> Response:
+    repository, _ = request.upload_target()
+    commit = request.commit_of(repository)
     answers = []
-    for file in call.json_list("files"):
+    for file in request.json_list("files"):
         path, size = names.file_path(str(file.get("path", ""))), file.get("size", 0)
         if not isinstance(size, int):
             raise Refusal(400, "The 'size' of a file must be a whole number")
@@ -55,18 +55,18 @@ def preupload(call: Call) -> Response:
     return JSONResponse({"files": answers, "commitOid": commit.id})
 
 
-@router.on("POST", "/{prefix}{owner}/{name}.git/info/lfs/objects/batch")
-def batch(call: Call) -> Response:
-    (repository, token), answers = call.sent_to(), []
-    if call.json().get("operation") != "upload":
+@routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/objects/batch")
+def batch(request: HubRequest) -> Response:
+    (repository, token), answers = request.upload_target(), []
+    if request.json_object().get("operation") != "upload":
         raise Refusal(422, "Large files are downloaded from their resolve address")
-    in_parts = "multipart" in call.json_list("transfers", str)
-    for oid, size in map(_object, call.json_list("objects")):
+    in_parts = "multipart" in request.json_list("transfers", str)
+    for oid, size in map(_object, request.json_list("objects")):
         answer: dict[str, Any] = {"oid": oid, "size": size}
-        if not (call.storage.may_have(repository, token.user, oid) and call.storage.blobs.claim(oid)):
-            verify = f"{call.base}/{call.names.get('kind', '')}{repository.id}.git/info/lfs/verify"
+        if not (request.storage.may_have(repository, token.user, oid) and request.storage.blobs.claim(oid)):
+            verify = f"{request.hub}/{repository.path}.git/info/lfs/verify"
             answer["actions"] = {
-                "upload": _upload_action(call, oid, size, token.user, in_parts),
+                "upload": _upload_action(request, oid, size, token.user, in_parts),
                 "verify": {"href": verify, "header": {}},
             }
         answers.append(answer)
@@ -74,74 +74,74 @@ def batch(call: Call) -> Response:
     return JSONResponse({"transfer": transfer, "objects": answers}, media_type=_LFS_TYPE)
 
 
-def _upload_action(call: Call, oid: str, size: int, user: str, in_parts: bool) -> dict[str, Any]:
+def _upload_action(request: HubRequest, oid: str, size: int, user: str, in_parts: bool) -> dict[str, Any]:
     """Where a large file is sent; one of several parts names an address for each, and one to say that all were."""
-    address, query = f"{call.base}/uploads/{oid}", call.access.upload_query(oid, size, user)
+    address, query = f"{request.hub}/uploads/{oid}", request.access.upload_query(oid, size, user)
     header = {}
-    if in_parts and (count := call.storage.parts.count(size)) > 1:
-        header = {"chunk_size": str(call.storage.parts.bytes)}
+    if in_parts and (count := request.storage.parts.count(size)) > 1:
+        header = {"chunk_size": str(request.storage.parts.bytes)}
         header |= {f"{number}": f"{address}/{number}?{query}" for number in range(1, count + 1)}
     return {"href": f"{address}?{query}", "header": header}
 
 
-@router.on("PUT", "/uploads/{oid}", stream=True)
-async def upload(call: Call) -> Response:
-    oid = call.names["oid"]
-    size, user = call.access.check_upload(call.request, oid)
-    await call.storage.blobs.receive(oid, size, call.request.stream())
-    call.storage.grants.add(oid, user)
+@routes.on("PUT", "/uploads/{oid}", stream=True)
+async def upload(request: HubRequest) -> Response:
+    oid = request.path_params["oid"]
+    size, user = request.access.check_upload(request, oid)
+    await request.storage.blobs.receive(oid, size, request.stream())
+    request.storage.grants.add(oid, user)
     return Response(status_code=200)
 
 
-@router.on("PUT", "/uploads/{oid}/{part}", stream=True)
-async def upload_part(call: Call) -> Response:
-    oid = call.names["oid"]
-    size, _ = call.access.check_upload(call.request, oid)
-    sha256 = await call.storage.parts.receive(oid, size, call.names["part"], call.request.stream())
+@routes.on("PUT", "/uploads/{oid}/{part}", stream=True)
+async def upload_part(request: HubRequest) -> Response:
+    oid = request.path_params["oid"]
+    size, _ = request.access.check_upload(request, oid)
+    sha256 = await request.storage.parts.receive(oid, size, request.path_params["part"], request.stream())
     return Response(status_code=200, headers={"ETag": f'"{sha256}"'})
 
 
-@router.on("POST", "/uploads/{oid}")
-def upload_complete(call: Call) -> Response:
+@routes.on("POST", "/uploads/{oid}")
+def upload_complete(request: HubRequest) -> Response:
     """All parts were sent. (The list of them in the body tells nothing that the SHA-256 of the whole does not.)"""
-    oid = call.names["oid"]
-    size, user = call.access.check_upload(call.request, oid)
-    if not (call.storage.grants.has(oid, user) and call.storage.blobs.claim(oid)):
-        call.storage.blobs.put_pieces(oid, size, call.storage.parts.pieces(oid, size))
-        call.storage.grants.add(oid, user)
-    call.storage.parts.remove(oid)
+    oid = request.path_params["oid"]
+    size, user = request.access.check_upload(request, oid)
+    if not (request.storage.grants.has(oid, user) and request.storage.blobs.claim(oid)):
+        request.storage.blobs.put_pieces(oid, size, request.storage.parts.pieces(oid, size))
+        request.storage.grants.add(oid, user)
+    request.storage.parts.remove(oid)
     return Response(status_code=200)
 
 
-@router.on("POST", "/{prefix}{owner}/{name}.git/info/lfs/verify")
-def verify(call: Call) -> Response:
-    call.sent_to()
-    oid, size = _object(call.json())
-    if not call.storage.blobs.has(oid) or call.storage.blobs.size(oid) != size:
+@routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/verify")
+def verify(request: HubRequest) -> Response:
+    request.upload_target()
+    oid, size = _object(request.json_object())
+    if not request.storage.blobs.has(oid) or request.storage.blobs.size(oid) != size:
         raise Refusal(404, f"{oid} was not uploaded, or has another size")
     return JSONResponse({"oid": oid, "size": size}, media_type=_LFS_TYPE)
 
 
-@router.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
-async def commit(call: Call) -> Response:
-    repository, token = await to_thread.run_sync(_committing, call)
-    change = _Change(call, repository, token.user)
-    async for line in _lines(call.request.stream()):
+@routes.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
+async def commit(request: HubRequest) -> Response:
+    repository, token = await to_thread.run_sync(_committing, request)
+    change = _Change(request, repository, token.user)
+    async for line in _lines(request.stream()):
         await to_thread.run_sync(change.read, line)
 
     def finish() -> tuple[Commit, str | None]:
         return repository.commit(
-            call.names["revision"].removeprefix("refs/heads/"),
+            request.path_params["revision"].removeprefix("refs/heads/"),
             change.apply,
             title=names.text(change.header.get("summary") or "Upload files"),
             message=names.text(change.header.get("description") or ""),
             author=token.user,
             parent=change.header.get("parentCommit"),
-            as_pull_request=call.flag("create_pr"),
+            as_pull_request=request.flag("create_pr"),
         )
 
     made, number = await to_thread.run_sync(finish)
-    page = f"{call.base}/{'' if repository.kind == 'models' else 'datasets/'}{repository.id}"
+    page = f"{request.hub}/{repository.path}"
     answer = {
         "success": True,
         "commitUrl": f"{page}/commit/{made.id}",
@@ -153,11 +153,11 @@ async def commit(call: Call) -> Response:
     return JSONResponse(answer)
 
 
-def _committing(call: Call) -> tuple[Repository, Token]:
+def _committing(request: HubRequest) -> tuple[Repository, Token]:
     """The repository and the token of a commit: who may write may commit, who may send may propose."""
-    if call.flag("create_pr"):
-        return call.sent_to()
-    return call.written(), call.access.demand(call.request)
+    if request.flag("create_pr"):
+        return request.upload_target()
+    return request.writable_repo(), request.access.demand(request)
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -183,8 +183,8 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 class _Change:
     """What a commit does to the files, read line by line; contents are stored as they come."""
 
-    def __init__(self, call: Call, repository: Repository, user: str) -> None:
-        self._storage, self._repository, self._user = call.storage, repository, user
+    def __init__(self, request: HubRequest, repository: Repository, user: str) -> None:
+        self._storage, self._repository, self._user = request.storage, repository, user
         self._steps: list[tuple[str, str, Entry | None]] = []
         self.header: dict[str, Any] = {}
 

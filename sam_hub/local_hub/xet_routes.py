@@ -8,60 +8,62 @@ from collections.abc import Iterator
 from anyio import to_thread
 from starlette.responses import JSONResponse, Response
 
-from sam_hub.local_hub.answers import Refusal
-from sam_hub.local_hub.call import Call, Router
+from sam_hub.local_hub.hub_request import HubRequest, Routes
+from sam_hub.local_hub.responses import Refusal
 from sam_hub.local_hub.xet import SHARD_LIMIT, XORB_LIMIT, Malformed, XetFile, chunks_of, files_of
 
-router = Router()
+routes = Routes()
 
 
-@router.on("GET", "/api/{kind}/{owner}/{name}/xet-write-token/{revision}")
-def write_token(call: Call) -> Response:
+@routes.on("GET", "/api/{kind}/{owner}/{name}/xet-write-token/{revision}")
+def write_token(request: HubRequest) -> Response:
     """An address of its own for every asker: clients remember by the address what they have sent there."""
-    _, user = call.sent_to()
+    _, user = request.upload_target()
     session = secrets.token_hex(16)
-    token, expires = call.access.xet_token(session, user.user)
-    return JSONResponse({"accessToken": token, "exp": expires, "casUrl": f"{call.base}/xet/{session}"})
+    token, expires = request.access.xet_token(session, user.user)
+    return JSONResponse({"accessToken": token, "exp": expires, "casUrl": f"{request.hub}/xet/{session}"})
 
 
-@router.on("GET", "/xet/{session}/v1/chunks/{prefix_name}/{hash}")
-def known_chunk(call: Call) -> Response:
+@routes.on("GET", "/xet/{session}/v1/chunks/{prefix_name}/{hash}")
+def known_chunk(request: HubRequest) -> Response:
     """Whether a chunk is here already: that is never said, so that all comes in one piece."""
     raise Refusal(404, "Not known")
 
 
-@router.on("POST", "/xet/{session}/v1/xorbs/default/{hash}", stream=True)
-async def xorb(call: Call) -> Response:
-    session = call.names["session"]
-    call.access.check_xet(call.request, session)
-    fresh = await call.storage.xorbs.receive(session, call.names["hash"], call.request.stream(), XORB_LIMIT)
+@routes.on("POST", "/xet/{session}/v1/xorbs/default/{hash}", stream=True)
+async def xorb(request: HubRequest) -> Response:
+    session = request.path_params["session"]
+    request.access.check_xet(request, session)
+    fresh = await request.storage.xorbs.receive(
+        session, request.path_params["hash"], request.stream(), XORB_LIMIT
+    )
     return JSONResponse({"was_inserted": fresh})
 
 
-@router.on("POST", "/xet/{session}/v1/shards", stream=True)
-async def shard(call: Call) -> Response:
-    user = call.access.check_xet(call.request, call.names["session"])
+@routes.on("POST", "/xet/{session}/v1/shards", stream=True)
+async def shard(request: HubRequest) -> Response:
+    user = request.access.check_xet(request, request.path_params["session"])
     body = bytearray()
-    async for chunk in call.request.stream():
+    async for chunk in request.stream():
         body += chunk
         if len(body) > SHARD_LIMIT:
             raise Refusal(413, "The shard is too large")
     try:
         for file in files_of(bytes(body)):
-            await to_thread.run_sync(_put_together, call, file, user)
+            await to_thread.run_sync(_put_together, request, file, user)
     except Malformed as error:
         raise Refusal(400, f"The upload can't be read: {error}") from error
     return JSONResponse({"result": 1})
 
 
-def _put_together(call: Call, file: XetFile, user: str) -> None:
+def _put_together(request: HubRequest, file: XetFile, user: str) -> None:
     """Also what is here already: that it is known by its id is no proof that the user has it."""
-    if not (call.storage.grants.has(file.sha256, user) and call.storage.blobs.claim(file.sha256)):
-        call.storage.blobs.put_pieces(file.sha256, file.size, _pieces(call, file))
-        call.storage.grants.add(file.sha256, user)
+    if not (request.storage.grants.has(file.sha256, user) and request.storage.blobs.claim(file.sha256)):
+        request.storage.blobs.put_pieces(file.sha256, file.size, _pieces(request, file))
+        request.storage.grants.add(file.sha256, user)
 
 
-def _pieces(call: Call, file: XetFile) -> Iterator[bytes]:
+def _pieces(request: HubRequest, file: XetFile) -> Iterator[bytes]:
     for term in file.terms:
-        with call.storage.xorbs.open(call.names["session"], term.xorb) as stream:
+        with request.storage.xorbs.open(request.path_params["session"], term.xorb) as stream:
             yield from chunks_of(stream, term.begin, term.end)

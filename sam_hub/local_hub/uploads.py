@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from anyio import to_thread
 
-from sam_hub.local_hub.answers import Refusal, whole_number
 from sam_hub.local_hub.blobs import BATCH, SHA256, Received, durable, fed, sync_file
+from sam_hub.local_hub.responses import Refusal, whole_number
 
 SESSION = re.compile(r"[0-9a-f]{32}")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from sam_hub.local_hub import card as cards
-from sam_hub.local_hub.answers import entry_not_found
 from sam_hub.local_hub.blobs import BlobStore, lfs_pointer
 from sam_hub.local_hub.repository import Commit, Entry, Repository
+from sam_hub.local_hub.responses import entry_not_found
 
 _BRIEF = ("_id", "id", "modelId", "private", "likes", "downloads", "tags", "pipeline_tag", "library_name",
           "createdAt")  # fmt: skip

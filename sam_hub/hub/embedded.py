@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from sam_hub.errors import InputError
@@ -20,10 +18,10 @@ END_SECONDS = 5.0
 
 
 def shared_hub(root: Path) -> tuple[str, str]:
-    """The endpoint and the token of the Hub over ``root`` that all processes of a home share.
+    """Return the endpoint and the token of the Hub over ``root`` that all processes of a home share.
 
-    The first one that needs it starts it; it ends half an hour after the last request, so that an address
-    that was printed opens in a browser meanwhile. It keeps its port where that is still free.
+    The first process that needs it starts it. It ends half an hour after the last request, so that an address that
+    was printed opens in a browser meanwhile. It keeps its port as long as that is free.
 
     Raises:
         InputError: it can't be started.
@@ -33,14 +31,14 @@ def shared_hub(root: Path) -> tuple[str, str]:
     root.mkdir(parents=True, exist_ok=True)
     ready = root / READY
     with FileLock(root / LOCK):
-        facts = _read_facts(ready)
-        if facts and _is_up(facts):
-            return facts["endpoint"], facts["token"]
-        port = urlsplit(facts["endpoint"]).port or 0 if facts else 0
-        token = facts["token"] if facts else None
+        last = server.RunningHub.read(ready)
+        if last and _is_up(last):
+            return last.endpoint, last.token
+        port, token = (urlsplit(last.endpoint).port or 0, last.token) if last else (0, None)
         for wanted in dict.fromkeys((port, 0)):
             try:
-                return server.start_detached(root, wanted, ready, IDLE_SECONDS, token)
+                started = server.start_detached(root, wanted, ready, IDLE_SECONDS, token)
+                return started.endpoint, started.token
             except server.ServerFailed as error:
                 failure = error
         raise InputError(failure.title, failure.action)
@@ -55,28 +53,18 @@ def stop_shared_hub(root: Path) -> None:
     if not ready.exists():
         return
     with FileLock(root / LOCK):
-        facts = _read_facts(ready)
-        if facts and _is_up(facts):
+        running = server.RunningHub.read(ready)
+        if running and _is_up(running):
             with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
-                process = psutil.Process(facts["pid"])
+                process = psutil.Process(running.pid)
                 process.terminate()
                 process.wait(END_SECONDS)
         ready.unlink(missing_ok=True)
 
 
-def _read_facts(ready: Path) -> dict[str, Any] | None:
-    try:
-        facts = json.loads(ready.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    known = {"root", "endpoint", "token", "pid"} <= set(facts)
-    # A folder that was copied or moved brings the facts of a Hub along that serves another one.
-    return facts if known and facts["root"] == str(ready.parent.resolve()) else None
-
-
-def _is_up(facts: dict[str, Any]) -> bool:
-    """Whether the very Hub of these facts runs: its number or its port alone might be another program's by now."""
-    return not has_ended(facts["pid"]) and _answers(facts["endpoint"])
+def _is_up(running: server.RunningHub) -> bool:
+    """Whether this very Hub runs: its number or its port alone may be another program's by now."""
+    return not has_ended(running.pid) and _answers(running.endpoint)
 
 
 def _answers(endpoint: str) -> bool:
@@ -106,20 +94,18 @@ def serve_here(root: Path, host: str, port: int, on_ready: Callable[[str, str], 
 
 
 def list_tokens(root: Path) -> list[dict[str, str]]:
-    """The tokens that log in to the Hub over ``root``: name, user, role and when each was made."""
+    """Return the tokens that log in to the Hub over ``root``: name, user, role, and when each was created."""
     from sam_hub.local_hub.tokens import Tokens
 
-    return [
-        {"name": token.name, "user": token.user, "role": token.role, "created": token.created}
-        for token in Tokens(root).all()
-    ]
+    names = ("name", "user", "role", "created")
+    return [{name: getattr(token, name) for name in names} for token in Tokens(root).all()]
 
 
 def add_token(root: Path, name: str, user: str, role: str) -> str:
-    """Make a token for a user of the Hub over ``root``; it can't be had again.
+    """Make a token for a user of the Hub over ``root``; it can't be shown again.
 
     Raises:
-        InputError: the name is taken, or a name or the role can't be.
+        InputError: the name is taken, or a name or the role is not allowed.
     """
     from sam_hub.local_hub.tokens import Tokens
 
@@ -128,20 +114,20 @@ def add_token(root: Path, name: str, user: str, role: str) -> str:
 
 
 def remove_token(root: Path, name: str) -> None:
-    """Let a token log in no more.
+    """Remove a token, so that it does not log in any more.
 
     Raises:
         InputError: there is none of this name.
     """
     from sam_hub.local_hub.tokens import Tokens
 
-    with _refused("`sam-hub hub-token list` shows what is there."):
+    with _refused("`sam-hub hub-token list` shows the tokens."):
         Tokens(root).remove(name)
 
 
 @contextmanager
 def _refused(action: str) -> Iterator[None]:
-    from sam_hub.local_hub.answers import Refusal
+    from sam_hub.local_hub.responses import Refusal
 
     try:
         yield

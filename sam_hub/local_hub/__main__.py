@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from sam_hub.local_hub.process import ServerFailed, serve, write_ready_file
+from sam_hub.local_hub.process import RunningHub, ServerFailed, serve
 
 
 def main() -> int:
@@ -25,7 +26,7 @@ def main() -> int:
 
     def ready(endpoint: str, token: str) -> None:
         if options.ready_file:
-            write_ready_file(options.ready_file, options.root, endpoint, token)
+            RunningHub(str(options.root.resolve()), endpoint, token, os.getpid()).write(options.ready_file)
         else:
             print(f"Hub at {endpoint}; HF_TOKEN={token} while it runs", flush=True)
 

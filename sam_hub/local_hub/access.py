@@ -33,18 +33,17 @@ class Access:
         """
         if not hasattr(request.state, "token"):
             request.state.token = self._look_up(request)
-        found: Token | None = request.state.token
-        return found
+        return request.state.token
 
     def _look_up(self, request: Request) -> Token | None:
         header = request.headers.get("authorization")
         if header is None:
             return None
-        scheme, _, sent = header.partition(" ")
-        found = self._tokens.find(sent.strip()) if scheme.lower() == "bearer" else None
-        if found is None:
+        scheme, _, secret = header.partition(" ")
+        token = self._tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
             raise Refusal(401, "Invalid credentials in Authorization header")
-        return found
+        return token
 
     def demand(self, request: Request) -> Token:
         """Raises: Refusal 401 without a token."""
@@ -53,29 +52,27 @@ class Access:
             raise Refusal(401, "Invalid username or password.")
         return token
 
-    def may_list(self, request: Request, repository: Repository) -> bool:
-        """Whether it is shown in lists."""
+    def _is_insider(self, request: Request, repository: Repository) -> bool:
+        """Whether private and gated repositories are open to the caller."""
         token = self.token_of(request)
-        return not repository.settings["private"] or (
-            token is not None and token.may_see_private(repository.id)
-        )
+        return token is not None and token.may_see_private(repository.id)
+
+    def may_list(self, request: Request, repository: Repository) -> bool:
+        """Return whether the caller may know of an existing repository."""
+        return not repository.settings["private"] or self._is_insider(request, repository)
 
     def may_see(self, request: Request, repository: Repository) -> None:
         """Raises: Refusal 404 or 401, there is no such repository that this caller may know of."""
-        token = self.token_of(request)
-        hidden = repo_not_found(404 if token else 401)
-        if not repository.exists:
-            raise hidden
-        if repository.settings["private"] and not (token and token.may_see_private(repository.id)):
-            raise hidden
+        token = self.token_of(request)  # first: a wrong one is refused everywhere
+        if not (repository.exists and self.may_list(request, repository)):
+            raise repo_not_found(404 if token else 401)
 
     def may_read(self, request: Request, repository: Repository) -> None:
         """Raises: Refusal as `may_see`, and 401 or 403 where the files are gated and this is a stranger."""
         self.may_see(request, repository)
-        token = self.token_of(request)
-        if repository.settings["gated"] and not (token and token.may_see_private(repository.id)):
+        if repository.settings["gated"] and not self._is_insider(request, repository):
             message = f"Access to model {repository.id} is restricted: ask for access and log in"
-            raise Refusal(403 if token else 401, message, "GatedRepo")
+            raise Refusal(403 if self.token_of(request) else 401, message, "GatedRepo")
 
     def may_create(self, request: Request, repository: Repository) -> None:
         """Raises: Refusal 401 without a token, 403 where it may not write to this owner's repositories."""

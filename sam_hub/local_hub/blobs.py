@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Container, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -147,14 +147,21 @@ class BlobStore:
 
     async def receive(self, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
         """As `put_pieces`, of a stream of bytes."""
-        with durable(self.path(sha256)) as file:
-            received = Received(file, size)
-            await fed(received.take, chunks)
+        async with receiving(self.path(sha256), size, chunks) as received:
             received.check(sha256)
-            await to_thread.run_sync(sync_file, file)  # the slow part of `durable`, off the event loop
 
 
-async def fed(take: Callable[[bytes], object], chunks: AsyncIterator[bytes]) -> None:
+@asynccontextmanager
+async def receiving(path: Path, limit: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[Received]:
+    """Receive at most ``limit`` bytes into a file that becomes ``path`` if the body, which may check them, succeeds."""
+    with durable(path) as file:
+        received = Received(file, limit)
+        await _feed(received.take, chunks)
+        yield received
+        await to_thread.run_sync(sync_file, file)  # the slow part of `durable`, off the event loop
+
+
+async def _feed(take: Callable[[bytes], object], chunks: AsyncIterator[bytes]) -> None:
     """Give the chunks to ``take``, some at a time, in another thread, while the next ones are on their way."""
     waiting, size = [], 0
     busy: asyncio.Future[object] | None = None

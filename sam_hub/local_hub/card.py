@@ -15,16 +15,17 @@ from sam_hub.local_hub.repository import Commit
 
 _SMALL = 1024 * 1024
 _DEEPEST = 50  # levels of a card's metadata
+_TEXTS = ("license", "library_name", "pipeline_tag")
+_LISTS = ("tags", "base_model", "language", "datasets")
 
 
 class _Loader(yaml.SafeLoader):
-    """Without aliases: some lines of them unfold to more than the memory holds, or never end."""
+    """Without aliases: a few lines of them unfold to more than the memory holds, or never end."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, "aliases are not taken", self.peek_event().start_mark
-            )
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "aliases are not accepted", mark)
         return super().compose_node(parent, index)
 
 
@@ -51,43 +52,41 @@ def _plain(value: Any, depth: int = 0) -> Any:
             return str(value).encode("utf-8", "replace").decode()
 
 
-def _after_front_matter(lines: list[str]) -> int | None:
-    """The number of the first line below the metadata; None where there is none, or it is not closed."""
-    if not lines or lines[0].strip() != "---":
-        return None
-    return next((number + 1 for number, line in enumerate(lines[1:], 1) if line.strip() == "---"), None)
+def _split(text: str) -> tuple[str | None, str]:
+    """The metadata at a card's head (None without any, or if it is not closed), and the text below."""
+    lines = text.lstrip("\ufeff").splitlines()
+    marks = [number for number, line in enumerate(lines) if line.strip() == "---"][:2]
+    if len(marks) < 2 or marks[0] != 0:
+        return None, "\n".join(lines)
+    return "\n".join(lines[1 : marks[1]]), "\n".join(lines[marks[1] + 1 :])
 
 
 def front_matter(text: str) -> tuple[dict[str, Any] | None, str | None]:
-    """The metadata at a card's head, and what is wrong with it, if anything.
+    """Return the metadata at a card's head, and what is wrong with it, if anything.
 
     Returns:
-        The mapping, or None where there is none or it is invalid; and an error message, or None.
+        The mapping, or None if there is none or it is invalid; and an error message, or None.
     """
-    lines = text.lstrip("\ufeff").splitlines()
-    if not lines or lines[0].strip() != "---":
-        return None, None
-    below = _after_front_matter(lines)
-    if below is None:
-        return None, "The metadata block is not closed by a line '---'"
+    metadata, body = _split(text)
+    if metadata is None:
+        is_open = body.split("\n")[0].strip() == "---"
+        return None, "The metadata block is not closed by a line '---'" if is_open else None
     try:
-        data = _plain(yaml.load("\n".join(lines[1 : below - 1]), _Loader))
+        data = _plain(yaml.load(metadata, _Loader))
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
         return None, f"The metadata is not valid YAML: {error}"
-    if data is None:
-        return None, None
-    if not isinstance(data, dict):
+    if data is not None and not isinstance(data, dict):
         return None, "The metadata must be a mapping"
-    return data, _wrong_field(data)
+    return data, _wrong_field(data or {})
 
 
 def _wrong_field(data: Mapping[str, Any]) -> str | None:
     """The first field that has another type than the Hub demands."""
-    for name in ("license", "library_name", "pipeline_tag"):
+    for name in _TEXTS:
         if name in data and not isinstance(data[name], str):
             return f'"{name}" must be a string'
-    for name in ("tags", "base_model", "language", "datasets"):
-        if name in data and not all(isinstance(item, str) for item in _listed(data[name])):
+    for name in _LISTS:
+        if not all(isinstance(item, str) for item in _listed(data.get(name))):
             return f'"{name}" must be a string or a list of strings'
     return None
 
@@ -98,44 +97,44 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _text_of(blobs: BlobStore, commit: Commit, path: str) -> str:
+    """A small file as text; empty if it is absent or above 1 MB."""
+    entry = commit.files.get(path)
+    return _small_text(blobs, entry.sha256) if entry and entry.size <= _SMALL else ""
+
+
+def _small_text(blobs: BlobStore, sha256: str) -> str:
+    return blobs.read(sha256).decode("utf-8", "replace")
+
+
 @lru_cache(maxsize=4096)
-def _card_of(blobs: BlobStore, sha256: str, size: int) -> dict[str, Any]:
-    if size > _SMALL:
-        return {}
-    data, problem = front_matter(blobs.read(sha256).decode("utf-8", "replace"))
+def _card_of(blobs: BlobStore, sha256: str) -> dict[str, Any]:
+    data, problem = front_matter(_small_text(blobs, sha256))
     return data if data and not problem else {}
 
 
 def card_data(blobs: BlobStore, commit: Commit) -> dict[str, Any]:
-    """The metadata of the commit's ``README.md``; empty if there is none that is valid."""
+    """Return the metadata of the commit's ``README.md``; empty if there is none that is valid."""
     readme = commit.files.get("README.md")
-    return _card_of(blobs, readme.sha256, readme.size) if readme else {}
+    return _card_of(blobs, readme.sha256) if readme and readme.size <= _SMALL else {}
 
 
 def body(blobs: BlobStore, commit: Commit) -> str:
-    """The text of the commit's ``README.md`` below its metadata; empty if there is none, or it is above 1 MB."""
-    readme = commit.files.get("README.md")
-    if readme is None or readme.size > _SMALL:
-        return ""
-    text = blobs.read(readme.sha256).decode("utf-8", "replace").lstrip("\ufeff")
-    lines = text.splitlines()
-    return "\n".join(lines[_after_front_matter(lines) or 0 :])
+    """Return the text of the commit's ``README.md`` below its metadata; empty if there is none, or it is above 1 MB."""
+    return _split(_text_of(blobs, commit, "README.md"))[1]
 
 
 def small_json(blobs: BlobStore, commit: Commit, path: str) -> dict[str, Any]:
-    """A JSON object of the commit; empty if it is absent, invalid or above 1 MB."""
-    entry = commit.files.get(path)
-    if entry is None or entry.size > _SMALL:
-        return {}
+    """Return a JSON object of the commit; empty if it is absent, invalid or above 1 MB."""
     try:
-        value = _plain(json.loads(blobs.read(entry.sha256)))
+        value = _plain(json.loads(_text_of(blobs, commit, path)))
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
 def library(card: Mapping[str, Any], commit: Commit) -> str | None:
-    """The library a model is for: as the card says, or else by its files."""
+    """Return the library a model is for: as the card says, or else by its files."""
     if name := card.get("library_name"):
         return str(name)
     if "adapter_config.json" in commit.files:
@@ -143,7 +142,7 @@ def library(card: Mapping[str, Any], commit: Commit) -> str | None:
     return "transformers" if "config.json" in commit.files else None
 
 
-def relation(card: Mapping[str, Any], commit: Commit) -> str:
+def _relation(card: Mapping[str, Any], commit: Commit) -> str:
     """How a model came from its base: as the card says, or else guessed as the real Hub does."""
     if named := card.get("base_model_relation"):
         return str(named)
@@ -153,17 +152,13 @@ def relation(card: Mapping[str, Any], commit: Commit) -> str:
 
 
 def derived_tags(card: Mapping[str, Any], commit: Commit) -> list[str]:
-    """What a model is found by: its own tags, and those which its metadata and files imply."""
-    tags = [str(name) for name in (library(card, commit),) if name]
-    if any(path.endswith(".safetensors") for path in commit.files):
-        tags.append("safetensors")
-    if pipeline := card.get("pipeline_tag"):
-        tags.append(str(pipeline))
-    tags += [str(tag) for tag in _listed(card.get("tags"))]
-    tags += [str(language) for language in _listed(card.get("language"))]
+    """Return what a model is found by: its own tags, and those which its metadata and files imply."""
+    has_safetensors = any(path.endswith(".safetensors") for path in commit.files)
+    tags = [library(card, commit), "safetensors" if has_safetensors else None, card.get("pipeline_tag")]
+    tags += [*_listed(card.get("tags")), *_listed(card.get("language"))]
     tags += [f"dataset:{name}" for name in _listed(card.get("datasets"))]
     for base in _listed(card.get("base_model")):
-        tags += [f"base_model:{base}", f"base_model:{relation(card, commit)}:{base}"]
+        tags += [f"base_model:{base}", f"base_model:{_relation(card, commit)}:{base}"]
     if license := card.get("license"):
         tags.append(f"license:{license}")
-    return list(dict.fromkeys(tags))
+    return list(dict.fromkeys(str(tag) for tag in tags if tag))

@@ -12,11 +12,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from sam_hub.local_hub import GIVEN, LOOPBACK
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from sam_hub.local_hub.app import App
 
 
 class ServerFailed(Exception):
@@ -41,11 +46,11 @@ def serve(
 
     Args:
         port: 0 for a free one.
-        on_ready: called, once connections are accepted, with the endpoint and a token of the owner that is this
-            process's own, and ends with it.
+        on_ready: called once connections are accepted, with the endpoint and a token of the owner, which is valid as
+            long as this process runs.
         until_stdin_closes: end too when standard input ends, as it does when a parent dies.
         idle_seconds: end too when nobody has asked anything for so long.
-        part_bytes: larger files are taken in parts of so many bytes; None for what suits most.
+        part_bytes: larger files are taken in parts of so many bytes; None for the default.
 
     Raises:
         ServerFailed: the port is taken, the host is not loopback, or the folder can't be used.
@@ -82,9 +87,7 @@ def _listen(host: str, port: int) -> socket.socket:
     if host not in LOOPBACK:
         raise ServerFailed(f"The embedded Hub serves loopback only, not {host}", "Use 127.0.0.1.")
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    if (
-        os.name == "posix"
-    ):  # take over a port whose last connections linger; on Windows it would share a live one
+    if os.name == "posix":  # take over a port whose last connections linger; Windows would share a live one
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -96,31 +99,47 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _end_with_stdin(server: object) -> None:
+def _end_with_stdin(server: uvicorn.Server) -> None:
     while sys.stdin.buffer.read(4096):
         continue
-    server.should_exit = True  # type: ignore[attr-defined]
+    server.should_exit = True
 
 
-def _end_when_idle(server: object, app: object, seconds: float) -> None:
-    while app.idle_seconds < seconds:  # type: ignore[attr-defined]
+def _end_when_idle(server: uvicorn.Server, app: App, seconds: float) -> None:
+    while app.idle_seconds < seconds:
         time.sleep(min(5.0, seconds / 4))
-    server.should_exit = True  # type: ignore[attr-defined]
+    server.should_exit = True
 
 
-def write_ready_file(path: Path, root: Path, endpoint: str, token: str) -> None:
-    """Tell whoever waits, all at once, where the Hub over ``root`` is; readable by the owner alone."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        facts = {"root": str(root.resolve()), "endpoint": endpoint, "token": token, "pid": os.getpid()}
-        json.dump(facts, file)
-    temporary.replace(path)
+@dataclass(frozen=True)
+class RunningHub:
+    """Where a running Hub is: what it writes into its ready file, for whoever waits or looks for it later."""
+
+    root: str
+    endpoint: str
+    token: str = field(repr=False)
+    pid: int
+
+    def write(self, file: Path) -> None:
+        """Write it all at once, readable by the owner alone."""
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        temporary.replace(file)
+
+    @classmethod
+    def read(cls, file: Path) -> RunningHub | None:
+        """Return what a ready file says; None if there is none, or it came with a folder that was copied or moved."""
+        try:
+            running = cls(**json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        return running if running.root == str(file.parent.resolve()) else None
 
 
 @dataclass
 class ServerProcess:
-    """A Hub in a child process; leave the ``with`` block, or call `stop`, to end it."""
+    """A Hub in a child process. Leave the ``with`` block, or call `stop`, to end it."""
 
     endpoint: str
     token: str = field(repr=False)
@@ -139,17 +158,14 @@ class ServerProcess:
     def __enter__(self) -> ServerProcess:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
 def start(root: Path, port: int = 0, timeout: float = 20, part_bytes: int | None = None) -> ServerProcess:
     """Start a Hub over ``root`` in a child process and wait until it answers.
 
-    The child ends when its standard input does: with `ServerProcess.stop`, and with this process,
-    however that ends.
+    The child ends when its standard input does: with `ServerProcess.stop`, and with this process, however that ends.
 
     Args:
         timeout: seconds to wait.
@@ -158,35 +174,20 @@ def start(root: Path, port: int = 0, timeout: float = 20, part_bytes: int | None
     Raises:
         ServerFailed: it did not start; the child's own message is the reason.
     """
+    options = ["--until-stdin-closes", *(["--part-bytes", str(part_bytes)] if part_bytes else [])]
     with tempfile.TemporaryDirectory(prefix="sam-hub-") as folder:
-        ready, log = Path(folder) / "ready.json", Path(folder) / "log.txt"
-        command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(root), "--port", str(port)]
-        command += ["--ready-file", str(ready), "--until-stdin-closes"]
-        command += ["--part-bytes", str(part_bytes)] if part_bytes else []
-        with log.open("wb") as errors:
-            # In a session of its own: Ctrl+C is for this process, which may have work to finish with the Hub.
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                start_new_session=True,
-            )
-        try:
-            return _wait_until_ready(child, ready, log, timeout)
-        except BaseException:
-            child.kill()
-            child.wait()
-            raise
+        return _launch(
+            root, port, Path(folder) / "ready.json", options, stdin=subprocess.PIPE, timeout=timeout
+        )
 
 
 def start_detached(
     root: Path, port: int, ready: Path, idle_seconds: float, token: str | None = None, timeout: float = 20
-) -> tuple[str, str]:
-    """Start a Hub that outlives this process; returns its endpoint and token.
+) -> ServerProcess:
+    """Start a Hub that outlives this process.
 
     Args:
-        ready: where it says that it listens, for whoever looks for it later.
+        ready: the file in which it says that it listens, for whoever looks for it later (see `RunningHub`).
         idle_seconds: it ends when nobody has asked anything for so long.
         token: its own, where an earlier Hub of this folder had one that clients may still have.
 
@@ -194,25 +195,38 @@ def start_detached(
         ServerFailed: it did not start.
     """
     ready.unlink(missing_ok=True)
+    options = ["--idle-seconds", str(idle_seconds)]
+    return _launch(root, port, ready, options, stdin=subprocess.DEVNULL, timeout=timeout, token=token)
+
+
+def _launch(
+    root: Path,
+    port: int,
+    ready: Path,
+    options: list[str],
+    *,
+    stdin: int,
+    timeout: float,
+    token: str | None = None,
+) -> ServerProcess:
     command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(root), "--port", str(port)]
-    command += ["--ready-file", str(ready), "--idle-seconds", str(idle_seconds)]
     log = ready.with_suffix(".log")
-    with log.open("wb") as errors:
+    with log.open("wb") as output:
+        # In a session of its own: Ctrl+C is for this process, which may have work to finish with the Hub.
         child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=errors,
-            stderr=errors,
+            [*command, "--ready-file", str(ready), *options],
+            stdin=stdin,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             env={**os.environ, **({GIVEN: token} if token else {})},
         )
     try:
-        made = _wait_until_ready(child, ready, log, timeout)
+        return _wait_until_ready(child, ready, log, timeout)
     except BaseException:
         child.kill()
         child.wait()
         raise
-    return made.endpoint, made.token
 
 
 def _wait_until_ready(
@@ -221,8 +235,8 @@ def _wait_until_ready(
     deadline = time.monotonic() + timeout
     while not ready.exists():
         if child.poll() is not None:
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            reason, _, action = (said[-1] if said else f"exit code {child.returncode}").partition(". ")
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            reason, _, action = (lines[-1] if lines else f"exit code {child.returncode}").partition(". ")
             raise ServerFailed(reason, action or "Look at the folder and the port that were given.")
         if time.monotonic() > deadline:
             raise ServerFailed(f"The embedded Hub did not start within {timeout:g} seconds", "Try again.")

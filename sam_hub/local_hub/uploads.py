@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from anyio import to_thread
-
-from sam_hub.local_hub.blobs import BATCH, SHA256, Received, durable, fed, sync_file
+from sam_hub.local_hub.blobs import BATCH, SHA256, receiving
 from sam_hub.local_hub.responses import Refusal, whole_number
 
 SESSION = re.compile(r"[0-9a-f]{32}")
@@ -62,12 +60,9 @@ class PartStore:
         if not 1 <= number <= self.count(size):
             raise Refusal(400, f"A file of {size} bytes has no part {part}")
         length = min(self.bytes, size - self.bytes * (number - 1))
-        with durable(self._path(sha256, number)) as file:
-            received = Received(file, length)
-            await fed(received.take, chunks)
+        async with receiving(self._path(sha256, number), length, chunks) as received:
             if received.size != length:
                 raise Refusal(400, f"Part {part} has {length} bytes, and {received.size} were sent")
-            await to_thread.run_sync(sync_file, file)
         return received.sha256
 
     def pieces(self, sha256: str, size: int) -> Iterator[bytes]:
@@ -101,17 +96,15 @@ class XorbStore:
         return self.folder / session / name
 
     async def receive(self, session: str, name: str, chunks: AsyncIterator[bytes], limit: int) -> bool:
-        """Keep a stream of bytes; returns whether it was not here before.
+        """Keep a stream of bytes; return whether it was not here before.
 
         Raises:
-            Refusal: 413, there are more than ``limit`` bytes; nothing is kept.
+            Refusal: 400, there are more than ``limit`` bytes; nothing is kept.
         """
         path = self._path(session, name)
-        fresh = not path.exists()
-        with durable(path) as file:
-            await fed(file.write, _at_most(limit, chunks))
-            await to_thread.run_sync(sync_file, file)
-        return fresh
+        is_new = not path.exists()
+        async with receiving(path, limit, chunks):
+            return is_new
 
     def open(self, session: str, name: str) -> BinaryIO:
         """Read one.
@@ -123,12 +116,3 @@ class XorbStore:
             return self._path(session, name).open("rb")
         except FileNotFoundError as error:
             raise Refusal(400, f"The xorb {name} was not sent") from error
-
-
-async def _at_most(limit: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    received = 0
-    async for chunk in chunks:
-        received += len(chunk)
-        if received > limit:
-            raise Refusal(413, f"A xorb has at most {limit} bytes")
-        yield chunk

@@ -41,7 +41,7 @@ class Hub:
         return urlsplit(self.endpoint).hostname in _LOOPBACK
 
     def page(self, repo: str) -> str:
-        """The address of a repository's page."""
+        """Return the address of a repository's page."""
         return f"{self.endpoint}/{repo}"
 
     def api(self) -> HfApi:
@@ -68,7 +68,7 @@ class Hub:
 
 
 def connect(settings: Settings) -> Hub:
-    """The Hub of the settings.
+    """Return the Hub of the settings.
 
     The token is that of the settings; for the public Hub also the one `hf auth login` has stored.
     Files go through the ordinary Hugging Face cache; those of a Hub on this machine through one

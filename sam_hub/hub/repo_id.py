@@ -10,7 +10,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def check_repo_id(text: str) -> str:
-    """The name of a repository, ``owner/name`` (or ``name`` alone, for old ones), without blanks around.
+    """Return the name of a repository, ``owner/name`` (or ``name`` alone, for old ones), without blanks around it.
 
     Raises:
         InputError: no repository can have this name; the message says which rule it breaks.
@@ -33,10 +33,10 @@ def check_repo_id(text: str) -> str:
 
 
 def folder_name(repo: str) -> str:
-    """``owner--name``: one folder per repository; ``--`` never occurs in a repository's name."""
+    """Return ``owner--name``: one folder per repository; ``--`` never occurs in a repository's name."""
     return check_repo_id(repo).replace("/", "--")
 
 
 def is_commit(revision: str) -> bool:
-    """Whether a revision is a full commit SHA, which never changes its meaning."""
+    """Return whether a revision is a full commit SHA, which never changes its meaning."""
     return COMMIT.fullmatch(revision) is not None

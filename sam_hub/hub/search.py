@@ -48,7 +48,7 @@ def search(
     sort: str = "last_modified",
     limit: int | None = 50,
 ) -> list[FoundModel]:
-    """Models that fit all that is given, the most recently changed first.
+    """Return the models that fit everything given, the most recently changed first.
 
     Args:
         text: words in the repository's name.
@@ -73,7 +73,7 @@ def search(
     with explained(hub):
         api = hub.api()
         retried(lambda: _reach(hub))
-        found = api.list_models(
+        models = api.list_models(
             search=text,
             author=author,
             filter=filters or None,
@@ -81,7 +81,7 @@ def search(
             limit=limit,
             expand=list(_EXPAND),  # type: ignore[arg-type]
         )
-        return [_found(info) for info in islice(found, limit)]
+        return [_found_model(info) for info in islice(models, limit)]
 
 
 def _reach(hub: Hub) -> None:
@@ -93,7 +93,7 @@ def _reach(hub: Hub) -> None:
     hf_raise_for_status(answer)
 
 
-def _found(info: ModelInfo) -> FoundModel:
+def _found_model(info: ModelInfo) -> FoundModel:
     tags = tuple(info.tags or ())
     return FoundModel(
         repo=info.id,

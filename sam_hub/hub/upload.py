@@ -166,7 +166,7 @@ class _Upload:
             reporter.progress(what, done, plan.size, "B")
 
     def commit(self) -> Pushed:
-        """Make the commit, or the pull request of it, unless one of which the answer was lost is there."""
+        """Make the commit, or the pull request of it, unless one whose answer was lost is on the Hub."""
         before = self._proposals() if self._plan.pull_request else {}
 
         def attempt() -> Pushed:

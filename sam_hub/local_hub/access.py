@@ -26,7 +26,7 @@ class Access:
         self._key = secrets.token_bytes(32)  # upload addresses are of this process, and end with it
 
     def token_of(self, request: Request) -> Token | None:
-        """The token that the request carries; it is looked up once.
+        """Return the token that the request carries, None without one; it is looked up once.
 
         Raises:
             Refusal: 401, it is not one of this Hub's.
@@ -46,7 +46,7 @@ class Access:
         return token
 
     def demand(self, request: Request) -> Token:
-        """Raises: Refusal 401 without a token."""
+        """Return the token that the request carries. Raises: Refusal 401 without one."""
         token = self.token_of(request)
         if token is None:
             raise Refusal(401, "Invalid username or password.")
@@ -62,31 +62,31 @@ class Access:
         return not repository.settings["private"] or self._is_insider(request, repository)
 
     def may_see(self, request: Request, repository: Repository) -> None:
-        """Raises: Refusal 404 or 401, there is no such repository that this caller may know of."""
+        """Check that the caller may know of a repository. Raises: Refusal 404 or 401."""
         token = self.token_of(request)  # first: a wrong one is refused everywhere
         if not (repository.exists and self.may_list(request, repository)):
             raise repo_not_found(404 if token else 401)
 
     def may_read(self, request: Request, repository: Repository) -> None:
-        """Raises: Refusal as `may_see`, and 401 or 403 where the files are gated and this is a stranger."""
+        """Check that the caller may read the files. Raises: Refusal as `may_see`; 401 or 403 if they are gated."""
         self.may_see(request, repository)
         if repository.settings["gated"] and not self._is_insider(request, repository):
             message = f"Access to model {repository.id} is restricted: ask for access and log in"
             raise Refusal(403 if self.token_of(request) else 401, message, "GatedRepo")
 
     def may_create(self, request: Request, repository: Repository) -> None:
-        """Raises: Refusal 401 without a token, 403 where it may not write to this owner's repositories."""
+        """Check that the caller may write to this owner's repositories. Raises: Refusal 401 or 403."""
         if not self.demand(request).may_write(repository.id):
             raise Refusal(403, f"You don't have the rights to write to '{repository.id}'")
 
     def may_write(self, request: Request, repository: Repository) -> None:
-        """Raises: Refusal as `may_see` and `may_create`."""
+        """Check that the caller may change a repository. Raises: Refusal as `may_see` and `may_create`."""
         self.demand(request)
         self.may_see(request, repository)
         self.may_create(request, repository)
 
     def may_send(self, request: Request, repository: Repository) -> Token:
-        """The token by which files may be sent for a commit, or a pull request, to this repository.
+        """Return the token by which files may be sent for a commit, or a pull request, to this repository.
 
         Raises:
             Refusal: as `may_read`, 401 without a token, 403 with one that only reads.
@@ -98,13 +98,13 @@ class Access:
         return token
 
     def upload_query(self, sha256: str, size: int, user: str) -> str:
-        """The query of an address to which one object may be uploaded, without the token, for some hours."""
+        """Return the query of an address to which one object may be uploaded without the token, for some hours."""
         expires = int(time.time()) + UPLOAD_SECONDS
         signature = self._signature(sha256, size, user, expires)
         return f"size={size}&user={user}&expires={expires}&signature={signature}"
 
     def check_upload(self, request: Request, sha256: str) -> tuple[int, str]:
-        """The size of the object that may be uploaded to this address, and by whom.
+        """Return the size of the object that may be uploaded to this address, and by whom.
 
         Raises:
             Refusal: 403, the address is not one of ours, or has expired.
@@ -119,12 +119,12 @@ class Access:
         return size, user
 
     def xet_token(self, session: str, user: str) -> tuple[str, int]:
-        """A user's token for one Xet session alone, and when it expires (seconds since 1970)."""
+        """Return a user's token for one Xet session alone, and when it expires (seconds since 1970)."""
         expires = int(time.time()) + UPLOAD_SECONDS
         return f"{expires}-{self._signature(session, user, expires)}-{user}", expires
 
     def check_xet(self, request: Request, session: str) -> str:
-        """The user whose token for the session the request carries.
+        """Return the user whose token for the session the request carries.
 
         Raises:
             Refusal: 401, it carries none, or that has expired.
@@ -145,7 +145,7 @@ class Access:
 
 
 def check_host(request: Request) -> None:
-    """A page on the web must not reach this Hub through a name that it lets point to loopback.
+    """Refuse a page on the web that reaches this Hub through a name which it lets point to loopback.
 
     Raises:
         Refusal: 403, the Host header is not loopback.

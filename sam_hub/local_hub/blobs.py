@@ -59,12 +59,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def git_oid(data: bytes) -> str:
-    """The SHA-1 by which git names a blob with this content."""
+    """Return the SHA-1 by which git names a blob with this content."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def lfs_pointer(sha256: str, size: int) -> bytes:
-    """The small text that git keeps in place of a large file."""
+    """Return the small text that git keeps in place of a large file."""
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
@@ -75,7 +75,7 @@ class BlobStore:
         self.folder = folder
 
     def path(self, sha256: str) -> Path:
-        """Where the content lies, present or not.
+        """Return where a content lies, present or not.
 
         Raises:
             Refusal: 400, not a SHA-256 in lower-case hexadecimal.
@@ -85,11 +85,11 @@ class BlobStore:
         return self.folder / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether the content is here."""
+        """Return whether a content is here."""
         return self.path(sha256).is_file()
 
     def claim(self, sha256: str) -> bool:
-        """As `has`; what is here is not collected as garbage within a day, by when a commit will name it."""
+        """Return whether a content is here, and keep it from being collected as garbage for a day."""
         try:
             os.utime(self.path(sha256))
         except FileNotFoundError:
@@ -97,7 +97,7 @@ class BlobStore:
         return True
 
     def collect(self, named: Container[str], before: float) -> int:
-        """Delete contents that no commit names and that nobody claimed since ``before``; returns the bytes freed."""
+        """Delete contents that no commit names and nobody claimed since ``before``; return the bytes freed."""
         freed = 0
         for path in self.folder.glob("??/*"):
             if SHA256.fullmatch(path.name) and path.name not in named:
@@ -118,11 +118,11 @@ class BlobStore:
         return state.st_size
 
     def size(self, sha256: str) -> int:
-        """Bytes of a content that is here."""
+        """Return the bytes of a content that is here."""
         return self.path(sha256).stat().st_size
 
     def read(self, sha256: str) -> bytes:
-        """The whole content; for small files only."""
+        """Return the whole content; for small files only."""
         return self.path(sha256).read_bytes()
 
     def put(self, data: bytes) -> str:
@@ -146,7 +146,7 @@ class BlobStore:
             received.check(sha256)
 
     async def receive(self, sha256: str, size: int, chunks: AsyncIterator[bytes]) -> None:
-        """As `put_pieces`, of a stream of bytes."""
+        """Keep a stream of bytes, as `put_pieces` does."""
         async with receiving(self.path(sha256), size, chunks) as received:
             received.check(sha256)
 
@@ -190,7 +190,7 @@ class Received:
         self.size = 0
 
     def take(self, data: bytes) -> None:
-        """Raises: Refusal 400, there are more than were announced."""
+        """Write some bytes. Raises: Refusal 400, there are more than were announced."""
         self.size += len(data)
         if self.size > self._limit:
             raise Refusal(400, f"More than the announced {self._limit} bytes were sent")
@@ -203,6 +203,6 @@ class Received:
         return self._digest.hexdigest()
 
     def check(self, sha256: str) -> None:
-        """Raises: Refusal 400, they are others than announced."""
+        """Check what came. Raises: Refusal 400, the bytes are not those that were announced."""
         if self.size != self._limit or self.sha256 != sha256:
             raise Refusal(400, f"The bytes received are not those of {sha256}")

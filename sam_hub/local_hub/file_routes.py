@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from sam_hub.local_hub.hub_request import HubRequest, Routes
+from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.repo_info import commit_item, path_items, tree, with_last_commit
 from sam_hub.local_hub.responses import Refusal, page
 
@@ -25,14 +25,14 @@ def list_tree(request: HubRequest) -> Response:
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
-def paths_info(request: HubRequest) -> Response:
+def paths_info(request: HubRequest) -> JSON:
     repository = request.visible_repo()
     commit = request.commit_of(repository)
     fields = request.form_fields()
     items = path_items(commit, fields.get("paths", []))
     if fields.get("expand", [""])[0].lower() in ("1", "true"):
         items = with_last_commit(items, repository, commit)
-    return JSONResponse(items)
+    return items
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote
 from anyio import to_thread
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sam_hub.local_hub.access import Access
@@ -19,6 +20,7 @@ from sam_hub.local_hub.responses import Refusal
 from sam_hub.local_hub.storage import Storage
 from sam_hub.local_hub.tokens import Token
 
+JSON = dict[str, Any] | list[dict[str, Any]]
 _BODY_LIMIT = 8 * 1024 * 1024
 # Here every repository has an owner; the real Hub has some without, and its clients ask for such names, too.
 WITHOUT_OWNER = re.compile(
@@ -158,6 +160,7 @@ class Routes(list[Route]):
         """Register a handler: an ordinary function that runs in a thread, or a coroutine that reads the body itself.
 
         Paths are matched as they came, still quoted: unquoted first, a quoted segment could not be told from two.
+        A handler returns a response, or what becomes JSON, or nothing (an empty 200).
         ``{x}`` matches one segment, ``{x:rest}`` all that follows, ``{prefix:prefix}`` an optional ``datasets/``.
 
         Args:
@@ -166,12 +169,16 @@ class Routes(list[Route]):
         pattern = re.sub(r"\{(\w+)\}", r"{\1:part}", path).replace("{kind:part}", "{kind:kind}")
 
         def register(handler: Callable[[HubRequest], Any]) -> Callable[[HubRequest], Any]:
-            async def endpoint(request: Request) -> Any:
+            async def endpoint(request: Request) -> Response:
                 hub_request = HubRequest(request.scope, request.receive)
                 if stream:
-                    return await handler(hub_request)
-                hub_request.content = await hub_request.body()
-                return await to_thread.run_sync(handler, hub_request)
+                    answer = await handler(hub_request)
+                else:
+                    hub_request.content = await hub_request.body()
+                    answer = await to_thread.run_sync(handler, hub_request)
+                if isinstance(answer, Response):
+                    return answer
+                return Response() if answer is None else JSONResponse(answer)
 
             limit = None if stream else _BODY_LIMIT
             self.append(Route(pattern, endpoint, methods=[method], max_body_size=limit))

@@ -15,7 +15,7 @@ KINDS = ("models", "datasets")
 
 
 def repo_id(owner: str, name: str) -> str:
-    """``owner/name``.
+    """Return ``owner/name``.
 
     Raises:
         Refusal: 400, the rules of the real Hub are broken (letters, digits, ``-_.``; 96 characters).
@@ -30,7 +30,7 @@ def repo_id(owner: str, name: str) -> str:
 
 
 def ref_name(name: str) -> str:
-    """The name of a branch or tag, as given.
+    """Return the name of a branch or tag, as given.
 
     Raises:
         Refusal: 400, not a name git would take, or one that is taken for a commit or a full ref.
@@ -49,26 +49,26 @@ def ref_name(name: str) -> str:
 
 
 def is_commit(revision: str) -> bool:
-    """Whether this is the whole SHA of a commit."""
+    """Return whether this is the whole SHA of a commit."""
     return _COMMIT.fullmatch(revision) is not None
 
 
 def text(value: object) -> str:
-    """What a request says, as text.
+    """Return what a request holds, as text.
 
     Raises:
         Refusal: 400, it holds half of a character (a lone surrogate), which no answer could repeat.
     """
-    said = str(value)
+    shown = str(value)
     try:
-        said.encode()
+        shown.encode()
     except UnicodeEncodeError as error:
-        raise Refusal(400, f"This is not valid Unicode: {said[:100]!r}") from error
-    return said
+        raise Refusal(400, f"This is not valid Unicode: {shown[:100]!r}") from error
+    return shown
 
 
 def file_path(path: str) -> str:
-    """A file's path in its repository, as given.
+    """Return a file's path in its repository, as given.
 
     Raises:
         Refusal: 400, absolute, climbing, a ``.git`` part, control characters, or too long.

@@ -18,7 +18,7 @@ _BRIEF = ("_id", "id", "modelId", "private", "likes", "downloads", "tags", "pipe
 def describe(
     repository: Repository, blobs: BlobStore, revision: str = "main", *, sizes: bool = False
 ) -> dict:
-    """Everything about a repository at a revision; ``sizes`` adds them to its files.
+    """Return everything about a repository at a revision; ``sizes`` adds them to its files.
 
     Raises:
         Refusal: 404, no such revision.
@@ -71,7 +71,7 @@ def _of_model(
 def shown_in_list(
     described: dict[str, Any], *, full: bool, card: bool, config: bool, expand: list[str]
 ) -> dict:
-    """The part of a description that a list holds."""
+    """Return the part of a description that a list holds."""
     if expand:
         return {key: described[key] for key in ("_id", "id", *expand) if key in described}
     keys = {*_BRIEF}
@@ -98,7 +98,7 @@ def _pointer_size(entry: Entry) -> int:
 
 
 def file_item(entry: Entry) -> dict[str, Any]:
-    """A file in a tree."""
+    """Return a file as trees show it."""
     item = {"type": "file", "oid": entry.oid, "size": entry.size, "path": entry.path}
     if entry.lfs:
         item["lfs"] = {"oid": entry.sha256, "size": entry.size, "pointerSize": _pointer_size(entry)}
@@ -112,7 +112,7 @@ def _folder_item(path: str, inside: Iterable[Entry]) -> dict[str, Any]:
 
 
 def tree(commit: Commit, folder: str, *, recursive: bool) -> list[dict[str, Any]]:
-    """Files and folders in ``folder`` ("" for all).
+    """Return the files and folders in ``folder`` ("" for all).
 
     Raises:
         Refusal: 404, no such folder.
@@ -134,7 +134,7 @@ def tree(commit: Commit, folder: str, *, recursive: bool) -> list[dict[str, Any]
 
 
 def path_items(commit: Commit, paths: list[str]) -> list[dict[str, Any]]:
-    """The files and folders of these paths; those which do not exist are left out."""
+    """Return the files and folders of these paths; those that do not exist are left out."""
     items = []
     for path in paths:
         if path in commit.files:
@@ -147,7 +147,7 @@ def path_items(commit: Commit, paths: list[str]) -> list[dict[str, Any]]:
 def with_last_commit(
     items: list[dict[str, Any]], repository: Repository, commit: Commit
 ) -> list[dict[str, Any]]:
-    """Add to each item the commit which last changed it."""
+    """Return the items, each with the commit that last changed it."""
     dated = []
     for item in items:
         last = _last_change(repository, commit, item["path"])
@@ -168,7 +168,7 @@ def _last_change(repository: Repository, commit: Commit, path: str) -> Commit:
 
 
 def commit_item(commit: Commit, *, formatted: bool = False) -> dict[str, Any]:
-    """A commit in a history."""
+    """Return a commit as histories show it."""
     item: dict[str, Any] = {
         "id": commit.id,
         "title": commit.title,

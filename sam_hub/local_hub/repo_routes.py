@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from sam_hub.local_hub import names
 from sam_hub.local_hub.card import front_matter
-from sam_hub.local_hub.hub_request import HubRequest, Routes
+from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.repo_info import describe, shown_in_list
 from sam_hub.local_hub.repository import PR
 from sam_hub.local_hub.responses import Refusal, page
@@ -30,7 +30,7 @@ def _private(request: HubRequest) -> bool | None:
 
 
 @routes.on("GET", "/api/whoami-v2")
-def whoami(request: HubRequest) -> Response:
+def whoami(request: HubRequest) -> JSON:
     token = request.access.demand(request)
     user = {
         "type": "user",
@@ -40,11 +40,11 @@ def whoami(request: HubRequest) -> Response:
         "orgs": [],
         "auth": {"type": "access_token", "accessToken": {"displayName": token.name, "role": token.role}},
     }
-    return JSONResponse({**user, "isPro": False, "canPay": False})
+    return {**user, "isPro": False, "canPay": False}
 
 
 @routes.on("POST", "/api/repos/create")
-def create(request: HubRequest) -> Response:
+def create(request: HubRequest) -> JSON:
     repository = request.repo_in_body()
     request.access.may_create(request, repository)
     url = f"{request.hub}/{repository.path}"
@@ -55,30 +55,28 @@ def create(request: HubRequest) -> Response:
         request.storage.create(repository, private=bool(_private(request)))
     except Refusal as refusal:
         raise Refusal(refusal.status, refusal.message, body=taken) from refusal
-    return JSONResponse(taken)
+    return taken
 
 
 @routes.on("DELETE", "/api/repos/delete")
-def delete(request: HubRequest) -> Response:
+def delete(request: HubRequest) -> None:
     repository = request.repo_in_body()
     request.access.may_write(request, repository)
     request.storage.delete(repository)
-    return Response(status_code=200)
 
 
 @routes.on("POST", "/api/repos/move")
-def move(request: HubRequest) -> Response:
+def move(request: HubRequest) -> None:
     ends = (str(request.json_object().get(key, "")).partition("/") for key in ("fromRepo", "toRepo"))
     kind = request.kind_in_body()
     source, target = (request.storage.repository(kind, owner, name) for owner, _, name in ends)
     request.access.may_write(request, source)
     request.access.may_create(request, target)
     request.storage.move(source, target)
-    return Response(status_code=200)
 
 
 @routes.on("PUT", "/api/{kind}/{owner}/{name}/settings")
-def settings(request: HubRequest) -> Response:
+def settings(request: HubRequest) -> JSON:
     repository, fields, changes = request.writable_repo(), request.json_object(), {}
     if (private := _private(request)) is not None:
         changes["private"] = private
@@ -87,35 +85,30 @@ def settings(request: HubRequest) -> Response:
             raise Refusal(400, "'gated' must be auto, manual or false")
         changes["gated"] = fields["gated"]
     repository.change_settings(**changes)
-    return JSONResponse(repository.settings)
+    return repository.settings
 
 
 @routes.on("GET", "/api/{kind}")
 def list_repositories(request: HubRequest) -> Response:
-    query = request.query_params
-    found = []
+    query, descriptions = request.query_params, []
     for repository in request.storage.all(request.path_params["kind"]):
         with suppress(FileNotFoundError):  # it was deleted or moved a moment ago
             if request.access.may_list(request, repository):
-                found.append(describe(repository, request.storage.blobs))
-    found = [described for described in found if _wanted(request, described)]
+                descriptions.append(describe(repository, request.storage.blobs))
     sort = query["sort"] if query.get("sort") in _SORTS else "lastModified"
-    found.sort(key=lambda described: described[sort], reverse=True)
-    items, headers = page(request, found)
-    shown = [
-        shown_in_list(
-            described,
-            full=request.flag("full"),
-            card=request.flag("cardData"),
-            config=request.flag("config"),
-            expand=query.getlist("expand"),
-        )
-        for described in items
-    ]
-    return JSONResponse(shown, headers=headers)
+    matches = [description for description in descriptions if _matches(request, description)]
+    matches.sort(key=lambda description: description[sort], reverse=True)
+    items, headers = page(request, matches)
+    flags = {
+        name: request.flag(key)
+        for name, key in (("full", "full"), ("card", "cardData"), ("config", "config"))
+    }
+    return JSONResponse(
+        [shown_in_list(item, expand=query.getlist("expand"), **flags) for item in items], headers=headers
+    )
 
 
-def _wanted(request: HubRequest, described: dict) -> bool:
+def _matches(request: HubRequest, described: dict) -> bool:
     query = request.query_params
     words = query.get("search", "").lower().split()
     filters = [tag for value in query.getlist("filter") for tag in value.split(",") if tag]
@@ -131,32 +124,30 @@ def _wanted(request: HubRequest, described: dict) -> bool:
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}")
 @routes.on("GET", "/api/{kind}/{owner}/{name}/revision/{revision}")
-def info(request: HubRequest) -> Response:
+def info(request: HubRequest) -> JSON:
     repository = request.visible_repo()
     revision = request.path_params.get("revision", "main")
     described = describe(repository, request.storage.blobs, revision, sizes=request.flag("blobs"))
     if expand := request.query_params.getlist("expand"):
         described = {key: described[key] for key in ("_id", "id", *expand) if key in described}
-    return JSONResponse(described)
+    return described
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/auth-check")
-def may_read(request: HubRequest) -> Response:
+def may_read(request: HubRequest) -> None:
     request.readable_repo()
-    return Response(status_code=200)
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/auth-check/write")
-def may_write(request: HubRequest) -> Response:
+def may_write(request: HubRequest) -> None:
     request.writable_repo()
-    return Response(status_code=200)
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/discussions")
-def discussions(request: HubRequest) -> Response:
-    """The pull requests; all stay open, since this Hub does not merge them."""
+def discussions(request: HubRequest) -> JSON:
+    """List the pull requests; all stay open, since this Hub does not merge them."""
     repository = request.visible_repo()
-    found = [
+    pull_requests = [
         {
             "num": int(number),
             "title": commit.title,
@@ -171,8 +162,8 @@ def discussions(request: HubRequest) -> Response:
     ]
     query = request.query_params
     if query.get("type") == "discussion" or query.get("status") == "closed":
-        found = []
-    return JSONResponse({"discussions": found, "count": len(found), "start": 0})
+        pull_requests = []
+    return {"discussions": pull_requests, "count": len(pull_requests), "start": 0}
 
 
 @routes.on("POST", "/api/validate-yaml")
@@ -185,7 +176,7 @@ def validate_card(request: HubRequest) -> Response:
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/refs")
-def refs(request: HubRequest) -> Response:
+def refs(request: HubRequest) -> JSON:
     refs = request.visible_repo().refs
 
     def listed(group: str, prefix: str) -> list[dict[str, str]]:
@@ -201,30 +192,26 @@ def refs(request: HubRequest) -> Response:
     }
     if request.flag("include_prs"):
         shown["pullRequests"] = listed("prs", PR)
-    return JSONResponse(shown)
+    return shown
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/branch/{branch}")
-def create_branch(request: HubRequest) -> Response:
+def create_branch(request: HubRequest) -> None:
     start = str(request.json_object().get("startingPoint") or "main")
     request.writable_repo().set_ref("heads", names.ref_name(request.path_params["branch"]), start)
-    return Response(status_code=200)
 
 
 @routes.on("DELETE", "/api/{kind}/{owner}/{name}/branch/{branch}")
-def delete_branch(request: HubRequest) -> Response:
+def delete_branch(request: HubRequest) -> None:
     request.writable_repo().delete_ref("heads", request.path_params["branch"])
-    return Response(status_code=200)
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/tag/{revision}")
-def create_tag(request: HubRequest) -> Response:
+def create_tag(request: HubRequest) -> None:
     tag = names.ref_name(str(request.json_object().get("tag", "")))
     request.writable_repo().set_ref("tags", tag, request.path_params["revision"])
-    return Response(status_code=200)
 
 
 @routes.on("DELETE", "/api/{kind}/{owner}/{name}/tag/{tag}")
-def delete_tag(request: HubRequest) -> Response:
+def delete_tag(request: HubRequest) -> None:
     request.writable_repo().delete_ref("tags", request.path_params["tag"])
-    return Response(status_code=200)

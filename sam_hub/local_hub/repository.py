@@ -53,7 +53,7 @@ class Commit:
     files: Mapping[str, Entry]
 
     def entry(self, path: str) -> Entry:
-        """One file.
+        """Return one file.
 
         Raises:
             Refusal: 404, the commit has no such file.
@@ -64,7 +64,7 @@ class Commit:
 
 
 def now() -> str:
-    """The time in the Hub's notation, UTC with milliseconds."""
+    """Return the time in the Hub's notation, UTC with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -108,7 +108,7 @@ class Repository:
         return {"prs": {}, **json.loads((self.folder / "refs.json").read_bytes())}
 
     def commit_of(self, revision: str) -> Commit:
-        """The commit that a branch, a tag, a full ref (that of a pull request, too) or a SHA names.
+        """Return the commit that a branch, a tag, a full ref (also of a pull request) or a SHA names.
 
         Raises:
             Refusal: 404, nothing has this name.
@@ -126,7 +126,7 @@ class Repository:
         return _read_commit(path)
 
     def history(self, revision: str) -> Iterator[Commit]:
-        """The commit and its ancestors, newest first."""
+        """Yield the commit and its ancestors, newest first."""
         commit = self.commit_of(revision)
         while True:
             yield commit
@@ -212,7 +212,7 @@ class Repository:
         self._write("repo.json", settings)
 
     def entries(self) -> Iterator[Entry]:
-        """The files of all commits, those that no branch leads to included."""
+        """Yield the files of all commits, also of those that no branch leads to."""
         for path in (self.folder / "commits").glob("*.json"):
             yield from _read_commit(path).files.values()
 
@@ -223,7 +223,7 @@ class Repository:
         return counter.stat().st_size if counter.exists() else 0
 
     def count_download(self) -> None:
-        """One more: a byte appended needs no lock."""
+        """Count one more download: a byte appended needs no lock."""
         with (self.folder / "downloads").open("ab") as counter:
             counter.write(b".")
 
@@ -254,6 +254,6 @@ class Repository:
             yield
 
     def lock(self) -> FileLock:
-        """A lock on this name, of a repository or of none. It lies beside the folder, which may go."""
+        """Return a lock on this name, whether it exists or not. It lies beside the folder, which may be deleted."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder.with_name(f".lock-{self.folder.name}"))

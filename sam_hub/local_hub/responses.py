@@ -36,7 +36,7 @@ class Refusal(Exception):
         self.body, self.headers = dict(body or {}), dict(headers or {})
 
     def response(self) -> Response:
-        """The answer, with the headers over plain HTTP that huggingface_hub relies on."""
+        """Return the answer, with the headers over plain HTTP that huggingface_hub relies on."""
         headers = {**self.headers, "X-Error-Message": _header_safe(self.message)}
         if self.code:
             headers["X-Error-Code"] = self.code
@@ -45,17 +45,17 @@ class Refusal(Exception):
 
 
 def repo_not_found(status: int = 404) -> Refusal:
-    """No such repository, or it is private and no valid token was sent: the two look the same."""
+    """Return the refusal for a repository that does not exist, or is private: the two look the same."""
     return Refusal(status, "Repository not found", "RepoNotFound")
 
 
 def revision_not_found(revision: str) -> Refusal:
-    """The repository has no such branch, tag or commit."""
+    """Return the refusal for a branch, tag or commit that the repository does not have."""
     return Refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
 
 
 def entry_not_found(path: str, commit: str) -> Refusal:
-    """The commit has no such file or folder."""
+    """Return the refusal for a file or folder that the commit does not have."""
     return Refusal(404, f"Entry not found: {path}", "EntryNotFound", headers={"X-Repo-Commit": commit})
 
 
@@ -68,7 +68,7 @@ def _header_safe(text: str) -> str:
 def page(
     request: Request, items: Sequence[Any], *, default: int = 1000
 ) -> tuple[Sequence[Any], dict[str, str]]:
-    """One page of ``items`` and the ``Link`` header to the next: ``limit`` and ``cursor`` of the query."""
+    """Return one page of ``items``, and the ``Link`` header to the next, by the query's ``limit`` and ``cursor``."""
     limit = _number(request, "limit", default) or default
     start = _number(request, "cursor", 0)
     chosen = items[start : start + limit]
@@ -92,5 +92,5 @@ def _number(request: Request, key: str, default: int) -> int:
 
 
 def whole_number(text: str) -> int | None:
-    """What plain digits say, 19 at most; None for any other text."""
+    """Return what at most 19 plain digits say, None for any other text."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None

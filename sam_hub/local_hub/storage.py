@@ -24,7 +24,7 @@ _DAY = 24 * 3600
 
 
 def is_large(path: str, size: int, sample: bytes) -> bool:
-    """Whether a file goes the way of large files: by its name, size, or since it is not text."""
+    """Return whether a file is stored as a large one: by its name, its size, or because it is not text."""
     return path.endswith(LFS_SUFFIXES) or size > REGULAR_LIMIT or b"\0" in sample
 
 
@@ -45,7 +45,7 @@ class Storage:
         (root / "repos").mkdir(exist_ok=True)
 
     def repository(self, kind: str, owner: str, name: str) -> Repository:
-        """The repository of this name, created or not.
+        """Return the repository of this name, created or not.
 
         Raises:
             Refusal: 400, the name is not allowed.
@@ -54,12 +54,12 @@ class Storage:
         return Repository(self._folder(kind, id), id, kind)
 
     def all(self, kind: str) -> Iterator[Repository]:
-        """Every repository of a kind, by name."""
+        """Yield every repository of a kind, by name."""
         for file in sorted((self.root / "repos" / kind).glob("*/*/repo.json")):
             yield Repository(file.parent, "/".join(file.parent.parts[-2:]), kind)
 
     def create(self, repository: Repository, *, private: bool) -> None:
-        """Create it with a first commit; it appears as a whole.
+        """Create a repository with a first commit; it appears as a whole.
 
         Raises:
             Refusal: 409, it exists.
@@ -78,7 +78,7 @@ class Storage:
             shutil.rmtree(building, ignore_errors=True)
 
     def delete(self, repository: Repository) -> None:
-        """Remove it; from one moment to the next it is gone.
+        """Delete a repository; from one moment to the next it is gone.
 
         Raises:
             Refusal: 404, it does not exist.
@@ -89,7 +89,7 @@ class Storage:
         shutil.rmtree(leaving, ignore_errors=True)
 
     def move(self, source: Repository, target: Repository) -> None:
-        """Rename it.
+        """Rename a repository.
 
         Raises:
             Refusal: 404, it does not exist; 409, the new name is taken.
@@ -107,11 +107,11 @@ class Storage:
             source.folder.rename(target.folder)
 
     def keep(self, path: str, data: bytes) -> Entry:
-        """Store a small file's content and describe it."""
+        """Store a small file's content, and return its entry."""
         return Entry(path, len(data), self.blobs.put(data), git_oid(data), lfs=False)
 
     def may_have(self, repository: Repository, user: str, sha256: str) -> bool:
-        """Whether a content may become a file of this repository without its bytes: it is one, or ``user`` sent it.
+        """Return whether a content may become a file of this repository unsent: it is one, or ``user`` sent it before.
 
         Ids are no secrets, a gated repository shows them: whoever names one must not get what it stands for.
         """
@@ -119,7 +119,7 @@ class Storage:
         return known or any(entry.sha256 == sha256 for entry in repository.entries())
 
     def large(self, repository: Repository, user: str, path: str, sha256: str) -> Entry:
-        """Describe a large file whose content was uploaded before, by this user.
+        """Return the entry of a large file whose content this user uploaded before.
 
         Raises:
             Refusal: 400, it was not.
@@ -130,7 +130,7 @@ class Storage:
         return Entry(path, size, sha256, git_oid(lfs_pointer(sha256, size)), lfs=True)
 
     def collect(self) -> int:
-        """Delete contents that no commit of any repository names, a day old at least; returns the bytes freed."""
+        """Delete contents that no commit of any repository names, a day old at least; return the bytes freed."""
         before = time.time() - _DAY
         there = [one for kind in names.KINDS for one in self.all(kind)]
         named = {entry.sha256 for one in there for entry in one.entries()}
@@ -139,7 +139,7 @@ class Storage:
         return self.blobs.collect(named, before)
 
     def sweep(self) -> None:
-        """Remove what a kill left half-written more than a day ago, and what was sent and never used."""
+        """Delete what a kill left half-written more than a day ago, and what was sent and never used."""
         stale = [*self.root.glob(".new-*"), *self.root.glob(".gone-*"), *self.root.rglob(".tmp-*")]
         stale += [*self.root.glob("xorbs/*"), *self.root.glob("parts/*"), *self.root.glob("grants/*/*")]
         for path in stale:

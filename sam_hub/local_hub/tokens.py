@@ -39,16 +39,16 @@ class Token:
         return self.user == OWNER
 
     def may_write(self, repo_id: str) -> bool:
-        """Whether it may change this repository, or make one of this name."""
+        """Return whether it may change this repository, or make one of this name."""
         return self.role == "write" and (self.is_owners or repo_id.split("/")[0] == self.user)
 
     def may_see_private(self, repo_id: str) -> bool:
-        """Whether it may know of this repository though it is private or gated."""
+        """Return whether it may know of this repository though it is private or gated."""
         return self.is_owners or repo_id.split("/")[0] == self.user
 
 
 def new_secret() -> str:
-    """A random token, in the shape of those of the real Hub."""
+    """Return a random token, in the shape of those of the real Hub."""
     return f"hf_{secrets.token_urlsafe(30).replace('-', 'a').replace('_', 'b')}"
 
 
@@ -71,7 +71,7 @@ class Tokens:
         self._own = Token("session", OWNER, "write", _hash(self.session), now())
 
     def all(self) -> list[Token]:
-        """Those that are kept, the oldest first."""
+        """Return the tokens that are kept, the oldest first."""
         try:
             return [Token(**row) for row in json.loads(self._file.read_bytes())]
         except FileNotFoundError:
@@ -97,7 +97,7 @@ class Tokens:
         return secret
 
     def remove(self, name: str) -> None:
-        """Forget a token: it does not log in any more.
+        """Remove a token, so that it does not log in any more.
 
         Raises:
             Refusal: 404, there is none of this name.
@@ -109,7 +109,7 @@ class Tokens:
             self._write([token for token in there if token.name != name])
 
     def find(self, secret: str) -> Token | None:
-        """Whose token this is."""
+        """Return the token with this secret, None if there is none."""
         digest = _hash(secret)
         for token in (self._own, *self.all()):
             if hmac.compare_digest(token.sha256, digest):

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from sam_hub.local_hub import names
 from sam_hub.local_hub.blobs import SHA256
-from sam_hub.local_hub.hub_request import HubRequest, Routes
+from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.repository import Commit, Entry, Repository
 from sam_hub.local_hub.responses import Refusal, entry_not_found
 from sam_hub.local_hub.storage import REGULAR_LIMIT, is_large
@@ -39,7 +39,7 @@ def _object(item: Any) -> tuple[str, int]:
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}")
-def preupload(request: HubRequest) -> Response:
+def preupload(request: HubRequest) -> JSON:
     repository, _ = request.upload_target()
     commit = request.commit_of(repository)
     answers = []
@@ -52,7 +52,7 @@ def preupload(request: HubRequest) -> Response:
         if present := commit.files.get(path):
             answer["oid"] = present.etag  # what the client compares its own file with
         answers.append(answer)
-    return JSONResponse({"files": answers, "commitOid": commit.id})
+    return {"files": answers, "commitOid": commit.id}
 
 
 @routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/objects/batch")
@@ -85,12 +85,11 @@ def _upload_action(request: HubRequest, oid: str, size: int, user: str, in_parts
 
 
 @routes.on("PUT", "/uploads/{oid}", stream=True)
-async def upload(request: HubRequest) -> Response:
+async def upload(request: HubRequest) -> None:
     oid = request.path_params["oid"]
     size, user = request.access.check_upload(request, oid)
     await request.storage.blobs.receive(oid, size, request.stream())
     request.storage.grants.add(oid, user)
-    return Response(status_code=200)
 
 
 @routes.on("PUT", "/uploads/{oid}/{part}", stream=True)
@@ -102,15 +101,14 @@ async def upload_part(request: HubRequest) -> Response:
 
 
 @routes.on("POST", "/uploads/{oid}")
-def upload_complete(request: HubRequest) -> Response:
-    """All parts were sent. (The list of them in the body tells nothing that the SHA-256 of the whole does not.)"""
+def upload_complete(request: HubRequest) -> None:
+    """Put a file together from its parts. (The body lists them; the SHA-256 of the whole says more.)"""
     oid = request.path_params["oid"]
     size, user = request.access.check_upload(request, oid)
     if not (request.storage.grants.has(oid, user) and request.storage.blobs.claim(oid)):
         request.storage.blobs.put_pieces(oid, size, request.storage.parts.pieces(oid, size))
         request.storage.grants.add(oid, user)
     request.storage.parts.remove(oid)
-    return Response(status_code=200)
 
 
 @routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/verify")
@@ -123,7 +121,7 @@ def verify(request: HubRequest) -> Response:
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
-async def commit(request: HubRequest) -> Response:
+async def commit(request: HubRequest) -> JSON:
     repository, token = await to_thread.run_sync(_committing, request)
     change = _Change(request, repository, token.user)
     async for line in _lines(request.stream()):
@@ -150,7 +148,7 @@ async def commit(request: HubRequest) -> Response:
     }
     if number is not None:
         answer |= {"pullRequestUrl": f"{page}/discussions/{number}"}
-    return JSONResponse(answer)
+    return answer
 
 
 def _committing(request: HubRequest) -> tuple[Repository, Token]:
@@ -189,7 +187,7 @@ class _Change:
         self.header: dict[str, Any] = {}
 
     def read(self, line: bytes) -> None:
-        """Take in one line of the request."""
+        """Read one line of the request."""
         if not line.strip():
             return
         try:

@@ -24,13 +24,13 @@ class Grants:
         return self.folder / sha256[:2] / f"{sha256}.{user}"
 
     def add(self, sha256: str, user: str) -> None:
-        """This user had all its bytes."""
+        """Record that this user sent all bytes of a content."""
         path = self._path(sha256, user)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
     def has(self, sha256: str, user: str) -> bool:
-        """Whether this user sent it."""
+        """Return whether this user sent a content."""
         return self._path(sha256, user).is_file()
 
 
@@ -44,7 +44,7 @@ class PartStore:
         self.folder, self.bytes = folder, bytes
 
     def count(self, size: int) -> int:
-        """How many parts a file of ``size`` bytes has."""
+        """Return how many parts a file of ``size`` bytes has."""
         return -(-size // self.bytes)
 
     def _path(self, sha256: str, number: int) -> Path:
@@ -66,7 +66,7 @@ class PartStore:
         return received.sha256
 
     def pieces(self, sha256: str, size: int) -> Iterator[bytes]:
-        """What the parts of a file hold, in order.
+        """Yield what the parts of a file hold, in order.
 
         Raises:
             Refusal: 400, one of them was not sent.
@@ -80,7 +80,7 @@ class PartStore:
                 raise Refusal(400, f"Part {number} of {sha256} was not sent") from error
 
     def remove(self, sha256: str) -> None:
-        """Forget the parts of a file."""
+        """Delete the parts of a file."""
         shutil.rmtree(self.folder / sha256, ignore_errors=True)
 
 

@@ -50,12 +50,12 @@ class XetFile:
 
 
 def hash_text(data: bytes) -> str:
-    """A hash as addresses spell it: four little-endian numbers of 16 hexadecimal digits."""
+    """Return a hash as addresses spell it: four little-endian numbers of 16 hexadecimal digits."""
     return "".join(f"{number:016x}" for number in struct.unpack("<4Q", data))
 
 
 def files_of(shard: bytes) -> list[XetFile]:
-    """The files that a shard describes.
+    """Return the files that a shard describes.
 
     Raises:
         Malformed: it is not a shard, or does not tell a file's SHA-256.
@@ -85,7 +85,7 @@ def _files(shard: bytes, at: int) -> Iterator[XetFile]:
 
 
 def chunks_of(xorb: BinaryIO, begin: int, end: int) -> Iterator[bytes]:
-    """The chunks of a xorb from number ``begin`` to before ``end``, unpacked.
+    """Yield the chunks of a xorb from number ``begin`` to before ``end``, unpacked.
 
     Raises:
         Malformed: it holds fewer, or one that can't be unpacked.

@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Iterator
 
 from anyio import to_thread
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from sam_hub.local_hub.hub_request import HubRequest, Routes
+from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.responses import Refusal
 from sam_hub.local_hub.xet import SHARD_LIMIT, XORB_LIMIT, Malformed, XetFile, chunks_of, files_of
 
@@ -16,32 +16,32 @@ routes = Routes()
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/xet-write-token/{revision}")
-def write_token(request: HubRequest) -> Response:
-    """An address of its own for every asker: clients remember by the address what they have sent there."""
+def write_token(request: HubRequest) -> JSON:
+    """Give every caller an address of its own: clients remember by the address what they have sent there."""
     _, user = request.upload_target()
     session = secrets.token_hex(16)
     token, expires = request.access.xet_token(session, user.user)
-    return JSONResponse({"accessToken": token, "exp": expires, "casUrl": f"{request.hub}/xet/{session}"})
+    return {"accessToken": token, "exp": expires, "casUrl": f"{request.hub}/xet/{session}"}
 
 
 @routes.on("GET", "/xet/{session}/v1/chunks/{prefix_name}/{hash}")
 def known_chunk(request: HubRequest) -> Response:
-    """Whether a chunk is here already: that is never said, so that all comes in one piece."""
+    """Never say that a chunk is here already, so that a file comes as a whole."""
     raise Refusal(404, "Not known")
 
 
 @routes.on("POST", "/xet/{session}/v1/xorbs/default/{hash}", stream=True)
-async def xorb(request: HubRequest) -> Response:
+async def xorb(request: HubRequest) -> JSON:
     session = request.path_params["session"]
     request.access.check_xet(request, session)
     fresh = await request.storage.xorbs.receive(
         session, request.path_params["hash"], request.stream(), XORB_LIMIT
     )
-    return JSONResponse({"was_inserted": fresh})
+    return {"was_inserted": fresh}
 
 
 @routes.on("POST", "/xet/{session}/v1/shards", stream=True)
-async def shard(request: HubRequest) -> Response:
+async def shard(request: HubRequest) -> JSON:
     user = request.access.check_xet(request, request.path_params["session"])
     body = bytearray()
     async for chunk in request.stream():
@@ -53,7 +53,7 @@ async def shard(request: HubRequest) -> Response:
             await to_thread.run_sync(_put_together, request, file, user)
     except Malformed as error:
         raise Refusal(400, f"The upload can't be read: {error}") from error
-    return JSONResponse({"result": 1})
+    return {"result": 1}
 
 
 def _put_together(request: HubRequest, file: XetFile, user: str) -> None:

@@ -75,11 +75,7 @@ class BlobStore:
         self.folder = folder
 
     def path(self, sha256: str) -> Path:
-        """Return where a content lies, present or not.
-
-        Raises:
-            Refusal: 400, not a SHA-256 in lower-case hexadecimal.
-        """
+        """Return where a content lies, present or not. Raises: Refusal 400, not a SHA-256 in lower-case hexadecimal."""
         if not SHA256.fullmatch(sha256):
             raise Refusal(400, "An object id must be 64 hexadecimal digits")
         return self.folder / sha256[:2] / sha256

@@ -69,11 +69,7 @@ class HubRequest(Request):
         return self.app.state.access
 
     def json_object(self) -> dict[str, Any]:
-        """Return the body as a JSON object.
-
-        Raises:
-            Refusal: 400, it is not one.
-        """
+        """Return the body as a JSON object. Raises: Refusal 400, it is not one."""
         try:
             value = json.loads(self.content or b"{}")
         except (ValueError, RecursionError) as error:

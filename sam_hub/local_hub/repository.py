@@ -53,11 +53,7 @@ class Commit:
     files: Mapping[str, Entry]
 
     def entry(self, path: str) -> Entry:
-        """Return one file.
-
-        Raises:
-            Refusal: 404, the commit has no such file.
-        """
+        """Return one file. Raises: Refusal 404, the commit has no such file."""
         if path not in self.files:
             raise entry_not_found(path, self.id)
         return self.files[path]
@@ -192,11 +188,7 @@ class Repository:
             self._write("refs.json", refs)
 
     def delete_ref(self, group: str, name: str) -> None:
-        """Delete a branch or a tag.
-
-        Raises:
-            Refusal: 404, no such name; 400, the main branch.
-        """
+        """Delete a branch or a tag. Raises: Refusal 404, no such name; 400, the main branch."""
         if (group, name) == ("heads", "main"):
             raise Refusal(400, "The branch 'main' can't be deleted")
         with self.alone():

@@ -45,11 +45,7 @@ class Storage:
         (root / "repos").mkdir(exist_ok=True)
 
     def repository(self, kind: str, owner: str, name: str) -> Repository:
-        """Return the repository of this name, created or not.
-
-        Raises:
-            Refusal: 400, the name is not allowed.
-        """
+        """Return the repository of this name, created or not. Raises: Refusal 400, the name is not allowed."""
         id = names.repo_id(owner, name)
         return Repository(self._folder(kind, id), id, kind)
 
@@ -59,11 +55,7 @@ class Storage:
             yield Repository(file.parent, "/".join(file.parent.parts[-2:]), kind)
 
     def create(self, repository: Repository, *, private: bool) -> None:
-        """Create a repository with a first commit; it appears as a whole.
-
-        Raises:
-            Refusal: 409, it exists.
-        """
+        """Create a repository with a first commit; it appears as a whole. Raises: Refusal 409, it exists."""
         attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LFS_SUFFIXES)
         settings = {"private": private, "gated": False, "created": now()}
         building = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
@@ -78,22 +70,14 @@ class Storage:
             shutil.rmtree(building, ignore_errors=True)
 
     def delete(self, repository: Repository) -> None:
-        """Delete a repository; from one moment to the next it is gone.
-
-        Raises:
-            Refusal: 404, it does not exist.
-        """
+        """Delete a repository; from one moment to the next it is gone. Raises: Refusal 404, it does not exist."""
         leaving = Path(tempfile.mkdtemp(prefix=".gone-", dir=self.root))
         with repository.alone():
             repository.folder.rename(leaving / "repo")
         shutil.rmtree(leaving, ignore_errors=True)
 
     def move(self, source: Repository, target: Repository) -> None:
-        """Rename a repository.
-
-        Raises:
-            Refusal: 404, it does not exist; 409, the new name is taken.
-        """
+        """Rename a repository. Raises: Refusal 404, it does not exist; 409, the new name is taken."""
         first, second = sorted(
             (source, target), key=lambda one: one.id
         )  # always in one order: no two can wait
@@ -119,11 +103,7 @@ class Storage:
         return known or any(entry.sha256 == sha256 for entry in repository.entries())
 
     def large(self, repository: Repository, user: str, path: str, sha256: str) -> Entry:
-        """Return the entry of a large file whose content this user uploaded before.
-
-        Raises:
-            Refusal: 400, it was not.
-        """
+        """Return the entry of a large file whose content this user uploaded before. Raises: Refusal 400, it was not."""
         if not (self.may_have(repository, user, sha256) and self.blobs.claim(sha256)):
             raise Refusal(400, f"The content of '{path}' was not uploaded")
         size = self.blobs.size(sha256)

@@ -97,11 +97,7 @@ class Tokens:
         return secret
 
     def remove(self, name: str) -> None:
-        """Remove a token, so that it does not log in any more.
-
-        Raises:
-            Refusal: 404, there is none of this name.
-        """
+        """Remove a token, so that it does not log in any more. Raises: Refusal 404, there is none of this name."""
         if all(token.name != name for token in self.all()):
             raise Refusal(404, f"There is no token '{name}'")
         with FileLock(self._file.with_name(".tokens.lock")):

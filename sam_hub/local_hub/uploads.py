@@ -66,11 +66,7 @@ class PartStore:
         return received.sha256
 
     def pieces(self, sha256: str, size: int) -> Iterator[bytes]:
-        """Yield what the parts of a file hold, in order.
-
-        Raises:
-            Refusal: 400, one of them was not sent.
-        """
+        """Yield what the parts of a file hold, in order. Raises: Refusal 400, one of them was not sent."""
         for number in range(1, self.count(size) + 1):
             try:
                 with self._path(sha256, number).open("rb") as file:
@@ -107,11 +103,7 @@ class XorbStore:
             return is_new
 
     def open(self, session: str, name: str) -> BinaryIO:
-        """Read one.
-
-        Raises:
-            Refusal: 400, it was not sent.
-        """
+        """Read one. Raises: Refusal 400, it was not sent."""
         try:
             return self._path(session, name).open("rb")
         except FileNotFoundError as error:

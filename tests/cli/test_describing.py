@@ -12,7 +12,7 @@ import pytest
 from sam_hub.cli import run
 from sam_hub.hub.client import Hub
 from sam_hub.local_hub.process import ServerProcess
-from tests.hub.conftest import publish, write_adapter
+from tests.support.hubs import publish, write_adapter
 
 Call = Callable[..., Any]
 PLAIN = "acme/ner-plain"

@@ -30,7 +30,7 @@ from sam_hub.selection.service import similarity_ranking
 from sam_hub.services.context import AppContext
 from sam_hub.services.descriptors import DescribeOptions, DescriptorFacts, run_describe
 from sam_hub.services.experts import AddOptions, run_add
-from tests.hub.conftest import publish, write_adapter
+from tests.support.hubs import publish, write_adapter
 from tests.tiny_hub import embedder
 
 COURT = ["The court dismissed the appeal .", "The judge heard both lawyers .", "She was sued for fraud ."]

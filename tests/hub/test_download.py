@@ -10,7 +10,7 @@ from sam_hub.errors import NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
 from sam_hub.progress import Progress, Reporter
-from tests.hub.conftest import Steps, publish
+from tests.support.hubs import Steps, publish
 
 
 @pytest.fixture

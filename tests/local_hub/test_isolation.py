@@ -21,7 +21,7 @@ from sam_hub.hub.upload import plan_push, push
 from sam_hub.local_hub.process import ServerProcess
 from sam_hub.local_hub.storage import Storage
 from sam_hub.local_hub.tokens import Tokens
-from tests.hub.conftest import publish
+from tests.support.hubs import publish
 
 Api = Callable[[str], HfApi]
 WEIGHTS = b"\0" * 5000

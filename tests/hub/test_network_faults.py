@@ -30,8 +30,8 @@ from sam_hub.hub.inspection import inspect
 from sam_hub.hub.search import search
 from sam_hub.hub.upload import plan_push, push
 from sam_hub.local_hub.process import start
-from tests.hub.conftest import publish
-from tests.hub.faulty import Fault, FaultyLine, faulty_line
+from tests.hub.faulty_proxy import Fault, FaultyLine, faulty_line
+from tests.support.hubs import publish
 
 WEIGHTS = "adapter_model.safetensors"
 RESOLVE, TREE, INFO = (

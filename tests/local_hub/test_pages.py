@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from sam_hub.hub.client import Hub
-from tests.hub.conftest import publish
+from tests.support.hubs import publish
 
 CARD = """---
 license: mit

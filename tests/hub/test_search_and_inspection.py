@@ -13,8 +13,8 @@ from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
 from sam_hub.hub.inspection import inspect
 from sam_hub.hub.search import search
-from tests.hub.conftest import CARD, publish, write_adapter
-from tests.hub.faulty import faulty_line
+from tests.hub.faulty_proxy import faulty_line
+from tests.support.hubs import CARD, publish, write_adapter
 
 
 def test_experts_are_found_by_base_and_labels(hub: Hub, adapter: Path) -> None:

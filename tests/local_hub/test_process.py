@@ -17,7 +17,7 @@ from sam_hub.errors import InputError
 from sam_hub.hub.client import Hub
 from sam_hub.hub.embedded import serve_here
 from sam_hub.local_hub.process import ServerProcess, start
-from tests.hub.conftest import publish
+from tests.support.hubs import publish
 
 
 def test_a_taken_port_is_one_clear_message(server: ServerProcess, tmp_path: Path) -> None:

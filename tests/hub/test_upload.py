@@ -9,7 +9,7 @@ import pytest
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.upload import plan_push, push
-from tests.hub.conftest import Steps
+from tests.support.hubs import Steps
 
 
 def test_a_new_model_is_private_and_one_commit(hub: Hub, adapter: Path) -> None:

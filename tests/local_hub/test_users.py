@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
-from sam_hub.local_hub.answers import Refusal
 
 from sam_hub.hub.client import Hub
 from sam_hub.local_hub.process import ServerProcess
+from sam_hub.local_hub.responses import Refusal
 from sam_hub.local_hub.tokens import Tokens
-from tests.hub.conftest import publish
+from tests.support.hubs import publish
 
 
 @pytest.fixture

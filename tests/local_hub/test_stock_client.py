@@ -19,7 +19,7 @@ from huggingface_hub.utils import get_session
 
 from sam_hub.hub.client import Hub
 from sam_hub.local_hub.storage import Storage
-from tests.hub.conftest import publish
+from tests.support.hubs import publish
 
 
 @pytest.fixture

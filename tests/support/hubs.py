@@ -1,0 +1,90 @@
+"""A real embedded Hub for every test, and tiny real models to put on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sam_hub.hub.client import Hub
+from sam_hub.local_hub.process import ServerProcess, start
+from sam_hub.progress import Progress, Reporter
+
+CARD = """---
+license: mit
+base_model: acme/base
+library_name: peft
+tags: [sam-hub, 'ner-label:person', 'ner-label:location']
+---
+# News
+"""
+
+
+class Steps(Reporter, list[Progress]):
+    """The progress that was reported."""
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        self.append(Progress(what, done, total, unit))
+
+
+@pytest.fixture
+def hub_root(tmp_path: Path) -> Path:
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def server(hub_root: Path) -> Iterator[ServerProcess]:
+    with start(hub_root) as process:
+        yield process
+
+
+@pytest.fixture
+def hub(server: ServerProcess, tmp_path: Path) -> Hub:
+    """Logged in as the owner."""
+    return Hub(server.endpoint, server.token, tmp_path / "cache")
+
+
+@pytest.fixture
+def stranger(server: ServerProcess, tmp_path: Path) -> Hub:
+    """Not logged in."""
+    return Hub(server.endpoint, None, tmp_path / "strangers-cache")
+
+
+def write_adapter(
+    folder: Path, base: str = "acme/base", labels: tuple[str, ...] = ("person", "location")
+) -> Path:
+    """A LoRA adapter as peft writes it, with what sam-hub adds."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True)
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    tensors = {f"{layer}.lora_A.weight": torch.ones(2, 16), f"{layer}.lora_B.weight": torch.zeros(16, 2)}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": 2,
+        "lora_alpha": 4,
+        "target_modules": ["q_proj"],
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    metadata = {"schema": 1, "kind": "expert", "domain": "news", "labels": labels, "prompt_format": "b2ner"}
+    (folder / "sam_hub.json").write_text(json.dumps({**metadata, "base": base, "license": "mit"}))
+    (folder / "README.md").write_text(CARD)
+    return folder
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    return write_adapter(tmp_path / "adapter")
+
+
+def publish(hub: Hub, folder: Path, repo: str, *, private: bool = False) -> str:
+    """Put a folder on the Hub with the stock client, as any user of the Hub would; returns the commit."""
+    api = hub.api()
+    api.create_repo(repo, private=private, exist_ok=True)
+    return api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload").oid

@@ -62,10 +62,9 @@ def _render(**values: Any) -> str:
     return Template(_TEMPLATE.read_text(encoding="utf-8"), autoescape=True).render(values)
 
 
-def _rendered(markdown: str) -> Any:
+def _rendered(markdown: str) -> str:
     """A card as HTML; markup in it is shown as text, and links lead nowhere but to the web."""
     from markdown_it import MarkdownIt
-    from markupsafe import Markup
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    return Markup(parser.render(markdown))
+    return str(parser.render(markdown))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 import time
 from urllib.parse import urlsplit
 
+from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import Request
 
 from sam_hub.local_hub import LOOPBACK
 from sam_hub.local_hub.repository import Repository
-from sam_hub.local_hub.responses import Refusal, repo_not_found, whole_number
+from sam_hub.local_hub.responses import Refusal, repo_not_found
 from sam_hub.local_hub.tokens import Token, Tokens
 
 UPLOAD_SECONDS = 6 * 3600
@@ -23,7 +22,8 @@ class Access:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._key = secrets.token_bytes(32)  # upload addresses are of this process, and end with it
+        # Upload addresses are of this process, and end with it.
+        self._signer = URLSafeTimedSerializer(secrets.token_bytes(32))
 
     def token_of(self, request: Request) -> Token | None:
         """Return the token that the request carries, None without one; it is looked up once.
@@ -99,49 +99,32 @@ class Access:
 
     def upload_query(self, sha256: str, size: int, user: str) -> str:
         """Return the query of an address to which one object may be uploaded without the token, for some hours."""
-        expires = int(time.time()) + UPLOAD_SECONDS
-        signature = self._signature(sha256, size, user, expires)
-        return f"size={size}&user={user}&expires={expires}&signature={signature}"
+        return f"ticket={self._signer.dumps([sha256, size, user])}"
 
     def check_upload(self, request: Request, sha256: str) -> tuple[int, str]:
-        """Return the size of the object that may be uploaded to this address, and by whom.
-
-        Raises:
-            Refusal: 403, the address is not one of ours, or has expired.
-        """
-        query = request.query_params
-        size, expires = (whole_number(query.get(name, "")) for name in ("size", "expires"))
-        user = query.get("user", "")
-        ours = self._signature(sha256, size, user, expires)
-        same = hmac.compare_digest(ours.encode(), query.get("signature", "").encode("utf-8", "surrogatepass"))
-        if size is None or expires is None or expires < time.time() or not same:
+        """Return the size of the object that may be uploaded to this address, and by whom. Raises: Refusal 403."""
+        try:
+            named, size, user = self._signer.loads(request.query_params.get("ticket", ""), UPLOAD_SECONDS)
+        except (BadData, ValueError):
+            named = None
+        if named != sha256:
             raise Refusal(403, "This upload address is not valid, or has expired")
         return size, user
 
     def xet_token(self, session: str, user: str) -> tuple[str, int]:
         """Return a user's token for one Xet session alone, and when it expires (seconds since 1970)."""
-        expires = int(time.time()) + UPLOAD_SECONDS
-        return f"{expires}-{self._signature(session, user, expires)}-{user}", expires
+        return str(self._signer.dumps([session, user])), int(time.time()) + UPLOAD_SECONDS
 
     def check_xet(self, request: Request, session: str) -> str:
-        """Return the user whose token for the session the request carries.
-
-        Raises:
-            Refusal: 401, it carries none, or that has expired.
-        """
-        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-        expires, signature, user = (*sent.split("-", 2), "", "")[:3]
-        number = whole_number(expires) or 0
-        ours = self._signature(session, user, number)
-        if number < time.time() or not hmac.compare_digest(ours.encode(), signature.encode("utf-8")):
+        """Return the user whose token for the session the request carries. Raises: Refusal 401."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        try:
+            named, user = self._signer.loads(token, UPLOAD_SECONDS)
+        except (BadData, ValueError):
+            named = None
+        if named != session:
             raise Refusal(401, "This upload token is not valid, or has expired")
         return user
-
-    def _signature(self, *parts: object) -> str:
-        """Of what an address or a token is for."""
-        return hmac.new(
-            self._key, " ".join(map(str, parts)).encode("utf-8", "replace"), hashlib.sha256
-        ).hexdigest()
 
 
 def check_host(request: Request) -> None:

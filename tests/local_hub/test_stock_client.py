@@ -230,5 +230,8 @@ def test_bytes_that_are_not_those_announced_are_not_kept(hub: Hub, hub_root: Pat
     batch = f"{hub.endpoint}/acme/news.git/info/lfs/objects/batch"
     action = get_session().post(batch, json=wanted, headers=headers).json()["objects"][0]["actions"]["upload"]
     assert get_session().put(action["href"], content=b"evil").status_code == 400
-    assert get_session().put(action["href"].replace("size=4", "size=5"), content=b"evils").status_code == 403
+    assert (
+        get_session().put(action["href"].replace("ticket=", "ticket=x"), content=b"evil").status_code == 403
+    )
+    assert get_session().put(action["href"].replace("0" * 64, "1" * 64), content=b"evil").status_code == 403
     assert not list(hub_root.rglob("0" * 64))

@@ -49,7 +49,8 @@ def read_dataset(hub: Hub, repo: str, reporter: Reporter = SILENT) -> DatasetTex
     """
     snapshot = take_snapshot(hub, repo, repo_type="dataset")
     files = train_files(snapshot.files)
-    size, done, sentences = sum(file.size for file in files), 0, []
+    size, done = sum(file.size for file in files), 0
+    sentences: list[Sentence] = []
     with explained(hub, snapshot.repo):
         for file in files:
             reporter.progress(f"data set {repo}", done, size, "B")

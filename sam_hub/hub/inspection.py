@@ -94,8 +94,9 @@ def inspect(hub: Hub, repo: str, revision: str = "main") -> Inspection:
         InputError: no repository can have this name.
     """
     snapshot = take_snapshot(hub, repo, revision)
-    reasons, notes = tree_problems(snapshot.files), []
-    configs = {}
+    reasons = tree_problems(snapshot.files)
+    notes: list[str] = []
+    configs: dict[str, Any] = {}
     for path in (CONFIG, ADAPTER_CONFIG, METADATA, DESCRIPTOR):
         file = snapshot.file(path)
         if file and file.size <= CONFIG_LIMIT:  # a larger one is among the tree's problems

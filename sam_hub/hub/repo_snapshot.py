@@ -6,7 +6,7 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ class RepoSnapshot:
             UnusableModel: the Hub sends other bytes than it lists.
         """
         for force in (False, True):
-            path = Path(retried(lambda force=force: self._download(file, force, tqdm_class)))
+            path = Path(retried(partial(self._download, file, force, tqdm_class)))
             if matches(path, file):
                 return path
             path.resolve().unlink(
@@ -157,7 +157,8 @@ def take_snapshot(
     """
     repo = check_repo_id(repo)
     with explained(hub, repo):
-        info = retried(lambda: hub.api().repo_info(repo, revision=revision, repo_type=repo_type))
+        look_up = hub.api().model_info if repo_type == "model" else hub.api().dataset_info
+        info = retried(lambda: look_up(repo, revision=revision))
         files = list_files(hub, repo, info.sha or "", repo_type)
     return RepoSnapshot(
         hub=hub,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.client import Hub
@@ -149,7 +150,7 @@ class _Upload:
         self._hub, self._plan, self._message, self._parent = hub, plan, message, parent
         self._additions = [CommitOperationAdd(file.path, plan.folder / file.path) for file in plan.files]
         removals = [CommitOperationDelete(path, is_folder=False) for path in plan.removes]
-        self._operations = [*removals, *self._additions]
+        self._operations: list[Any] = [*removals, *self._additions]
 
     def send_large_files(self, reporter: Reporter) -> None:
         """Send the large files, one after another; small ones travel in the commit."""
@@ -158,8 +159,12 @@ class _Upload:
             what = f"push {plan.repo}: {file.path}"
             reporter.progress(what, done, plan.size, "B")
             retried(
-                lambda addition=addition: self._hub.api().preupload_lfs_files(
-                    plan.repo, [addition], free_memory=False, create_pr=plan.pull_request
+                partial(
+                    self._hub.api().preupload_lfs_files,
+                    plan.repo,
+                    [addition],
+                    free_memory=False,
+                    create_pr=plan.pull_request,
                 )
             )
             done += file.size

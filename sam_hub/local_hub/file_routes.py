@@ -17,11 +17,10 @@ _COUNTED = ("config.json", "adapter_config.json")
 def list_tree(request: HubRequest) -> Response:
     repository = request.visible_repo()
     commit = request.commit_of(repository)
-    items = tree(commit, request.path_params.get("path", "").strip("/"), recursive=request.flag("recursive"))
-    items, headers = page(request, items)
-    if request.flag("expand"):
-        items = with_last_commit(list(items), repository, commit)
-    return JSONResponse(list(items), headers={**headers, "X-Repo-Commit": commit.id})
+    folder = request.path_params.get("path", "").strip("/")
+    part, headers = page(request, tree(commit, folder, recursive=request.flag("recursive")))
+    items = with_last_commit(list(part), repository, commit) if request.flag("expand") else list(part)
+    return JSONResponse(items, headers={**headers, "X-Repo-Commit": commit.id})
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")

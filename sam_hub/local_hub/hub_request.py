@@ -29,11 +29,10 @@ WITHOUT_OWNER = re.compile(
 )
 
 
-class _Quoted(Convertor[str]):
+class _Part(Convertor[str]):
     """A part of a *raw* path: a revision, or a path in a tree, arrives as one %2F-quoted segment."""
 
-    def __init__(self, regex: str) -> None:
-        self.regex = regex
+    regex = "[^/]+"
 
     def convert(self, value: str) -> str:
         return unquote(value)
@@ -42,10 +41,20 @@ class _Quoted(Convertor[str]):
         return value
 
 
-register_url_convertor("part", _Quoted("[^/]+"))
-register_url_convertor("rest", _Quoted(".+"))
-register_url_convertor("kind", _Quoted("models|datasets"))
-register_url_convertor("prefix", _Quoted("(?:datasets/)?"))
+class _Rest(_Part):
+    regex = ".+"
+
+
+class _Kind(_Part):
+    regex = "models|datasets"
+
+
+class _Prefix(_Part):
+    regex = "(?:datasets/)?"
+
+
+for convertor in (_Part, _Rest, _Kind, _Prefix):
+    register_url_convertor(convertor.__name__.strip("_").lower(), convertor())
 
 
 class HubRequest(Request):

@@ -53,7 +53,9 @@ def _of_model(
 ) -> dict[str, Any]:
     config = cards.small_json(blobs, commit, "config.json")
     adapter = cards.small_json(blobs, commit, "adapter_config.json")
-    shown = {key: config[key] for key in ("architectures", "model_type", "auto_map") if key in config}
+    shown: dict[str, Any] = {
+        key: config[key] for key in ("architectures", "model_type", "auto_map") if key in config
+    }
     if adapter:
         shown["peft"] = {
             key: adapter.get(key) for key in ("base_model_name_or_path", "task_type", "peft_type")

@@ -67,7 +67,7 @@ class Tokens:
 
     def __init__(self, root: Path) -> None:
         self._file = root / "tokens.json"
-        self.session = os.environ.pop(GIVEN, None) or new_secret()
+        self.session = os.environ.pop(GIVEN, "") or new_secret()
         self._own = Token("session", OWNER, "write", _hash(self.session), now())
 
     def all(self) -> list[Token]:

@@ -47,7 +47,7 @@ def check_support(share: float) -> None:
 
 
 def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_blind: bool = False) -> Ranking:
-    """The ranking by similarity, without the experts that the votes refute: texts alike do not make an expert good.
+    """The ranking by similarity, without the experts whose vote F1 is too low: texts alike do not make an expert good.
 
     One whose score by votes is less than ``share`` of the best is marked as unfit. The best is that of the experts
     which can be chosen by similarity, so that one at least stays; where it is 0, and with a share of 0, all do.
@@ -60,7 +60,7 @@ def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_bl
     rows = []
     for row in near.rows:
         score = scores.get(row.expert, best)
-        why = f"the votes refute it (F1 {score:.2f} of {best:.2f})"
+        why = f"vote F1 too low ({score:.2f}; the best has {best:.2f})"
         if row.expert not in open_to_choice:  # it stays out of it, whoever is left: a merge has one base
             rows.append(
                 row if row.unfit or not (allow_blind or row.knows) else replace(row, unfit=OTHER_BASE)

@@ -9,7 +9,7 @@ from typing import Any
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.text import Entity
 
-BLIND = "knows none of the labels"
+UNINFORMED = "covers none of the labels"
 OTHER_BASE = "of another base"
 FAILED = "could not be asked"
 
@@ -113,7 +113,7 @@ class Ranking:
                 "Add other experts (`sam-hub search`), or choose by hand (`sam-hub choose`).",
             )
         raise InputError(
-            "No expert knows any of the target's labels",
+            "No expert covers any of the target's labels",
             "Add an expert that does (`sam-hub search --label …`), or call the labels as the experts do.",
         )
 

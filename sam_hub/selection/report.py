@@ -77,7 +77,7 @@ def reasons(
         knows = rows[-1]["knows"]
         missing = [label for label in labels if label not in knows]
         facts += [("covers", ", ".join(knows))] if knows else []
-        facts += [("misses", ", ".join(missing))] if missing else []
+        facts += [("missing", ", ".join(missing))] if missing else []
     if "sampling" in places:
         facts += _differences(places["sampling"][1], room, ellipsis)
     return facts

@@ -13,7 +13,7 @@ from itertools import pairwise
 from sam_hub.errors import UsageError
 from sam_hub.ner.text import Sentence
 from sam_hub.selection.agreement import disagreements, pairwise_f1
-from sam_hub.selection.ranking import BLIND, Ranked, Ranking, missed_labels
+from sam_hub.selection.ranking import UNINFORMED, Ranked, Ranking, missed_labels
 from sam_hub.selection.scores import bootstrap_f1, counts
 from sam_hub.selection.voting import Votes
 
@@ -95,7 +95,7 @@ def rank_by_sampling(votes: Votes) -> Ranking:
 def _note(votes: Votes, name: str, pseudo_count: int) -> str:
     failures, knows = votes.parse_failures.get(name, 0), votes.known[name]
     readable = name not in votes.unreadable
-    notes = [] if knows else [BLIND]
+    notes = [] if knows else [UNINFORMED]
     if not pseudo_count:
         notes.append("the others agree on nothing")
     if not readable:

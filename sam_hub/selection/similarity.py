@@ -7,7 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from sam_hub.catalog.descriptor_sources import CARD
 from sam_hub.errors import InputError
 from sam_hub.inference.embedding import Descriptor
-from sam_hub.selection.ranking import BLIND, DomainSimilarity, Ranked, Ranking, known_labels, missed_labels
+from sam_hub.selection.ranking import (
+    UNINFORMED,
+    DomainSimilarity,
+    Ranked,
+    Ranking,
+    known_labels,
+    missed_labels,
+)
 
 WEAK = "weak: described by its card alone"
 
@@ -55,7 +62,7 @@ def rank_by_similarity(
         score = near[name].cosine if name in near else None
         unfit = "" if name in near else f"no descriptor: run `sam-hub describe {name}`"
         weak = WEAK if name in near and near[name].origin == CARD else ""
-        note = "; ".join(filter(None, ("" if knows else BLIND, unfit, weak)))
+        note = "; ".join(filter(None, ("" if knows else UNINFORMED, unfit, weak)))
         misses = missed_labels(labels, knows)
         rows.append(
             Ranked(name, score, score, score, knows, note, misses=misses, unfit=unfit, near=near.get(name))

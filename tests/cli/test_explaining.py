@@ -35,10 +35,10 @@ def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest
         "leave-self-out votes, 0.25 of the voters must agree",
         "agrees",
         "covers    person",
-        "misses    location, galaxy",
+        "missing   location, galaxy",
         "differs",
         "it alone:",
-        "knows none of the labels",
+        "covers none of the labels",
         "Chosen in both:",
         "Chosen similarity only:",
         "Chosen sampling only:",
@@ -94,7 +94,7 @@ def test_of_a_ranking_of_an_earlier_version_only_what_is_known_is_told() -> None
     old = ranking(votes="plain", threshold=0.5, sentences=40)
     facts = dict(reasons("a", {"similarity": None, "sampling": old}, ["person", "place"]))
     assert facts["votes"] == "F1 0.50, rank 1 of 1, chosen (k is 1)"
-    assert facts["misses"] == "place"
+    assert facts["missing"] == "place"
     assert "text" not in facts
     assert (verdict({}), no_fit({}), evidence_lines({})) == ("", "", [])
 

@@ -96,7 +96,7 @@ def test_select_merge_predict_evaluate_push(
 ) -> None:
     selected = with_target("select", "paris", "--k", "2")
     assert set(selected) == {"similarity", "sampling", "chosen", "uncovered"}
-    assert "acme/ner-medicine" not in selected["sampling"]["chosen"]  # it knows none of the labels
+    assert "acme/ner-medicine" not in selected["sampling"]["chosen"]  # it covers none of the labels
 
     merged = with_target("merge", "paris")
     assert [Path(m["path"], "model.safetensors").is_file() for m in merged] == [True, True]

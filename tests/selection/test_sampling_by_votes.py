@@ -114,7 +114,7 @@ def test_an_expert_that_knows_no_label_is_named_scored_and_passed_over():
     rows = {"a": [[ANN]], "b": [[ANN]], "blind": [[ANN]]}
     ranking = rank(rows, ["person"], {"a": ["person"], "b": ["person"], "blind": ["gene"]})
     blind = next(r for r in ranking.rows if r.expert == "blind")
-    assert (blind.knows, blind.note, blind.score) == ((), "knows none of the labels", 1.0)
+    assert (blind.knows, blind.note, blind.score) == ((), "covers none of the labels", 1.0)
     assert set(ranking.top(3)) == {"a", "b"}
     assert set(ranking.top(3, allow_blind=True)) == {"a", "b", "blind"}
 

@@ -41,12 +41,12 @@ def test_the_nearest_is_passed_over_if_it_knows_no_label():
     ranking = rank_by_similarity(descriptor(1, 0), experts, LABELS, {"near": ["gene"], "far": ["place"]})
     assert ranking.top(2) == ("far",)
     assert ranking.top(1, allow_blind=True) == ("near",)
-    assert ranking.rows[0].note == "knows none of the labels"
+    assert ranking.rows[0].note == "covers none of the labels"
 
 
 def test_if_nobody_knows_a_label_that_is_said():
     ranking = rank_by_similarity(descriptor(1, 0), {"near": descriptor(1, 0)}, LABELS, {"near": ["gene"]})
-    with pytest.raises(InputError, match="No expert knows any of the target's labels"):
+    with pytest.raises(InputError, match="No expert covers any of the target's labels"):
         ranking.top(1)
 
 

@@ -36,7 +36,7 @@ def test_a_smaller_share_lets_more_pass_and_none_lets_all():
 
 def test_it_is_said_why():
     row = next(row for row in supported(NEAR, VOTED).rows if row.expert == "code")
-    assert row.note == row.unfit == "the votes refute it (F1 0.10 of 0.60)"
+    assert row.note == row.unfit == "vote F1 too low (0.10; the best has 0.60)"
 
 
 def test_where_the_votes_say_nothing_nobody_is_refuted():

@@ -64,7 +64,7 @@ def _rank(catalog: Catalog, target: tables.Target, method: str, experts: list[ta
     for place, expert in enumerate(experts):
         score, spread = 0.62 - 0.17 * place, 0.08 if method == "sampling" else 0.0
         knows = [label for label in target.labels if label in expert.labels]
-        note = "" if knows else "knows none of the labels"
+        note = "" if knows else "covers none of the labels"
         values = {"expert": expert.repo, "score": score, "low": score - spread, "high": score + spread}
         rows.append({**values, "knows": knows, "note": note, "precision": score, "recall": score})
         at = place if method == "similarity" else len(experts) - 1 - place

@@ -272,4 +272,4 @@ async def test_what_no_expert_covers_is_told_under_the_rankings(settings: Settin
     app = SamHubApp(settings)
     async with app.run_test(size=WIDE) as pilot:
         await at_select(pilot, "No expert in the catalog covers: statute")
-        await until(pilot, lambda: "misses" in text_of(app))
+        await until(pilot, lambda: "missing" in text_of(app))

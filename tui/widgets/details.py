@@ -71,7 +71,7 @@ def expert_facts(
         if known:
             text.append_text(fact_lines([("covers", f"{symbols.done} {', '.join(known)}")], width))
         if missing:
-            text.append_text(fact_lines([("misses", f"{symbols.missing} {', '.join(missing)}")], width))
+            text.append_text(fact_lines([("missing", f"{symbols.missing} {', '.join(missing)}")], width))
     return text
 
 

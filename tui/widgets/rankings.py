@@ -172,7 +172,6 @@ def why_text(
     signs = {
         "note": symbols.warning,
         "covers": symbols.done,
-        "misses": symbols.missing,
         "missing": symbols.missing,
     }
     lines, bar = [], ""

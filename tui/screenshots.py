@@ -1,8 +1,9 @@
-"""Pictures of the UI for README: ``python -m tui.screenshots FOLDER`` draws the tabs of the home in use, as SVG."""
+"""Pictures of the UI for README and docs: ``python -m tui.screenshots FOLDER`` draws the tabs of the home in use, as SVG."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 
@@ -26,7 +27,10 @@ async def take(settings: Settings, folder: Path, tabs: tuple[str, ...]) -> list[
                 await app.workers.wait_for_complete()
             await pilot.pause(0.5)
             files.append(folder / f"{name}.svg")
-            files[-1].write_text(app.export_screenshot(title="sam-hub"), encoding="utf-8")
+            picture = re.sub(
+                r"@font-face \{.*?\}\s*", "", app.export_screenshot(title="sam-hub"), flags=re.DOTALL
+            )
+            files[-1].write_text(picture, encoding="utf-8")  # without the fonts that Rich loads from outside
     return files
 
 

@@ -98,7 +98,7 @@ def test_a_merge_that_failed_the_check_is_pushed_by_force_alone(
 def test_a_merge_that_takes_too_long_is_given_up_and_leaves_nothing(
     selected: Call, home: Path, failing: Callable[..., tuple[int, str]]
 ) -> None:
-    code, said = failing("merge", "paris", "--by", "sampling", "--timeout", "0.2")
+    code, said = failing("merge", "paris", "--by", "sampling", "--timeout", "0.01")
     assert code == 1
     assert "took more than" in said
     assert list((home / "merges").iterdir()) == []
@@ -340,6 +340,6 @@ def test_a_merge_whose_check_was_interrupted_takes_no_good_ones_place_until_it_i
     assert "by sampling, merge 2: ties" in said
     assert "Merge 2 serves on: merge 3, made later, was not checked since" in said
     assert run([*linear, "--set", "normalize=true"]) == 0
-    assert "this very merge is there already, and is checked now" in capsys.readouterr().out
+    assert "this very merge is on disk already, and is checked now" in capsys.readouterr().out
     assert run(predict) == 0
     assert "by sampling, merge 3: linear" in capsys.readouterr().err

@@ -513,7 +513,7 @@ def _ranked(choice: RankingChoice | None) -> tuple[RankedExpert, ...]:
             row.score,
             row.low,
             row.high,
-            tuple(row.knows),
+            tuple(row.covers),
             row.expert in choice.chosen,
             row.unfit or row.note,
         )

@@ -22,8 +22,7 @@ from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.scores import f1_of
 from sam_hub.selection.service import repeat_votes
-from sam_hub.selection.votes import Rows
-from sam_hub.selection.voting import FEWEST
+from sam_hub.selection.votes import MIN_VOTERS, Rows
 
 WHOLE = "the whole merge"
 
@@ -108,7 +107,7 @@ def leave_one_out(
         models[name] = merged_model(catalog, row, step)
     inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
     outside = set(votes.vote_counts.voters) - inside
-    without = inside if len(outside) >= FEWEST else frozenset()
+    without = inside if len(outside) >= MIN_VOTERS else frozenset()
     answered = _answers(catalog, models, votes.sentences, target, settings, reporter)
     agreement = {name: f1_of(*votes.score_against(rows, without)) for name, rows in answered.items()}
     pseudo_labels, _ = votes.score_against(answered[WHOLE], without)

@@ -8,8 +8,7 @@ from itertools import combinations
 
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.selection.ranking import Disagreement
-from sam_hub.selection.votes import Rows
-from sam_hub.selection.voting import Votes
+from sam_hub.selection.votes import Rows, Votes
 
 SENTENCES = 3  # shown of those on which an expert disagrees with the votes
 
@@ -21,13 +20,13 @@ def pairwise_f1(votes: Votes) -> dict[str, dict[str, float]]:
     not be read: there is nothing on which to agree.
     """
     said: dict[str, dict[str, set[tuple[int, Entity]]]] = {}
-    for name, knows in votes.known.items():
+    for name, covers in votes.covered.items():
         by_label = defaultdict(set)
         for i, row in enumerate(votes.predictions[name]):
             for entity in row:
                 by_label[entity.label].add((i, entity))
         if name not in votes.unreadable:
-            said[name] = {label: by_label[label] for label in knows}
+            said[name] = {label: by_label[label] for label in covers}
     found: dict[str, dict[str, float]] = {name: {} for name in said}
     for one, other in combinations(said, 2):
         shared = [(said[one][label], said[other][label]) for label in said[one] if label in said[other]]

@@ -6,8 +6,7 @@ from typing import Any
 
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.scores import bootstrap_f1, f1_of
-from sam_hub.selection.votes import Rows
-from sam_hub.selection.voting import Votes
+from sam_hub.selection.votes import Rows, Votes
 
 
 def compare_to_base(

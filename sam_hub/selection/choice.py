@@ -1,4 +1,4 @@
-"""Choose the best experts of each ranking, and record rankings and choice."""
+"""Choose the best experts of each ranking, and record the rankings and the choice."""
 
 from __future__ import annotations
 
@@ -14,102 +14,101 @@ from sam_hub.errors import InputError, UsageError
 from sam_hub.selection.ranking import OTHER_BASE, Ranking, noted
 
 AUTO = "auto"
-SUPPORT = 0.67  # of the best expert's score by votes: what an expert needs to be chosen for its text
+MIN_VOTE_RATIO = 0.67  # of the best vote F1: what an expert needs to be chosen by similarity
 
 
 def check_count(k: int | str, by: str) -> None:
-    """Refuse a k by which nobody can be chosen.
+    """Check that k experts can be chosen.
 
     Args:
-        k: how many, or "auto".
-        by: which rankings are made: "similarity", "sampling" or "both".
+        k: a number, or "auto".
+        by: the rankings to make: "similarity", "sampling" or "both".
 
     Raises:
-        UsageError: k is neither a number from 1 on nor "auto", or there are no votes to find it by.
+        UsageError: k is neither a positive number nor "auto", or is "auto" without a ranking by votes.
     """
     if k == AUTO and by == "similarity":
         raise UsageError(
-            "How many experts to choose is found by votes, and the similarity has none",
+            "k=auto needs votes, and a ranking by similarity has none",
             "Give a number for k, or rank by sampling, too.",
         )
     if k != AUTO and (not isinstance(k, int) or k < 1):
         raise UsageError(f"{k} experts can't be chosen", f"Give 1 or more, or {AUTO}.")
 
 
-def check_support(share: float) -> None:
-    """Refuse a share of the best score by votes that is none.
+def check_vote_ratio(ratio: float) -> None:
+    """Check that a minimum vote ratio is between 0 and 1.
 
     Raises:
-        UsageError: it is not from 0 to 1.
+        UsageError: it is not.
     """
-    if not 0 <= share <= 1:
-        raise UsageError(f"A share of {share} of the best votes makes no sense", "Give one from 0 to 1.")
+    if not 0 <= ratio <= 1:
+        raise UsageError(f"A minimum vote ratio of {ratio} makes no sense", "Give a number from 0 to 1.")
 
 
-def supported(near: Ranking, voted: Ranking, share: float = SUPPORT, *, allow_blind: bool = False) -> Ranking:
-    """The ranking by similarity, without the experts whose vote F1 is too low: texts alike do not make an expert good.
+def with_enough_votes(
+    near: Ranking, voted: Ranking, ratio: float = MIN_VOTE_RATIO, *, allow_uninformed: bool = False
+) -> Ranking:
+    """Return the ranking by similarity with experts of too low a vote F1 marked as unfit.
 
-    One whose score by votes is less than ``share`` of the best is marked as unfit. The best is that of the experts
-    which can be chosen by similarity, so that one at least stays; where it is 0, and with a share of 0, all do.
-    One that could not be asked for its votes is unfit in any case.
+    Similar text alone does not make a good expert. An expert needs at least ``ratio`` times the best vote F1 among
+    the experts that can be chosen by similarity, so at least one stays. If the best F1 or the ratio is 0, all stay.
+    An expert that could not be asked for its votes is always unfit.
     """
     near = _without_failed(near, voted)
     scores = {row.expert: row.score or 0.0 for row in voted.rows}
-    open_to_choice = near.fit(allow_blind=allow_blind)
-    best = max((scores.get(name, 0.0) for name in open_to_choice), default=0.0)
+    available = near.fit(allow_uninformed=allow_uninformed)
+    best = max((scores.get(name, 0.0) for name in available), default=0.0)
     rows = []
     for row in near.rows:
         score = scores.get(row.expert, best)
-        why = f"vote F1 too low ({score:.2f}; the best has {best:.2f})"
-        if row.expert not in open_to_choice:  # it stays out of it, whoever is left: a merge has one base
-            rows.append(
-                row if row.unfit or not (allow_blind or row.knows) else replace(row, unfit=OTHER_BASE)
-            )
+        if row.expert not in available:
+            # Experts of another base stay unfit even if those before them are dropped: a merge has one base.
+            other_base = not row.unfit and bool(allow_uninformed or row.covers)
+            rows.append(replace(row, unfit=OTHER_BASE) if other_base else row)
+        elif score < ratio * best:
+            why = f"vote F1 too low ({score:.2f}; the best has {best:.2f})"
+            rows.append(replace(noted(row, why), unfit=why))
         else:
-            rows.append(replace(noted(row, why), unfit=why) if score < share * best else row)
-    return replace(near, rows=tuple(rows), parameters={**near.parameters, "support": share})
+            rows.append(row)
+    return replace(near, rows=tuple(rows), parameters={**near.parameters, "min_vote_ratio": ratio})
 
 
 def _without_failed(near: Ranking, voted: Ranking) -> Ranking:
-    unasked = {
-        row.expert: row.unfit for row in voted.rows if row.expert in voted.parameters.get("failed", {})
-    }
-    return replace(
-        near,
-        rows=tuple(
-            replace(noted(row, unasked[row.expert]), unfit=unasked[row.expert])
-            if row.expert in unasked
-            else row
-            for row in near.rows
-        ),
+    failed = voted.parameters.get("failed", {})
+    reasons = {row.expert: row.unfit for row in voted.rows if row.expert in failed}
+    rows = (
+        replace(noted(row, reasons[row.expert]), unfit=reasons[row.expert]) if row.expert in reasons else row
+        for row in near.rows
     )
+    return replace(near, rows=tuple(rows))
 
 
 def best_of(
-    rankings: Sequence[Ranking], k: int | str, *, allow_blind: bool = False
+    rankings: Sequence[Ranking], k: int | str, *, allow_uninformed: bool = False
 ) -> dict[str, tuple[str, ...]]:
-    """The best k of each ranking, by method.
+    """Return the best k experts of each ranking, by method.
 
-    With "auto", the sampling ranking chooses the set for which there is evidence
-    (`sam_hub.selection.forward_selection`), in the order of the choice, and the other ranking its best ones, as many.
+    With "auto", the sampling ranking chooses the set that forward selection found
+    (`sam_hub.selection.forward_selection`), and the other ranking chooses its best experts, as many.
 
     Raises:
         InputError: a ranking has no expert that can be chosen.
-        UsageError: k is not positive, or "auto" without such evidence.
+        UsageError: k is not positive, or is "auto" and no ranking has a forward selection.
     """
     by_evidence: dict[str, tuple[str, ...]] = {}
     if k == AUTO:
         for ranking in rankings:
-            if found := ranking.parameters.get("evidence"):
-                by_evidence[ranking.method] = tuple(found["chosen"])
+            if evidence := ranking.parameters.get("evidence"):
+                by_evidence[ranking.method] = tuple(evidence["chosen"])
         if not by_evidence:
             for ranking in rankings:
-                ranking.top(1)  # tells why nobody can be chosen, if that is so
+                ranking.top(1)  # raises an error if no expert can be chosen
             check_count(k, "similarity")
         k = len(next(iter(by_evidence.values())))
     assert isinstance(k, int)
     return {
-        ranking.method: by_evidence.get(ranking.method) or ranking.top(k, allow_blind=allow_blind)
+        ranking.method: by_evidence.get(ranking.method) or ranking.top(k, allow_uninformed=allow_uninformed)
         for ranking in rankings
     }
 
@@ -121,11 +120,11 @@ def choose_best(
     rankings: Sequence[Ranking],
     k: int | str,
     *,
-    allow_blind: bool = False,
+    allow_uninformed: bool = False,
 ) -> dict[str, tuple[str, ...]]:
-    """Choose the best k of each ranking, and record all of it at once; the chosen repos by the ranking's method."""
+    """Choose the best k of each ranking, record all rankings in one transaction, and return the repos by method."""
     refs = {expert.repo: expert.ref for expert in experts}
-    chosen = best_of(rankings, k, allow_blind=allow_blind)
+    chosen = best_of(rankings, k, allow_uninformed=allow_uninformed)
     selections = []
     for ranking in rankings:
         plain, names = ranking.as_dict(), chosen[ranking.method]
@@ -144,14 +143,15 @@ def choose_best(
 
 
 def candidates(catalog: Catalog) -> list[tables.Expert]:
-    """The catalog's experts that are on disk.
+    """Return the catalog's experts that are on disk.
 
     Raises:
         InputError: there is none.
     """
-    there = [e for e in list_experts(catalog) if e.path and Path(e.path).is_dir()]
-    if not there:
+    experts = [e for e in list_experts(catalog) if e.path and Path(e.path).is_dir()]
+    if not experts:
         raise InputError(
-            "No expert of the catalog is on disk", "Find, add and pull some: `sam-hub search`, `add`, `pull`."
+            "No expert of the catalog is on disk",
+            "Find, add and pull some: `sam-hub search`, `sam-hub add`, `sam-hub pull`.",
         )
-    return there
+    return experts

@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sam_hub.selection.scores import f1_of
-from sam_hub.selection.votes import answer_together
-from sam_hub.selection.voting import FEWEST, Votes
+from sam_hub.selection.votes import MIN_VOTERS, Votes, combine_predictions
 
 MOST = 5  # experts; each further one costs a merge memory and says less
 
@@ -82,7 +81,7 @@ def choose_by_evidence(votes: Votes, candidates: Sequence[str], most: int = MOST
         left = [name for name in candidates if name not in chosen]
         if reason := _no_more(len(chosen), left, most):
             return Evidence(tuple(chosen), tuple(steps), reason)
-        tried = [name for name in left if trial.voters_outside({*chosen, name}) >= FEWEST]
+        tried = [name for name in left if trial.voters_outside({*chosen, name}) >= MIN_VOTERS]
         if not tried:
             reason = "with one more, fewer than two voters would be left to judge it"
             return Evidence(tuple(chosen), tuple(steps), reason)
@@ -117,8 +116,8 @@ class _Trial:
     def f1(self, members: Sequence[str], without: set[str], among: Sequence[int]) -> float:
         """Strict F1 of the members' common answer against the votes of those not in ``without``."""
         votes = self._votes
-        known = {name: votes.known[name] for name in members}
-        together = answer_together({name: votes.predictions[name] for name in members}, known)
+        known = {name: votes.covered[name] for name in members}
+        together = combine_predictions({name: votes.predictions[name] for name in members}, known)
         return f1_of(*votes.score_against(together, without, among))
 
     def compare(self, chosen: Sequence[str], name: str, among: Sequence[int]) -> tuple[float, float]:

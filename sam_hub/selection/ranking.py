@@ -1,4 +1,4 @@
-"""A ranking of experts for a target that explains itself, and the choice of the best k."""
+"""Rankings of experts for a target, with reasons, and the choice of the best k."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILED = "could not be asked"
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A sentence on which an expert and the votes differ: what it alone says, and what the votes alone say."""
+    """A sentence on which an expert and the votes differ: the entities of the expert alone, and of the votes alone."""
 
     text: str
     says: tuple[Entity, ...]
@@ -24,17 +24,20 @@ class Disagreement:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Disagreement:
-        """Read plain values."""
+        """Return an instance from plain values."""
         says, others = (tuple(Entity(**entity) for entity in values[side]) for side in ("says", "others"))
         return cls(values["text"], says, others)
 
 
 @dataclass(frozen=True)
 class DomainSimilarity:
-    """How near an expert's text lies to the target's: the cosine of their descriptors, -1 to 1.
+    """How similar an expert's text is to the target's.
 
-    ``rank``: its place by cosine among those that were compared, from 1 on. ``origin``: what its descriptor was made
-    from, "repo", "dataset", "corpus" or "card" (weak: a card is about a model, not text of its domain).
+    Attributes:
+        cosine: between the descriptors, -1 to 1.
+        rank: by cosine among the compared experts, from 1.
+        origin: the source of the expert's descriptor: "repo", "dataset", "corpus", or "card". A card is a weak source,
+            because it describes the model instead of containing text of its domain.
     """
 
     cosine: float
@@ -44,25 +47,30 @@ class DomainSimilarity:
 
 @dataclass(frozen=True)
 class Ranked:
-    """One expert's place: its score, the 95% interval (equal to the score where there is none), and why.
+    """One expert's row in a ranking: its score, and why it stands there.
 
-    ``score`` is None where there is nothing to rank it by. ``knows``: the target's labels that it was trained on.
-    Precision and recall belong to a sampling score. An expert that could not be asked has none, and the reason in its
-    note. ``unfit``: why it can't be chosen, other than that it knows no
-    label. ``base``: what it was tuned from, as an id. ``near``: None where it has no descriptor to compare.
-    ``agreement``: mean strict F1 with each other expert, on the labels that both know. Rows of older catalogs lack
-    what follows ``recall``.
+    Attributes:
+        score: None where there is nothing to rank the expert by.
+        low: lower end of the 95% interval; equal to the score where there is no interval.
+        high: its upper end.
+        covers: the target's labels that the expert was trained on.
+        precision: against the votes, like ``recall``; 0 in a ranking by similarity.
+        missing: the target's labels that it was not trained on.
+        unfit: why the expert can't be chosen, other than covering no label; empty if it can.
+        base: the model it was tuned from, as an ID.
+        near: None if there is no descriptor to compare.
+        agreement: mean strict F1 with each other expert, on the labels that both cover.
     """
 
     expert: str
     score: float | None
     low: float | None
     high: float | None
-    knows: tuple[str, ...]
+    covers: tuple[str, ...]
     note: str = ""
     precision: float = 0.0
     recall: float = 0.0
-    misses: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     unfit: str = ""
     base: str = ""
     domain: str = ""
@@ -72,8 +80,8 @@ class Ranked:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Ranked:
-        """Read plain values."""
-        lists = {name: tuple(values[name]) for name in ("knows", "misses") if name in values}
+        """Return an instance from plain values."""
+        lists = {name: tuple(values[name]) for name in ("covers", "missing") if name in values}
         near = DomainSimilarity(**values["near"]) if values.get("near") else None
         differ = tuple(Disagreement.from_dict(each) for each in values.get("disagreements", ()))
         return cls(**{**values, **lists, "near": near, "disagreements": differ})
@@ -81,23 +89,23 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Experts, the best first. ``method`` is "similarity" or "sampling"."""
+    """Experts, best first. ``method`` is "similarity" or "sampling"."""
 
     method: str
     rows: tuple[Ranked, ...]
     parameters: Mapping[str, Any]
 
-    def fit(self, *, allow_blind: bool = False) -> tuple[str, ...]:
-        """The experts that can be chosen, the best first.
+    def fit(self, *, allow_uninformed: bool = False) -> tuple[str, ...]:
+        """Return the experts that can be chosen, best first.
 
-        A merge needs one base, so they are those of the first one's base. One that knows none of the target's labels
-        is passed over unless allowed.
+        A merge needs one base, so all of them share the first one's base. Experts that cover none of the target's
+        labels are skipped unless ``allow_uninformed``.
         """
-        fit = [row for row in self.rows if not row.unfit and (allow_blind or row.knows)]
+        fit = [row for row in self.rows if not row.unfit and (allow_uninformed or row.covers)]
         return tuple(row.expert for row in fit if row.base == fit[0].base)
 
-    def top(self, k: int, *, allow_blind: bool = False) -> tuple[str, ...]:
-        """The best k of the experts that are fit.
+    def top(self, k: int, *, allow_uninformed: bool = False) -> tuple[str, ...]:
+        """Return the best k of the experts that can be chosen.
 
         Raises:
             InputError: no expert is left.
@@ -105,7 +113,7 @@ class Ranking:
         """
         if k < 1:
             raise UsageError(f"{k} experts can't be chosen", "Give 1 or more.")
-        if fit := self.fit(allow_blind=allow_blind):
+        if fit := self.fit(allow_uninformed=allow_uninformed):
             return fit[:k]
         if reasons := [row for row in self.rows if row.unfit]:
             raise InputError(
@@ -114,14 +122,16 @@ class Ranking:
             )
         raise InputError(
             "No expert covers any of the target's labels",
-            "Add an expert that does (`sam-hub search --label …`), or call the labels as the experts do.",
+            "Add an expert that does (`sam-hub search --label …`), or use the label names of the experts.",
         )
 
     def explained(
         self, bases: Mapping[str, str], domains: Mapping[str, str], near: Mapping[str, DomainSimilarity]
     ) -> Ranking:
-        """The same ranking, its rows with base, domain and nearness; those of another base than the first fit expert's
-        are noted."""
+        """Return the ranking with the base, domain and similarity of each row.
+
+        Rows of another base than the first expert that can be chosen get a note.
+        """
         rows = tuple(
             replace(
                 row,
@@ -131,12 +141,12 @@ class Ranking:
             )
             for row in self.rows
         )
-        first = next((row.base for row in rows if row.knows and not row.unfit), "")
+        first = next((row.base for row in rows if row.covers and not row.unfit), "")
         rows = tuple(row if row.base == first else noted(row, OTHER_BASE) for row in rows)
         return replace(self, rows=rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the catalog and JSON."""
+        """Return plain values for the catalog and JSON."""
         return {
             "method": self.method,
             "rows": [asdict(r) for r in self.rows],
@@ -145,42 +155,44 @@ class Ranking:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Ranking:
-        """Read plain values, also of a ranking that an earlier version made."""
+        """Return a ranking from plain values."""
         rows = tuple(Ranked.from_dict(row) for row in values["rows"])
         return cls(values["method"], rows, values["parameters"])
 
 
 def noted(row: Ranked, note: str) -> Ranked:
-    """The row with one more note."""
+    """Return the row with one more note."""
     return replace(row, note="; ".join(filter(None, (row.note, note))))
 
 
-def failures_in_words(failed: Mapping[str, Any]) -> str:
-    """Who could not be asked, and why, in a line; of many, the first five."""
-    told = [f"{name} {FAILED}: {getattr(why, 'title', why)}" for name, why in list(failed.items())[:5]]
-    return "; ".join([*told, *([f"and {len(failed) - 5} more"] if len(failed) > 5 else [])])
+def describe_failures(failed: Mapping[str, Any]) -> str:
+    """Return one line on the experts that could not be asked and why; it names at most five."""
+    reasons = [f"{name} {FAILED}: {getattr(why, 'title', why)}" for name, why in list(failed.items())[:5]]
+    return "; ".join([*reasons, *([f"and {len(failed) - 5} more"] if len(failed) > 5 else [])])
 
 
-def known_labels(labels: Sequence[str], expert_labels: Collection[str] | None) -> tuple[str, ...]:
-    """Which of the target's labels an expert was trained on; all, where its labels are not recorded."""
+def covered_labels(labels: Sequence[str], expert_labels: Collection[str] | None) -> tuple[str, ...]:
+    """Return the target's labels that an expert was trained on; all if its labels are not recorded."""
     return tuple(label for label in labels if not expert_labels or label in expert_labels)
 
 
-def missed_labels(labels: Sequence[str], knows: Collection[str]) -> tuple[str, ...]:
-    """Which of the target's labels are not among those an expert knows."""
-    return tuple(label for label in labels if label not in knows)
+def missing_labels(labels: Sequence[str], covered: Collection[str]) -> tuple[str, ...]:
+    """Return the target's labels that are not covered."""
+    return tuple(label for label in labels if label not in covered)
 
 
 def uncovered(labels: Sequence[str], experts: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:
-    """The target's labels that no expert knows."""
-    return tuple(x for x in labels if not any(known_labels([x], known) for known in experts.values()))
+    """Return the target's labels that no expert covers."""
+    return tuple(
+        label for label in labels if not any(covered_labels([label], own) for own in experts.values())
+    )
 
 
 def side_by_side(chosen: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """Who is chosen in both rankings, and who in one alone: "both", "similarity_only", "sampling_only".
+    """Return the experts chosen by both rankings and by one alone: "both", "similarity_only", "sampling_only".
 
     Args:
-        chosen: the chosen experts by method; of a ranking that was not made nothing is known, and nothing is in both.
+        chosen: the chosen experts by method; a method without a ranking is missing.
     """
     near, voted = (list(chosen.get(method, ())) for method in ("similarity", "sampling"))
     return {

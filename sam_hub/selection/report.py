@@ -74,9 +74,9 @@ def reasons(
     notes = dict.fromkeys(note for row in rows for note in row["note"].split("; ") if note)
     facts += [("note", note) for note in notes]
     if rows:
-        knows = rows[-1]["knows"]
-        missing = [label for label in labels if label not in knows]
-        facts += [("covers", ", ".join(knows))] if knows else []
+        covers = rows[-1]["covers"]
+        missing = [label for label in labels if label not in covers]
+        facts += [("covers", ", ".join(covers))] if covers else []
         facts += [("missing", ", ".join(missing))] if missing else []
     if "sampling" in places:
         facts += _differences(places["sampling"][1], room, ellipsis)

@@ -13,9 +13,9 @@ from itertools import pairwise
 from sam_hub.errors import UsageError
 from sam_hub.ner.text import Sentence
 from sam_hub.selection.agreement import disagreements, pairwise_f1
-from sam_hub.selection.ranking import UNINFORMED, Ranked, Ranking, missed_labels
+from sam_hub.selection.ranking import UNINFORMED, Ranked, Ranking, missing_labels
 from sam_hub.selection.scores import bootstrap_f1, counts
-from sam_hub.selection.voting import Votes
+from sam_hub.selection.votes import Votes
 
 SMALLEST, USUAL, LARGEST = 20, 40, 500  # sentences in a sample
 UNREADABLE = "none of its answers could be read"
@@ -72,11 +72,11 @@ def rank_by_sampling(votes: Votes) -> Ranking:
             f1,
             low,
             high,
-            votes.known[name],
+            votes.covered[name],
             _note(votes, name, sizes[name]),
             hits / max(1, answered),
             hits / max(1, sizes[name]),
-            misses=missed_labels(votes.labels, votes.known[name]),
+            missing=missing_labels(votes.labels, votes.covered[name]),
             unfit=UNREADABLE if name in votes.unreadable else "",
             agreement=sum(pairs) / len(pairs) if pairs else None,
             disagreements=disagreements(votes.sentences, compared, pseudo_labels),
@@ -93,15 +93,15 @@ def rank_by_sampling(votes: Votes) -> Ranking:
 
 
 def _note(votes: Votes, name: str, pseudo_count: int) -> str:
-    failures, knows = votes.parse_failures.get(name, 0), votes.known[name]
+    failures, covers = votes.parse_failures.get(name, 0), votes.covered[name]
     readable = name not in votes.unreadable
-    notes = [] if knows else [UNINFORMED]
+    notes = [] if covers else [UNINFORMED]
     if not pseudo_count:
         notes.append("the others agree on nothing")
     if not readable:
         notes.append(UNREADABLE)
     elif failures:
         notes.append(f"{failures} {'answer' if failures == 1 else 'answers'} broke the format")
-    if knows and readable and name not in votes.vote_counts.voters:
+    if covers and readable and name not in votes.vote_counts.voters:
         notes.append("its votes weigh nothing: no similar text is known of it")
     return "; ".join(notes)

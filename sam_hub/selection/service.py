@@ -36,14 +36,13 @@ from sam_hub.selection.ranking import (
     DomainSimilarity,
     Ranked,
     Ranking,
-    failures_in_words,
-    known_labels,
-    missed_labels,
+    covered_labels,
+    describe_failures,
+    missing_labels,
 )
 from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
 from sam_hub.selection.similarity import domain_similarities, rank_by_similarity
-from sam_hub.selection.votes import BY_SIMILARITY, Voting
-from sam_hub.selection.voting import Votes, collect_votes
+from sam_hub.selection.votes import BY_SIMILARITY, VoteOptions, Votes, collect_votes
 
 UNTUNED = " (untuned)"
 
@@ -127,7 +126,7 @@ def sampling_ranking(
     *,
     settings: Settings,
     size: int = USUAL,
-    voting: Voting | None = None,
+    voting: VoteOptions | None = None,
     free: bool = False,
     by_evidence: bool = False,
     reporter: Reporter = SILENT,
@@ -144,11 +143,11 @@ def sampling_ranking(
     Raises:
         InputError: fewer than two experts have a vote, or none could be asked.
     """
-    voting = voting or Voting()
+    voting = voting or VoteOptions()
     near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
     bases = _bases(catalog, experts)
-    untuned = _untuned(catalog, [e for e in experts if known_labels(target.labels, e.labels)], bases)
+    untuned = _untuned(catalog, [e for e in experts if covered_labels(target.labels, e.labels)], bases)
     models: list[Model] = []
     failed: dict[str, SamHubError] = {}
     for expert in experts:
@@ -189,9 +188,9 @@ def _failed_rows(
 ) -> list[Ranked]:
     rows = []
     for expert in sorted((e for e in experts if e.repo in failed), key=lambda e: e.repo):
-        why, knows = f"{FAILED}: {failed[expert.repo].title}", known_labels(target.labels, expert.labels)
-        misses = missed_labels(target.labels, knows)
-        rows.append(Ranked(expert.repo, None, None, None, knows, why, misses=misses, unfit=why))
+        why, covers = f"{FAILED}: {failed[expert.repo].title}", covered_labels(target.labels, expert.labels)
+        missing = missing_labels(target.labels, covers)
+        rows.append(Ranked(expert.repo, None, None, None, covers, why, missing=missing, unfit=why))
     return rows
 
 
@@ -204,7 +203,7 @@ def _hold_without(failed: Mapping[str, SamHubError], *poll: Any) -> Votes:
     _, asked, *_ = poll
     if failed and not asked:
         raise InputError(
-            f"None of the {len(failed)} experts could be asked: {failures_in_words(failed)}",
+            f"None of the {len(failed)} experts could be asked: {describe_failures(failed)}",
             next(iter(failed.values())).action,
         )
     try:
@@ -212,7 +211,7 @@ def _hold_without(failed: Mapping[str, SamHubError], *poll: Any) -> Votes:
     except InputError as error:
         if not failed:
             raise
-        raise InputError(f"{error.title}; {failures_in_words(failed)}", error.action) from error
+        raise InputError(f"{error.title}; {describe_failures(failed)}", error.action) from error
 
 
 def _hold(
@@ -220,7 +219,7 @@ def _hold(
     experts: Sequence[tables.Expert],
     sample: Sequence[Sentence],
     answers: Mapping[str, Predictions],
-    voting: Voting,
+    voting: VoteOptions,
     near: Mapping[str, DomainSimilarity],
 ) -> Votes:
     return collect_votes(
@@ -253,7 +252,7 @@ def repeat_votes(
         for row in selection.ranking
         if row["expert"] in there and row["expert"] not in failed
     ]
-    voting = Voting(**{part.name: selection.parameters[part.name] for part in fields(Voting)})
+    voting = VoteOptions(**{part.name: selection.parameters[part.name] for part in fields(VoteOptions)})
     near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
     sample = draw_sample(
         read_corpus(Path(target.corpus_path)), selection.parameters["sentences"], voting.seed

@@ -12,8 +12,8 @@ from sam_hub.selection.ranking import (
     DomainSimilarity,
     Ranked,
     Ranking,
-    known_labels,
-    missed_labels,
+    covered_labels,
+    missing_labels,
 )
 
 WEAK = "weak: described by its card alone"
@@ -58,13 +58,13 @@ def rank_by_similarity(
         )
     rows = []
     for name in [*near, *sorted(set(expert_labels) - set(near))]:
-        knows = known_labels(labels, expert_labels.get(name))
+        covers = covered_labels(labels, expert_labels.get(name))
         score = near[name].cosine if name in near else None
         unfit = "" if name in near else f"no descriptor: run `sam-hub describe {name}`"
         weak = WEAK if name in near and near[name].origin == CARD else ""
-        note = "; ".join(filter(None, ("" if knows else UNINFORMED, unfit, weak)))
-        misses = missed_labels(labels, knows)
+        note = "; ".join(filter(None, ("" if covers else UNINFORMED, unfit, weak)))
+        missing = missing_labels(labels, covers)
         rows.append(
-            Ranked(name, score, score, score, knows, note, misses=misses, unfit=unfit, near=near.get(name))
+            Ranked(name, score, score, score, covers, note, missing=missing, unfit=unfit, near=near.get(name))
         )
     return Ranking("similarity", tuple(rows), {"embedder": target.embedder, "revision": target.revision})

@@ -1,7 +1,7 @@
-"""Votes on (span, type): what enough experts agree on takes the place of labels that nobody has.
+"""Votes on (span, label): entities on which enough experts agree serve as pseudo-labels.
 
-An expert votes on a label only if it was trained on it. Votes are counted once (`VoteCounts`); to leave voters out, or
-to look at some sentences alone, costs no second count, so that a ranking of fifty experts takes seconds.
+An expert votes on a label only if it was trained on it. `VoteCounts` counts the votes once. To leave voters out or to
+select sentences needs no second count, so a ranking of fifty experts takes seconds.
 """
 
 from __future__ import annotations
@@ -12,28 +12,33 @@ from dataclasses import asdict, dataclass
 from math import fsum
 from typing import Any
 
-from sam_hub.errors import UsageError
-from sam_hub.ner.text import Entity
+from sam_hub.errors import InputError, UsageError
+from sam_hub.ner.text import Entity, Sentence
+from sam_hub.selection.ranking import covered_labels
 
 LEAVE_SELF_OUT, PLAIN = "leave-self-out", "plain"
 UNIFORM, BY_SIMILARITY = "uniform", "similarity"
-# A half finds too few: what two of eight experts name is likelier right than wrong, and an expert that finds more than
-# the others is marked down for it (the trials in docs/results).
+# A threshold of a half finds too few entities: what two of eight experts name is more often right than wrong, and an
+# expert that finds more than the others would lose score for it (see the trials in docs/results).
 THRESHOLD = 0.25
 MINIMUM = 2
-ROUNDING = 1e-9  # sums of weights, such as three tenths, miss a share by their last bit
+MIN_VOTERS = 2  # a single expert has nobody to agree with
+ROUNDING = 1e-9  # a sum of weights, such as 0.1 + 0.1 + 0.1, can differ from the exact share in its last bit
 
 Rows = Sequence[Sequence[Entity]]
 
 
 @dataclass(frozen=True)
-class Voting:
+class VoteOptions:
     """How votes become pseudo-labels, and whose votes an expert is scored against.
 
-    ``threshold``: the share of those who know a label, by weight, that must agree on (span, label). ``minimum``: and
-    at least so many of them, where there are so many. ``votes``: "leave-self-out" (of all others) or "plain" (of all,
-    oneself too). ``weights``: "uniform", or "similarity": a vote weighs the cosine of the expert's descriptor to the
-    target's, and nothing where that is not positive.
+    Attributes:
+        threshold: the share, by weight, of the experts covering a label that must agree on (span, label).
+        minimum: the number of experts that must agree, unless fewer cover the label.
+        votes: "leave-self-out" scores an expert against the votes of all others, "plain" against those of all.
+        seed: of the sample and of the bootstrap.
+        weights: "uniform", or "similarity": a vote weighs the cosine between the descriptors of the expert and the
+            target. A cosine of 0 or less means no vote.
     """
 
     threshold: float = THRESHOLD
@@ -56,22 +61,24 @@ class Voting:
 
     @property
     def name(self) -> str:
-        """All settings but the threshold in one spelling; probes are kept under it and the threshold."""
+        """Return all options but the threshold in one string, the key of stored sampling scores."""
         weighted = "" if self.weights == UNIFORM else f", weighted by {self.weights}"
         minimum = "" if self.minimum == MINIMUM else f", at least {self.minimum}"
         return f"{self.votes}{weighted}{minimum}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the parameters of a ranking."""
+        """Return plain values for the parameters of a ranking."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class VoteCounts:
-    """Who named what in each of N sentences.
+    """The votes on each of N sentences.
 
-    ``voters``: the labels on which each may vote. ``weights``: above 0, of each. ``named``: for each sentence, the
-    voters who named an entity of a label that they know.
+    Attributes:
+        voters: the labels on which each voter may vote.
+        weights: of each voter, above 0.
+        named: for each sentence, its entities and the voters that named them.
     """
 
     voters: Mapping[str, frozenset[str]]
@@ -79,39 +86,40 @@ class VoteCounts:
     named: tuple[Mapping[Entity, frozenset[str]], ...]
 
     def votable(self, without: Collection[str]) -> frozenset[str]:
-        """The labels on which someone else may vote."""
+        """Return the labels on which a voter other than ``without`` may vote."""
         return frozenset().union(*(labels for name, labels in self.voters.items() if name not in without))
 
     def agreed(
-        self, voting: Voting, without: Collection[str] = (), among: Iterable[int] | None = None
+        self, voting: VoteOptions, without: Collection[str] = (), among: Iterable[int] | None = None
     ) -> list[tuple[Entity, ...]]:
-        """Entities on which enough voters agree, per sentence; of two that overlap, the one with more votes (by
-        weight) stays, then the longer, then the earlier.
+        """Return the entities on which enough voters agree, one tuple a sentence.
+
+        Of two entities that overlap, the one with more votes by weight stays, then the longer, then the earlier.
 
         Args:
             without: voters whose votes do not count.
-            among: the places of the sentences; all, where not given.
+            among: indices of the sentences; all by default.
         """
-        left = [name for name in self.voters if name not in without]
-        able = Counter(label for name in left for label in self.voters[name])
-        equal = len({self.weights[name] for name in left}) <= 1
+        counted = [name for name in self.voters if name not in without]
+        voter_counts = Counter(label for name in counted for label in self.voters[name])
+        equal = len({self.weights[name] for name in counted}) <= 1
 
         def weight(names: Collection[str]) -> float:
             return len(names) if equal else fsum(self.weights[name] for name in names)
 
-        whole = {label: weight([n for n in left if label in self.voters[n]]) for label in able}
-        absent, found = frozenset(without), []
+        totals = {label: weight([n for n in counted if label in self.voters[n]]) for label in voter_counts}
+        ignored, agreed = frozenset(without), []
         for i in range(len(self.named)) if among is None else among:
-            standing = []
+            candidates = []
             for entity, all_names in self.named[i].items():
-                names = all_names - absent
-                if len(names) < min(voting.minimum, able[entity.label]) or not names:
+                names = all_names - ignored
+                if len(names) < min(voting.minimum, voter_counts[entity.label]) or not names:
                     continue
                 votes = weight(names)
-                if votes / whole[entity.label] >= voting.threshold - ROUNDING:
-                    standing.append((-votes, entity.start - entity.end, entity))
-            found.append(_without_overlaps(entity for *_, entity in sorted(standing)))
-        return found
+                if votes / totals[entity.label] >= voting.threshold - ROUNDING:
+                    candidates.append((-votes, entity.start - entity.end, entity))
+            agreed.append(_without_overlaps(entity for *_, entity in sorted(candidates)))
+        return agreed
 
 
 def _without_overlaps(entities: Iterable[Entity]) -> tuple[Entity, ...]:
@@ -122,17 +130,17 @@ def _without_overlaps(entities: Iterable[Entity]) -> tuple[Entity, ...]:
     return tuple(sorted(kept))
 
 
-def collect(
+def count_votes(
     predictions: Mapping[str, Rows],
     voters: Mapping[str, Collection[str]],
     weights: Mapping[str, float] | None = None,
 ) -> VoteCounts:
-    """Count who named what.
+    """Count which voter named which entity.
 
     Args:
-        predictions: the voters' predictions on N sentences; those of others are not looked at.
-        voters: the labels on which each may vote.
-        weights: of each voter; 1, where not given. A voter of no weight has no vote.
+        predictions: entities on N sentences by expert. Those of experts that are no voters are ignored.
+        voters: the labels on which each voter may vote.
+        weights: of each voter; 1 by default. A voter without a positive weight has no vote.
     """
     weights = {name: 1.0 if weights is None else weights.get(name, 0.0) for name in voters}
     weighty = {name: frozenset(labels) for name, labels in voters.items() if weights[name] > 0}
@@ -147,9 +155,106 @@ def collect(
     return VoteCounts(weighty, {name: weights[name] for name in weighty}, frozen)
 
 
-def answer_together(predictions: Mapping[str, Rows], known: Mapping[str, Collection[str]]) -> Rows:
-    """The answer of several experts as one: an entity stands if at least half of those who know its label name it.
+def combine_predictions(predictions: Mapping[str, Rows], covered: Mapping[str, Collection[str]]) -> Rows:
+    """Return the joint prediction of several experts: entities that at least half of those covering their label name.
 
-    Their merge is expected to answer much like that, and this costs no pass. Of one expert it is its own answer.
+    It estimates the predictions of their merge without running a model. One expert alone keeps its own prediction.
     """
-    return collect(predictions, known).agreed(Voting(0.5, minimum=1))
+    return count_votes(predictions, covered).agreed(VoteOptions(0.5, minimum=1))
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The predictions of all experts on the same N sentences, and their votes.
+
+    Attributes:
+        covered: the target's labels that each expert was trained on.
+        parse_failures: by expert, how many of its answers broke the format.
+        unreadable: experts of which no answer could be parsed. They have no vote, because an answer that can't be
+            parsed says nothing against an entity.
+    """
+
+    labels: tuple[str, ...]
+    sentences: tuple[Sentence, ...]
+    predictions: Mapping[str, Rows]
+    covered: Mapping[str, tuple[str, ...]]
+    parse_failures: Mapping[str, int]
+    unreadable: frozenset[str]
+    vote_counts: VoteCounts
+    voting: VoteOptions
+
+    def left_out(self, expert: str) -> tuple[str, ...]:
+        """Return whose votes do not count when this expert is scored: its own, unless votes are plain."""
+        return (expert,) if self.voting.votes == LEAVE_SELF_OUT else ()
+
+    def score_against(
+        self, prediction: Rows, without: Collection[str] = (), among: Sequence[int] | None = None
+    ) -> tuple[list[tuple[Entity, ...]], list[list[Entity]]]:
+        """Return the pseudo-labels, and the part of a prediction that can be compared with them.
+
+        Entities of a label on which nobody has a vote are dropped from the prediction.
+
+        Args:
+            prediction: entities on the N sentences.
+            without: voters whose votes do not count.
+            among: indices of the sentences; all by default.
+        """
+        votable = self.vote_counts.votable(without)
+        indices = range(len(self.sentences)) if among is None else among
+        compared = [[entity for entity in prediction[i] if entity.label in votable] for i in indices]
+        return self.vote_counts.agreed(self.voting, without, among), compared
+
+
+def collect_votes(
+    sentences: Sequence[Sentence],
+    predictions: Mapping[str, Rows],
+    labels: Sequence[str],
+    expert_labels: Mapping[str, Collection[str] | None],
+    voting: VoteOptions | None = None,
+    parse_failures: Mapping[str, int] | None = None,
+    cosines: Mapping[str, float] | None = None,
+) -> Votes:
+    """Count the votes of the experts.
+
+    Args:
+        sentences: the N sampled sentences.
+        predictions: each expert's entities on them.
+        labels: the target's labels.
+        expert_labels: the labels each expert was trained on; None where they are not recorded.
+        parse_failures: by expert, how many of its answers broke the format.
+        cosines: between the descriptors of each expert and the target, for votes weighted by similarity.
+
+    Raises:
+        InputError: fewer than two experts have a vote.
+    """
+    voting, failures = voting or VoteOptions(), dict(parse_failures or {})
+    covered = {name: covered_labels(labels, expert_labels.get(name)) for name in predictions}
+    unreadable = frozenset(
+        name for name in predictions if sentences and failures.get(name, 0) >= len(sentences)
+    )
+    voters = {name: own for name, own in covered.items() if own and name not in unreadable}
+    vote_counts = count_votes(predictions, voters, cosines or {} if voting.weights == BY_SIMILARITY else None)
+    informed = sum(map(bool, covered.values()))
+    _check_voters(
+        informed,
+        f"Only {informed} of {len(predictions)} experts cover any of the labels {', '.join(labels)}",
+        "Add experts, or select by similarity.",
+    )
+    _check_voters(
+        len(voters),
+        f"Only {len(voters)} of the {informed} experts that cover the labels gave answers that can be read",
+        "Add experts, or select again without --free.",
+    )
+    _check_voters(
+        len(vote_counts.voters),
+        f"Only {len(vote_counts.voters)} of {len(voters)} votes have a weight by similarity",
+        "Weight votes uniformly, or describe the experts (`sam-hub describe`).",
+    )
+    return Votes(
+        tuple(labels), tuple(sentences), predictions, covered, failures, unreadable, vote_counts, voting
+    )
+
+
+def _check_voters(count: int, title: str, action: str) -> None:
+    if count < MIN_VOTERS:
+        raise InputError(title, f"Votes need at least two experts. {action}")

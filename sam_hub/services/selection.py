@@ -12,7 +12,7 @@ from sam_hub.selection.ranking import Ranking
 from sam_hub.services.choices import By, VoteScheme, VoteWeights
 
 if TYPE_CHECKING:
-    from sam_hub.selection.votes import Voting
+    from sam_hub.selection.votes import VoteOptions
     from sam_hub.services.context import AppContext
 
 AUTO = "auto"
@@ -51,11 +51,11 @@ class SelectOptions:
         return f"rank experts for {self.target}"
 
     @property
-    def voting(self) -> Voting:
+    def voting(self) -> VoteOptions:
         """How votes are counted. Raises UsageError where that makes no sense."""
-        from sam_hub.selection.votes import Voting
+        from sam_hub.selection.votes import VoteOptions
 
-        return Voting(
+        return VoteOptions(
             threshold=self.threshold, votes=str(self.votes), seed=self.seed, weights=str(self.weights)
         )
 
@@ -65,12 +65,12 @@ class SelectOptions:
         Raises:
             UsageError: the sample is too small or too large, or k, the votes or the ratio make no sense.
         """
-        from sam_hub.selection.choice import check_count, check_support
+        from sam_hub.selection.choice import check_count, check_vote_ratio
         from sam_hub.selection.sampling import check_size
 
         check_count(self.k, self.by)
         check_size(self.sample)
-        check_support(self.min_vote_ratio)
+        check_vote_ratio(self.min_vote_ratio)
         _ = self.voting
 
 
@@ -136,7 +136,7 @@ def run_selection(
     """
     from sam_hub.catalog.registration import resolve_experts
     from sam_hub.catalog.targets import get_target
-    from sam_hub.selection.choice import candidates, choose_best, supported
+    from sam_hub.selection.choice import candidates, choose_best, with_enough_votes
     from sam_hub.selection.ranking import FAILED, uncovered
     from sam_hub.selection.service import sampling_ranking, similarity_ranking
 
@@ -161,13 +161,18 @@ def run_selection(
             reporter=reporter,
         )
         limit = partial(
-            supported, voted=voted, share=options.min_vote_ratio, allow_blind=options.allow_uninformed
+            with_enough_votes,
+            voted=voted,
+            ratio=options.min_vote_ratio,
+            allow_uninformed=options.allow_uninformed,
         )
         rankings = [*map(limit, rankings), voted]
         for repo, why in voted.parameters.get("failed", {}).items():
             reporter.log(f"{repo} {FAILED}, and has no vote: {why}")
     # Both at once, at the end: a ranking that is cancelled changes no choice.
-    chosen = choose_best(catalog, target, experts, rankings, options.k, allow_blind=options.allow_uninformed)
+    chosen = choose_best(
+        catalog, target, experts, rankings, options.k, allow_uninformed=options.allow_uninformed
+    )
     for method, repos in chosen.items():
         reporter.log(f"By {method}: {', '.join(repos)}")
     for ranking in rankings:

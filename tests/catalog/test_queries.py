@@ -83,7 +83,14 @@ def filled(catalog, target):
 
 def sampling(target: Target, scores: dict[str, float]) -> Selection:
     ranking = [
-        {"expert": repo, "score": score, "low": score - 0.1, "high": score + 0.1, "knows": True, "note": ""}
+        {
+            "expert": repo,
+            "score": score,
+            "low": score - 0.1,
+            "high": score + 0.1,
+            "covers": ["person"],
+            "note": "",
+        }
         for repo, score in scores.items()
     ]
     return Selection(target_id=target.id, method="sampling", k=1, ranking=ranking, chosen=[])

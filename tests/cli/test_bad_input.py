@@ -108,7 +108,7 @@ def test_labels_that_no_expert_knows(failing: Failing, sam_hub: Any, texts: Path
     assert made["uncovered"] == ["galaxy"]
     code, message = failing("select", "stars", "--by", "similarity")
     assert code == 1
-    assert "knows any of the target's labels" in message
+    assert "covers any of the target's labels" in message
 
 
 def test_steps_out_of_order_name_the_missing_one(failing: Failing, sam_hub: Any, texts: Path) -> None:

@@ -51,7 +51,7 @@ def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest
 def test_json_always_explains(with_target: Call) -> None:
     made = with_target("select", "paris", "--k", "2")
     row = made["sampling"]["ranking"]["rows"][0]
-    assert {"near", "domain", "base", "misses", "agreement", "disagreements"} <= set(row)
+    assert {"near", "domain", "base", "missing", "agreement", "disagreements"} <= set(row)
     assert row["near"]["origin"] == "repo"
     parameters = made["sampling"]["ranking"]["parameters"]
     assert set(parameters["agreement"]) == set(NAMES)
@@ -86,7 +86,7 @@ def test_a_merge_is_not_advised_where_the_untuned_base_does_as_well(
 
 
 def ranking(**parameters: Any) -> dict[str, Any]:
-    row = {"expert": "a", "score": 0.5, "low": 0.4, "high": 0.6, "knows": ["person"], "note": ""}
+    row = {"expert": "a", "score": 0.5, "low": 0.4, "high": 0.6, "covers": ["person"], "note": ""}
     return shown([{**row, "precision": 0.5, "recall": 0.5}], parameters, {"a"}, 1)
 
 

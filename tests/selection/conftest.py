@@ -16,7 +16,7 @@ from sam_hub.config import Settings
 from sam_hub.ner import Entity, Sentence
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
-from sam_hub.selection.voting import Votes, collect_votes
+from sam_hub.selection.votes import Votes, collect_votes
 from tests import tiny_models
 
 TEXT = "Ann met Bob in Rome on Monday near Lake Como"
@@ -33,15 +33,15 @@ ANN, BOB, ROME = entity("Ann", "person"), entity("Bob", "person"), entity("Rome"
 LAKE, COMO, DAY = entity("Lake Como", "place"), entity("Como", "place"), entity("Monday", "date")
 
 
-def poll_of(rows, labels, knows, voting=None, **more) -> Votes:
-    """A poll on as many sentences as there are rows."""
+def votes_of(rows, labels, covers, voting=None, **more) -> Votes:
+    """Return the votes on as many sentences as there are rows."""
     sentences = [Sentence(TEXT)] * len(next(iter(rows.values())))
-    return collect_votes(sentences, rows, labels, knows, voting, **more)
+    return collect_votes(sentences, rows, labels, covers, voting, **more)
 
 
-def rank(rows, labels, knows, voting=None, **more) -> Ranking:
-    """The ranking by such a poll."""
-    return rank_by_sampling(poll_of(rows, labels, knows, voting, **more))
+def rank(rows, labels, covers, voting=None, **more) -> Ranking:
+    """Return the ranking by such votes."""
+    return rank_by_sampling(votes_of(rows, labels, covers, voting, **more))
 
 
 @dataclass(frozen=True)

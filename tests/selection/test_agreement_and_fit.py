@@ -11,8 +11,8 @@ from sam_hub.selection.agreement import pairwise_f1
 from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
-from sam_hub.selection.votes import PLAIN, Voting
-from tests.selection.conftest import ANN, BOB, COMO, ROME, TEXT, poll_of, rank
+from sam_hub.selection.votes import PLAIN, VoteOptions
+from tests.selection.conftest import ANN, BOB, COMO, ROME, TEXT, rank, votes_of
 
 BOTH = ("person", "place")
 
@@ -20,8 +20,8 @@ BOTH = ("person", "place")
 def test_agreement_is_on_the_labels_that_both_know_and_the_same_both_ways():
     """On people alone: Ann is one of two that "a" names and the one that "b" names."""
     rows = {"a": [[ANN, BOB]], "b": [[ANN, ROME]], "places": [[COMO]]}
-    knows = {"a": ["person"], "b": BOTH, "places": ["place"]}
-    found = pairwise_f1(poll_of(rows, BOTH, knows))
+    covers = {"a": ["person"], "b": BOTH, "places": ["place"]}
+    found = pairwise_f1(votes_of(rows, BOTH, covers))
     assert found["a"] == {"b": pytest.approx(2 / 3)}
     assert found["b"] == {"a": pytest.approx(2 / 3), "places": 0.0}
 
@@ -52,7 +52,7 @@ def test_at_most_three_sentences_are_shown():
 def test_what_a_ranking_explains_survives_json():
     ranking = rank({"a": [[BOB]], "b": [[ANN]], "c": [[ANN]]}, BOTH, dict.fromkeys("abc", ("person",)))
     assert ranking.rows[0].disagreements
-    assert ranking.rows[0].misses == ("place",)
+    assert ranking.rows[0].missing == ("place",)
     assert Ranking.from_dict(json.loads(json.dumps(ranking.as_dict()))) == ranking
 
 
@@ -65,7 +65,7 @@ GOOD = {
 
 
 def judged(rows, answer, voting=None):
-    votes = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), voting)
+    votes = votes_of(rows, BOTH, dict.fromkeys(rows, BOTH), voting)
     return compare_to_base(votes, rank_by_sampling(votes), "acme/base", answer)
 
 
@@ -89,7 +89,7 @@ def test_where_the_untuned_base_does_as_well_no_expert_fits_and_both_scores_are_
 def test_base_and_best_expert_face_the_same_votes_in_which_neither_has_one():
     """By plain votes "b" marks its own work and has 1.0; before the vote of "a" alone less, and the base more."""
     rows = {"a": [[ANN, BOB]] * 8, "b": [[ANN]] * 8}
-    votes = poll_of(rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
+    votes = votes_of(rows, BOTH, dict.fromkeys(rows, BOTH), VoteOptions(votes=PLAIN))
     ranking = rank_by_sampling(votes)
     assert (ranking.rows[0].expert, ranking.rows[0].score) == ("b", 1.0)
     fit = compare_to_base(votes, ranking, "acme/base", rows["a"])
@@ -119,13 +119,13 @@ def test_a_large_ranking_takes_seconds():
     import time
 
     from sam_hub.selection.forward_selection import choose_by_evidence
-    from sam_hub.selection.voting import collect_votes
+    from sam_hub.selection.votes import collect_votes
 
     sentence = Sentence(" ".join(f"w{i}" for i in range(30)))
     everything = [sentence.entity(*sentence.words[i], label) for i in range(0, 30, 5) for label in BOTH]
     chance = random.Random(0)
     rows = {f"e{n}": [chance.sample(everything, 3) for _ in range(500)] for n in range(50)}
     began = time.monotonic()
-    votes = collect_votes([sentence] * 500, rows, BOTH, dict.fromkeys(rows, BOTH), Voting(votes=PLAIN))
+    votes = collect_votes([sentence] * 500, rows, BOTH, dict.fromkeys(rows, BOTH), VoteOptions(votes=PLAIN))
     choose_by_evidence(votes, rank_by_sampling(votes).fit())
     assert time.monotonic() - began < 30  # about 3 s; a loaded machine takes longer

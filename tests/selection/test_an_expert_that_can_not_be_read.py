@@ -88,8 +88,8 @@ def test_the_others_are_ranked_and_it_is_not_chosen_and_has_no_vote(context, tmp
     kept = latest_selection(context.catalog, context.target.id, "sampling")
     assert kept.ranking[-1]["expert"] == "owner/two"
     # Those who were asked are on clean weights afterwards: they say what they said before it was broken.
-    poll = repeat_votes(context.catalog, context.target, kept, settings=context.settings)
-    assert set(poll.predictions) == {"owner/one", "owner/three", "owner/four"}
+    votes = repeat_votes(context.catalog, context.target, kept, settings=context.settings)
+    assert set(votes.predictions) == {"owner/one", "owner/three", "owner/four"}
     assert whole.rankings["sampling"].ranking.parameters["agreement"]["owner/one"] == {
         "owner/three": ranking.parameters["agreement"]["owner/one"]["owner/three"]
     }

@@ -1,4 +1,4 @@
-"""How many experts to merge is found by votes: each further one must help on both halves of the sample."""
+"""How many experts to merge is k=auto needs votes: each further one must help on both halves of the sample."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sam_hub.ner import Sentence
 from sam_hub.selection.choice import best_of, check_count
 from sam_hub.selection.forward_selection import choose_by_evidence, halves
 from sam_hub.selection.ranking import Ranked, Ranking
-from sam_hub.selection.voting import Votes, collect_votes
+from sam_hub.selection.votes import Votes, collect_votes
 
 LABELS = ("person", "place")
 TEXTS = [Sentence(f"Ann saw Rome{' again' * i}") for i in range(24)]
@@ -36,7 +36,7 @@ KNOWN = {"people": ["person"], "places": ["place"]}
 
 
 def test_experts_that_complete_each_other_are_chosen_together_and_a_wrong_one_is_not():
-    """Those outside agree on people and places; one knows people, one knows places, one names what nobody else does."""
+    """Those outside agree on people and places; one covers people, one places, one names what nobody else names."""
     voted = votes(KNOWN, people=PEOPLE, places=PLACES, wrong=WRONG, x=ALL, y=ALL, z=ALL)
     found = choose_by_evidence(voted, ["people", "places", "wrong"])
     assert found.chosen == ("people", "places")
@@ -93,9 +93,9 @@ def test_the_votes_choose_their_set_and_the_similarity_as_many():
 
 
 def test_without_votes_there_is_no_evidence():
-    with pytest.raises(UsageError, match="found by votes"):
+    with pytest.raises(UsageError, match="k=auto needs votes"):
         best_of(rankings()[:1], "auto")
-    with pytest.raises(UsageError, match="found by votes"):
+    with pytest.raises(UsageError, match="k=auto needs votes"):
         check_count("auto", "similarity")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from sam_hub.ner import Entity, Sentence
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
-from sam_hub.selection.votes import PLAIN, Voting
-from sam_hub.selection.voting import collect_votes
+from sam_hub.selection.votes import PLAIN, VoteOptions, collect_votes
 
 HALF = 0.5  # of the voters must agree
 LABELS = ("organization", "person", "product")
@@ -42,7 +41,7 @@ ANSWERS = {
 }
 
 
-def ranked(voting: Voting) -> Ranking:
+def ranked(voting: VoteOptions) -> Ranking:
     known = dict.fromkeys(ANSWERS, LABELS)
     return rank_by_sampling(collect_votes(SENTENCES, ANSWERS, LABELS, known, voting))
 
@@ -67,7 +66,7 @@ def test_four_weak_experts_that_agree_on_a_wrong_type_do_not_win_by_their_own_vo
     the best. Without its own vote each weak expert has three of seven beside it, which is no half. That is all that
     changes: four of the right expert's seven others still outvote it there, so that its score is .778 both ways, not 1.
     """
-    plain, fair = ranked(Voting(HALF, votes=PLAIN)), ranked(Voting(HALF))
+    plain, fair = ranked(VoteOptions(HALF, votes=PLAIN)), ranked(VoteOptions(HALF))
     assert scores(plain) == {**dict.fromkeys(WEAK, 0.8), "right": 0.778, **dict.fromkeys(DECENT, 0.735)}
     assert [row.expert for row in plain.rows] == [*WEAK, "right", *DECENT]
     assert scores(fair) == {"right": 0.778, **dict.fromkeys(DECENT, 0.735), **dict.fromkeys(WEAK, 0.615)}

@@ -8,7 +8,7 @@ from sam_hub.errors import InputError, UsageError
 from sam_hub.ner import Sentence
 from sam_hub.selection.sampling import check_size, draw_sample
 from sam_hub.selection.scores import bootstrap_f1
-from sam_hub.selection.votes import BY_SIMILARITY, PLAIN, Voting, collect
+from sam_hub.selection.votes import BY_SIMILARITY, PLAIN, VoteOptions, count_votes
 from tests.selection.conftest import ANN, BOB, COMO, DAY, LAKE, ROME, rank
 
 CORPUS = [Sentence(" ".join(["word"] * (n % 40 + 1)) + f" {n}") for n in range(200)]
@@ -20,7 +20,7 @@ def votes(*answers, voters=PEOPLE, **options):
     """The pseudo-labels of one sentence on which these experts said these entities."""
     names = [f"expert{i}" for i in range(len(answers))]
     rows = {name: [answer] for name, answer in zip(names, answers, strict=True)}
-    return collect(rows, {name: set(voters) for name in names}).agreed(Voting(**options))[0]
+    return count_votes(rows, {name: set(voters) for name in names}).agreed(VoteOptions(**options))[0]
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another():
@@ -72,7 +72,7 @@ def test_a_share_of_votes_is_met_exactly():
 
 def test_an_expert_votes_only_on_labels_it_knows():
     rows = {"a": [[ANN, ROME]], "b": [[ANN, ROME]], "c": [[]]}
-    found = collect(rows, {"a": {"person"}, "b": {"person"}, "c": {"place"}}).agreed(Voting())
+    found = count_votes(rows, {"a": {"person"}, "b": {"person"}, "c": {"place"}}).agreed(VoteOptions())
     assert found == [(ANN,)]
 
 
@@ -89,9 +89,9 @@ def test_naming_an_entity_twice_is_one_vote():
 def test_leaving_oneself_out_takes_away_the_vote_for_oneself():
     """Of three, one names Ann alone, and two name Bob: with its own vote counted, half is reached sooner."""
     rows = {"a": [[ANN]], "b": [[ANN, BOB]], "c": [[BOB]]}
-    knows = dict.fromkeys(rows, ("person",))
-    plain = rank(rows, ["person"], knows, Voting(votes=PLAIN))
-    fair = rank(rows, ["person"], knows)
+    covers = dict.fromkeys(rows, ("person",))
+    plain = rank(rows, ["person"], covers, VoteOptions(votes=PLAIN))
+    fair = rank(rows, ["person"], covers)
     assert {r.expert: r.score for r in plain.rows} == pytest.approx({"a": 2 / 3, "b": 1.0, "c": 2 / 3})
     assert {r.expert: r.score for r in fair.rows} == {"a": 0.0, "b": 0.0, "c": 0.0}
     assert {r.expert: r.precision for r in fair.rows} == {"a": 0.0, "b": 0.0, "c": 0.0}
@@ -111,25 +111,25 @@ def test_who_agrees_with_the_others_comes_first():
 
 
 def test_an_expert_that_knows_no_label_is_named_scored_and_passed_over():
-    rows = {"a": [[ANN]], "b": [[ANN]], "blind": [[ANN]]}
-    ranking = rank(rows, ["person"], {"a": ["person"], "b": ["person"], "blind": ["gene"]})
-    blind = next(r for r in ranking.rows if r.expert == "blind")
-    assert (blind.knows, blind.note, blind.score) == ((), "covers none of the labels", 1.0)
+    rows = {"a": [[ANN]], "b": [[ANN]], "uninformed": [[ANN]]}
+    ranking = rank(rows, ["person"], {"a": ["person"], "b": ["person"], "uninformed": ["gene"]})
+    uninformed = next(r for r in ranking.rows if r.expert == "uninformed")
+    assert (uninformed.covers, uninformed.note, uninformed.score) == ((), "covers none of the labels", 1.0)
     assert set(ranking.top(3)) == {"a", "b"}
-    assert set(ranking.top(3, allow_blind=True)) == {"a", "b", "blind"}
+    assert set(ranking.top(3, allow_uninformed=True)) == {"a", "b", "uninformed"}
 
 
 def test_an_expert_whose_answers_all_broke_is_said_so_not_chosen_and_has_no_vote():
     """With its silence as a vote against, two of four is less than .6; without it, two of three is more."""
     rows = {"a": [[ANN]], "b": [[ANN]], "c": [[]], "d": [[ANN]], "broken": [[]]}
-    knows = dict.fromkeys(rows, ("person",))
-    broken = rank(rows, ["person"], knows, Voting(threshold=0.6), parse_failures={"broken": 1})
+    covers = dict.fromkeys(rows, ("person",))
+    broken = rank(rows, ["person"], covers, VoteOptions(threshold=0.6), parse_failures={"broken": 1})
     assert [row.score for row in broken.rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
     row = broken.rows[3]
     assert (row.expert, row.unfit, row.note) == ("broken", *["none of its answers could be read"] * 2)
     assert row.agreement is None
-    assert broken.top(5) == broken.top(5, allow_blind=True) == ("a", "b", "d", "c")
-    silent = rank(rows, ["person"], knows, Voting(threshold=0.6))
+    assert broken.top(5) == broken.top(5, allow_uninformed=True) == ("a", "b", "d", "c")
+    silent = rank(rows, ["person"], covers, VoteOptions(threshold=0.6))
     assert {row.score for row in silent.rows} == {0.0}
 
 
@@ -143,35 +143,35 @@ def test_votes_weigh_as_much_as_the_experts_text_is_like_the_targets():
     """Two near experts name Ann and two far ones Bob: by heads that is a tie, by weight it is not."""
     rows = {"near": [[ANN]], "far": [[BOB]], "farther": [[BOB]], "near too": [[ANN]]}
     cosines = {"near": 0.5, "near too": 0.4, "far": 0.1, "farther": 0.1}
-    vote_counts = collect(rows, dict.fromkeys(rows, PEOPLE), cosines)
-    assert vote_counts.agreed(Voting(threshold=0.6)) == [(ANN,)]
-    assert collect(rows, dict.fromkeys(rows, PEOPLE)).agreed(Voting(threshold=0.6)) == [()]
+    vote_counts = count_votes(rows, dict.fromkeys(rows, PEOPLE), cosines)
+    assert vote_counts.agreed(VoteOptions(threshold=0.6)) == [(ANN,)]
+    assert count_votes(rows, dict.fromkeys(rows, PEOPLE)).agreed(VoteOptions(threshold=0.6)) == [()]
 
 
 def test_a_vote_of_a_text_that_is_unlike_or_not_known_weighs_nothing_and_that_is_said():
     rows = {"a": [[ANN]], "b": [[ANN]], "unlike": [[BOB]], "unknown": [[BOB]]}
-    by_similarity = Voting(weights=BY_SIMILARITY)
-    knows = dict.fromkeys(rows, ("person",))
-    ranking = rank(rows, ["person"], knows, by_similarity, cosines={"a": 0.2, "b": 0.2, "unlike": -0.1})
+    by_similarity = VoteOptions(weights=BY_SIMILARITY)
+    covers = dict.fromkeys(rows, ("person",))
+    ranking = rank(rows, ["person"], covers, by_similarity, cosines={"a": 0.2, "b": 0.2, "unlike": -0.1})
     notes = {row.expert: row.note for row in ranking.rows}
     assert notes["a"] == ""
     assert notes["unlike"] == notes["unknown"] == "its votes weigh nothing: no similar text is known of it"
     assert [row.score for row in ranking.rows] == [1, 1, 0, 0]
     with pytest.raises(InputError, match="Only 1 of 4 votes have a weight"):
-        rank(rows, ["person"], knows, by_similarity, cosines={"a": 0.2, "b": 0.0})
+        rank(rows, ["person"], covers, by_similarity, cosines={"a": 0.2, "b": 0.0})
 
 
 def test_tenths_that_make_up_a_share_are_enough():
     """.1 + .1 + .1 of .6 are a half, though not in binary numbers."""
     rows = {str(i): [[ANN]] if i < 3 else [[]] for i in range(4)}
     weights = {"0": 0.1, "1": 0.1, "2": 0.1, "3": 0.3}
-    assert collect(rows, dict.fromkeys(rows, PEOPLE), weights).agreed(Voting()) == [(ANN,)]
+    assert count_votes(rows, dict.fromkeys(rows, PEOPLE), weights).agreed(VoteOptions()) == [(ANN,)]
 
 
 def test_all_settings_of_a_vote_are_one_name():
-    assert Voting().name == "leave-self-out"
-    assert Voting(votes=PLAIN, weights=BY_SIMILARITY).name == "plain, weighted by similarity"
-    assert Voting(minimum=3).name == "leave-self-out, at least 3"
+    assert VoteOptions().name == "leave-self-out"
+    assert VoteOptions(votes=PLAIN, weights=BY_SIMILARITY).name == "plain, weighted by similarity"
+    assert VoteOptions(minimum=3).name == "leave-self-out, at least 3"
 
 
 def test_an_expert_whose_labels_are_not_recorded_may_vote():
@@ -186,7 +186,7 @@ def test_where_the_others_agree_on_nothing_it_is_said():
 
 
 def test_one_voter_is_no_vote():
-    with pytest.raises(InputError, match="Only 1 of 2 experts know any of the labels person"):
+    with pytest.raises(InputError, match="Only 1 of 2 experts cover any of the labels person"):
         rank({"a": [[ANN]], "b": [[DAY]]}, ["person"], {"a": ["person"], "b": ["date"]})
 
 
@@ -195,7 +195,7 @@ def test_one_voter_is_no_vote():
 )
 def test_votes_that_make_no_sense_are_refused(bad):
     with pytest.raises(UsageError):
-        Voting(**bad)
+        VoteOptions(**bad)
 
 
 def test_the_interval_holds_the_score_and_is_the_same_for_the_same_seed():

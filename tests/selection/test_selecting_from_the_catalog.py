@@ -17,7 +17,7 @@ from sam_hub.ner import Sentence
 from sam_hub.ner.readers import read_corpus
 from sam_hub.selection.choice import candidates, choose_best
 from sam_hub.selection.service import expert_descriptor, sampling_ranking, similarity_ranking
-from sam_hub.selection.votes import Voting
+from sam_hub.selection.votes import VoteOptions
 
 
 def by_sampling(context, experts, k=2, **options):
@@ -57,7 +57,7 @@ def test_removing_an_expert_costs_no_pass_at_all(context, tmp_path):
 def test_votes_are_counted_anew_without_a_pass(context):
     fair, _ = by_sampling(context, context.experts)
     before = predictions(context)
-    plain, _ = by_sampling(context, context.experts, voting=Voting(votes="plain"))
+    plain, _ = by_sampling(context, context.experts, voting=VoteOptions(votes="plain"))
     assert predictions(context) == before
     assert fair.parameters["votes"] != plain.parameters["votes"]
 
@@ -146,7 +146,7 @@ def test_a_ranking_by_votes_tells_how_near_those_are_that_have_a_descriptor(cont
     corpus = read_corpus(Path(context.target.corpus_path))
     for expert in context.experts[:2]:
         expert_descriptor(context.catalog, expert, context.settings, corpus)
-    ranking, _ = by_sampling(context, context.experts, voting=Voting(weights="similarity"))
+    ranking, _ = by_sampling(context, context.experts, voting=VoteOptions(weights="similarity"))
     rows = {row.expert: row for row in ranking.rows}
     assert rows["owner/one"].near.cosine == pytest.approx(1, abs=1e-5)
     assert rows["owner/one"].near.origin == "corpus"

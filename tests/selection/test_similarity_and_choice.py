@@ -8,7 +8,14 @@ import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.inference.embedding import Descriptor, cosine
-from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, known_labels, side_by_side, uncovered
+from sam_hub.selection.ranking import (
+    DomainSimilarity,
+    Ranked,
+    Ranking,
+    covered_labels,
+    side_by_side,
+    uncovered,
+)
 from sam_hub.selection.similarity import domain_similarities
 from sam_hub.selection.similarity import rank_by_similarity as rank
 
@@ -40,7 +47,7 @@ def test_the_nearest_is_passed_over_if_it_knows_no_label():
     experts = {"near": descriptor(1, 0), "far": descriptor(0, 1)}
     ranking = rank_by_similarity(descriptor(1, 0), experts, LABELS, {"near": ["gene"], "far": ["place"]})
     assert ranking.top(2) == ("far",)
-    assert ranking.top(1, allow_blind=True) == ("near",)
+    assert ranking.top(1, allow_uninformed=True) == ("near",)
     assert ranking.rows[0].note == "covers none of the labels"
 
 
@@ -61,7 +68,7 @@ def test_labels_that_no_expert_knows_are_named():
     assert uncovered(("person", "gene", "place"), {"a": ["person"], "b": ["place", "person"]}) == ("gene",)
     assert uncovered(("person",), {}) == ("person",)
     assert uncovered(("person",), {"not recorded": None}) == ()
-    assert known_labels(LABELS, ["place", "gene"]) == ("place",)
+    assert covered_labels(LABELS, ["place", "gene"]) == ("place",)
 
 
 def test_a_ranking_survives_json():
@@ -76,7 +83,7 @@ def test_an_expert_without_a_descriptor_comes_last_with_a_note_and_is_not_chosen
     ranking = rank_by_similarity(descriptor(1, 0), near, LABELS, known)
     assert [(r.expert, r.score) for r in ranking.rows] == [("z", 1.0), ("far", 0.0), ("a new one", None)]
     assert ranking.rows[-1].note == "no descriptor: run `sam-hub describe a new one`"
-    assert ranking.top(3) == ranking.top(3, allow_blind=True) == ("z", "far")
+    assert ranking.top(3) == ranking.top(3, allow_uninformed=True) == ("z", "far")
 
 
 def test_if_no_expert_has_a_descriptor_that_is_said():
@@ -103,11 +110,11 @@ def test_only_experts_of_the_bests_base_are_chosen_and_the_others_noted():
 
 def test_the_base_is_that_of_the_first_that_is_fit():
     rows = (
-        Ranked("blind", 1, 1, 1, ()),
+        Ranked("uninformed", 1, 1, 1, ()),
         Ranked("fit", 0.5, 0.5, 0.5, LABELS),
         Ranked("next", 0.4, 0.4, 0.4, LABELS),
     )
-    ranking = Ranking("sampling", rows, {}).explained({"blind": "x", "fit": "y", "next": "y"}, {}, {})
+    ranking = Ranking("sampling", rows, {}).explained({"uninformed": "x", "fit": "y", "next": "y"}, {}, {})
     assert ranking.top(2) == ("fit", "next")
 
 
@@ -127,10 +134,10 @@ def test_a_ranking_of_an_earlier_version_still_reads():
         "score": 0.5,
         "low": 0.4,
         "high": 0.6,
-        "knows": ["person"],
+        "covers": ["person"],
         "note": "",
         "precision": 0.5,
     }
     ranking = Ranking.from_dict({"method": "sampling", "rows": [{**row, "recall": 0.5}], "parameters": {}})
     assert ranking.top(1) == ("a",)
-    assert (ranking.rows[0].misses, ranking.rows[0].near, ranking.rows[0].disagreements) == ((), None, ())
+    assert (ranking.rows[0].missing, ranking.rows[0].near, ranking.rows[0].disagreements) == ((), None, ())

@@ -63,10 +63,10 @@ def _rank(catalog: Catalog, target: tables.Target, method: str, experts: list[ta
     rows = []
     for place, expert in enumerate(experts):
         score, spread = 0.62 - 0.17 * place, 0.08 if method == "sampling" else 0.0
-        knows = [label for label in target.labels if label in expert.labels]
-        note = "" if knows else "covers none of the labels"
+        covers = [label for label in target.labels if label in expert.labels]
+        note = "" if covers else "covers none of the labels"
         values = {"expert": expert.repo, "score": score, "low": score - spread, "high": score + spread}
-        rows.append({**values, "knows": knows, "note": note, "precision": score, "recall": score})
+        rows.append({**values, "covers": covers, "note": note, "precision": score, "recall": score})
         at = place if method == "similarity" else len(experts) - 1 - place
         near = {"cosine": 0.62 - 0.17 * at, "rank": 1 + at, "origin": ORIGINS[at]}
         rows[-1] |= {"near": near, "domain": expert.domain}

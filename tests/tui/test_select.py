@@ -37,7 +37,7 @@ def rank(settings: Settings, method: str, *rows: dict[str, Any], **changed: Any)
             "score": 0.5,
             "low": 0.4,
             "high": 0.6,
-            "knows": [],
+            "covers": [],
             "note": "",
             "precision": 0.5,
             "recall": 0.5,
@@ -190,7 +190,7 @@ async def test_names_and_notes_from_outside_are_shown_as_they_are(
 ) -> None:
     names = ("acme/[/foo]", "acme/" + "x" * 300, "acme/[bold]b")
     fill(filled.catalog_url, 0, *[{"repo": name, "path": "/somewhere"} for name in names])
-    rows = [{"expert": name, "note": "[red]a note[/red]", "knows": ["[/b]"]} for name in names]
+    rows = [{"expert": name, "note": "[red]a note[/red]", "covers": ["[/b]"]} for name in names]
     rank(filled, "sampling", *rows)
     app = SamHubApp(filled.model_copy(update={"ascii": ascii}))
     async with app.run_test(size=size) as pilot:
@@ -219,7 +219,7 @@ async def test_as_many_as_the_votes_speak_for_are_chosen(worked: Settings) -> No
         app.screen.query_one("#field-k", Input).value = "auto"
         await pilot.press(*["enter"] * 6)
         await until(pilot, lambda: app.state.failure is not None)
-        assert "found by votes" in app.state.failure.title  # type: ignore[union-attr]
+        assert "k=auto needs votes" in app.state.failure.title  # type: ignore[union-attr]
         await until(pilot, lambda: len(app.screen_stack) == 1)
         await pilot.press("r")
         await until(pilot, lambda: "or auto" in text_of(app))
@@ -268,7 +268,7 @@ async def test_what_no_expert_covers_is_told_under_the_rankings(settings: Settin
 
     fill(settings.catalog_url, 0, {"repo": "acme/a", "labels": ["person"], "path": "/somewhere"})
     add_target(settings.catalog_url, tmp_path, labels=("person", "statute"))
-    rank(settings, "similarity", {"expert": "acme/a", "knows": ["person"]})
+    rank(settings, "similarity", {"expert": "acme/a", "covers": ["person"]})
     app = SamHubApp(settings)
     async with app.run_test(size=WIDE) as pilot:
         await at_select(pilot, "No expert in the catalog covers: statute")

@@ -34,7 +34,7 @@ def columns(rows: Sequence[Ranked], sampling: bool, width: int) -> list[tuple[st
     room -= 1 if notes else 0
     name = max(LEAST_NAME, min(_widest([row.expert for row in rows]), room - COUNT - notes))
     room -= name
-    wanted = max(COUNT, _widest([" ".join(row.knows) for row in rows]))
+    wanted = max(COUNT, _widest([" ".join(row.covers) for row in rows]))
     covers = min(wanted, room - notes) if room - notes >= min(wanted, LEAST_COVERS) else COUNT
     note = max(1, room - covers)
     if note < LEAST_NOTE:
@@ -93,7 +93,7 @@ class RankingTable(Table):
     def _cells_of(self, row: Ranked, rank: int, shown: Sequence[tuple[str, str, int]]) -> list[Text]:
         symbols = self._symbols
         chosen = self._choice is not None and row.expert in self._choice.chosen
-        covers = " ".join(row.knows) or "none"
+        covers = " ".join(row.covers) or "none"
         texts = {
             "mark": "[x]" if row.expert in self._checked else "[ ]",
             "rank": f"{rank:>2}",
@@ -109,7 +109,7 @@ class RankingTable(Table):
         for key, _, width in shown:
             text = texts[key]
             if key == "covers" and width == COUNT and cell_len(covers) > COUNT:
-                text = f"{len(row.knows)}/{len(self._labels)}"
+                text = f"{len(row.covers)}/{len(self._labels)}"
             elif key == "note" and width == 1:
                 text = symbols.warning if row.note else ""
             style = "bold" if chosen else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sam_hub.evaluation.union import INTERSECTION, UNION
 from sam_hub.merging.methods import default_parameters
-from sam_hub.selection.choice import SUPPORT
+from sam_hub.selection.choice import MIN_VOTE_RATIO
 from sam_hub.selection.votes import LEAVE_SELF_OUT, PLAIN
 from tests.benchmarks.claim.descriptors import DESCRIPTORS
 from tests.benchmarks.claim.systems import Bench, Setup, Target
@@ -17,7 +17,7 @@ METHODS = ("ties", "task_arithmetic", "dare_ties", "linear", "model_stock")
 DENSITIES = (0.2, 0.5, 0.8, 1.0)
 COUNTS = (1, 2, 3, 5)
 THRESHOLDS = (0.25, 0.34, 0.5)
-SUPPORTS = (0.0, 0.5, SUPPORT)
+SUPPORTS = (0.0, 0.5, MIN_VOTE_RATIO)
 SAMPLES = (10, 20, 40, 100)
 
 

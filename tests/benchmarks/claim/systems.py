@@ -33,11 +33,10 @@ from sam_hub.merging.service import merge, plan_for
 from sam_hub.ner.readers import to_jsonl
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.progress import Reporter
-from sam_hub.selection.choice import SUPPORT, best_of, supported
+from sam_hub.selection.choice import MIN_VOTE_RATIO, best_of, with_enough_votes
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.service import sampling_ranking, similarity_ranking
-from sam_hub.selection.votes import LEAVE_SELF_OUT, THRESHOLD, Voting
-from sam_hub.selection.voting import FEWEST
+from sam_hub.selection.votes import LEAVE_SELF_OUT, MIN_VOTERS, THRESHOLD, VoteOptions
 from tests.benchmarks.claim.descriptors import MEAN, by_centres, nearest
 from tests.benchmarks.claim.folds import domain_of
 from tests.benchmarks.claim.goals import Goal, recipe_of
@@ -62,7 +61,7 @@ class Setup:
     by_score: bool = False
     votes: str = LEAVE_SELF_OUT
     threshold: float = THRESHOLD
-    support: float = SUPPORT
+    support: float = MIN_VOTE_RATIO
     seed: int = 0
     rule: str = UNION
     together: bool = False
@@ -188,7 +187,10 @@ class Bench:
         near = similarity_ranking(self.catalog, target.row, target.experts, settings=self.settings)
         if setup.descriptor != MEAN:
             near = by_centres(near, nearest(target.goal.corpus, target.experts, setup.descriptor))
-        if sum(not set(target.goal.labels).isdisjoint(expert.labels) for expert in target.experts) < FEWEST:
+        if (
+            sum(not set(target.goal.labels).isdisjoint(expert.labels) for expert in target.experts)
+            < MIN_VOTERS
+        ):
             return [near]
         voted = sampling_ranking(
             self.catalog,
@@ -196,15 +198,15 @@ class Bench:
             target.experts,
             settings=self.settings,
             size=setup.sample,
-            voting=Voting(setup.threshold, seed=setup.seed, votes=setup.votes),
+            voting=VoteOptions(setup.threshold, seed=setup.seed, votes=setup.votes),
             reporter=_Steps(f"{target.goal.name}: sample"),
         )
-        return [supported(near, voted, setup.support, allow_blind=True), voted]
+        return [with_enough_votes(near, voted, setup.support, allow_uninformed=True), voted]
 
     def chosen(self, target: Target, rankings: Sequence[Ranking], setup: Setup) -> dict[str, Experts]:
         """The best k of each ranking, by its method."""
         named = {expert.repo: expert for expert in target.experts}
-        best = best_of(rankings, setup.k, allow_blind=True)
+        best = best_of(rankings, setup.k, allow_uninformed=True)
         return {method: tuple(named[repo] for repo in repos) for method, repos in best.items()}
 
     def of(

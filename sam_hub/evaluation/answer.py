@@ -1,7 +1,7 @@
-"""How merged models become one answer: their mentions are integrated, and typed by the base where that is wanted.
+"""Combine the predictions of merged models to one answer.
 
-Everything that decides an answer stands in one value, an `AnswerRecipe`. It is pushed with the models, so that they
-answer the same wherever they are loaded.
+An `AnswerRecipe` holds everything that determines the answer: how mentions are integrated, and whether the base types
+them. It is pushed with the models, so that they give the same answers wherever they are loaded.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class BaseVersion(BaseModel):
 
 
 class BaseTyping(BaseModel):
-    """The untuned base types the mentions (see `sam_hub.evaluation.entity_typing`).
+    """Mentions are typed by the untuned base (see `sam_hub.evaluation.entity_typing`).
 
     Args:
-        learned: the labels that a merged expert was taught.
-        trust: what a mention's own learned type has for it, in log odds.
+        learned: the labels that a merged expert was trained on.
+        trust: the weight of a mention's own type if it is a learned one, in log odds.
         prior: the log probability of each label of the recipe on the target's text, in their order.
     """
 
@@ -55,12 +55,12 @@ class BaseTyping(BaseModel):
 
 
 class AnswerRecipe(BaseModel):
-    """What turns the answers of one or two models into the answer of SaM.
+    """How the answers of one or two models are combined to the answer of SaM.
 
     Args:
         models: their folders in the repository; "." is its top.
         rule: how the entities of two models are integrated.
-        typing: None where the models' own types stand.
+        typing: None if the models' own types are used.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -74,14 +74,14 @@ class AnswerRecipe(BaseModel):
 
     @classmethod
     def parse(cls, content: object, source: str) -> AnswerRecipe:
-        """Read the recipe of a repository.
+        """Parse the recipe of a repository.
 
         Args:
-            content: what its ``sam_hub.json`` has as "answer".
-            source: the repository, for the message.
+            content: the value of "answer" in its ``sam_hub.json``.
+            source: the repository, for error messages.
 
         Raises:
-            UnusableModel: it is none, or not complete.
+            UnusableModel: it is invalid or incomplete.
         """
         try:
             recipe = cls.model_validate(content)
@@ -111,10 +111,10 @@ def integrated_entities(answers: Sequence[Entities], rule: str) -> Entities:
 
 
 def find_mentions(ask: Ask, labels: Sequence[str], learned: Sequence[str], rule: str) -> Entities:
-    """Return what the models find, asked for all labels, and once more for those that they learned.
+    """Return the mentions that the models find in two rounds: for all labels, and for the learned labels only.
 
-    Experts find more when they are asked for what they know. A mention has the label that a model gave it, if it is a
-    learned one, and the answer to what they know comes first; otherwise an empty one.
+    Experts find more if they are asked only for labels they were trained on. A mention has the learned label that a
+    model gave it, preferably in the second round, or else an empty label.
     """
     rounds = [ask(labels)]
     if 0 < len(learned) < len(labels):
@@ -136,10 +136,10 @@ def assign_types(
     """Return the same mentions with the likeliest label of each.
 
     Args:
-        mentions: of N sentences; an empty label says nothing.
+        mentions: of N sentences; the label is the models' own, or empty.
         scores: log probabilities of the L labels, (L,), for each mention.
-        prior: how likely each label is anyway, (L,).
-        trust: what an own label has for it, in log odds.
+        prior: log probability of each label on the target's text, (L,).
+        trust: the weight of a mention's own label, in log odds.
     """
     asked = mentions_in(sentences, mentions)
     if not asked:
@@ -151,12 +151,12 @@ def assign_types(
 
 
 def mentions_in(sentences: Sequence[Sentence], rows: Sequence[Sequence[Entity]]) -> list[Mention]:
-    """Return each entity as the text of its sentence and its own text."""
+    """Return the text of the sentence and the text of the mention for each entity."""
     return [(s.text, entity.text) for s, row in zip(sentences, rows, strict=True) for entity in row]
 
 
 def _with_own_labels(mentions: Entities, answers: Sequence[Entities], learned: Sequence[str]) -> Entities:
-    """The mentions with the first learned label that an answer gives to just that span, the best answer first."""
+    """Return the mentions with the learned label of the first answer that has one for exactly that span."""
     labelled = []
     for number, row in enumerate(mentions):
         own = {

@@ -1,9 +1,9 @@
-"""The types of an answer's mentions by the untuned base, where a label set holds types that no merged expert learned.
+"""Let the untuned base type mentions, for label sets with labels that no merged expert was trained on.
 
-The mentions are the experts': finding them carries over to a new domain. Naming types that were never taught does
-not (see `sam_hub.inference.label_scores`). Where most labels were taught, what the models say counts, too (`trust_in`).
-How likely a label is anyway is measured on the mentions that the same models find in a sample of the target's texts,
-so that an answer does not depend on what else is asked with it.
+Experts find mentions in a new domain, but rarely use labels that they were not trained on (see
+`sam_hub.inference.label_scores`). If they were trained on most labels, their own types count, too (`trust_in`). The
+prior of the labels is measured on the mentions that the same models find in a sample of the target's texts, so an
+answer does not depend on the other sentences of the same call.
 """
 
 from __future__ import annotations
@@ -52,12 +52,15 @@ Rows = Sequence[Sequence[Entity]]
 
 @dataclass(frozen=True)
 class TypingStrategy:
-    """Whose types an answer of merged models has.
+    """How the mentions of merged models are typed.
 
-    ``base``: the untuned base that gives them; None: the models' own stand. ``learned`` and ``new``: the target's
-    labels that a merged expert was taught, and the others. ``trust``: what a mention's own type has for it before the
-    base is asked, in log odds, if it is a learned one. ``gone``: merged experts of which the catalog does not know any
-    more what they learned. ``lacking``: why the base can't be asked, where it should be.
+    Attributes:
+        base: the untuned base that types them; None if the models' own types are used.
+        learned: the target's labels that a merged expert was trained on.
+        new: the other labels of the target.
+        trust: the weight of a mention's own type if it is a learned one, in log odds.
+        gone: merged experts that are no longer in the catalog, so their labels are unknown.
+        lacking: why the base can't be used although it should be.
     """
 
     base: tables.Base | None
@@ -68,8 +71,8 @@ class TypingStrategy:
     lacking: str = ""
 
     @property
-    def told(self) -> str:
-        """A line about labels that no merged expert learned, and who types them; empty where there are none."""
+    def note(self) -> str:
+        """Return a sentence on the labels that no merged expert was trained on; empty if there are none."""
         if self.base:
             why = f"No merged expert learned {', '.join(self.new)}: t" if self.new and not self.gone else "T"
             says = "has a say in the types" if self.trust else "gives the types"
@@ -86,10 +89,10 @@ class TypingStrategy:
 
 
 def trust_in(learned: Collection[str], labels: Collection[str]) -> float:
-    """What a mention's own type has for it: twice the log odds of learned to new labels, and 0 at least.
+    """Return the weight of a mention's own type: twice the log odds of learned to new labels, at least 0.
 
-    Where experts learned most of the labels, what they say is likelier right than what the base says; where they
-    learned few, they say one of these few of everything. (Twice: the trials in docs/results.)
+    Experts trained on most of the labels are more often right than the base. Experts trained on few of them use these
+    few for everything. The factor of two comes from the trials in docs/results.
     """
     new = len(labels) - len(learned)
     return max(0.0, 2 * math.log(len(learned) / new)) if learned and new else 0.0
@@ -98,15 +101,15 @@ def trust_in(learned: Collection[str], labels: Collection[str]) -> float:
 def typing_of(
     catalog: Catalog, labels: Sequence[str], merges: Sequence[tables.Merge], types: str = AUTO
 ) -> TypingStrategy:
-    """Whose types an answer of these merges has.
+    """Return how the mentions of these merges are typed.
 
     Args:
-        types: "model", "base" (alone), or "auto": the base, if it is there and no merged expert learned one of the
-            labels.
+        types: "model" for the models' own types, "base" for the base's, or "auto": the base, weighed with the models,
+            if it is on disk and one of the labels is new to all merged experts.
 
     Raises:
-        UsageError: there is no such choice.
-        InputError: the base was asked for, and is not there.
+        UsageError: ``types`` is unknown.
+        InputError: ``types`` is "base", and the base is not on disk.
     """
     if types not in TYPES:
         raise UsageError(f"Types can't be by '{types}'", f"Known: {', '.join(TYPES)}.")
@@ -119,7 +122,7 @@ def typing_of(
         return own
     try:
         base = base_of_merge(catalog, merges[0])
-        base_model(base)  # is it on disk?
+        base_model(base)  # raises an error if it is not on disk
     except InputError as error:
         if types == BASE:
             raise
@@ -128,13 +131,13 @@ def typing_of(
 
 
 def sample_of(target: tables.Target) -> list[Sentence]:
-    """The sentences of a target on which labels are weighed."""
+    """Return the sample of a target on which the prior of the labels is measured."""
     return draw_sample(read_corpus(Path(target.corpus_path)), USUAL)
 
 
 @dataclass(frozen=True)
 class EntityTyper:
-    """Gives mentions their types by what an untuned base says; what it said is kept in the catalog."""
+    """Types mentions by an untuned base; its scores are stored in the catalog."""
 
     catalog: Catalog
     base: tables.Base
@@ -143,7 +146,7 @@ class EntityTyper:
 
     @property
     def decoding(self) -> str:
-        """Every setting that can change a score, in one spelling."""
+        """Return every setting that can change a score in one string."""
         labels = hashlib.sha256(json.dumps(self.labels).encode()).hexdigest()[:16]
         return f"cloze-{VERSION} {ENGINE} {labels} {number_type(self.settings)}"
 
@@ -155,9 +158,9 @@ class EntityTyper:
         trust: float,
         target: tables.Target,
     ) -> Question:
-        """As what a typed answer is kept: of which predictions it is made, how, and weighed on which corpus.
+        """Return the key of a typed answer: its predictions, the settings, and the corpus of the prior.
 
-        A merge that is made again with other weights predicts anew, and so its typed answers are others, too.
+        A merge that was made again with other weights has other predictions, and so other typed answers.
         """
         parts = [[p.id for p in made_of], rule, round(trust, 4), target.corpus_sha256]
         made = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
@@ -173,12 +176,12 @@ class EntityTyper:
         trust: float = 0.0,
         reporter: Reporter = SILENT,
     ) -> tuple[tuple[Entity, ...], ...]:
-        """The same mentions with the base's types.
+        """Return the same mentions with the base's types.
 
         Args:
-            rows: the entities of N sentences. Their labels are the models' own, or empty where those don't count.
-            sampled: what the same models find in the sample: by them is weighed how likely a label is anyway.
-            trust: what an own label has for it, see `TypingStrategy`.
+            rows: the entities of N sentences. Their labels are the models' own, or empty if those don't count.
+            sampled: the entities that the same models find in the sample, for the prior of the labels.
+            trust: the weight of an own label, see `TypingStrategy`.
         """
         self._scores({*mentions_in(sentences, rows), *mentions_in(sample, sampled)}, reporter)
         prior = self.prior(sample, sampled)
@@ -191,10 +194,10 @@ class EntityTyper:
         sampled: Rows,
         reporter: Reporter = SILENT,
     ) -> np.ndarray:
-        """How likely each label is over the mentions that models find in a sample: log probabilities, (L,)."""
-        weighed = mentions_in(sample, sampled)
-        scores = self._scores(weighed, reporter)
-        return prior_of(np.array([scores[m] for m in weighed]).reshape(-1, len(self.labels)))
+        """Return the log probability of each label over the mentions that models find in a sample, (L,)."""
+        mentions = mentions_in(sample, sampled)
+        scores = self._scores(mentions, reporter)
+        return prior_of(np.array([scores[m] for m in mentions]).reshape(-1, len(self.labels)))
 
     def _scores(
         self,
@@ -216,13 +219,13 @@ class EntityTyper:
     ) -> dict[str, list[float]]:
         options = {k: getattr(self.settings, k) for k in ("device", "dtype", "threads")}
         loaded = load_model(Path(self.base.path or ""), **options)
-        found: dict[str, list[float]] = {}
+        by_hash: dict[str, list[float]] = {}
 
         def keep(some: Sequence[Mention], scores: np.ndarray) -> None:
             fresh = {hashes[m]: rounded(row) for m, row in zip(some, scores, strict=True)}
             put_label_scores(self.catalog, self.base.id, self.decoding, fresh)
-            found.update(fresh)
-            reporter.progress(f"types by {self.base.repo}", len(found), len(missing), "mentions")
+            by_hash.update(fresh)
+            reporter.progress(f"types by {self.base.repo}", len(by_hash), len(missing), "mentions")
 
         score_labels(loaded, missing, self.labels, keep)
-        return found
+        return by_hash

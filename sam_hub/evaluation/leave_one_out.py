@@ -1,4 +1,4 @@
-"""What each expert adds to a merge: the same merge without it, before the same votes and the same labels."""
+"""Leave-one-out: what each expert contributes to a merge, measured by the merge without it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,13 @@ WHOLE = "the whole merge"
 
 @dataclass(frozen=True)
 class Row:
-    """A merge without one expert (or :data:`WHOLE`), and what that changes.
+    """Scores of the merge without one expert, or of the `WHOLE` merge.
 
-    ``agreement``: strict F1 with the votes. ``f1``: strict F1 on the target's labelled sentences, if it has some. The
-    changes are those of the whole merge: above 0, it is better without.
+    Attributes:
+        agreement: strict F1 against the votes.
+        change: of the agreement, compared to the whole merge; above 0, the merge is better without the expert.
+        f1: strict F1 on the target's labelled sentences; None if there are none.
+        f1_change: of the F1, compared to the whole merge.
     """
 
     without: str
@@ -44,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Contributions:
-    """The rows, the whole merge first; ``voters`` are those who made the ``pseudo_entities`` on ``sentences``."""
+    """The rows, the whole merge first, and the votes: who voted, on how many sentences, for how many entities."""
 
     rows: tuple[Row, ...]
     voters: tuple[str, ...]
@@ -52,23 +55,25 @@ class Contributions:
     sentences: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
 def plans_without_each(
     catalog: Catalog, target: tables.Target, by: str, merges: Path, **how: Any
 ) -> dict[str, MergePlan]:
-    """The whole merge of a target's chosen experts, and the merges without each, by what they are without.
+    """Plan the merge of a target's chosen experts, and the merges without each of them.
+
+    Returns plans by the repository of the expert that is left out, and by `WHOLE`.
 
     Args:
-        by: whose choice, "similarity" or "sampling".
-        merges: where they lie.
-        how: method, parameters, seed and so on, as `plan_for` takes them.
+        by: the ranking whose choice is merged, "similarity" or "sampling".
+        merges: folder of the merges.
+        how: method, parameters, seed and other arguments of `plan_for`.
 
     Raises:
-        CatalogError: there is no such selection, or no ranking by sampling, whose votes are needed.
-        UsageError: a single expert was chosen, or the method can't merge one fewer.
+        CatalogError: there is no such selection, or no ranking by sampling for the votes.
+        UsageError: only one expert was chosen, or the method can't merge one expert less.
     """
     selection, _ = (_latest(catalog, target, name) for name in (by, "sampling"))
     experts = resolve_experts(catalog, selection.chosen)
@@ -89,13 +94,13 @@ def leave_one_out(
     timeout: float | None = None,
     reporter: Reporter = SILENT,
 ) -> Contributions:
-    """Merge a target's chosen experts without each in turn, and compare.
+    """Merge a target's chosen experts without each in turn, and compare the merges.
 
-    The votes are those of the experts outside of the merge, so that none is judged by those that it is made of; where
-    fewer than two are outside, those of all. Answers are kept as any other; the merges are made aside.
+    Votes are those of the experts outside of the merge, so no merge is scored by its own parts. If fewer than two
+    experts are outside, all vote. Predictions are cached as usual.
 
     Args:
-        plans: those of `plans_without_each`.
+        plans: from `plans_without_each`.
     """
     voted = _latest(catalog, target, "sampling")
     votes = repeat_votes(catalog, target, voted, settings=settings, reporter=reporter)
@@ -124,11 +129,11 @@ def leave_one_out(
 
 
 def _latest(catalog: Catalog, target: tables.Target, method: str) -> tables.Selection:
-    if (found := latest_selection(catalog, target.id, method)) is None:
+    if (selection := latest_selection(catalog, target.id, method)) is None:
         raise CatalogError(
             f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first."
         )
-    return found
+    return selection
 
 
 def _answers(
@@ -139,8 +144,8 @@ def _answers(
     settings: Settings,
     reporter: Reporter,
 ) -> dict[str, Rows]:
-    """Each merge's entities, by the name of what it is without."""
-    found = ask(
+    """Return the entities of each merge, by the name of the expert that it lacks."""
+    predictions = ask(
         catalog,
         list(models.values()),
         sentences,
@@ -149,7 +154,7 @@ def _answers(
         target_id=target.id,
         reporter=reporter,
     )
-    return {name: found[model.name].entities for name, model in models.items()}
+    return {name: predictions[model.name].entities for name, model in models.items()}
 
 
 def _f1(
@@ -159,7 +164,7 @@ def _f1(
     settings: Settings,
     reporter: Reporter,
 ) -> dict[str, float]:
-    """Strict F1 on the labelled sentences; nothing where there are none."""
+    """Return strict F1 on the labelled sentences; empty if there are none."""
     if not target.gold_path:
         return {}
     gold = read_gold(Path(target.gold_path), target.labels)

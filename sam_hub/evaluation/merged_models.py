@@ -1,4 +1,4 @@
-"""Merged models that answer by an `AnswerRecipe`, without a catalog."""
+"""Merged models that predict by an `AnswerRecipe`, without a catalog."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def read_recipe(folder: Path) -> AnswerRecipe:
-    """Read how the models in a pushed folder answer.
+    """Read the answer recipe of the models in a pushed folder.
 
     Raises:
         UnusableModel: the folder has no such recipe, or one of its models is missing.
@@ -60,11 +60,11 @@ def read_recipe(folder: Path) -> AnswerRecipe:
 
 @dataclass
 class MergedModels:
-    """One or two merged models in memory, loaded when they are first asked.
+    """One or two merged models, loaded on first use.
 
     Args:
         folders: of the models, full or adapters, in the order of the recipe.
-        base: the folder of the untuned base; needed where it types, and for adapters.
+        base: the folder of the untuned base, which is needed for adapters and for typing.
     """
 
     recipe: AnswerRecipe
@@ -76,18 +76,18 @@ class MergedModels:
     _loaded: dict[Path, LoadedModel] = field(default_factory=dict, repr=False)
     _folded: ExitStack = field(
         default_factory=ExitStack, repr=False
-    )  # to leave it would take adapters out again
+    )  # never closed: closing would restore the base's weights
 
     @property
     def needs_base(self) -> bool:
-        """Whether the untuned base is needed to answer."""
+        """Return whether the untuned base is needed for a prediction."""
         return self.recipe.typing is not None or any(_is_adapter(folder) for folder in self.folders)
 
     def predict(self, sentences: Sequence[Sentence], reporter: Reporter = SILENT) -> Entities:
         """Return the entities of N sentences.
 
         Raises:
-            UnusableModel: a model can't be loaded, or the base is missing or another one.
+            UnusableModel: a model can't be loaded, or the base is missing or has other weights.
         """
         if not sentences:
             return ()
@@ -110,9 +110,9 @@ class MergedModels:
         mentions = find_mentions(ask, recipe.labels, learned, recipe.rule)
         asked = sorted(set(mentions_in(sentences, mentions)))
         scores = score_labels(self._load(self._base_folder()), asked, recipe.labels)
-        known = {mention: np.array(rounded(row)) for mention, row in zip(asked, scores, strict=True)}
+        by_mention = {mention: np.array(rounded(row)) for mention, row in zip(asked, scores, strict=True)}
         prior = np.array(recipe.typing.prior)
-        return assign_types(mentions, sentences, recipe.labels, known, prior, recipe.typing.trust)
+        return assign_types(mentions, sentences, recipe.labels, by_mention, prior, recipe.typing.trust)
 
     def _ask(self, folder: Path, sentences: Sequence[Sentence], labels: Sequence[str]) -> Entities:
         loaded = self._load(folder)

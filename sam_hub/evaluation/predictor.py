@@ -1,4 +1,4 @@
-"""A system's answer: the models' predictions, integrated, and typed by the base where that is wanted."""
+"""Compute the answer of a system: integrate its models' predictions, and let the base type them if configured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sam_hub.progress import SILENT, Reporter
 
 @dataclass(frozen=True)
 class System:
-    """What is evaluated: one model, or two whose predictions are integrated by ``rule``, with whose types."""
+    """What is evaluated: one model, or two whose predictions are integrated by ``rule``, and how they are typed."""
 
     name: str
     models: tuple[Model, ...]
@@ -36,13 +36,13 @@ class System:
 
     @property
     def typed_by(self) -> tables.Base | None:
-        """The base that gives the mentions their types; None: they are the models' own."""
+        """Return the base that types the mentions; None if the models' own types are used."""
         return self.typing.base if self.typing else None
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """Where a target's systems are asked."""
+    """Computes the predictions of systems for a target."""
 
     catalog: Catalog
     target: tables.Target
@@ -53,7 +53,7 @@ class Predictor:
     def ask(
         self, models: Sequence[Model], sentences: Sequence[Sentence], labels: Sequence[str] = ()
     ) -> dict[str, Predictions]:
-        """The models' predictions by name, for some labels or all of the target's (see `ask`)."""
+        """Return the models' predictions by name, for ``labels`` or all labels of the target (see `ask`)."""
         return ask(
             self.catalog,
             models,
@@ -71,12 +71,12 @@ class Predictor:
         sentences: Sequence[Sentence],
         answers: dict[str, Predictions] | None = None,
     ) -> tuple[Entities, list[Predictions]]:
-        """A system's entities, and the predictions that they are made of.
+        """Return a system's entities, and the predictions they are made of.
 
-        Where a base types, its answer is the first of the predictions, and is the whole answer.
+        If a base types the mentions, its run is the first of the predictions, and holds the whole answer.
 
         Args:
-            answers: the models' predictions, if they were asked already.
+            answers: the models' predictions, if they were computed before.
         """
         answers = answers or self.ask(system.models, sentences)
         if system.typing is None or system.typed_by is None:
@@ -95,11 +95,11 @@ class Predictor:
         return kept.entities, [kept, *rows]
 
     def recipe(self, system: System, base: BaseVersion, folders: Sequence[str]) -> AnswerRecipe:
-        """Return what decides a system's answer. Where a base types, the models are asked on a sample of the target.
+        """Return the recipe of a system's answer. For typing by a base, the models predict on a sample.
 
         Args:
             base: of the merged models.
-            folders: where each model lies in the repository that the recipe is for.
+            folders: of the models in the repository that the recipe is for.
         """
         typing = None
         if system.typing is not None and system.typed_by is not None:
@@ -124,7 +124,7 @@ class Predictor:
     def _mentions(
         self, system: System, sentences: Sequence[Sentence], answers: dict[str, Predictions]
     ) -> tuple[Entities, list[Predictions]]:
-        """The mentions that the base is to type (see `find_mentions`), and the predictions that they are made of."""
+        """Return the mentions for the base to type (see `find_mentions`), and the predictions they are made of."""
         assert system.typing is not None
         rows: list[Predictions] = []
 
@@ -132,7 +132,7 @@ class Predictor:
             whole = list(labels) == list(self.target.labels)
             asked = answers if whole else self.ask(system.models, sentences, labels)
             predictions = [asked[model.name] for model in system.models]
-            rows[:0] = predictions  # the answer to what they learned comes first
+            rows[:0] = predictions  # the answer to the learned labels comes first
             return [prediction.entities for prediction in predictions]
 
         return find_mentions(ask, self.target.labels, system.typing.learned, system.rule), rows

@@ -1,4 +1,4 @@
-"""Evaluate systems on a target's labelled sentences, strictly, and keep what the scores were made of."""
+"""Compute strict scores of systems on a target's labelled sentences, and record them with their predictions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sam_hub.progress import SILENT, Reporter
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A system's strict scores, its answers that broke the format, and the seconds its predictions took."""
+    """A system's strict scores, the number of answers that broke the format, and the seconds of its predictions."""
 
     name: str
     scores: Scores
@@ -36,22 +36,23 @@ class Evaluated:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and tables."""
+        """Return plain values for JSON and tables."""
         own = {"parse_failures": self.parse_failures, "seconds": self.seconds}
         return {"name": self.name, **self.scores.as_dict(), **own}
 
 
 def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
-    """Labelled test sentences, with the entities of the target's labels alone.
+    """Read labelled test sentences, with only the entities of the target's labels.
 
     Raises:
-        InputError: there are no labels, or none of the target's; or one cuts a word or overlaps another.
+        InputError: a sentence has no labels, no entity has a label of the target, or an entity cuts a word or overlaps
+            another.
     """
     return check_gold(read_corpus(path), labels, str(path))
 
 
 def check_gold(gold: Sequence[Sentence], labels: Sequence[str], source: str) -> list[Sentence]:
-    """Return labelled sentences with the entities of these labels alone.
+    """Return labelled sentences with only the entities of these labels.
 
     Raises:
         InputError: as `read_gold`.
@@ -66,13 +67,13 @@ def check_gold(gold: Sequence[Sentence], labels: Sequence[str], source: str) -> 
             f"No entity in {source} has one of the labels {', '.join(labels)}",
             "Check the target's labels against it.",
         )
-    for sentence in sentences:  # now, rather than after minutes of predictions
+    for sentence in sentences:  # check now, not after minutes of predictions
         iob2(sentence, sentence.entities or ())
     return sentences
 
 
 def gold_hash(gold: Sequence[Sentence]) -> str:
-    """SHA-256 (hex) of the sentences with their gold entities: the identity of a test."""
+    """Return the SHA-256 (hex) of the sentences with their gold entities, which identifies a test."""
     return hashlib.sha256(to_jsonl(gold).encode()).hexdigest()
 
 
@@ -83,17 +84,17 @@ def sam_systems(
     types: str = AUTO,
     merges: Mapping[str, tables.Merge] | None = None,
 ) -> list[System]:
-    """The systems of SaM for a target: its merged models as they are, and the answer made of them.
+    """Return the systems of SaM for a target: each merged model, and last, their combined answer.
 
-    Where both rankings chose the same experts, one model is both.
+    If both rankings chose the same experts, one model stands for both.
 
     Args:
-        types: whose types the answer has, as `typing_of` takes it.
-        merges: by method; else those that serve the target's latest selections.
+        types: how mentions are typed, see `typing_of`.
+        merges: by method; by default, those of the target's latest selections.
 
     Raises:
-        CatalogError: its selections are not merged yet.
-        InputError: the base is to type, and is not there.
+        CatalogError: the selections are not merged yet.
+        InputError: ``types`` is "base", and the base is not on disk.
     """
     merges = merges or merges_for(catalog, target)
     models = {method: merged_model(catalog, row, f"merged by {method}") for method, row in merges.items()}
@@ -107,7 +108,7 @@ def sam_systems(
 
 
 def single_systems(catalog: Catalog, experts: Sequence[tables.Expert]) -> list[System]:
-    """Every expert by itself, and their untuned bases: what SaM is compared with."""
+    """Return the systems that SaM is compared with: the untuned bases, and every expert alone."""
     bases = {base.id: base for base in (base_of(catalog, e) for e in experts if e.kind == "adapter")}
     plain = [System(f"{base.repo} (untuned)", (base_model(base),)) for base in bases.values()]
     return [*plain, *(System(e.repo, (expert_model(catalog, e),)) for e in experts)]
@@ -123,10 +124,10 @@ def predict_with(
     free: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[tuple[Entity, ...], ...]:
-    """The entities of new sentences, by the target's merged models.
+    """Return the entities of new sentences by the target's merged models.
 
     Args:
-        system: the last of `sam_systems`, which is SaM's answer, where not given.
+        system: by default the last of `sam_systems`, which is SaM's answer.
     """
     system = system or sam_systems(catalog, target)[-1]
     predictor = Predictor(catalog, target, settings, free, reporter)
@@ -143,9 +144,9 @@ def evaluate(
     free: bool = False,
     reporter: Reporter = SILENT,
 ) -> list[Evaluated]:
-    """Score every system on the gold sentences, and record it.
+    """Score every system on the gold sentences, and record the scores.
 
-    A model that serves several systems is asked once.
+    A model that is part of several systems predicts once.
     """
     models = list({model.name: model for system in systems for model in system.models}.values())
     predictor = Predictor(catalog, target, settings, free, reporter)
@@ -177,14 +178,14 @@ def evaluate(
 
 
 def recompute(catalog: Catalog, evaluation: tables.Evaluation, gold: Sequence[Sentence]) -> Scores:
-    """The scores of a recorded evaluation, computed anew from the predictions that the catalog keeps.
+    """Compute the scores of a recorded evaluation again from its stored predictions.
 
     Args:
-        gold: the test sentences it was made on.
+        gold: the test sentences of the evaluation.
 
     Raises:
-        InputError: these are other sentences.
-        CatalogError: a prediction was removed since.
+        InputError: the sentences are not those of the evaluation.
+        CatalogError: a prediction was removed.
     """
     if gold_hash(gold) != evaluation.test_sha256:
         raise InputError("The evaluation was made on other sentences", "Give the file it was made with.")
@@ -192,10 +193,10 @@ def recompute(catalog: Catalog, evaluation: tables.Evaluation, gold: Sequence[Se
 
 
 def predicted_by(catalog: Catalog, evaluation: tables.Evaluation) -> Sequence[Sequence[Entity]]:
-    """The entities that a recorded evaluation scored, sentence by sentence.
+    """Return the entities of a recorded evaluation, sentence by sentence.
 
     Raises:
-        CatalogError: a prediction was removed since.
+        CatalogError: a prediction was removed.
     """
-    kept = [run.entities for run in runs_by_id(catalog, evaluation.prediction_ids)]
-    return integrate(kept[0], kept[1], evaluation.rule) if evaluation.rule else kept[0]
+    stored = [run.entities for run in runs_by_id(catalog, evaluation.prediction_ids)]
+    return integrate(stored[0], stored[1], evaluation.rule) if evaluation.rule else stored[0]

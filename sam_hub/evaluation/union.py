@@ -1,7 +1,7 @@
 """Integrate the predictions of two models: SaM's answer is their union.
 
-Overlaps are resolved so: an entity that both found stays before one that one alone found; then the longer;
-then the one further left; then the first model's.
+Of entities that overlap, one stays: an entity that both models found before one that only one found, then the longer
+one, then the one further left, then the one of the first model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Rows = Sequence[Sequence[Entity]]
 
 
 def integrate(first: Rows, second: Rows, rule: str = UNION) -> tuple[tuple[Entity, ...], ...]:
-    """Integrate two models' entities over the same N sentences; the result has no overlaps.
+    """Return the integrated entities of two models on the same N sentences, without overlaps.
 
     Raises:
         UsageError: there is no such rule.

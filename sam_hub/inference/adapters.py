@@ -1,4 +1,4 @@
-"""LoRA adapters as they lie on disk: which base tensors they change, how, and what is unsupported.
+"""Read LoRA adapters: which base tensors they change and how, and what is unsupported.
 
 Scales and patterns follow peft (``LoraLayer.update_layer``): ``alpha / r``, or ``alpha / sqrt(r)`` for rsLoRA
 (arXiv 2312.03732), with ``rank_pattern`` and ``alpha_pattern`` matched as suffixes of the module's name. DoRA
@@ -60,7 +60,7 @@ class LoraPair:
     magnitude: str | None = None
 
     def change(self, file: Any) -> torch.Tensor:
-        """What is added to the base's tensor, (out, in): ``B @ A`` in float32, times the scale, as peft does it.
+        """Return the change of the base's tensor, (out, in): ``B @ A`` in float32, times the scale, as peft does it.
 
         Args:
             file: the adapter's safetensors file, opened.
@@ -95,12 +95,12 @@ class Adapter:
 
     @property
     def file(self) -> Path:
-        """The file that holds the tensors."""
+        """Return the path of the file with the tensors."""
         return self.folder / ADAPTER_WEIGHTS
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether ``folder`` holds an adapter rather than a full model."""
+    """Return whether ``folder`` holds an adapter rather than a full model."""
     return (folder / CONFIG).is_file()
 
 
@@ -122,7 +122,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def unsupported(config: Mapping[str, Any]) -> list[str]:
-    """What ``config`` (an ``adapter_config.json``) asks for that can't be merged here, in words."""
+    """Return the settings in ``config`` (an ``adapter_config.json``) that can't be merged here, in words."""
     found = [words for option, words in UNSUPPORTED.items() if config.get(option)]
     if config.get("bias", "none") != "none":
         found.append(f"trained biases (bias={config['bias']})")
@@ -198,7 +198,7 @@ def read_adapter(folder: Path) -> Adapter:
 
 
 def untrained_targets(adapter: Adapter, base: Mapping[str, TensorInfo]) -> list[str]:
-    """Modules that the adapter's configuration targets but for which it holds no weights.
+    """Return the modules that the adapter's configuration targets but for which it holds no weights.
 
     Only the common case is decided: a list of names, without layer selection or exclusions.
     """

@@ -52,19 +52,23 @@ from sam_hub.ner.text import Sentence, corpus_hash
 from sam_hub.progress import SILENT, Reporter
 
 DEFAULT_FORMAT = "b2ner"
-# Parts of the key under which answers are kept: how they are decoded, to be raised when that comes to answer
-# otherwise, and by what.
+# Parts of the key under which answers are stored. Raise the decoder's version when decoding changes answers.
 DECODER, ENGINE = "greedy-2", "local"
-# Answers are written so often, or when there are so many: what is not written yet is lost if the process is killed.
+# Answers are written after one second or 100 answers. A killed process loses those that are not written yet.
 SECONDS_BETWEEN, ANSWERS_AT_ONCE = 1.0, 100
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be asked: the full model's folder, and the adapter's, if it is one.
+    """A model that can predict.
 
-    ``kind`` and ``id`` are its row in the catalog; ``name`` is how tables call it. ``base_commit`` is that of the
-    base on which an adapter runs.
+    Attributes:
+        name: its name in tables.
+        kind: the catalog table of its row.
+        id: of that row.
+        folder: of the full model; for an adapter, of its base.
+        adapter: the adapter's folder, if it is one.
+        base_commit: the commit of the base on which an adapter runs.
     """
 
     name: str
@@ -77,10 +81,10 @@ class Model:
 
 
 def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
-    """An expert of the catalog as a model that can be asked.
+    """Return an expert of the catalog as a model that can predict.
 
     Raises:
-        InputError: it, or its base, is not on disk; or it was taught a prompt format that is not known here.
+        InputError: the expert or its base is not on disk, or its prompt format is unknown.
     """
     folder = _on_disk(expert.path, expert.repo)
     form = expert.prompt_format or DEFAULT_FORMAT
@@ -96,26 +100,26 @@ def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
 
 
 def base_model(base: tables.Base, prompt_format: str = DEFAULT_FORMAT) -> Model:
-    """A base, untuned, as a model that can be asked."""
+    """Return an untuned base as a model that can predict."""
     return Model(base.repo, "base", base.id, _on_disk(base.path, base.repo), None, prompt_format)
 
 
 def merged_model(catalog: Catalog, merge: tables.Merge, name: str) -> Model:
-    """A merged model as one that can be asked.
+    """Return a merged model as one that can predict.
 
     Raises:
-        InputError: it is not on disk, or its experts were taught different formats.
+        InputError: it is not on disk, or its experts use different prompt formats.
     """
     return Model(name, "merge", merge.id, _on_disk(merge.path, name), None, format_of(catalog, merge))
 
 
 def experts_of(catalog: Catalog, merge: tables.Merge) -> list[tables.Expert]:
-    """The experts that were merged, as they were then, as far as they are still in the catalog."""
+    """Return the merged experts at the commits that were merged; those removed from the catalog are left out."""
     return experts_at(catalog, merge.refs)
 
 
 def base_of_merge(catalog: Catalog, merge: tables.Merge) -> tables.Base:
-    """The base over which experts were merged.
+    """Return the base of a merge.
 
     Raises:
         InputError: it is not in the catalog.
@@ -131,10 +135,10 @@ def base_of_merge(catalog: Catalog, merge: tables.Merge) -> tables.Base:
 
 
 def format_of(catalog: Catalog, merge: tables.Merge) -> str:
-    """The prompt format in which a merged model was taught to answer: its experts'.
+    """Return the prompt format of a merged model, which is that of its experts.
 
     Raises:
-        InputError: they differ.
+        InputError: the experts use different formats.
     """
     formats = {expert.prompt_format or DEFAULT_FORMAT for expert in experts_of(catalog, merge)}
     if len(formats) > 1:
@@ -163,17 +167,16 @@ def ask(
     reporter: Reporter = SILENT,
     on_failure: Callable[[str, SamHubError], object] | None = None,
 ) -> dict[str, Predictions]:
-    """Every model's prediction of these sentences, by model name.
+    """Return the prediction of every model on these sentences, by model name.
 
-    A sentence to which the catalog has the model's answer is not asked again, nor is one that stands twice, nor
-    one model that goes by two names. Models that share a folder (a base and its adapters) are run on one loaded
-    base. Answers are kept as they come: a run that was killed loses those of its last second, and the next one
-    goes on from there.
+    Only answers that the catalog does not have are computed. Repeated sentences, and a model that is listed under two
+    names, are computed once. Models that share a folder (a base and its adapters) run on one loaded base. Answers are
+    stored as they come, so a killed run loses at most its last second, and the next run continues from there.
 
     Args:
-        reporter: is told of the sentences answered, over all models, with the name of the model at work.
-        on_failure: is told (the name of an expert that can't be loaded or asked, why); it is left out of what is
-            returned. Where this is not given, the first such failure is raised.
+        reporter: receives the number of answered sentences over all models, with the name of the running model.
+        on_failure: called with the name of an expert that can't be loaded or run, and the error. The expert is left
+            out of the result. Without it, the first such error is raised.
     """
     tasks = {model.name: task_of(model, sentences, labels, settings, free) for model in models}
     distinct: dict[Question, _Batch] = {}
@@ -215,11 +218,13 @@ def ask(
 
 @contextmanager
 def apart(tell: Callable[[SamHubError], object] | None) -> Iterator[None]:
-    """The border around one expert, where it is loaded and asked: what goes wrong inside with its files, which are
-    foreign, is told and ends here. What concerns the others, too, goes on: the catalog, a full disk, a lost base.
+    """Isolate the failure of one expert from the others.
+
+    Errors caused by the expert's own files are passed to ``tell``. Errors that concern all experts are raised: the
+    catalog, a full disk, a lost base.
 
     Args:
-        tell: is told what went wrong; None: there is no border, and everything goes on.
+        tell: called with the error; None raises every error.
     """
     from safetensors import SafetensorError
 
@@ -233,10 +238,10 @@ def apart(tell: Callable[[SamHubError], object] | None) -> Iterator[None]:
     except SamHubError as error:
         tell(error)
     except OSError as error:
-        told = of_the_system(error)
-        if isinstance(told, DiskFull):
+        failure = of_the_system(error)
+        if isinstance(failure, DiskFull):
             raise
-        tell(told)
+        tell(failure)
     except (
         SafetensorError,
         ValueError,
@@ -270,7 +275,7 @@ def _ask_on(
     on_answered: Callable[[str, int], None],
     on_failure: Callable[[Question, SamHubError], object] | None,
 ) -> None:
-    """Ask models that share a folder the sentences of these numbers. When this returns, the model has left memory."""
+    """Run models that share a folder on the sentences of these numbers, and free the model's memory."""
 
     def border(task: _Batch) -> Callable[[SamHubError], object] | None:
         if on_failure is None or task.model.kind != "expert":
@@ -278,7 +283,7 @@ def _ask_on(
         return partial(on_failure, task.question)
 
     first, done = tasks[0][0], 0
-    # A full model that nobody else runs on is an expert's own affair; a base is that of all who run on it.
+    # If a full model fails, only its own expert fails; if a base fails, so do all of its adapters.
     own = len(tasks) == 1 and first.model.adapter is None
     with apart(border(first) if own else None):
         loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
@@ -302,7 +307,7 @@ def _ask_on(
 
 @dataclass(frozen=True)
 class _Batch:
-    """What one model is asked: as a whole, and by the hash of each sentence's prompt, in their order."""
+    """What one model is to predict: the whole question, and the hash of each sentence's prompt, in order."""
 
     model: Model
     asked: CacheKey
@@ -317,7 +322,7 @@ def task_of(
     settings: Settings,
     free: bool = False,
 ) -> _Batch:
-    """What a model is asked, as the catalog keeps the answers."""
+    """Return what a model is to predict, with the keys under which the catalog stores the answers."""
     form = get_format(model.prompt_format)
     shared, decoding = form.shared(labels), _decoding(form.name, labels, settings, free)
     whole = f"{decoding} on {model.base_commit}" if model.base_commit else decoding
@@ -330,34 +335,35 @@ def task_of(
 
 
 def _decoding(form: str, labels: Sequence[str], settings: Settings, free: bool) -> str:
-    """Every setting that can change an answer, in one spelling; "auto" is what it stands for here."""
-    # Two label sets can look alike in a prompt ("a, b" may be one label), but no answer is read alike by them.
+    """Return every setting that can change an answer in one string, with "auto" resolved."""
+    # Two label sets can give the same prompt ("a, b" may be one label), but their answers are parsed differently.
     reading = hashlib.sha256(json.dumps([form, *labels]).encode()).hexdigest()[:8]
     return f"{DECODER} {ENGINE} {'free' if free else 'grammar'} {reading} {number_type(settings)}"
 
 
 def number_type(settings: Settings) -> str:
-    """The numbers in which models run here, such as "float32"; "auto" is what it stands for."""
+    """Return the number type in which models run here, such as "float32", with "auto" resolved."""
     return str(choose_dtype(settings.dtype, choose_device(settings.device))).removeprefix("torch.")
 
 
 def _unanswered(catalog: Catalog, task: _Batch) -> list[int]:
-    """The numbers of the sentences that the model is still to be asked; of those with one text, one."""
+    """Return the numbers of the sentences without a stored answer; one for each distinct text."""
     places = {prompt: number for number, prompt in enumerate(task.prompts)}
     kept = find_sentences(catalog, task.asked, places)
     return [number for prompt, number in places.items() if prompt not in kept]
 
 
 def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> Predictions:
-    """The answers as one prediction, now that all are there."""
+    """Combine the answers to all sentences to one stored prediction."""
     kept = find_sentences(catalog, task.asked, set(task.prompts))
     return put_run(catalog, task.question, [kept[prompt] for prompt in task.prompts], target_id)
 
 
 class _Keeper:
-    """Writes answers to the catalog as they come, and what is left at the end, however that comes.
+    """Writes answers to the catalog as they come; leaving the context writes the rest, even after an error.
 
-    ``on_answered`` is told how many answers there are.
+    Args:
+        on_answered: called with the number of answers so far.
     """
 
     def __init__(
@@ -369,7 +375,7 @@ class _Keeper:
         self._due = time.monotonic() + SECONDS_BETWEEN
 
     def __call__(self, place: int, answer: SentenceAnswer) -> None:
-        """Take the answer to the sentence at this place among those asked."""
+        """Store the answer to the sentence at this index of the batch."""
         row = tables.SentencePrediction(
             **self._task.asked.columns,
             prompt_sha256=self._task.prompts[self._numbers[place]],

@@ -27,7 +27,7 @@ MATCH = 3  # tokens of the longest run that a guess is looked up by
 
 
 class Constraint(Protocol):
-    """What may be said next; `sam_hub.inference.grammar.Path` is one."""
+    """Says which tokens may come next; `sam_hub.inference.grammar.Path` is an implementation."""
 
     finished: bool
 
@@ -52,7 +52,7 @@ class _Row:
         self._read(question)
 
     def take(self, token: int) -> None:
-        """Say a token, and after it all that the grammar forces."""
+        """Append a token and all tokens that the grammar forces after it."""
         self._say(token)
         while self.constraint and not self.ended and len(allowed := self.constraint.allowed()) == 1:
             self._say(allowed[0])
@@ -67,19 +67,21 @@ class _Row:
             self.ended = len(self.said) >= self.limit
 
     def _read(self, tokens: Iterable[int]) -> None:
-        """Append to the text, and note where each run of one to three tokens ends that is followed by another."""
+        """Append to the text, and index where each run of one to three tokens ends that another token follows."""
         for token in tokens:
             for size in range(1, min(MATCH, len(self._text)) + 1):
                 self._after[tuple(self._text[-size:])] = len(self._text)
             self._text.append(token)
 
     def fresh(self) -> list[int]:
-        """What the memory does not know yet."""
+        """Return the tokens that are not in the KV cache yet."""
         return self._text[self.known :]
 
     def guess(self, most: int) -> list[int]:
-        """What followed when the last tokens stood in question or answer before; the longest match counts, and of
-        those the latest. Where that runs into the end of the text, it is thought to go round again."""
+        """Guess the next tokens: those that followed the last tokens earlier in question or answer.
+
+        The longest match counts, and among equals the latest. A match that reaches the end of the text is repeated.
+        """
         for size in range(min(MATCH, len(self._text)), 0, -1):
             if (place := self._after.get(tuple(self._text[-size:]))) is not None:
                 again = self._text[place : place + most]
@@ -136,7 +138,7 @@ def decode(
 
 
 def _some(waiting: list[_Row], most: int) -> list[_Row]:
-    """The next rows, as many as one pass should begin with."""
+    """Return the next rows, as many as one pass should begin with."""
     taken = [waiting.pop()]
     tokens = len(taken[0].question)
     while waiting and len(taken) < most and tokens + len(waiting[-1].question) <= FRESH:
@@ -146,7 +148,7 @@ def _some(waiting: list[_Row], most: int) -> list[_Row]:
 
 
 class _Batch:
-    """The rows that are being answered, numbered as in memory."""
+    """The rows that are being answered, numbered as in the KV cache."""
 
     def __init__(self, loaded: LoadedModel, prefix: Sequence[int], slots: int, width: int) -> None:
         self._loaded = loaded
@@ -156,12 +158,12 @@ class _Batch:
         self._run(prefix, ())
 
     def admit(self, rows: list[_Row]) -> None:
-        """Run new questions; each says its first token."""
+        """Run new questions to the first token of each answer."""
         first, self.rows = len(self.rows), [*self.rows, *rows]
         self._pass(first, rows, [[] for _ in rows])
 
     def step(self) -> None:
-        """Run what every row said since the last pass, and what may follow."""
+        """Run the tokens of every row since the last pass, and the guessed ones after them."""
         fresh = sum(len(row.fresh()) for row in self.rows)
         room = max(TOKENS, fresh + -fresh % MULTIPLE) - fresh
         most = min(GUESS, max(1, room // len(self.rows)))
@@ -202,7 +204,7 @@ class _Batch:
             place = own.stop
 
     def _run(self, tokens: Sequence[int], asked: Sequence[int]) -> torch.Tensor:
-        """The last hidden states of the ``asked`` ones of these tokens, (asked, size)."""
+        """Return the last hidden states of the ``asked`` tokens, (asked, size)."""
         import torch
 
         places = self.memory.positions(len(tokens))

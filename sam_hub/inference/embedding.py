@@ -42,7 +42,7 @@ class Descriptor:
     weak: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for ``descriptor.json``."""
+        """Return plain values for ``descriptor.json``."""
         values = {**asdict(self), "vector": [round(x, 6) for x in self.vector]}
         del values["weak"]
         return values
@@ -63,7 +63,7 @@ class Descriptor:
 
 
 def cosine(a: Descriptor, b: Descriptor) -> float:
-    """Cosine of two descriptors, -1 to 1.
+    """Return the cosine of two descriptors, -1 to 1.
 
     Raises:
         InputError: they are of different embedders or revisions, or one was not made by the embedder it names.
@@ -89,7 +89,7 @@ def describe(
     reporter: Reporter = SILENT,
     what: str = "embed sentences",
 ) -> Descriptor:
-    """The descriptor of a corpus; of a long one, of 2,000 sentences at even distances.
+    """Return the descriptor of a corpus; a long one is sampled to 2,000 sentences at even distances.
 
     Args:
         embedder: a packaged embedder's name, or a folder with a sentence-transformers model.
@@ -113,13 +113,13 @@ def describe(
 
 
 def spread(sentences: Sequence[Sentence], most: int) -> list[Sentence]:
-    """At most so many of the sentences, at even distances."""
+    """Return at most ``most`` of the sentences, at even distances."""
     stride = max(1, len(sentences) / most)
     return [sentences[int(i * stride)] for i in range(min(len(sentences), most))]
 
 
 def embed(sentences: Sequence[Sentence], embedder: str, device: str = "cpu") -> Iterator[np.ndarray]:
-    """The sentences' vectors of unit length, some at a time: float32, shape (n, 384) for MiniLM.
+    """Yield the sentences' vectors of unit length in batches: float32, shape (n, 384) for MiniLM.
 
     Raises:
         InputError: there is no such embedder.
@@ -131,7 +131,7 @@ def embed(sentences: Sequence[Sentence], embedder: str, device: str = "cpu") -> 
 
 
 def embedder_folder(embedder: str) -> Path:
-    """Where an embedder's files lie.
+    """Return the folder of an embedder.
 
     Raises:
         InputError: it is neither packaged nor a folder.
@@ -154,7 +154,7 @@ def embedder_folder(embedder: str) -> Path:
 
 @lru_cache(maxsize=2)
 def embedder_revision(folder: Path) -> str:
-    """The first 12 hex digits of the SHA-256 of the embedder's weights."""
+    """Return the first 12 hex digits of the SHA-256 of the embedder's weights."""
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise InputError(

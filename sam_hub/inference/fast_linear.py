@@ -21,7 +21,7 @@ MULTIPLE = 16  # of tokens: others take as long as the next multiple, or longer
 
 @contextmanager
 def by_columns(model: Any) -> Iterator[None]:
-    """Let a model's linear layers compute so, where that is quicker: float32 on a processor."""
+    """Replace a model's linear layers where this is quicker: float32 on a CPU."""
     import torch
 
     layers = [

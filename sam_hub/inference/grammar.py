@@ -1,4 +1,4 @@
-"""The grammar of answers, over tokens: what a model may say next.
+"""The grammar of answers over tokens: which token may come next.
 
 An answer is nothing, or a chain of (label of the set, run of words of the sentence), the mentions in the
 order of the text and without overlap. Held to it, an answer can't be malformed, invented or endless, and
@@ -69,11 +69,11 @@ class AnswerGrammar:
         return self._tokenizer.encode(text, add_special_tokens=False) if text else []
 
     def mentions(self, sentence: Sentence) -> Node:
-        """The trie of the sentence's runs of words."""
+        """Return the trie of the sentence's runs of words."""
         return _mention_trie(sentence, self._format, self._tokenizer)
 
     def begin(self, sentence: Sentence) -> Path:
-        """The start of an answer for this sentence."""
+        """Return an empty answer for this sentence."""
         return Path(self, sentence)
 
 
@@ -91,7 +91,7 @@ def _mention_trie(sentence: Sentence, prompt_format: PromptFormat, tokenizer: An
 
 @dataclass(frozen=True, slots=True)
 class _Thread:
-    """One reading of the tokens so far. Several may be alive: a word may look like a separator."""
+    """One reading of the tokens so far. Several can be possible, because a word may look like a separator."""
 
     node: Node
     in_mention: bool
@@ -101,7 +101,7 @@ class _Thread:
 
 
 class Path:
-    """An answer in the making: `allowed` says what may come next, `advance` takes a token."""
+    """An answer during decoding: `allowed` returns what may come next, `advance` takes a token."""
 
     def __init__(self, grammar: AnswerGrammar, sentence: Sentence) -> None:
         self._grammar, self._sentence = grammar, sentence
@@ -111,7 +111,7 @@ class Path:
         self.entities: tuple[Entity, ...] = ()
 
     def allowed(self) -> list[int]:
-        """The token ids that may come next (never empty until finished)."""
+        """Return the token IDs that may come next; never empty before the answer is finished."""
         tokens: dict[int, None] = {}
         for thread in self._threads:
             for token, node in thread.node.next.items():

@@ -36,7 +36,7 @@ def score_labels(
     labels: Sequence[str],
     on_scored: Callable[[Sequence[Mention], np.ndarray], None] = lambda mentions, scores: None,
 ) -> np.ndarray:
-    """How likely each label is for each of M mentions.
+    """Return log probabilities of each label for each of M mentions.
 
     Args:
         labels: L labels.
@@ -57,7 +57,7 @@ def score_labels(
 
 
 def log_shares(scores: np.ndarray) -> np.ndarray:
-    """Logarithms of probabilities that sum to one over the last axis."""
+    """Return log probabilities, normalized over the last axis."""
     return scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True)
 
 
@@ -67,7 +67,7 @@ def rounded(scores: np.ndarray) -> list[float]:
 
 
 def prior_of(scores: np.ndarray) -> np.ndarray:
-    """How likely each label is over M mentions (M, L): the logarithm of the mean probability, (L,).
+    """Return the logarithm of each label's mean probability over M mentions, (M, L) → (L,).
 
     To them is counted one of which all labels are equally likely, so that few mentions, or none, say little.
     """
@@ -76,14 +76,14 @@ def prior_of(scores: np.ndarray) -> np.ndarray:
 
 
 def choose(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """The number of each mention's label: the likeliest beside how likely it is anyway, (M,)."""
+    """Return the index of each mention's likeliest label relative to the prior, (M,)."""
     return np.argmax(scores - prior, axis=1)
 
 
 def _of_one_text(
     loaded: LoadedModel, text: str, mentions: Sequence[str], labels: Sequence[str]
 ) -> np.ndarray:
-    """The scores of mentions of one text, (M, L); what they have in common is computed once."""
+    """Return the scores of mentions of one text, (M, L); their common prefix is computed once."""
     import torch
 
     encode = lambda words: loaded.tokenizer.encode(words, add_special_tokens=False)  # noqa: E731
@@ -111,7 +111,7 @@ def _log_likelihoods(
     ways: Sequence[Sequence[int]],
     endings: Sequence[Sequence[int]],
 ) -> np.ndarray:
-    """Log P(ending | text, subject, way) of M subjects and E endings, the same number for each way: (M, E)."""
+    """Return log P(ending | text, subject, way) of M subjects and E endings, the same number for each way: (M, E)."""
     import torch
 
     named = read.times(len(subjects))
@@ -132,7 +132,7 @@ def _log_likelihoods(
 
 
 class _Read:
-    """What a model has read, in rows side by side: its memory of them, and which of their tokens are real."""
+    """Token rows that a model has read: their KV cache, and which tokens are no padding."""
 
     def __init__(self, loaded: LoadedModel, memory: Any, there: torch.Tensor) -> None:
         self._loaded, self._memory, self._there = loaded, memory, there
@@ -140,7 +140,7 @@ class _Read:
 
     @classmethod
     def start(cls, loaded: LoadedModel, tokens: Sequence[int]) -> _Read:
-        """One row, of one token at least."""
+        """Read one row of at least one token."""
         import torch
         from transformers import DynamicCache
 
@@ -149,7 +149,7 @@ class _Read:
         return read
 
     def times(self, count: int) -> _Read:
-        """Each row so often, one after another; to be gone on with by itself."""
+        """Return a copy with each row repeated, so that every copy can be continued by itself."""
         memory = deepcopy(self._memory)
         memory.batch_repeat_interleave(count)
         return _Read(self._loaded, memory, self._there.repeat_interleave(count, 0))
@@ -178,7 +178,7 @@ class _Read:
 
 
 def _padded(rows: Sequence[Sequence[int]], left: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows as one tensor, and 1 where a token is real, both (rows, longest)."""
+    """Return rows as one padded tensor, and 1 where a token is no padding, both (rows, longest)."""
     import torch
 
     width = max(map(len, rows))

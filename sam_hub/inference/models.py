@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class LostBase(UnusableModel):
-    """The files of a loaded base can't be read any more, so that nobody can be asked on its own weights."""
+    """The files of a loaded base can no longer be read, so its weights can't be restored between adapters."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory with its tokenizer; ``folder`` is where it came from."""
+    """A model in memory with its tokenizer, loaded from ``folder``."""
 
     model: PreTrainedModel
     tokenizer: Any
@@ -31,27 +31,28 @@ class LoadedModel:
 
 
 def choose_device(name: str = "auto") -> str:
-    """``cuda``, ``mps`` or ``cpu``; "auto" takes the first that is there.
+    """Return ``cuda``, ``mps`` or ``cpu``; "auto" takes the first that is available.
 
     Raises:
-        UsageError: there is no such device here.
+        UsageError: the device is not available.
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return next(device for device, is_there in there.items() if is_there)
-    if not there.get(name):
+        return next(device for device, is_available in available.items() if is_available)
+    if not available.get(name):
         raise UsageError(f"There is no device '{name}' here", "Set SAM_HUB_DEVICE to auto or cpu.")
     return name
 
 
 def choose_dtype(name: str, device: str) -> Any:
-    """The torch dtype; "auto" is bfloat16 on CUDA and float32 elsewhere: most CPUs have no bfloat16
-    units, and emulate them at a quarter of float32's speed (measured: 50 against 194 GFLOP/s).
+    """Return the torch dtype. "auto" is bfloat16 on CUDA and float32 elsewhere.
+
+    Most CPUs have no bfloat16 units and emulate them at a quarter of float32's speed (50 against 194 GFLOP/s).
 
     Raises:
-        UsageError: it is no number type that models run in.
+        UsageError: models can't run in this number type.
     """
     import torch
 
@@ -95,7 +96,7 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
 
 @contextmanager
 def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedModel]:
-    """The same model with an adapter folded in; its weights are restored, bit for bit, on exit.
+    """Fold an adapter into the model's weights, and restore them bit for bit on exit.
 
     Folding costs a fraction of a second and makes every pass as quick as the base's own. The restore
     copies the touched tensors back from the base's file, so that nothing is kept twice in memory.
@@ -118,7 +119,7 @@ def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedMo
 
 
 def _check_fit(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> None:
-    """Refuse before anything is changed."""
+    """Check that an adapter fits the model, before anything is changed."""
     own, stored = dict(loaded.model.named_parameters()), _stored(loaded.folder)
     for name, pair in pairs.items():
         if name not in own or name not in stored:
@@ -141,7 +142,7 @@ def _fold(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> 
     with torch.no_grad(), safe_open(adapter / ADAPTER_WEIGHTS, "pt", device=loaded.device) as file:
         for name, pair in pairs.items():
             pair.fold_into(own[name], file)
-            # The sum tells at once; only where it is not finite, a look at each number is needed.
+            # The sum is a quick test; only if it is not finite, check each number.
             if not own[name].sum().isfinite() and not own[name].isfinite().all():
                 raise UnusableModel(
                     f"The adapter {adapter.name} holds numbers that are not finite, in {pair.a} or {pair.b}",
@@ -150,7 +151,7 @@ def _fold(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> 
 
 
 def _stored(folder: Path) -> dict[str, Path]:
-    """The tensors of a model's files, and which file holds each."""
+    """Return the file that holds each tensor of a model."""
     from safetensors import safe_open
 
     found = {}
@@ -187,5 +188,5 @@ def _restore(loaded: LoadedModel, names: Collection[str]) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of its message, or what kind of error it is."""
+    """Return the first line of the error's message, or its class name if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

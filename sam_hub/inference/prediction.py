@@ -20,7 +20,7 @@ MISALIGNED = ("out_of_order", "repeated", "invented", "unknown_label")
 
 @dataclass(frozen=True)
 class SentenceAnswer:
-    """One sentence's entities, and how the answer came out.
+    """The entities of one sentence, and what was wrong with the answer.
 
     ``parse_failed``: it broke the format or was cut at the length limit; the counts are those of `Prediction`.
     """
@@ -36,7 +36,7 @@ class SentenceAnswer:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One model's entities over N sentences, and how the answers came out.
+    """The entities of N sentences by one model, and what was wrong with its answers.
 
     ``parse_failures`` counts answers that broke the format or were cut at the length limit; the next four
     count mentions, as `sam_hub.ner.alignment` defines them.
@@ -51,14 +51,14 @@ class Prediction:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; `from_dict` is the inverse."""
+        """Return plain values for JSON; `from_dict` is the inverse."""
         values = asdict(self)
         values["entities"] = [[[e.start, e.end, e.text, e.label] for e in row] for row in self.entities]
         return values
 
     @classmethod
     def of(cls, answers: Sequence[SentenceAnswer]) -> Prediction:
-        """Put the answers together, in the sentences' order."""
+        """Combine the answers, in the order of the sentences."""
         counts = (*MISALIGNED, "seconds")
         return cls(
             entities=tuple(answer.entities for answer in answers),
@@ -68,7 +68,7 @@ class Prediction:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Prediction:
-        """Read plain values."""
+        """Return a prediction from plain values."""
         rows = tuple(tuple(Entity(*entity) for entity in row) for row in values["entities"])
         return cls(**{**values, "entities": rows})
 
@@ -85,25 +85,25 @@ def predict(
     """Ask the model for the entities of each sentence, greedily.
 
     Args:
-        sentences: N sentences; gold entities are not looked at.
+        sentences: N sentences; gold entities are ignored.
         labels: the label set, in the order in which the prompt names it.
         free: decode without the grammar.
-        on_answer: is given each sentence's number and answer as soon as it is there; its seconds are those since
-            the answer before it.
+        on_answer: called with the number of a sentence and its answer as soon as it is complete. Its seconds are those
+            since the previous answer.
     """
     form = get_format(prompt_format)
-    found: dict[int, SentenceAnswer] = {}
+    answers: dict[int, SentenceAnswer] = {}
     last = time.monotonic()
 
     def finished(number: int, tokens: list[int], path: Path | None) -> None:
         nonlocal last
         answer = read_answer(sentences[number], tokens, path, labels, form, loaded.tokenizer)
         now = time.monotonic()
-        found[number], last = replace(answer, seconds=now - last), now
-        on_answer(number, found[number])
+        answers[number], last = replace(answer, seconds=now - last), now
+        on_answer(number, answers[number])
 
     answer_tokens(loaded, sentences, labels, prompt_format=prompt_format, free=free, on_finished=finished)
-    return Prediction.of([found[number] for number in range(len(sentences))])
+    return Prediction.of([answers[number] for number in range(len(sentences))])
 
 
 def answer_tokens(
@@ -116,12 +116,12 @@ def answer_tokens(
     longest: int | None = None,
     on_finished: Callable[[int, list[int], Path | None], None] = lambda number, tokens, path: None,
 ) -> list[list[int]]:
-    """The tokens of each answer.
+    """Return the tokens of each answer.
 
     Args:
-        longest: at most so many tokens for each answer; else as many as its sentence may need.
-        on_finished: is given a sentence's number, its answer's tokens, and the grammar's path that they took (None if
-            ``free``), as soon as they are there.
+        longest: the maximum number of tokens of an answer; by default, as many as its sentence can need.
+        on_finished: called with the number of a sentence, the tokens of its answer, and their path through the grammar
+            (None if ``free``) as soon as the answer is complete.
     """
     form, tokenizer = get_format(prompt_format), loaded.tokenizer
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False)  # noqa: E731
@@ -145,7 +145,7 @@ def answer_limits(
     questions: Sequence[Sequence[int]],
     encode: Callable[[str], list[int]],
 ) -> list[int]:
-    """How many tokens each answer may have: for each token of the text, what stands around a mention."""
+    """Return the maximum number of tokens of each answer: room for a label around each token of the text."""
     frame = max((len(encode(form.separator + form.before(x) + form.after)) for x in labels), default=0)
     return [max(3, frame) * len(question) + 32 for question in questions]
 
@@ -158,10 +158,10 @@ def read_answer(
     form: PromptFormat,
     tokenizer: Any,
 ) -> SentenceAnswer:
-    """What was said of one sentence.
+    """Return the answer to one sentence.
 
     Args:
-        path: the grammar's, to which the tokens were held: it knows the entities; None: they are parsed.
+        path: the path through the grammar, which holds the entities. If None, the tokens are parsed.
     """
     if path is not None:
         return SentenceAnswer(path.entities, parse_failed=not path.finished)

@@ -1,4 +1,4 @@
-"""Keys and values of many answers in the making, in memory that is laid out once, and attention over them.
+"""A preallocated cache for the keys and values of many answers, and attention over it.
 
 A pass runs the next tokens of several rows (questions and their answers) as one flat sequence, so that no layer
 computes on padding. Attention alone looks at rows: a token sees the prefix, which is kept once for all rows, and its
@@ -57,7 +57,7 @@ def _attend(layer, query, key, value, attention_mask, *, memory: PrefixKVCache, 
 
 @dataclass(frozen=True)
 class _Rules:
-    """How a layer turns products of queries and keys into weights."""
+    """How a layer turns the products of queries and keys into weights."""
 
     scale: float
     softcap: float | None
@@ -88,7 +88,7 @@ class PrefixKVCache:
 
     @property
     def prefix_length(self) -> int:
-        """P; 0 until the prefix was run."""
+        """Return P, the length of the prefix; 0 before the prefix was run."""
         return self._prefix[0][0].shape[1] if self._prefix else 0
 
     def begin(self, row: int, lengths: Sequence[int], counts: Sequence[int], device: str) -> int:
@@ -102,7 +102,7 @@ class PrefixKVCache:
         return padding
 
     def positions(self, count: int) -> torch.Tensor:
-        """Where the tokens of this pass stand in their texts, (count,), prefix included."""
+        """Return the positions of this pass's tokens in their texts, (count,), prefix included."""
         import torch
 
         if self.current is None:
@@ -111,7 +111,7 @@ class PrefixKVCache:
         return torch.nn.functional.pad(places, (0, count - len(places)))
 
     def _widen(self, width: int) -> None:
-        """More room for the rows that are left; rare, since few answers are much longer than expected."""
+        """Enlarge the rows that are left. This is rare, since few answers are much longer than expected."""
         import torch
 
         if self._rows is not None:
@@ -195,7 +195,7 @@ class Pass:
         self.seen = on([[self.lengths[r] + min(t, last[r]) for t in range(most)] for r in range(rows)])
 
     def hidden(self, window: int | None) -> torch.Tensor:
-        """Which of prefix and row each token must not see, (R, 1, 1, T, P + width)."""
+        """Return which positions of prefix and row each token must not see, (R, 1, 1, T, P + width)."""
         import torch
 
         if window not in self._hidden:

@@ -1,4 +1,4 @@
-"""The task itself: sentences and entities, readers, prompt formats, alignment and scoring."""
+"""Named entity recognition: sentences and entities, readers, prompt formats, alignment and scoring."""
 
 from sam_hub.ner.text import Entity, Sentence
 

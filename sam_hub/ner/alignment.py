@@ -1,10 +1,10 @@
-"""From an answer's mentions to entities with offsets.
+"""Align the mentions of an answer with the sentence, to get entities with offsets.
 
-The rule: mentions are taken in the answer's order. Each is matched to its first occurrence, on word
-boundaries and in the same case, at or after the end of the mention before it; where there is none, to
-its first occurrence that overlaps nothing matched yet (``out_of_order``). A mention that occurs in the
-sentence, but whose every occurrence is taken, is ``repeated``; one that does not occur is ``invented``;
-one whose label is not of the label set is ``unknown_label``. These three are dropped, and counted.
+Mentions are taken in the order of the answer. Each one is matched to its first occurrence, on word boundaries and in
+the same case, at or after the end of the previous match. If there is none, it is matched to its first occurrence that
+overlaps no earlier match, and counted as ``out_of_order``. Three kinds of mentions are dropped and counted:
+``repeated`` ones occur only where earlier matches are, ``invented`` ones do not occur in the sentence, and
+``unknown_label`` ones have a label outside of the label set.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sam_hub.ner.text import Entity, Sentence
 
 @dataclass(frozen=True)
 class Aligned:
-    """Entities (sorted, not overlapping) and the counts of what did not fit."""
+    """Entities (sorted, without overlaps), and the number of mentions of each problem."""
 
     entities: tuple[Entity, ...]
     out_of_order: int = 0
@@ -27,7 +27,7 @@ class Aligned:
 
 
 def align(sentence: Sentence, mentions: Iterable[tuple[str, str]], labels: Collection[str]) -> Aligned:
-    """Place (label, mention) pairs in the sentence by the rule above."""
+    """Align (label, mention) pairs with the sentence by the rule above."""
     taken: list[Entity] = []
     cursor = out_of_order = repeated = invented = unknown = 0
     for label, mention in mentions:
@@ -50,17 +50,17 @@ def align(sentence: Sentence, mentions: Iterable[tuple[str, str]], labels: Colle
 
 
 def occurrences(sentence: Sentence, mention: str) -> list[int]:
-    """Start offsets at which the mention stands on word boundaries."""
+    """Return the start offsets of the mention's occurrences on word boundaries."""
     if not mention:
         return []
     starts = {start for start, _ in sentence.words}
     ends = {end for _, end in sentence.words}
-    found, at = [], sentence.text.find(mention)
+    offsets, at = [], sentence.text.find(mention)
     while at >= 0:
         if at in starts and at + len(mention) in ends:
-            found.append(at)
+            offsets.append(at)
         at = sentence.text.find(mention, at + 1)
-    return found
+    return offsets
 
 
 def _free(taken: Iterable[Entity], start: int, end: int) -> bool:

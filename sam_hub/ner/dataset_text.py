@@ -1,7 +1,7 @@
-"""The text of a data set's files, as others wrote them, without labels: enough of it to describe a domain.
+"""Read sentences without labels from the files of published data sets, enough to describe a domain.
 
-`sam_hub.ner.readers` reads what a person gives, and refuses what it can't read whole. Here columns and rows that
-are not known are passed over, and no more is read than was asked for.
+In contrast to `sam_hub.ner.readers`, which rejects files that it can't read completely, unknown columns and rows are
+skipped, and no more is read than needed.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from sam_hub.ner.readers import TAG, from_tokens, read_text
 from sam_hub.ner.text import Sentence
 
 COLUMNS = ("tokens", "text", "sentence")  # where data sets for named entities have their sentences
-LONG = 1000  # characters: what is longer is no sentence, and an embedder reads no further
+LONG = 1000  # characters of a sentence; embedders read no further
 _LOOKED_AT = 200  # lines that show whether a text file holds columns
-# A row group that says it unpacks to more is not opened; and few rows at a time, since a dictionary of values
-# can name a large one in each of them.
+# A larger row group is not opened. Rows are read in small batches, since each row can refer to a large value of the
+# dictionary.
 _MOST_UNPACKED = 128 * 1024 * 1024
 _ROWS_AT_A_TIME = 16
 
 
 def read_texts(file: Path, most: int) -> list[Sentence]:
-    """At most ``most`` sentences from the start of a file, without labels.
+    """Return at most ``most`` sentences from the start of a file, without labels.
 
     Raises:
-        InputError: it is of no known kind, can't be read, or holds no text where it is looked for.
+        InputError: its format is unknown, it can't be read, or it has no text in the known columns.
     """
     reader = READERS.get(file.suffix.lower())
     if reader is None:
@@ -50,7 +50,7 @@ def read_texts(file: Path, most: int) -> list[Sentence]:
 
 
 def _sentences(value: object) -> Iterator[Sentence]:
-    """The text of a cell: words to be joined, or a text; what is too long for a sentence is cut."""
+    """Yield the sentences of a cell, a text or a list of words. A text that is too long is cut."""
     if isinstance(value, list):
         text = from_tokens([word for word in value if isinstance(word, str)], None).text
     else:
@@ -64,7 +64,7 @@ def _sentences(value: object) -> Iterator[Sentence]:
 
 
 def _cell(record: object) -> object:
-    """What a row has in the first of `COLUMNS` that it knows."""
+    """Return the value of a row in the first of `COLUMNS` that it has."""
     row = record if isinstance(record, dict) else {}
     return next((row[name] for name in COLUMNS if isinstance(row.get(name), list | str)), None)
 
@@ -78,7 +78,7 @@ def _json_lines(file: Path) -> Iterator[object]:
 
 
 def _json(file: Path) -> Iterator[object]:
-    """A list of rows, by itself or under "train" or "data"; many a .json holds JSON lines."""
+    """Yield cells of a list of rows, at the top or under "train" or "data", or of JSON lines in a .json file."""
     try:
         whole = json.loads(file.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError:
@@ -90,7 +90,7 @@ def _json(file: Path) -> Iterator[object]:
 
 
 def _table(file: Path) -> Iterator[object]:
-    """Tab-separated values under a head with a known column; else columns as CoNLL has them."""
+    """Yield cells of tab-separated values with a known column head, or else of CoNLL columns."""
     head = [name.strip().lower() for name in next(_lines(file), "").split("\t")]
     column = next((head.index(name) for name in ("text", "sentence") if name in head), None)
     if column is None:
@@ -101,7 +101,7 @@ def _table(file: Path) -> Iterator[object]:
 
 
 def _text(file: Path) -> Iterator[object]:
-    """A sentence a line, unless most lines have a tag: CoNLL's columns often come as .txt."""
+    """Yield one sentence a line. If most lines have a tag, read the file as CoNLL columns."""
     sample = list(islice((line for line in _lines(file) if line.strip()), _LOOKED_AT))
     if 2 * max(_tagged(sample, 0), _tagged(sample, -1)) > len(sample):
         yield from _columns(file)
@@ -110,7 +110,7 @@ def _text(file: Path) -> Iterator[object]:
 
 
 def _columns(file: Path) -> Iterator[object]:
-    """The words of CoNLL's columns, a list a sentence. The word stands first, or last where the tag is first."""
+    """Yield the words of CoNLL columns, a list a sentence. The word is last if the tag is first, else first."""
     sample = list(islice((line for line in _lines(file) if line.strip()), _LOOKED_AT))
     at = -1 if _tagged(sample, 0) > _tagged(sample, -1) else 0
     words: list[str] = []
@@ -124,7 +124,7 @@ def _columns(file: Path) -> Iterator[object]:
 
 
 def _tagged(lines: Iterable[str], at: int) -> int:
-    """How many of the lines have an IOB tag in this column."""
+    """Return how many of the lines have an IOB tag in this column."""
     split = (line.split() for line in lines)
     return sum(len(row) > 1 and TAG.fullmatch(row[at]) is not None for row in split)
 
@@ -164,7 +164,7 @@ def _lines(file: Path) -> Iterator[str]:
             yield line.rstrip("\n")
 
 
-# By ending; those that stand first are preferred where a split lies there in several.
+# By suffix. If a split exists in several formats, the first one here is preferred.
 READERS: dict[str, Callable[[Path], Iterator[object]]] = {
     ".parquet": _parquet,
     ".jsonl": _json_lines,

@@ -1,9 +1,8 @@
-"""Prompt formats: how a sentence becomes a prompt, and how an answer is written and read.
+"""Prompt formats: how a sentence becomes a prompt, and how an answer is written and parsed.
 
-A prompt is ``shared(labels) + question(sentence)``. The shared part (instruction and label set) comes
-first, so that its keys and values are computed once for a whole corpus. An answer is a chain of
-segments; training, grammar and parser all use the same segments, tokenised one by one, so that what
-the grammar allows is to the token what training taught.
+A prompt is ``shared(labels) + question(sentence)``. The shared part (instruction and label set) comes first, so that
+its keys and values are computed once for a whole corpus. An answer is a sequence of segments. Training, grammar and
+parser use the same segments and tokenize each by itself, so the grammar allows exactly the tokens that training taught.
 """
 
 from __future__ import annotations
@@ -19,8 +18,10 @@ from sam_hub.ner.text import Entity
 
 @dataclass(frozen=True)
 class ParsedAnswer:
-    """What an answer says: (label, mention) pairs in their order; ``well_formed`` is False when it
-    broke the form (what could be read is kept)."""
+    """The (label, mention) pairs of an answer, in order.
+
+    If the answer breaks the format, ``well_formed`` is False, and the pairs are those that could be parsed.
+    """
 
     mentions: tuple[tuple[str, str], ...]
     well_formed: bool
@@ -29,8 +30,8 @@ class ParsedAnswer:
 class PromptFormat(Hashable, Protocol):
     """A way to ask for entities and to write the answer.
 
-    An answer without entities is ``nothing``; any other is ``opening``, then for each entity in the order
-    of the text ``before(label)``, ``mention(text)``, ``after``, with ``separator`` between, then ``closing``.
+    An answer without entities is ``nothing``. Any other answer is ``opening``, the entities in the order of the text,
+    each as ``before(label)``, ``mention(text)``, ``after``, with ``separator`` between them, and ``closing``.
     """
 
     name: str
@@ -54,8 +55,8 @@ class PromptFormat(Hashable, Protocol):
 class B2NER:
     """The published answer form of B2NER (Yang et al., COLING 2025): "label: mention; label: mention".
 
-    It has no quoting: a mention that itself holds "; " is not read back as one by `parse`. Decoding held to
-    the grammar is not concerned, since its entities are not parsed.
+    It has no quoting, so `parse` splits a mention that contains "; ". Decoding with the grammar is not affected,
+    because its entities are not parsed.
     """
 
     name = "b2ner"
@@ -124,7 +125,7 @@ class Json:
     def parse(self, answer: str) -> ParsedAnswer:
         try:
             rows = json.loads(answer)
-        except (ValueError, RecursionError):  # free decoding may open brackets without end
+        except (ValueError, RecursionError):  # free decoding can open brackets endlessly
             return ParsedAnswer((), False)
         if not isinstance(rows, list):
             return ParsedAnswer((), False)
@@ -140,7 +141,7 @@ FORMATS: dict[str, PromptFormat] = {"b2ner": B2NER(), "json": Json()}
 
 
 def get_format(name: str) -> PromptFormat:
-    """The prompt format of that name.
+    """Return the prompt format of that name.
 
     Raises:
         UsageError: there is none.
@@ -151,7 +152,7 @@ def get_format(name: str) -> PromptFormat:
 
 
 def answer_segments(prompt_format: PromptFormat, entities: Iterable[Entity]) -> list[str]:
-    """The answer that names these entities, in segments; empty segments are left out."""
+    """Return the segments of the answer that names these entities, without empty ones."""
     ordered = sorted(entities)
     if not ordered:
         return [prompt_format.nothing]

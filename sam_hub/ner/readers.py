@@ -34,7 +34,7 @@ SUFFIXES = {
 
 
 def labelled_within(corpus: Path, gold: Path | None) -> list[Path]:
-    """The files of a corpus folder that are the labelled sentences ``gold``, a file or a folder: no corpus to read.
+    """Return the files of a corpus folder that belong to ``gold``, a file or a folder, and are not read as corpus.
 
     None where the two are the same, or the corpus is but a part of them: then a person wants just these sentences.
     """
@@ -47,7 +47,7 @@ def labelled_within(corpus: Path, gold: Path | None) -> list[Path]:
 
 
 def left_out_in_words(files: Sequence[Path]) -> str:
-    """What is said of `labelled_within`; empty where there is nothing to say."""
+    """Return a sentence on the files of `labelled_within`; empty if there are none."""
     names = ", ".join(file.name for file in files)
     what = "is the labelled file" if len(files) == 1 else "are the labelled files"
     return f"{names} {what}: not read as corpus" if files else ""
@@ -83,7 +83,7 @@ def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = 
 
 
 def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
-    """Sentences of one file.
+    """Yield the sentences of one file.
 
     Raises:
         InputError: it is of no known kind, not UTF-8, or not what its ending says.
@@ -103,7 +103,7 @@ def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
 
 
 def read_text(text: str, *, split: bool = False) -> Iterator[Sentence]:
-    """Sentences of plain text, without labels: a line each, or cut at sentence ends."""
+    """Yield the sentences of plain text, one a line, or cut at sentence ends if ``split``."""
     for line in text.splitlines():
         for piece in SENTENCE_END.split(line) if split else [line]:
             if piece := " ".join(piece.split()):
@@ -111,7 +111,7 @@ def read_text(text: str, *, split: bool = False) -> Iterator[Sentence]:
 
 
 def read_conll(text: str, source: Path | str = "text") -> Iterator[Sentence]:
-    """Sentences of CoNLL columns: the first is the token, the last its tag (IOB1, IOB2, IOBES)."""
+    """Yield the sentences of CoNLL columns: the first is the token, the last its tag (IOB1, IOB2, IOBES)."""
     rows: list[tuple[str, str]] = []
     for number, line in enumerate([*text.split("\n"), ""], 1):
         if not line.strip():
@@ -131,7 +131,7 @@ def read_conll(text: str, source: Path | str = "text") -> Iterator[Sentence]:
 
 
 def iob_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Spans (start, end exclusive, label) of IOB1, IOB2 or IOBES tags."""
+    """Return the spans (start, end exclusive, label) of IOB1, IOB2 or IOBES tags."""
     spans: list[tuple[int, int, str]] = []
     start, label = 0, ""
     for i, tag in enumerate([*tags, "O"]):
@@ -181,7 +181,7 @@ def _from_record(record: dict) -> Sentence:
 
 
 def _checked(sentence: Sentence) -> Sentence:
-    """The sentence, if its text is text and its entities lie within it."""
+    """Return the sentence, if its text is a string and its entities lie within it."""
     sentence.text.encode()  # half of a surrogate pair can't be written or hashed
     for entity in sentence.entities or ():
         if not (0 <= entity.start < entity.end <= len(sentence.text) and isinstance(entity.label, str)):
@@ -225,7 +225,7 @@ def from_tokens(tokens: Sequence[str], spans: Iterable[Sequence] | None) -> Sent
 
 
 def labels_of(sentences: Iterable[Sentence]) -> tuple[str, ...]:
-    """The labels that occur, the most frequent first."""
+    """Return the labels that occur, most frequent first."""
     counts: dict[str, int] = {}
     for sentence in sentences:
         for entity in sentence.entities or ():
@@ -234,7 +234,7 @@ def labels_of(sentences: Iterable[Sentence]) -> tuple[str, ...]:
 
 
 def to_jsonl(sentences: Iterable[Sentence]) -> str:
-    """JSON lines in character offsets, which `read_jsonl` reads back."""
+    """Return JSON lines with character offsets, which `read_jsonl` can read."""
     lines = []
     for sentence in sentences:
         record: dict = {"text": sentence.text}

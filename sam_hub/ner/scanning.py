@@ -1,4 +1,4 @@
-"""Look through a corpus before a target is made of it: what is there, and what can't be read."""
+"""Scan a corpus before a target is created from it: what it contains, and which files can't be read."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Scan:
-    """What is in a corpus. Lengths are in characters of a sentence; ``labelled`` counts sentences with gold labels.
+    """The contents of a corpus.
 
-    ``unreadable`` are (path, reason); ``skipped`` are files of no known kind; ``left_out`` says which are the labelled
-    ones, which are not read as corpus.
+    Attributes:
+        labelled: the number of sentences with gold labels.
+        shortest: length of the shortest sentence in characters, like ``longest``.
+        unreadable: (path, reason) of files that can't be read.
+        skipped: files of an unknown format.
+        left_out: a sentence on files of the gold data, which are not read as corpus; empty if there are none.
     """
 
     files: int
@@ -39,22 +43,22 @@ def scan_corpus(
     split: bool = False,
     reporter: Reporter = SILENT,
 ) -> Scan:
-    """Read a file, or every file of a folder; one that can't be read is told, and is no reason to stop.
+    """Scan a file, or every file of a folder. Files that can't be read are listed in the result.
 
     Args:
-        gold: the labelled sentences of the target to be made, if there are any.
+        gold: file or folder with the labelled sentences of the new target, if there is one.
 
     Raises:
-        InputError: nothing is there.
+        InputError: the path does not exist.
     """
     if not path.exists():
         raise InputError(
             f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
         )
-    found = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     labelled_files = labelled_within(path, gold)
-    found = [file for file in found if file not in labelled_files]
-    known = [file for file in found if path.is_file() or file.suffix.lower() in SUFFIXES]
+    files = [file for file in files if file not in labelled_files]
+    known = [file for file in files if path.is_file() or file.suffix.lower() in SUFFIXES]
     unreadable, lengths, labelled = [], [], 0
     examples: list[str] = []
     for number, file in enumerate(known):
@@ -77,6 +81,6 @@ def scan_corpus(
         longest=max(lengths, default=0),
         examples=tuple(examples),
         unreadable=tuple(unreadable),
-        skipped=tuple(str(file) for file in found if file not in set(known)),
+        skipped=tuple(str(file) for file in files if file not in set(known)),
         left_out=left_out_in_words(labelled_files),
     )

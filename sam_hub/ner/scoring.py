@@ -1,7 +1,7 @@
 """Strict entity scores, by seqeval.
 
-An entity counts as found only if both its offsets and its label are right. seqeval's default mode accepts
-``I-X`` without ``B-X``, so the mode is always strict, the scheme IOB2, over the words of the sentence.
+An entity counts as found only if its offsets and its label are correct. seqeval's default mode accepts ``I-X``
+without ``B-X``, so scores are always computed in strict mode with IOB2 tags over the words of the sentence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sam_hub.ner.text import Entity, Sentence
 
 @dataclass(frozen=True)
 class TypeScore:
-    """Precision, recall and F1 (0 to 1) of one type, and how many gold entities it has."""
+    """Precision, recall and F1 (0 to 1) of one type; ``support`` is its number of gold entities."""
 
     precision: float
     recall: float
@@ -31,12 +31,12 @@ class Scores(TypeScore):
     per_type: dict[str, TypeScore]
 
     def as_dict(self) -> dict:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
 def score(sentences: Sequence[Sentence], predicted: Sequence[Iterable[Entity]]) -> Scores:
-    """Strict entity scores of predictions against the sentences' gold entities.
+    """Return strict entity scores of predictions against the gold entities of the sentences.
 
     Args:
         sentences: N sentences with gold entities.
@@ -54,21 +54,21 @@ def score(sentences: Sequence[Sentence], predicted: Sequence[Iterable[Entity]]) 
             "The test sentences have no labels", "Give a .conll or .jsonl file with gold entities."
         )
     gold = [iob2(sentence, sentence.entities or ()) for sentence in sentences]
-    found = [iob2(sentence, entities) for sentence, entities in zip(sentences, predicted, strict=True)]
-    return score_tags(gold, found)
+    tags = [iob2(sentence, entities) for sentence, entities in zip(sentences, predicted, strict=True)]
+    return score_tags(gold, tags)
 
 
-def score_tags(gold: list[list[str]], found: list[list[str]]) -> Scores:
-    """Strict scores of IOB2 tag sequences."""
+def score_tags(gold: list[list[str]], predicted: list[list[str]]) -> Scores:
+    """Return strict scores of IOB2 tag sequences."""
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
 
-    if not any(tag != "O" for tags in [*gold, *found] for tag in tags):
+    if not any(tag != "O" for tags in [*gold, *predicted] for tag in tags):
         return Scores(0.0, 0.0, 0.0, 0, {})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # types that occur on one side alone, and numpy's deprecations
+        warnings.simplefilter("ignore")  # on types that occur on one side only, and numpy's deprecations
         report = classification_report(
-            gold, found, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
+            gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
         )
     averages = {"micro avg", "macro avg", "weighted avg"}
     per_type = {name: _row(values) for name, values in report.items() if name not in averages}
@@ -83,7 +83,7 @@ def _row(values: dict) -> TypeScore:
 
 
 def iob2(sentence: Sentence, entities: Iterable[Entity]) -> list[str]:
-    """IOB2 tags over the sentence's words.
+    """Return IOB2 tags over the sentence's words.
 
     Raises:
         InputError: an entity's offsets are not word boundaries, or two entities overlap.

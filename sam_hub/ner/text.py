@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-# A word is a run of letters, digits and underscores, or one other visible character. Entities of any data
-# set can be written in these units, since tokenisers never cut inside such a run (readers check it).
+# A word is a run of letters, digits and underscores, or one other visible character. Entities of any data set start
+# and end at such words, since tokenizers don't cut inside of them (readers check it).
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -25,27 +25,27 @@ class Entity:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of a corpus; ``entities`` is None where no gold labels are known."""
+    """One sentence of a corpus; ``entities`` is None if it has no gold labels."""
 
     text: str
     entities: tuple[Entity, ...] | None = field(default=None)
 
     @cached_property
     def words(self) -> tuple[tuple[int, int], ...]:
-        """Character offsets (start, end) of the words, in order."""
+        """Return the character offsets (start, end) of the words, in order."""
         return tuple(match.span() for match in WORD.finditer(self.text))
 
     def entity(self, start: int, end: int, label: str) -> Entity:
-        """The entity of these character offsets."""
+        """Return the entity at these character offsets."""
         return Entity(start, end, self.text[start:end], label)
 
     def without_labels(self) -> Sentence:
-        """The same sentence as a target's corpus has it."""
+        """Return the sentence without its gold labels."""
         return Sentence(self.text)
 
 
 def restrict(sentence: Sentence, labels: Iterable[str]) -> Sentence:
-    """Keep the gold entities of these labels alone."""
+    """Return the sentence with only the gold entities of these labels."""
     if sentence.entities is None:
         return sentence
     wanted = set(labels)
@@ -53,7 +53,7 @@ def restrict(sentence: Sentence, labels: Iterable[str]) -> Sentence:
 
 
 def corpus_hash(sentences: Sequence[Sentence]) -> str:
-    """SHA-256 (hex) of the texts in their order: the identity of a sample or a corpus."""
+    """Return the SHA-256 (hex) of the texts in order, which identifies a sample or a corpus."""
     digest = hashlib.sha256()
     for sentence in sentences:
         digest.update(sentence.text.encode())

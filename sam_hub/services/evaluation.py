@@ -150,7 +150,7 @@ def run_evaluation(
     target, path, gold, systems = _prepare(context, options)
     if target.gold_path is None:
         set_gold(context.catalog, target.id or 0, path)
-    types = systems[-1].typing.told if systems[-1].typing else ""
+    types = systems[-1].typing.note if systems[-1].typing else ""
     warnings = merge_warnings(context.catalog, target)
     for line in filter(None, (types, *warnings)):
         reporter.log(line)

@@ -88,7 +88,7 @@ def predict_sentences(
 
     target = get_target(context.catalog, options.target)
     system = sam_systems(context.catalog, target, str(options.rule), str(options.types))[-1]
-    types = system.typing.told if system.typing else ""
+    types = system.typing.note if system.typing else ""
     about = tuple(filter(None, (*serving_merges(context.catalog, target), types)))
     warnings = tuple(merge_warnings(context.catalog, target))
     for line in (*about, *warnings):

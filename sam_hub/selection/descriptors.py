@@ -1,7 +1,7 @@
-"""Descriptors of targets and experts: of which text each is made, made once, and kept in the catalog.
+"""Compute the descriptors of targets and experts once, and store them in the catalog.
 
-An expert is described by the descriptor in its repository; else by the data sets that its card names; else by
-its card's own text, which is weak. A corpus that a person gives takes the place of whatever there is.
+An expert's descriptor comes from its repository, or else from the data sets that its card names, or else from the text
+of its card, which is a weak source. A corpus given by the user replaces any of them.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ MOST_DATASETS = 5  # of those that a card names
 
 @dataclass(frozen=True)
 class Described:
-    """What an expert was described by (None: by nothing), and why the sources before it gave nothing."""
+    """An expert's descriptor, None if no source had one, and why better sources could not be used."""
 
     row: tables.Descriptor | None
     notes: tuple[str, ...] = ()
 
 
 def target_descriptor(catalog: Catalog, target: tables.Target, settings: Settings) -> Descriptor:
-    """The descriptor of a target's corpus, computed once."""
+    """Return the descriptor of a target's corpus, computed once."""
     revision = embedder_revision(embedder_folder(settings.embedder))
     known = get_descriptor(catalog, settings.embedder, revision, target_id=target.id)
     if known is None:
@@ -60,11 +60,11 @@ def target_descriptor(catalog: Catalog, target: tables.Target, settings: Setting
 def expert_descriptor(
     catalog: Catalog, expert: tables.Expert, settings: Settings, corpus: Sequence[Sentence] | None = None
 ) -> Descriptor:
-    """The descriptor of an expert's training text: of a given corpus, else the one that the catalog has.
+    """Return the descriptor of an expert: of the given corpus, or else the stored one.
 
     Raises:
         InputError: there is none.
-        CatalogError: there is one by another embedder only; the message names both.
+        CatalogError: the only one is by another embedder.
     """
     if corpus is not None:
         made = describe(corpus, settings.embedder)
@@ -82,7 +82,7 @@ def expert_descriptor(
 
 
 def known_descriptor(catalog: Catalog, expert: tables.Expert, settings: Settings) -> tables.Descriptor | None:
-    """What the catalog has of an expert by the settings' embedder.
+    """Return the stored descriptor of an expert by the settings' embedder, if there is one.
 
     Raises:
         InputError: there is no such embedder.
@@ -101,11 +101,11 @@ def describe_expert(
     again: bool = False,
     snapshot: RepoSnapshot | None = None,
 ) -> Described:
-    """Describe an expert by the best source that can be read, unless that was done; the text is embedded here.
+    """Describe an expert by its best source that can be read, unless it has a descriptor.
 
     Args:
-        again: look for its text anew, from its repository on, in place of the descriptor it has.
-        snapshot: of its repository at its commit, if the Hub was asked already.
+        again: replace its descriptor, starting from its repository.
+        snapshot: of its repository at its commit, if it was fetched before.
 
     Raises:
         InputError: there is no such embedder.
@@ -125,7 +125,7 @@ def describe_expert(
     if not sentences:
         origin, sentences = Origin(CARD), prose(card)
     if not sentences:
-        return Described(None, (*notes, "its card says too little to describe it"))
+        return Described(None, (*notes, "its card has too little text to describe it"))
     step = f"describe {expert.repo}"
     reporter.progress(step, 0, len(sentences), "sentences")
     made = describe(sentences, settings.embedder, reporter=reporter, what=step)
@@ -136,7 +136,7 @@ def describe_expert(
 def _of_repository(
     fetch: Callable[[], RepoSnapshot], expert: tables.Expert, settings: Settings, notes: list[str]
 ) -> tables.Descriptor | None:
-    """The descriptor in its repository, if it is by the settings' embedder."""
+    """Return the descriptor in the repository, if it is by the settings' embedder."""
     try:
         content = fetch().read_json(DESCRIPTOR)
         if content is None:
@@ -154,7 +154,7 @@ def _of_repository(
 
 
 def _card(fetch: Callable[[], RepoSnapshot], expert: tables.Expert, notes: list[str]) -> str:
-    """Its card: of its files on disk, else of the Hub."""
+    """Return the expert's card from disk, or else from the Hub."""
     local = Path(expert.path or "/nowhere") / "README.md"
     if local.is_file():
         with local.open(encoding="utf-8", errors="replace") as file:
@@ -169,17 +169,17 @@ def _card(fetch: Callable[[], RepoSnapshot], expert: tables.Expert, notes: list[
 def _of_datasets(
     hub: Hub, names: Sequence[str], notes: list[str], reporter: Reporter
 ) -> tuple[Origin, list[Sentence]]:
-    """The text of those data sets that can be read, and which they are."""
+    """Return the data sets that can be read, and their text."""
     if len(names) > MOST_DATASETS:
-        notes.append(f"its card names {len(names)} data sets; {MOST_DATASETS} were looked at")
-    found = []
+        notes.append(f"its card names {len(names)} data sets, of which {MOST_DATASETS} were read")
+    texts = []
     for name in names[:MOST_DATASETS]:
         try:
-            found.append(read_dataset(hub, name, reporter))
+            texts.append(read_dataset(hub, name, reporter))
         except SamHubError as error:
             notes.append(f"data set {name}: {error.title}")
-    refs = tuple(text.ref for text in found)
-    return Origin(DATASET, refs), [sentence for text in found for sentence in text.sentences]
+    refs = tuple(text.ref for text in texts)
+    return Origin(DATASET, refs), [sentence for text in texts for sentence in text.sentences]
 
 
 def _otherwise(catalog: Catalog, expert: tables.Expert) -> DescribedOtherwise | None:

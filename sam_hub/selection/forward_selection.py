@@ -1,10 +1,9 @@
-"""How many experts to merge, by evidence: greedy forward selection against the votes of those outside.
+"""Greedy forward selection of the experts to merge, by the votes of the other experts.
 
-The sample is cut into halves A and B of like length. The best expert on A comes first. An expert is added if the set
-answers better with it than without it, on A (where it was found) and on B (where it was not looked for): a gain by
-chance on A is unlikely to be one on B, too. Both sets, with and without it, are scored against the votes of the
-experts outside of the larger one: nobody marks their own work, and both face the same pseudo-labels, so that their
-difference is the added expert's doing.
+The sample is split into halves A and B with sentences of similar lengths. The best expert on A comes first. Another
+expert is added if the joint prediction is better with it than without it, both on A, where it was chosen, and on B. A
+gain by chance on A is unlikely to occur on B, too. Both sets, with and without the expert, are scored against the votes
+of the experts outside of the larger set. So no expert scores itself, and both sets face the same pseudo-labels.
 """
 
 from __future__ import annotations
@@ -17,14 +16,19 @@ from typing import Any
 from sam_hub.selection.scores import f1_of
 from sam_hub.selection.votes import MIN_VOTERS, Votes, combine_predictions
 
-MOST = 5  # experts; each further one costs a merge memory and says less
+MOST = 5  # experts; each further one costs memory and contributes less
 
 
 @dataclass(frozen=True)
 class Step:
-    """An expert that was tried: strict F1 on half A without it and with it, and the gains on A and on B.
+    """An expert that was tried.
 
-    The first one has nothing to be compared with: its F1 on A alone is told.
+    Attributes:
+        before: strict F1 on half A without it; None for the first expert.
+        f1: strict F1 on half A with it.
+        gain: on half A; None for the first expert.
+        checked: gain on half B; None for the first expert.
+        taken: whether it was added.
     """
 
     expert: str
@@ -37,14 +41,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Who was chosen, in the order of the choice, by which steps, and why there are no more."""
+    """The chosen experts in order, the steps, and why the selection stopped."""
 
     chosen: tuple[str, ...]
     steps: tuple[Step, ...]
     stopped: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the parameters of a ranking."""
+        """Return plain values for the parameters of a ranking."""
         return {
             "chosen": list(self.chosen),
             "steps": [asdict(step) for step in self.steps],
@@ -53,8 +57,10 @@ class Evidence:
 
 
 def halves(lengths: Sequence[int], seed: int = 0) -> tuple[list[int], list[int]]:
-    """The places of N sentences in two halves of like length: of each two neighbours by length, chance sends one to
-    the first half and the other to the second."""
+    """Return the indices of N sentences in two halves of similar lengths.
+
+    Of each two neighbors by length, one is drawn for the first half, and the other goes to the second.
+    """
     chance, first, second = random.Random(seed), [], []
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     for at in range(0, len(order), 2):
@@ -67,10 +73,10 @@ def halves(lengths: Sequence[int], seed: int = 0) -> tuple[list[int], list[int]]
 
 
 def choose_by_evidence(votes: Votes, candidates: Sequence[str], most: int = MOST) -> Evidence:
-    """Choose as many of the candidates as the votes of the others speak for.
+    """Choose as many of the candidates as improve F1 against the votes of the others.
 
     Args:
-        candidates: at least one expert that can be chosen, the best first; of equals the earlier is taken.
+        candidates: at least one expert that can be chosen, best first. Of equals, the earlier is taken.
     """
     a, b = halves([len(sentence.text) for sentence in votes.sentences], votes.voting.seed)
     trial = _Trial(votes)
@@ -105,7 +111,7 @@ def _no_more(count: int, left: Sequence[str], most: int) -> str:
 
 
 class _Trial:
-    """Sets of experts before the votes of others."""
+    """Scores sets of experts against the votes of the others."""
 
     def __init__(self, votes: Votes) -> None:
         self._votes = votes
@@ -114,13 +120,13 @@ class _Trial:
         return sum(name not in members for name in self._votes.vote_counts.voters)
 
     def f1(self, members: Sequence[str], without: set[str], among: Sequence[int]) -> float:
-        """Strict F1 of the members' common answer against the votes of those not in ``without``."""
+        """Return strict F1 of the members' joint prediction against the votes of those not in ``without``."""
         votes = self._votes
-        known = {name: votes.covered[name] for name in members}
-        together = combine_predictions({name: votes.predictions[name] for name in members}, known)
+        covered = {name: votes.covered[name] for name in members}
+        together = combine_predictions({name: votes.predictions[name] for name in members}, covered)
         return f1_of(*votes.score_against(together, without, among))
 
     def compare(self, chosen: Sequence[str], name: str, among: Sequence[int]) -> tuple[float, float]:
-        """F1 without and with one more, both against the votes of those outside of the larger set."""
+        """Return F1 without and with one more expert, both against the votes of those outside of the larger set."""
         larger = [*chosen, name]
         return self.f1(chosen, set(larger), among), self.f1(larger, set(larger), among)

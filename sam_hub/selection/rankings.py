@@ -14,20 +14,20 @@ from sam_hub.selection.report import METHODS
 
 
 def chosen_repos(selection: tables.Selection) -> set[str]:
-    """The repositories of the chosen experts, which may stand at other commits by now."""
+    """Return the repositories of the chosen experts, which may have other commits by now."""
     return {ref.rpartition("@")[0] for ref in selection.chosen}
 
 
 def choose_by_hand(
     catalog: Catalog, target_name: str, experts: Sequence[str], by: str = "both"
 ) -> dict[str, list[str]]:
-    """Let these experts take the place of the best k; the rankings themselves stay as they are.
+    """Record these experts as the choice instead of the best k; the rankings stay unchanged.
 
     Args:
-        by: "similarity", "sampling" or "both": in which of the rankings.
+        by: the rankings for which they are chosen, "similarity", "sampling" or "both".
 
     Returns:
-        The chosen repos, by ranking.
+        The chosen repositories by ranking.
 
     Raises:
         InputError: no expert is named, or one is not in the ranking.
@@ -36,8 +36,8 @@ def choose_by_hand(
     target = get_target(catalog, target_name)
     chosen = resolve_experts(catalog, experts)
     if not chosen:
-        raise InputError("No expert is chosen", "Name one at least.")
-    made = {}
+        raise InputError("No expert is chosen", "Name at least one.")
+    selections = {}
     for method in METHODS if by == "both" else (by,):
         latest = latest_selection(catalog, target.id, method)
         if latest is None:
@@ -50,7 +50,7 @@ def choose_by_hand(
                 f"{missing[0]} is not in the ranking by {method}",
                 f"Pull it, and run `sam-hub select {target.name}` again.",
             )
-        made[method] = latest
+        selections[method] = latest
     record_selections(
         catalog,
         *(
@@ -63,7 +63,7 @@ def choose_by_hand(
                 ranking=latest.ranking,
                 chosen=[expert.ref for expert in chosen],
             )
-            for method, latest in made.items()
+            for method, latest in selections.items()
         ),
     )
-    return {method: [expert.repo for expert in chosen] for method in made}
+    return {method: [expert.repo for expert in chosen] for method in selections}

@@ -1,6 +1,6 @@
-"""A ranking in words, for the command line and the UI alike: made of plain values, as `shown` gives them.
+"""Explain rankings in words, for the command line and the UI, from plain values as `shown` returns them.
 
-Rows of older catalogs lack what was not known then; nothing is said of that.
+Rows of older catalogs lack some values, and facts on missing values are left out.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import Any
 METHODS = ("similarity", "sampling")
 ORIGINS = {
     "repo": "from the descriptor in its repository",
-    "dataset": "from the data set that it names",
-    "corpus": "from text that was given for it",
-    "card": "from its card alone, which is weak: a card is about a model, and not text of its domain",
+    "dataset": "from the data set named in its card",
+    "corpus": "from the text given for it",
+    "card": "from its card only, which is weak: it describes the model and is not text of its domain",
 }
 ADVICE = "A merge is not advised: look for experts that are nearer to the target (`sam-hub search`)."
 
-MENTIONS = 4  # told of a sentence; more are counted
+MENTIONS = 4  # named for a sentence; more are counted
 
 Facts = list[tuple[str, str]]
 Number = Callable[[float | None], str]
 
 
 def two_digits(value: float | None) -> str:
-    """A score as sentences tell it."""
+    """Return a score with two digits, for sentences."""
     return "–" if value is None else f"{value:.2f}"
 
 
@@ -35,7 +35,7 @@ def shown(
     k: int,
     by_hand: bool = False,
 ) -> dict[str, Any]:
-    """A ranking as it is shown: its rows with "chosen" added, "parameters", "k" and "by_hand"."""
+    """Return a ranking for display: "rows" with "chosen" added, "parameters", "k" and "by_hand"."""
     marked = [{**row, "chosen": row["expert"] in chosen} for row in rows]
     return {"rows": marked, "parameters": dict(parameters), "k": k, "by_hand": by_hand}
 
@@ -49,12 +49,11 @@ def reasons(
     number: Number = two_digits,
     ellipsis: str = "…",
 ) -> Facts:
-    """Why an expert stands where it stands in both rankings: facts with a short head, which is empty in a fact's
-    further lines.
+    """Return why an expert has its rank in both rankings: facts with a short head, empty for further lines of a fact.
 
     Args:
-        rankings: by method as `shown` gives them, or None.
-        labels: the target's.
+        rankings: by method, as `shown` returns them, or None.
+        labels: of the target.
         room: characters of a line, to which sentences are cut.
     """
     places = {}
@@ -95,7 +94,7 @@ def _by_similarity(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any
 
 
 def _nearness(row: Mapping[str, Any], ranking: Mapping[str, Any], number: Number) -> Facts:
-    """Where only votes were counted, its place by similarity among those voted on."""
+    """Return the facts on the rank by similarity for an expert that is ranked only by votes."""
     near = row.get("near")
     if not near:
         return [("text", f"no descriptor to compare{_of_domain(row)}")] if "near" in row else []
@@ -117,28 +116,30 @@ def _of_domain(row: Mapping[str, Any]) -> str:
 
 
 def _by_votes(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any], number: Number) -> Facts:
-    asked = ranking["parameters"]
+    parameters = ranking["parameters"]
     if row["score"] is None:
         return [("votes", f"none, {place}, not chosen: it could not be asked")]
-    voted = (asked.get("pseudo_entities") or {}).get(row["expert"])
-    weighted = f", weighted by {asked['weights']}" if asked.get("weights", "uniform") != "uniform" else ""
+    pseudo_entities = (parameters.get("pseudo_entities") or {}).get(row["expert"])
+    weighted = (
+        f", weighted by {parameters['weights']}" if parameters.get("weights", "uniform") != "uniform" else ""
+    )
     facts = [
         ("votes", f"F1 {number(row['score'])}, {place}, {_chosen(row, ranking)}"),
         ("", f"95% {number(row['low'])} to {number(row['high'])}"),
         (
             "",
             f"precision {number(row['precision'])}, recall {number(row['recall'])}, against "
-            f"{'the' if voted is None else voted} voted entities",
+            f"{'the' if pseudo_entities is None else pseudo_entities} voted entities",
         ),
         (
             "",
-            f"on {asked.get('sentences')} sentences; {asked.get('votes')} votes{weighted}, "
-            f"{asked.get('threshold')} of the voters must agree",
+            f"on {parameters.get('sentences')} sentences; {parameters.get('votes')} votes{weighted}, "
+            f"{parameters.get('threshold')} of the voters must agree",
         ),
     ]
     if row.get("agreement") is not None:
         facts.append(("agrees", f"F1 {number(row['agreement'])} with the other experts, on average"))
-    steps = (asked.get("evidence") or {}).get("steps", ())
+    steps = (parameters.get("evidence") or {}).get("steps", ())
     return facts + [("adds", _step(step, number)) for step in steps if step["expert"] == row["expert"]]
 
 
@@ -154,12 +155,15 @@ def _chosen(row: Mapping[str, Any], ranking: Mapping[str, Any]) -> str:
 
 def _differences(row: Mapping[str, Any], room: int, ellipsis: str) -> Facts:
     facts: Facts = []
-    for differ in row.get("disagreements") or ():
-        first = min(entity["start"] for entity in (*differ["says"], *differ["others"]))
-        facts.append(("differs", f'"{excerpt(differ["text"], first, room - 2, ellipsis)}"'))
+    for difference in row.get("disagreements") or ():
+        first = min(entity["start"] for entity in (*difference["says"], *difference["others"]))
+        facts.append(("differs", f'"{excerpt(difference["text"], first, room - 2, ellipsis)}"'))
         facts += [
             ("", f"{who}: {_mentions(entities, ellipsis)}")
-            for who, entities in (("it alone", differ["says"]), ("the votes alone", differ["others"]))
+            for who, entities in (
+                ("expert only", difference["says"]),
+                ("votes only", difference["others"]),
+            )
             if entities
         ]
     return facts
@@ -172,7 +176,7 @@ def _mentions(entities: Sequence[Mapping[str, Any]], ellipsis: str) -> str:
 
 
 def excerpt(text: str, at: int, room: int, ellipsis: str = "…") -> str:
-    """At most ``room`` characters of a text, around the place ``at``, cut between words where there are any near."""
+    """Return at most ``room`` characters of a text around position ``at``, cut between words if possible."""
     if len(text) <= room:
         return text
     start = max(0, min(at - room // 3, len(text) - room))
@@ -189,7 +193,7 @@ def excerpt(text: str, at: int, room: int, ellipsis: str = "…") -> str:
 
 
 def verdict(parameters: Mapping[str, Any], number: Number = two_digits) -> str:
-    """What a sampling ranking's comparison with the untuned base came to; empty where there was none."""
+    """Return a sentence on the comparison with the untuned base in a ranking by sampling; empty if there is none."""
     fit = parameters.get("fit")
     if not fit:
         return ""
@@ -199,25 +203,25 @@ def verdict(parameters: Mapping[str, Any], number: Number = two_digits) -> str:
         return "Not compared with the untuned base, which is not on disk."
     interval = f"95% {number(fit['best_low'])} to {number(fit['best_high'])}"
     return (
-        f"Before the same votes, {fit['best']} has F1 {number(fit['best_f1'])} ({interval}), and the untuned base "
+        f"Against the same votes, {fit['best']} has F1 {number(fit['best_f1'])} ({interval}), and the untuned base "
         f"{fit['base']} {number(fit['base_f1'])}."
     )
 
 
 def no_fit(parameters: Mapping[str, Any]) -> str:
-    """The same, only where no expert fits."""
+    """Return the sentence of `verdict` if no expert fits, else an empty string."""
     return verdict(parameters) if not (parameters.get("fit") or {"fits": True})["fits"] else ""
 
 
 def evidence_lines(parameters: Mapping[str, Any], number: Number = two_digits) -> list[str]:
-    """How the number of experts was found, a step a line; empty where a person gave it."""
+    """Return the steps of the forward selection, one a line; empty if the user gave the number of experts."""
     evidence = parameters.get("evidence")
     if not evidence:
         return []
     lines = [
         f"{place}. {step['expert']}: {_step(step, number)}" for place, step in enumerate(evidence["steps"], 1)
     ]
-    return [*lines, f"Then it ends: {evidence['stopped']}."]
+    return [*lines, f"Stopped: {evidence['stopped']}."]
 
 
 def _step(step: Mapping[str, Any], number: Number) -> str:

@@ -1,7 +1,7 @@
-"""Selection by sampling evaluation: experts predict on sampled sentences, scored by each other's votes.
+"""Selection by sampling: experts predict on sampled sentences, and are scored against each other's votes.
 
-By default an expert is scored against the votes of the *others* (leave-self-out): otherwise each one partly
-marks its own work, and the majority always wins.
+By default, an expert is scored against the votes of the others (leave-self-out). Otherwise, each expert would partly
+score itself, and the majority would always win.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ UNREADABLE = "none of its answers could be read"
 
 
 def check_size(size: int) -> None:
-    """Refuse a sample that says too little, or takes too long.
+    """Check that a sample is large enough to be meaningful, and small enough to be quick.
 
     Raises:
-        UsageError: it has not from 20 to 500 sentences.
+        UsageError: it does not have 20 to 500 sentences.
     """
     if not SMALLEST <= size <= LARGEST:
         raise UsageError(
             f"A sample of {size} sentences is too {'small' if size < SMALLEST else 'large'}",
-            f"Give {SMALLEST} to {LARGEST}; a corpus of fewer sentences is taken whole.",
+            f"Give {SMALLEST} to {LARGEST}. A corpus with fewer sentences is used completely.",
         )
 
 
 def draw_sample(sentences: Sequence[Sentence], size: int, seed: int = 0) -> list[Sentence]:
-    """A seeded sample without replacement, stratified by length, without repeated texts and without labels.
+    """Return a seeded sample without replacement, stratified by length, without duplicates and without labels.
 
-    The corpus, sorted by length, is cut into ``size`` strata; one sentence is drawn of each. A corpus of fewer
-    sentences is taken whole.
+    The corpus is sorted by length and cut into ``size`` strata, and one sentence is drawn from each. A corpus with
+    fewer sentences is used completely.
 
     Raises:
         UsageError: ``size`` is not positive.
@@ -57,12 +57,12 @@ def draw_sample(sentences: Sequence[Sentence], size: int, seed: int = 0) -> list
 def rank_by_sampling(votes: Votes) -> Ranking:
     """Rank experts by strict F1 against the votes, with a 95% bootstrap interval over sentences.
 
-    The parameters tell how votes were counted, "pseudo_entities" (how many each expert is scored against) and
-    "agreement" (strict F1 of each two experts, see `sam_hub.selection.agreement`).
+    The parameters of the ranking hold the vote options, "pseudo_entities" (how many each expert is scored against) and
+    "agreement" (strict F1 between each two experts, see `sam_hub.selection.agreement`).
     """
     agreement, rows, sizes = pairwise_f1(votes), [], {}
-    for name, found in votes.predictions.items():
-        pseudo_labels, compared = votes.score_against(found, votes.left_out(name))
+    for name, prediction in votes.predictions.items():
+        pseudo_labels, compared = votes.score_against(prediction, votes.left_out(name))
         sizes[name] = sum(map(len, pseudo_labels))
         f1, low, high = bootstrap_f1(pseudo_labels, compared, votes.voting.seed)
         hits, _, answered = (int(count) for count in counts(pseudo_labels, compared).sum(axis=0))
@@ -93,15 +93,15 @@ def rank_by_sampling(votes: Votes) -> Ranking:
 
 
 def _note(votes: Votes, name: str, pseudo_count: int) -> str:
-    failures, covers = votes.parse_failures.get(name, 0), votes.covered[name]
+    failures, covered = votes.parse_failures.get(name, 0), votes.covered[name]
     readable = name not in votes.unreadable
-    notes = [] if covers else [UNINFORMED]
+    notes = [] if covered else [UNINFORMED]
     if not pseudo_count:
         notes.append("the others agree on nothing")
     if not readable:
         notes.append(UNREADABLE)
     elif failures:
         notes.append(f"{failures} {'answer' if failures == 1 else 'answers'} broke the format")
-    if covers and readable and name not in votes.vote_counts.voters:
-        notes.append("its votes weigh nothing: no similar text is known of it")
+    if covered and readable and name not in votes.vote_counts.voters:
+        notes.append("its votes have no weight: it has no similar text")
     return "; ".join(notes)

@@ -1,4 +1,4 @@
-"""Strict entity F1 from counts, and its interval."""
+"""Strict entity F1 from counts, and its bootstrap interval."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESAMPLES = 1000
 
 
 def counts(gold: Rows, predicted: Rows) -> np.ndarray:
-    """Entities that are right, that are to be found, and that were said: shape (N sentences, 3)."""
+    """Return the number of correct, gold and predicted entities of N sentences, (N, 3)."""
     import numpy as np
 
     rows = [(set(g), set(p)) for g, p in zip(gold, predicted, strict=True)]
@@ -21,12 +21,12 @@ def counts(gold: Rows, predicted: Rows) -> np.ndarray:
 
 
 def f1_of(gold: Rows, predicted: Rows) -> float:
-    """Strict micro F1; 0 where neither side has an entity."""
+    """Return strict micro F1; 0 if neither side has an entity."""
     return float(f1_of_sums(counts(gold, predicted).sum(axis=0)[None])[0])
 
 
 def bootstrap_f1(gold: Rows, predicted: Rows, seed: int = 0) -> tuple[float, float, float]:
-    """Strict micro F1 and its 95% percentile interval over resampled sentences (Efron, 1979)."""
+    """Return strict micro F1 and its 95% percentile interval over resampled sentences (Efron, 1979)."""
     import numpy as np
 
     counted = counts(gold, predicted)
@@ -37,7 +37,7 @@ def bootstrap_f1(gold: Rows, predicted: Rows, seed: int = 0) -> tuple[float, flo
 
 
 def f1_of_sums(sums: np.ndarray) -> np.ndarray:
-    """Micro F1 of rows of sums, as `counts` has them: (N, 3) → (N,); 0 where neither side has an entity."""
+    """Return micro F1 for rows of sums as in `counts`, (N, 3) → (N,); 0 if neither side has an entity."""
     import numpy as np
 
     both = sums[:, 1] + sums[:, 2]

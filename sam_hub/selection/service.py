@@ -1,4 +1,4 @@
-"""Rank the catalog's experts for a target, and keep what the rankings were made of."""
+"""Rank the catalog's experts for a target."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ UNTUNED = " (untuned)"
 def similarity_ranking(
     catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], *, settings: Settings
 ) -> Ranking:
-    """Rank by descriptors; an expert without one comes last, with a note.
+    """Rank experts by their descriptors; those without one come last, with a note.
 
     Raises:
         InputError: no expert has a descriptor.
-        CatalogError: one has a descriptor by another embedder only.
+        CatalogError: an expert's only descriptor is by another embedder.
     """
     centre = target_descriptor(catalog, target, settings)
     near = _nearness(catalog, target, centre, experts, settings)
@@ -69,10 +69,10 @@ def _nearness(
     experts: Sequence[tables.Expert],
     settings: Settings,
 ) -> dict[str, DomainSimilarity]:
-    """Return how near the experts lie that have a descriptor; cosines that the catalog keeps are not computed again.
+    """Return the similarity of the experts that have a descriptor; stored cosines are not computed again.
 
     Raises:
-        CatalogError: an expert has one by another embedder only, which can't be compared.
+        CatalogError: an expert's only descriptor is by another embedder, and can't be compared.
     """
     cosines, origins, ours = {}, {}, (centre.embedder, centre.revision)
     kept = similarities_of(catalog, target.id or 0, *ours)
@@ -92,7 +92,7 @@ def _nearness_if_any(
     settings: Settings,
     needed: bool,
 ) -> dict[str, DomainSimilarity]:
-    """The same for a ranking by votes, which can do without: then nothing that can't be compared stops it."""
+    """Return the similarities for a ranking by votes; if they are not needed, errors give an empty result."""
     if not any(descriptors_of(catalog, expert.id) for expert in experts):
         return {}  # the target's corpus need not be described
     try:
@@ -105,7 +105,7 @@ def _nearness_if_any(
 
 
 def _bases(catalog: Catalog, experts: Sequence[tables.Expert]) -> dict[str, str]:
-    """Return what each expert was tuned from: ``repo@`` and the first digits of its weights' hash."""
+    """Return the base of each expert as ``repo@`` and the first digits of its weights' hash."""
     bases = {base.id: base for base in list_bases(catalog)}
     names = {}
     for expert in experts:
@@ -131,17 +131,17 @@ def sampling_ranking(
     by_evidence: bool = False,
     reporter: Reporter = SILENT,
 ) -> Ranking:
-    """Let every expert predict on a sample of the target, and rank by votes.
+    """Let every expert predict on a sample of the target, and rank them by votes.
 
-    The untuned base is asked, too, and does not vote (see `sam_hub.selection.base_check`; parameter "fit"). Adding an
-    expert later costs its own pass alone: the others' predictions are kept. An expert that can't be loaded or asked
-    stands at the end with the reason, unfit and without a vote (parameter "failed": who, and why).
+    The untuned base predicts, too, but does not vote (see `sam_hub.selection.base_check`; parameter "fit"). Predictions
+    are cached, so adding an expert later only takes its own. Experts that can't be loaded or run come last, without a
+    vote and with the reason (parameter "failed").
 
     Args:
         by_evidence: also find how many experts to choose (`sam_hub.selection.forward_selection`; parameter "evidence").
 
     Raises:
-        InputError: fewer than two experts have a vote, or none could be asked.
+        InputError: fewer than two experts have a vote, or none could be run.
     """
     voting = voting or VoteOptions()
     near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
@@ -165,22 +165,22 @@ def sampling_ranking(
         on_failure=failed.setdefault,
     )
     asked = [expert for expert in experts if expert.repo not in failed]
-    votes = _hold_without(failed, target, asked, sample, answers, voting, near)
+    votes = _votes_without(failed, target, asked, sample, answers, voting, near)
     ranking = rank_by_sampling(votes)
     ranking = replace(ranking, rows=(*ranking.rows, *_failed_rows(target, experts, failed)))
     ranking = ranking.explained(bases, _domains(experts), near)
     fit = ranking.fit()
     base = untuned.get(bases[fit[0]]) if fit else None
     untuned_answer = answers[base.name].entities if base else None
-    found: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "free": free,
         "fit": compare_to_base(votes, ranking, _plain_name(base), untuned_answer),
     }
     if failed:
-        found["failed"] = {name: str(why) for name, why in failed.items()}
+        parameters["failed"] = {name: str(why) for name, why in failed.items()}
     if by_evidence and fit:
-        found["evidence"] = choose_by_evidence(votes, fit).as_dict()
-    return replace(ranking, parameters={**ranking.parameters, **found})
+        parameters["evidence"] = choose_by_evidence(votes, fit).as_dict()
+    return replace(ranking, parameters={**ranking.parameters, **parameters})
 
 
 def _failed_rows(
@@ -188,33 +188,33 @@ def _failed_rows(
 ) -> list[Ranked]:
     rows = []
     for expert in sorted((e for e in experts if e.repo in failed), key=lambda e: e.repo):
-        why, covers = f"{FAILED}: {failed[expert.repo].title}", covered_labels(target.labels, expert.labels)
-        missing = missing_labels(target.labels, covers)
-        rows.append(Ranked(expert.repo, None, None, None, covers, why, missing=missing, unfit=why))
+        why, covered = f"{FAILED}: {failed[expert.repo].title}", covered_labels(target.labels, expert.labels)
+        missing = missing_labels(target.labels, covered)
+        rows.append(Ranked(expert.repo, None, None, None, covered, why, missing=missing, unfit=why))
     return rows
 
 
-def _hold_without(failed: Mapping[str, SamHubError], *poll: Any) -> Votes:
-    """The poll of those who could be asked.
+def _votes_without(failed: Mapping[str, SamHubError], *arguments: Any) -> Votes:
+    """Return the votes of the experts that could be run (see `_votes_of`).
 
     Raises:
-        InputError: they are too few; it names those who could not, and why.
+        InputError: there are too few of them; the message names the others and the reasons.
     """
-    _, asked, *_ = poll
+    _, asked, *_ = arguments
     if failed and not asked:
         raise InputError(
             f"None of the {len(failed)} experts could be asked: {describe_failures(failed)}",
             next(iter(failed.values())).action,
         )
     try:
-        return _hold(*poll)
+        return _votes_of(*arguments)
     except InputError as error:
         if not failed:
             raise
         raise InputError(f"{error.title}; {describe_failures(failed)}", error.action) from error
 
 
-def _hold(
+def _votes_of(
     target: tables.Target,
     experts: Sequence[tables.Expert],
     sample: Sequence[Sentence],
@@ -241,16 +241,16 @@ def repeat_votes(
     settings: Settings,
     reporter: Reporter = SILENT,
 ) -> Votes:
-    """The poll behind a ranking by sampling, of its experts that could be asked and are still in the catalog.
+    """Return the votes of a ranking by sampling, of its experts that could be run and are still in the catalog.
 
-    Their answers are kept, so that nobody is asked again unless something was changed since.
+    Their predictions are cached, so no expert runs again unless something has changed.
     """
-    there = {expert.repo: expert for expert in list_experts(catalog)}
+    by_repo = {expert.repo: expert for expert in list_experts(catalog)}
     failed = selection.parameters.get("failed", {})
     experts = [
-        there[row["expert"]]
+        by_repo[row["expert"]]
         for row in selection.ranking
-        if row["expert"] in there and row["expert"] not in failed
+        if row["expert"] in by_repo and row["expert"] not in failed
     ]
     voting = VoteOptions(**{part.name: selection.parameters[part.name] for part in fields(VoteOptions)})
     near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
@@ -267,23 +267,23 @@ def repeat_votes(
         free=selection.parameters.get("free", False),
         reporter=reporter,
     )
-    return _hold(target, experts, sample, answers, voting, near)
+    return _votes_of(target, experts, sample, answers, voting, near)
 
 
 def _untuned(
     catalog: Catalog, experts: Sequence[tables.Expert], bases: Mapping[str, str]
 ) -> dict[str, Model]:
-    """The bases of these experts that are on disk, by what `_bases` calls them, as models that can be asked."""
-    found = {}
+    """Return the bases of these experts that are on disk, by their names in `_bases`."""
+    untuned = {}
     for expert in experts:
-        if bases[expert.repo] not in found:
+        if bases[expert.repo] not in untuned:
             try:
                 model = base_model(base_of(catalog, expert), expert.prompt_format or DEFAULT_FORMAT)
             except InputError:
-                continue  # full models are asked without their base
-            # Its name is told apart from an expert's: a repository can be listed as both.
-            found[bases[expert.repo]] = replace(model, name=f"{model.name}{UNTUNED}")
-    return found
+                continue  # full models run without their base
+            # Its name must differ from an expert's, since a repository can be listed as both.
+            untuned[bases[expert.repo]] = replace(model, name=f"{model.name}{UNTUNED}")
+    return untuned
 
 
 def _plain_name(base: Model | None) -> str:

@@ -1,4 +1,4 @@
-"""Selection by domain similarity: the cosine of the expert's descriptor and the target's."""
+"""Selection by domain similarity: the cosine between the descriptors of expert and target."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WEAK = "weak: described by its card alone"
 def domain_similarities(
     cosines: Mapping[str, float], origins: Mapping[str, str] | None = None
 ) -> dict[str, DomainSimilarity]:
-    """Return how near each expert's text lies to the target's, the nearest first; ties go by name.
+    """Return the similarity of each expert to the target, best first; ties are sorted by name.
 
     Args:
-        cosines: of each expert's descriptor to the target's.
-        origins: what each descriptor was made from, where that is known.
+        cosines: between the descriptors of each expert and the target.
+        origins: the source of each descriptor, if known.
     """
     ordered = sorted(cosines, key=lambda name: (-cosines[name], name))
     return {
@@ -41,11 +41,11 @@ def rank_by_similarity(
     labels: Sequence[str],
     expert_labels: Mapping[str, Collection[str] | None],
 ) -> Ranking:
-    """Rank experts by the cosine of their training text's descriptor to the target's.
+    """Rank experts by the cosine between the descriptors of their training text and the target.
 
     Args:
         near: the experts that have a descriptor to compare (see `domain_similarities`).
-        expert_labels: what each expert of all was trained on; those not in ``near`` come last and can't be chosen.
+        expert_labels: the labels of all experts. Those not in ``near`` come last and can't be chosen.
 
     Raises:
         InputError: no expert has a descriptor.

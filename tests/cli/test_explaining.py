@@ -37,7 +37,7 @@ def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest
         "covers    person",
         "missing   location, galaxy",
         "differs",
-        "it alone:",
+        "expert only:",
         "covers none of the labels",
         "Chosen in both:",
         "Chosen similarity only:",
@@ -111,7 +111,7 @@ def test_the_steps_by_which_experts_were_chosen_are_told_each_with_its_gains() -
     assert lines == [
         "1. a: the first, with F1 0.50 on one half of the sample",
         "2. b: with it F1 0.50 becomes 0.61 on one half, +0.110 there, -0.020 on the other half: not taken",
-        "Then it ends: no further expert helps on the second half.",
+        "Stopped: no further expert helps on the second half.",
     ]
     facts = dict(reasons("a", {"sampling": ranking(evidence=evidence)}, ["person"]))
     assert facts["votes"].endswith("chosen by evidence (k is 1)")
@@ -123,7 +123,7 @@ def test_a_ranking_by_votes_alone_tells_the_place_by_similarity_and_that_a_card_
     made["rows"][0] |= {"near": {"cosine": 0.4, "rank": 1, "origin": "card"}, "domain": "law"}
     facts = reasons("a", {"similarity": None, "sampling": made}, ["person"])
     assert facts[0] == ("text", "0.40 cosine to the target's text, rank 1 of 1 by similarity")
-    assert facts[1][1].startswith("domain law, described from its card alone, which is weak")
+    assert facts[1][1].startswith("domain law, described from its card only, which is weak")
     made["rows"][0]["near"] = None
     assert reasons("a", {"sampling": made}, [])[0] == ("text", "no descriptor to compare (domain law)")
 
@@ -133,7 +133,7 @@ def test_of_many_entities_on_which_an_expert_is_alone_four_are_named() -> None:
     says = [{"start": at, "end": at + 1, "text": word, "label": "x"} for at, word in enumerate("abcdef")]
     made["rows"][0]["disagreements"] = [{"text": "abcdef", "says": says, "others": []}]
     facts = reasons("a", {"sampling": made}, [])
-    assert facts[-2:] == [("differs", '"abcdef"'), ("", "it alone: a [x], b [x], c [x], d [x] and 2 more")]
+    assert facts[-2:] == [("differs", '"abcdef"'), ("", "expert only: a [x], b [x], c [x], d [x] and 2 more")]
 
 
 def test_where_experts_fit_both_scores_are_told() -> None:
@@ -141,7 +141,7 @@ def test_where_experts_fit_both_scores_are_told() -> None:
     told = verdict({"fit": {**fit, "base": "acme/base", "base_f1": 0.3}})
     assert (
         told
-        == "Before the same votes, a has F1 0.60 (95% 0.50 to 0.70), and the untuned base acme/base 0.30."
+        == "Against the same votes, a has F1 0.60 (95% 0.50 to 0.70), and the untuned base acme/base 0.30."
     )
     assert "not on disk" in verdict({"fit": {**fit, "base": None}})
 

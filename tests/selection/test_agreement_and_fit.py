@@ -81,8 +81,8 @@ def test_where_the_untuned_base_does_as_well_no_expert_fits_and_both_scores_are_
     assert not fit["fits"]
     assert (fit["best"], fit["base_f1"], fit["best_f1"]) == ("a", 1.0, 1.0)
     assert fit["why"] == (
-        "No expert fits: the untuned base does as well (against the votes of the others acme/base has F1 1.000, and "
-        "the best expert, a, 1.000, 95% 1.000 to 1.000)"
+        "No suitable expert: the untuned base does as well (against the votes of the others, acme/base has "
+        "F1 1.000, and the best expert, a, 1.000, 95% 1.000 to 1.000)"
     )
 
 
@@ -106,7 +106,7 @@ def test_where_nobody_finds_what_others_agree_on_no_expert_fits():
     fit = judged({"a": [[ANN]], "b": [[BOB]], "c": [[]]}, None)
     assert not fit["fits"]
     assert fit["base"] is None
-    assert "none that can be chosen finds what others agree on" in fit["why"]
+    assert "none of the candidates agrees with the majority" in fit["why"]
 
 
 def test_without_the_base_a_good_expert_is_taken_for_fitting():

@@ -177,7 +177,7 @@ def test_an_expert_with_none_of_them_is_added_and_what_to_do_is_said(world: Worl
     assert world.says("not described", f"sam-hub describe {NER} --corpus FILE")
     with pytest.raises(InputError, match="has no descriptor of its training text by all-MiniLM-L6-v2"):
         world.descriptor()
-    with pytest.raises(InputError, match="says too little"):
+    with pytest.raises(InputError, match="too little text to describe it"):
         world.describe()
 
 

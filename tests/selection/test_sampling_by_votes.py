@@ -46,7 +46,7 @@ def test_a_sample_shows_nobody_the_labels():
 
 @pytest.mark.parametrize(("size", "said"), [(19, "too small"), (501, "too large"), (-1, "too small")])
 def test_a_sample_of_another_size_than_20_to_500_is_refused(size, said):
-    with pytest.raises(UsageError, match=f"{said}.*taken whole"):
+    with pytest.raises(UsageError, match=f"{said}.*used completely"):
         check_size(size)
     check_size(20)
     check_size(500)
@@ -155,7 +155,7 @@ def test_a_vote_of_a_text_that_is_unlike_or_not_known_weighs_nothing_and_that_is
     ranking = rank(rows, ["person"], covers, by_similarity, cosines={"a": 0.2, "b": 0.2, "unlike": -0.1})
     notes = {row.expert: row.note for row in ranking.rows}
     assert notes["a"] == ""
-    assert notes["unlike"] == notes["unknown"] == "its votes weigh nothing: no similar text is known of it"
+    assert notes["unlike"] == notes["unknown"] == "its votes have no weight: it has no similar text"
     assert [row.score for row in ranking.rows] == [1, 1, 0, 0]
     with pytest.raises(InputError, match="Only 1 of 4 votes have a weight"):
         rank(rows, ["person"], covers, by_similarity, cosines={"a": 0.2, "b": 0.0})

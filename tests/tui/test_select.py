@@ -230,7 +230,7 @@ async def test_as_many_as_the_votes_speak_for_are_chosen(worked: Settings) -> No
 
 FIT = {
     "fits": False,
-    "why": "No expert fits: the untuned base does as well (acme/base: F1 0.400)",
+    "why": "No suitable expert: the untuned base does as well (acme/base: F1 0.400)",
     "base": "acme/base",
 }
 
@@ -243,7 +243,7 @@ async def test_where_no_expert_fits_that_is_the_answer(filled: Settings, size: t
     app = SamHubApp(filled)
     async with app.run_test(size=size) as pilot:
         await at_select(pilot, "In both")
-        await until(pilot, lambda: "No expert fits: the untuned base does as well" in text_of(app))
+        await until(pilot, lambda: "No suitable expert: the untuned base does as well" in text_of(app))
         assert "A merge is not advised" in " ".join(text_of(app).split())
         assert app.tab.can("merge")  # not forbidden
 
@@ -257,9 +257,9 @@ async def test_the_reasons_name_the_sentences_on_which_an_expert_is_alone(
         await at_select(pilot, "In both")
         await until(pilot, lambda: "Why acme/" in text_of(app))
         await pilot.press("enter", "end")  # into the reasons, and to their end
-        await until(pilot, lambda: "the votes alone: Ada Byron [person]" in text_of(app))
+        await until(pilot, lambda: "votes only: Ada Byron [person]" in text_of(app))
         shown = text_of(app)
-        assert "it alone: court of Paris [court]" in shown
+        assert "expert only: court of Paris [court]" in shown
         assert "Judge Ada Byron" in shown  # of a long sentence the place in question
 
 

@@ -111,8 +111,5 @@ def run_training(context: AppContext, options: TrainOptions, reporter: Reporter 
         device=options.device,
         dtype=options.dtype,
         test_sentences=options.test_sentences,
-        on_progress=lambda p: reporter.progress(
-            f"train, loss {p.loss:.3f}, {p.tokens_per_second:.0f} tokens/s", p.step, p.steps, "steps"
-        ),
-        say=reporter.log,
+        reporter=reporter,
     )

@@ -1,4 +1,4 @@
-"""From labelled data to packs of examples that share one label set."""
+"""Turn labelled data into packs of examples that share one label set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sam_hub.ner.readers import labels_of, read_corpus
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.training.recipe import DataSource, TrainingRecipe
 
-# A capital letter is no name where the word is one of these: "The man", "I", "Her mother".
+# Capitalized words that don't make a mention a name: "The man", "I", "Her mother".
 # fmt: off
 COMMON = frozenset((
     "a", "all", "an", "and", "another", "any", "both", "each", "every", "few", "he", "her", "hers", "his",
@@ -47,7 +47,7 @@ class Pack:
 
 
 def prepare(sentence: Sentence, source: DataSource) -> Sentence:
-    """Apply a source's label options; mentions without a letter or digit are never kept."""
+    """Apply a source's label options; mentions without a letter or digit are dropped."""
     kept = []
     for entity in sentence.entities or ():
         label = source.rename.get(entity.label, entity.label)
@@ -59,12 +59,12 @@ def prepare(sentence: Sentence, source: DataSource) -> Sentence:
 
 
 def is_name(mention: str) -> bool:
-    """Does the mention hold a capitalised word other than an article, pronoun or the like?"""
+    """Return whether the mention has a capitalized word other than articles, pronouns and the like."""
     return any(word[:1].isupper() and word.strip("'’.,").lower() not in COMMON for word in mention.split())
 
 
 def read_source(source: DataSource, root: Path, split: str = "train") -> tuple[Sentence, ...]:
-    """The prepared, deduplicated sentences of one split.
+    """Return the prepared, deduplicated sentences of one split.
 
     Raises:
         InputError: the folder has no such split, or no labels in it.
@@ -81,7 +81,7 @@ def read_source(source: DataSource, root: Path, split: str = "train") -> tuple[S
 
 
 def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
-    """All sources of a recipe, shuffled (seeded), with at most ``empty_share`` of empty sentences."""
+    """Read all sources of a recipe, shuffled by its seed, with at most ``empty_share`` of empty sentences."""
     sets = []
     for source in recipe.data:
         sentences = list(read_source(source, root))
@@ -102,12 +102,11 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
 
 
 def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]:
-    """``recipe.steps`` packs, the same ones for the same recipe.
+    """Yield ``recipe.steps`` packs, always the same ones for the same recipe.
 
-    Every source is passed over in shuffled order, anew when it is used up; sources take turns by their
-    shares. A pack's label set is shuffled, thinned by label dropout, called by other names, and mixed with distractors.
-    Of the sentences that lose all their entities with the labels, most are passed over: many empty answers teach to
-    give no other.
+    Sources are drawn by their shares. Each is used in shuffled order, and again when it is used up. A pack's label set
+    is shuffled, thinned by label dropout, renamed, and mixed with distractors. Most sentences that lose all their
+    entities with the dropped labels are skipped, because many empty answers would teach the model to give only those.
     """
     chance = random.Random(recipe.seed)
     streams = [_endless(s.sentences, random.Random(f"{recipe.seed}:{i}")) for i, s in enumerate(sets)]
@@ -124,9 +123,11 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
 def _examples(
     stream: Iterator[Sentence], called: Mapping[str, str], recipe: TrainingRecipe, chance: random.Random
 ) -> Iterator[Sentence]:
-    """A pack's sentences with the entities of its labels alone, as they are called."""
+    """Yield a pack's sentences with only the entities of its labels, under their names in this pack."""
     for _ in range(recipe.pack):
-        for _ in range(MOST_PASSED_OVER):  # a label may be so rare that hardly a sentence has it
+        for _ in range(
+            MOST_PASSED_OVER
+        ):  # limited, since a label can be so rare that hardly any sentence has it
             sentence = next(stream)
             renamed = _renamed(sentence, called)
             if renamed.entities or not sentence.entities or chance.random() < recipe.empty_share:
@@ -137,12 +138,12 @@ def _examples(
 def _called(
     labels: Sequence[str], names: Mapping[str, Sequence[str]], chance: random.Random
 ) -> dict[str, str]:
-    """What each label is called this time."""
+    """Draw the name of each label for one pack."""
     return {label: chance.choice([label, *names[label]]) if label in names else label for label in labels}
 
 
 def _distractors(recipe: TrainingRecipe, source: LabelledSet, chance: random.Random) -> list[str]:
-    """Labels beside the source's own; never one by which something in it may be called."""
+    """Draw labels beside the source's own ones and their other names."""
     if not recipe.most_distractors:
         return []
     own = {*source.labels, *(name for names in source.names.values() for name in names)}
@@ -158,7 +159,7 @@ def _endless(sentences: Sequence[Sentence], chance: random.Random) -> Iterator[S
 
 
 def _renamed(sentence: Sentence, called: Mapping[str, str]) -> Sentence:
-    """The sentence with the entities of these labels alone, as they are called."""
+    """Return the sentence with only the entities of these labels, renamed."""
     kept = (e for e in sentence.entities or () if e.label in called)
     return Sentence(sentence.text, tuple(Entity(e.start, e.end, e.text, called[e.label]) for e in kept))
 
@@ -167,9 +168,8 @@ def _renamed(sentence: Sentence, called: Mapping[str, str]) -> Sentence:
 class EncodedPack:
     """Token ids of a pack: the shared prefix, then each example's question and answer.
 
-    ``owner[t]`` is the example of token t (-1 for the prefix), ``position[t]`` its position as if its
-    example stood alone behind the prefix, ``target[t]`` the next token if that one belongs to an answer, else
-    -100.
+    ``owner[t]`` is the example of token t, -1 for the prefix. ``position[t]`` is its position as if its example were
+    the only one after the prefix. ``target[t]`` is the next token if that belongs to an answer, else -100.
     """
 
     ids: list[int]
@@ -179,7 +179,7 @@ class EncodedPack:
 
 
 def encode_pack(pack: Pack, prompt_format: PromptFormat, tokenizer, max_tokens: int) -> EncodedPack:
-    """Tokenise a pack, segment by segment; examples longer than ``max_tokens`` are left out."""
+    """Tokenize a pack by segments; examples longer than ``max_tokens`` are left out."""
     prefix = tokenizer.encode(prompt_format.shared(pack.labels), add_special_tokens=False)
     ids, owner = list(prefix), [-1] * len(prefix)
     position, target = list(range(len(prefix))), [-100] * len(prefix)
@@ -199,7 +199,7 @@ def encode_pack(pack: Pack, prompt_format: PromptFormat, tokenizer, max_tokens: 
 
 
 def origin_of(source: DataSource, root: Path) -> dict:
-    """Where a data set came from: what its ``meta.json`` says of name, repository, commit and license."""
+    """Return the origin of a data set: name, repository, commit and license of its ``meta.json``."""
     file = root / source.folder / "meta.json"
     if not file.is_file():
         return {"name": Path(source.folder).name}

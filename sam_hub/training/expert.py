@@ -1,4 +1,4 @@
-"""From a recipe to an expert that can be pushed: adapter, descriptor, metadata, measured scores, card."""
+"""Make an expert from a recipe: adapter, descriptor, metadata, scores and card."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import get_base
 from sam_hub.errors import InputError
+from sam_hub.files import write_json
 from sam_hub.hub.cards import Evaluation, ExpertCard, ScoreRow, expert_card
 from sam_hub.hub.inspection import DESCRIPTOR, METADATA
 from sam_hub.hub.weights import weights_sha256
@@ -20,9 +21,10 @@ from sam_hub.inference.models import choose_device, load_model, with_adapter
 from sam_hub.inference.prediction import predict
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.training.data import origin_of, read_sets, read_source
 from sam_hub.training.recipe import TrainingRecipe
-from sam_hub.training.trainer import RECORD, WEIGHTS, Progress, train_adapter, training_dtype
+from sam_hub.training.trainer import RECORD, WEIGHTS, train_adapter, training_dtype
 
 CARD = "README.md"
 NOT_STATED = "not stated"
@@ -41,19 +43,19 @@ def make_expert(
     dtype: str = "auto",
     checkpoint_every: int = 50,
     test_sentences: int = TEST_SENTENCES,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-    say: Callable[[str], None] = lambda line: None,
+    reporter: Reporter = SILENT,
 ) -> dict[str, Any]:
-    """Train (or go on training) the recipe's adapter and write all that belongs to an expert beside it.
+    """Train the recipe's adapter, or continue its training, and write the other files of an expert beside it.
 
     Args:
-        base: the base's folder; ``base_repo`` is its name on the Hub, which the adapter records.
-        repo: what the expert shall be called on a Hub, for its card; the recipe's name if not given.
-        test_sentences: of each source's test split, to measure expert and base on; 0 for none. A source
-            without such a split is not measured.
+        base: the base's folder.
+        base_repo: the base's name on the Hub, which the adapter's configuration names.
+        repo: the expert's name on the Hub, for its card; by default the recipe's name.
+        test_sentences: of each source's test split, to score expert and base; 0 for none. Sources without a test
+            split are not scored.
 
     Returns:
-        What ``sam_hub.json`` holds.
+        The content of ``sam_hub.json``.
 
     Raises:
         InputError: ``out`` holds a finished expert, or the data can't be used.
@@ -69,56 +71,56 @@ def make_expert(
             device=device,
             dtype=dtype,
             checkpoint_every=checkpoint_every,
-            on_progress=on_progress,
+            reporter=reporter,
         )
     _check_recipe(recipe, out)
     _name_base(out, base_repo)
-    say("Describing the training text")
+    reporter.log("Describing the training text")
     sets = read_sets(recipe, data_root)
-    _write_json(out / DESCRIPTOR, describe([s for part in sets for s in part.sentences]).as_dict())
-    say("Measuring expert and base on the test split")
+    write_json(out / DESCRIPTOR, describe([s for part in sets for s in part.sentences]).as_dict())
+    reporter.log("Measuring expert and base on the test split")
     numbers = (device, training_dtype(dtype, choose_device(device)))
     evaluations = measure(recipe, base, out, data_root, *numbers, test_sentences) if test_sentences else ()
     about = _metadata(recipe, base, base_repo, out, data_root, evaluations)
     (out / CARD).write_text(_card(repo or recipe.name, recipe, about, evaluations), encoding="utf-8")
-    _write_json(out / METADATA, about)
+    write_json(out / METADATA, about)
     return about
 
 
 def _check_recipe(recipe: TrainingRecipe, out: Path) -> None:
-    """An adapter that was trained earlier must be of this very recipe."""
+    """Check that the adapter in ``out`` was trained by this recipe."""
     recorded = json.loads((out / RECORD).read_text(encoding="utf-8")).get("recipe", recipe.portable())
     if TrainingRecipe.from_dict(recorded).portable() != recipe.portable():
         raise InputError(f"{out} holds an adapter of another recipe", "Give its recipe, or another --out.")
 
 
 def find_base(name: str, repo: str | None, catalog: Callable[[], Catalog]) -> tuple[Path, str]:
-    """A base by its folder or by its name in the catalog: (folder, repository).
+    """Return the folder and repository of a base, given by its folder or by its name in the catalog.
 
     Raises:
-        CatalogError: it is neither.
+        CatalogError: there is no such folder or base.
         InputError: it is in the catalog, but not on disk.
     """
     if Path(name).is_dir():
         return Path(name), repo or Path(name).name
-    found = get_base(catalog(), name)
-    if not found.path or not Path(found.path).is_dir():
-        raise InputError(f"The base {found.repo} is not on disk", "Pull an expert of it, or give a folder.")
-    return Path(found.path), repo or found.repo
+    base = get_base(catalog(), name)
+    if not base.path or not Path(base.path).is_dir():
+        raise InputError(f"The base {base.repo} is not on disk", "Pull an expert of it, or give a folder.")
+    return Path(base.path), repo or base.repo
 
 
 def _name_base(out: Path, base_repo: str) -> None:
-    """peft records the base's local path; on the Hub the adapter needs its repository."""
+    """Replace the local path of the base in the adapter's configuration by its repository."""
     file = out / "adapter_config.json"
-    _write_json(file, {**json.loads(file.read_text(encoding="utf-8")), "base_model_name_or_path": base_repo})
+    write_json(file, {**json.loads(file.read_text(encoding="utf-8")), "base_model_name_or_path": base_repo})
 
 
 def measure(
     recipe: TrainingRecipe, base: Path, adapter: Path, data_root: Path, device: str, dtype: str, most: int
 ) -> tuple[Evaluation, ...]:
-    """Strict scores of the adapter and of the untuned base on a seeded part of each source's test split.
+    """Return strict scores of the adapter and the untuned base on a seeded part of each source's test split.
 
-    Each source is asked for its own labels; sentences are prepared as the training text was.
+    Sentences are prepared like the training text, and each source is scored on its own labels.
     """
     measured = [i for i, s in enumerate(recipe.data) if (data_root / s.folder / "test.jsonl").is_file()]
     if not measured:
@@ -153,8 +155,8 @@ def _scored(
     name: str, ready: Any, test: Sequence[Sentence], labels: Sequence[str], recipe: TrainingRecipe
 ) -> ScoreRow:
     answer = predict(ready, test, labels, prompt_format=recipe.prompt_format)
-    found = score(test, answer.entities)
-    return ScoreRow(name, found.precision, found.recall, found.f1, answer.parse_failures / len(test))
+    scores = score(test, answer.entities)
+    return ScoreRow(name, scores.precision, scores.recall, scores.f1, answer.parse_failures / len(test))
 
 
 def _metadata(
@@ -194,7 +196,7 @@ def _license(licenses: Sequence[str]) -> str | None:
 
 
 def spdx(license: str) -> str:
-    """A license as the Hub spells it: "CC BY 4.0 (as redistributed)" is "cc-by-4.0"."""
+    """Return a license as the Hub spells it: "CC BY 4.0 (as redistributed)" is "cc-by-4.0"."""
     plain = license.split("(")[0].split("/")[0].strip().lower()
     return plain.replace(" ", "-")
 
@@ -224,9 +226,3 @@ def _card(
 def _origin(origin: dict[str, Any]) -> str:
     place = f" ({origin['repository']} at {str(origin['commit'])[:12]})" if origin.get("repository") else ""
     return f"{origin['name']}{place}"
-
-
-def _write_json(file: Path, values: dict[str, Any]) -> None:
-    scratch = file.with_name(f".{file.name}")
-    scratch.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(file)

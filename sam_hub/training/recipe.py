@@ -1,4 +1,4 @@
-"""What makes an expert: its data and its hyper-parameters, as a file that can be run again."""
+"""Training recipes: the data and hyperparameters of an expert, as a file that can be run again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.formats import get_format
 
-# What a number of a recipe may be.
+# The smallest and largest values of a recipe's numbers.
 RANGES = {
     "examples": (1, 1e9),
     "empty_share": (0, 0.99),
@@ -35,41 +35,41 @@ class DataSource:
 
     folder: str
     rename: dict[str, str] = field(default_factory=dict)
-    """Labels to call otherwise, such as {"place": "location"}."""
+    """Labels to rename, such as {"place": "location"}."""
     keep: tuple[str, ...] = ()
-    """The labels to keep, as they are called after renaming; none given: all."""
+    """The labels to keep, by their names after renaming; all if empty."""
     named_only: bool = False
-    """Keep only mentions that hold a capitalised word: for data that marks common nouns ("the man") too."""
+    """Keep only mentions with a capitalized word, for data that also labels common nouns ("the man")."""
     share: float = 1.0
-    """Weight of this source where several are mixed."""
+    """Weight of this source among several."""
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Other names of a label, such as {"person": ["human being", "name of a person"]}: each pack calls it by one of
-    them or by its own, so that the expert reads the label set instead of knowing it by heart."""
+    """Other names of a label, such as {"person": ["human being", "name of a person"]}. Each pack uses one of them or
+    the label itself, so that the expert learns to read the label set instead of memorizing it."""
     distractors: tuple[str, ...] = ()
-    """Labels of things that these texts do not hold; some stand in a pack's label set all the same. Never those of
-    things that are there and not labelled: that would teach to pass over them."""
+    """Labels of things that do not occur in these texts; some are added to a pack's label set. Don't give labels of
+    things that occur but are not labelled: the expert would learn to ignore them."""
 
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """All that decides what an adapter becomes. The shipped experts were made with the defaults."""
+    """Everything that determines an adapter. The shipped experts use the defaults."""
 
     name: str
     domain: str
     data: tuple[DataSource, ...]
     prompt_format: str = "b2ner"
     examples: int = 4000
-    """How many examples are seen; a source with fewer is passed over more than once."""
+    """The number of training examples; a smaller source is used more than once."""
     empty_share: float = 0.3
-    """At most this share of the examples has no entity."""
+    """The maximum share of examples without entities."""
     max_tokens: int = 160
     """Longer examples (question and answer) are left out."""
     label_dropout: float = 0.3
-    """The chance of a label to be left out of the label set, and its entities out of the answer."""
+    """The probability that a label is left out of the label set, and its entities out of the answer."""
     most_distractors: int = 4
-    """At most so many of the source's distractors stand in a pack's label set."""
+    """The maximum number of the source's distractors in a pack's label set."""
     pack: int = 8
-    """Examples that share one label set, and so one computed prompt prefix; one optimiser step."""
+    """Examples in a pack. They share one label set and its computed prompt prefix, and are one optimizer step."""
     rank: int = 8
     alpha: int = 16
     dropout: float = 0.0
@@ -92,21 +92,21 @@ class TrainingRecipe:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps."""
+        """Return the number of optimizer steps."""
         return -(-self.examples // self.pack)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; `from_dict` is the inverse."""
+        """Return plain values for JSON; `from_dict` is the inverse."""
         return asdict(self)
 
     def portable(self) -> dict[str, Any]:
-        """As `as_dict`, with data folders by their names alone: where they lay is nobody's business."""
+        """Return plain values as `as_dict`, but with the data folders' names instead of local paths."""
         plain = self.as_dict()
         return {**plain, "data": [{**d, "folder": Path(d["folder"]).name} for d in plain["data"]]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingRecipe:
-        """Read plain values.
+        """Return a recipe from plain values.
 
         Raises:
             InputError: a field is unknown or missing.
@@ -151,15 +151,15 @@ def recipe_of(
     named_only: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> TrainingRecipe:
-    """A recipe of data folders with the same label options, as the command line gives them.
+    """Return a recipe for data folders with the same label options, as given on the command line.
 
     Args:
         rename: ``old=new`` pairs.
-        options: other fields of the recipe.
+        options: further fields of the recipe.
 
     Raises:
         UsageError: a pair has no "=".
-        InputError: an option is no field of a recipe, or makes no sense.
+        InputError: an option is not a field of recipes, or has an invalid value.
     """
     if bad := [pair for pair in rename if "=" not in pair]:
         raise UsageError(f"'{bad[0]}' renames nothing", "Write --rename old=new.")

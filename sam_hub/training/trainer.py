@@ -1,7 +1,7 @@
-"""Train a LoRA adapter: the loop, its checkpoints, and its progress.
+"""Train a LoRA adapter, with checkpoints.
 
-Examples of a pack share one computed prompt prefix: the pack is one sequence in which every example
-sees the prefix and itself, never the others. The loss is on the answers alone, and so is the output head.
+The examples of a pack share one computed prompt prefix: the pack is one sequence in which every example attends to the
+prefix and to itself, never to other examples. Loss and output head are computed only for the tokens of answers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sam_hub.errors import InputError
 from sam_hub.inference.models import choose_device, choose_dtype
 from sam_hub.ner.formats import get_format
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.training.data import EncodedPack, encode_pack, packs, read_sets
 from sam_hub.training.recipe import TrainingRecipe
 
@@ -27,24 +27,12 @@ if TYPE_CHECKING:
 CHECKPOINT = ".checkpoint"
 WEIGHTS = "adapter_model.safetensors"
 RECORD = "training.json"
-MOST_EAGER = 512  # tokens; beyond, all pairs of tokens would fill the memory
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands; loss is smoothed, speed in tokens a second, the rest in seconds."""
-
-    step: int
-    steps: int
-    loss: float
-    tokens_per_second: float
-    seconds: float
-    seconds_left: float
+MOST_EAGER = 512  # tokens; longer packs would need too much memory for all pairs of tokens
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: the labels of its data, and how it went. Kept in ``training.json``."""
+    """The result of a finished run: the labels of its data, its effort and its loss. Stored in ``training.json``."""
 
     labels: tuple[str, ...]
     steps: int
@@ -64,17 +52,18 @@ def train_adapter(
     device: str = "auto",
     dtype: str = "auto",
     checkpoint_every: int = 50,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    reporter: Reporter = SILENT,
 ) -> Trained:
     """Train the recipe's adapter on the base, and write it to ``out`` with peft.
 
-    Args:
-        data_root: the folder in which the recipe's data folders lie.
-        dtype: the numbers that the frozen base is computed in, see `training_dtype`. The adapter, its optimiser and
-            the loss are in float32 always.
+    A checkpoint is kept in ``out/.checkpoint``. A run that was stopped continues from it with the same packs in the
+    same order. It is deleted when the adapter is written.
 
-    A checkpoint is kept in ``out/.checkpoint``; a run that was stopped goes on from it with the same
-    packs in the same order. It is deleted when the adapter is written.
+    Args:
+        data_root: the folder of the recipe's data folders.
+        dtype: the number type of the frozen base, see `training_dtype`. The adapter, its optimizer and the loss are
+            always in float32.
+        reporter: receives the steps, with the smoothed loss and the tokens a second.
 
     Raises:
         InputError: ``out`` holds a finished adapter or another recipe's checkpoint, the data has no labels,
@@ -101,8 +90,8 @@ def train_adapter(
         if run.step % checkpoint_every == 0 and run.step < recipe.steps:
             run.save()
         speed = (run.tokens - tokens_before) / max(spent, 1e-9)
-        left = (recipe.steps - run.step) * (run.tokens / run.step) / max(speed, 1e-9)
-        on_progress(Progress(run.step, recipe.steps, run.loss, speed, run.seconds + spent, left))
+        what = f"train, loss {run.loss:.3f}, {speed:.0f} tokens/s"
+        reporter.progress(what, run.step, recipe.steps, "steps")
     if not run.loss:
         raise InputError(
             f"No example of {recipe.name}'s data fits into {recipe.max_tokens} tokens",
@@ -116,10 +105,10 @@ def train_adapter(
 
 
 def training_dtype(name: str, device: str) -> str:
-    """The numbers in which the base is computed: ``name`` itself, or what "auto" is on this device.
+    """Return the number type of the base: ``name``, with "auto" resolved for this device.
 
-    That is bfloat16 where the hardware multiplies in it (CUDA, and processors with AVX-512 BF16 or AMX), which doubles
-    the speed, and float32 elsewhere.
+    "auto" is bfloat16 on hardware that multiplies in it (CUDA, and CPUs with AVX-512 BF16 or AMX), where it doubles the
+    speed, and float32 elsewhere.
     """
     import torch
 
@@ -131,7 +120,7 @@ def training_dtype(name: str, device: str) -> str:
 
 
 def _load(base: Path, recipe: TrainingRecipe, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
-    """The tokenizer, and the base with a fresh adapter, which peft keeps in float32."""
+    """Return the tokenizer, and the base with a new adapter, which peft keeps in float32."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -151,7 +140,7 @@ def _load(base: Path, recipe: TrainingRecipe, device: str, dtype: torch.dtype) -
 
 
 def attention_bias(encoded: EncodedPack, device: str) -> torch.Tensor:
-    """The additive mask (1, 1, T, T): causal, the prefix for all, every example for itself."""
+    """Return the additive mask, (1, 1, T, T): causal; examples see the prefix and themselves."""
     import torch
 
     owner = torch.tensor(encoded.owner, device=device)
@@ -163,11 +152,12 @@ def attention_bias(encoded: EncodedPack, device: str) -> torch.Tensor:
 
 
 def pack_loss(model: Any, encoded: EncodedPack, device: str) -> torch.Tensor:
-    """Mean cross-entropy over the pack's answer tokens."""
+    """Return the mean cross-entropy over the pack's answer tokens."""
     import torch
 
     causal = model.get_base_model()
-    if device == "cpu":  # short packs: PyTorch's fused kernel goes back half as fast as plain matrix products
+    if device == "cpu":
+        # On short packs, the backward pass of PyTorch's fused kernel takes twice the time of matrix products.
         short = len(encoded.ids) <= MOST_EAGER
         causal.config._attn_implementation = "eager" if short else "sdpa"
     hidden = causal.model(
@@ -183,7 +173,7 @@ def pack_loss(model: Any, encoded: EncodedPack, device: str) -> torch.Tensor:
 
 
 class _Run:
-    """The state of a training: optimiser, schedule, counters, and its checkpoint."""
+    """The state of a training run: optimizer, schedule, counters, and its checkpoint."""
 
     def __init__(self, recipe: TrainingRecipe, model: Any, out: Path) -> None:
         import torch
@@ -204,7 +194,7 @@ class _Run:
             self._resume()
 
     def _rate(self, step: int) -> float:
-        """Linear warm-up, then a cosine to a tenth."""
+        """Return the factor of the learning rate: linear warm-up, then a cosine to a tenth."""
         warm = max(1, int(self.recipe.warmup * self.recipe.steps))
         if step < warm:
             return (step + 1) / warm
@@ -251,8 +241,8 @@ class _Run:
     def _resume(self) -> None:
         import torch
 
-        kept = json.loads((self.folder / "progress.json").read_text(encoding="utf-8"))
-        if TrainingRecipe.from_dict(kept["recipe"]) != self.recipe:
+        progress = json.loads((self.folder / "progress.json").read_text(encoding="utf-8"))
+        if TrainingRecipe.from_dict(progress["recipe"]) != self.recipe:
             raise InputError(
                 f"{self.folder} is the checkpoint of another recipe",
                 "Give another --out, or delete that folder.",
@@ -264,12 +254,12 @@ class _Run:
                 own[name].copy_(tensor)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.step, self.tokens = kept["step"], kept["tokens"]
-        self.loss, self.seconds = kept["loss"], kept["seconds"]
+        self.step, self.tokens = progress["step"], progress["tokens"]
+        self.loss, self.seconds = progress["loss"], progress["seconds"]
 
 
 def _write(model: Any, out: Path, trained: Trained, recipe: TrainingRecipe) -> None:
-    """Write the adapter in bfloat16; its weights come last, and mark it as finished."""
+    """Write the adapter in bfloat16. Its weights are written last, and mark it as finished."""
     import torch
 
     scratch = out / ".adapter"

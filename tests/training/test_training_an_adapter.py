@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.formats import get_format
+from sam_hub.progress import Progress
 from sam_hub.training.data import Pack, encode_pack, packs, read_sets
 from sam_hub.training.trainer import CHECKPOINT, WEIGHTS, pack_loss, train_adapter
 from tests import tiny_models
+from tests.support.reporters import Recorder
 from tests.training.conftest import recipe
 
 
@@ -53,19 +55,25 @@ def alone(model, pack, form, tokenizer) -> tuple[float, int]:
     return model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels])).loss.item(), len(answer)
 
 
+def losses_of(recorder: Recorder) -> list[float]:
+    """Return the losses that were reported: "train, loss 1.234, 567 tokens/s"."""
+    return [float(step.what.split()[2].rstrip(",")) for step in recorder.steps]
+
+
 def test_thirty_steps_lower_the_loss_and_peft_reads_what_was_written(base, data, tmp_path):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    told = []
+    recorder = Recorder()
     chosen = recipe(examples=30, pack=1)
-    trained = train_adapter(
-        chosen, base, tmp_path / "out", data_root=data, device="cpu", on_progress=told.append
-    )
-    assert [p.step for p in told] == list(range(1, 31))
-    assert trained.loss < told[15].loss < told[0].loss
+    trained = train_adapter(chosen, base, tmp_path / "out", data_root=data, device="cpu", reporter=recorder)
+    assert [(step.done, step.total, step.unit) for step in recorder.steps] == [
+        (number, 30, "steps") for number in range(1, 31)
+    ]
+    losses = losses_of(recorder)
+    assert trained.loss < losses[15] < losses[0]
     assert (trained.labels, trained.steps) == (("person", "place"), 30)
-    assert told[-1].seconds_left == 0
+    assert recorder.steps[0].what.endswith(" tokens/s")
     assert sorted(f.name for f in (tmp_path / "out").iterdir()) == [
         "adapter_config.json",
         WEIGHTS,
@@ -77,11 +85,12 @@ def test_thirty_steps_lower_the_loss_and_peft_reads_what_was_written(base, data,
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_base_can_be_computed_in_either_number_type(base, data, tmp_path, dtype):
-    chosen, told = recipe(examples=20, pack=1), []
-    options = {"data_root": data, "device": "cpu", "on_progress": told.append}
+    chosen, recorder = recipe(examples=20, pack=1), Recorder()
+    options = {"data_root": data, "device": "cpu", "reporter": recorder}
     trained = train_adapter(chosen, base, tmp_path, dtype=dtype, **options)
     assert trained.dtype == dtype
-    assert told[-1].loss < told[0].loss
+    losses = losses_of(recorder)
+    assert losses[-1] < losses[0]
     with pytest.raises(UsageError, match="no number type 'int3'"):
         train_adapter(chosen, base, tmp_path / "other", dtype="int3", **options)
 
@@ -90,12 +99,12 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def killed_at(step: int):
-    def tell(progress):
-        if progress.step == step:
+def killed_at(number: int) -> Recorder:
+    def stop(step: Progress) -> None:
+        if step.done == number:
             raise Killed
 
-    return tell
+    return Recorder(stop)
 
 
 def test_a_run_that_was_killed_goes_on_from_its_checkpoint_to_the_same_adapter(base, data, tmp_path):
@@ -103,14 +112,14 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint_to_the_same_adapter(b
     options = {"data_root": data, "device": "cpu", "checkpoint_every": 2}
     train_adapter(short, base, whole, **options)
     with pytest.raises(Killed):
-        train_adapter(short, base, parts, **options, on_progress=killed_at(3))
+        train_adapter(short, base, parts, **options, reporter=killed_at(3))
     assert not (parts / WEIGHTS).exists()
     (parts / CHECKPOINT).rename(
         parts / f"{CHECKPOINT}-old"
     )  # killed again, within the saving of a checkpoint
-    steps = []
-    train_adapter(short, base, parts, **options, on_progress=lambda p: steps.append(p.step))
-    assert steps == [3, 4, 5, 6]
+    recorder = Recorder()
+    train_adapter(short, base, parts, **options, reporter=recorder)
+    assert [step.done for step in recorder.steps] == [3, 4, 5, 6]
     expected, found = load_file(whole / WEIGHTS), load_file(parts / WEIGHTS)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert not (parts / CHECKPOINT).exists()
@@ -121,7 +130,7 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint_to_the_same_adapter(b
 def test_a_checkpoint_of_another_recipe_is_not_gone_on_with(base, data, tmp_path):
     options = {"data_root": data, "device": "cpu", "checkpoint_every": 1}
     with pytest.raises(Killed):
-        train_adapter(recipe(), base, tmp_path, **options, on_progress=killed_at(2))
+        train_adapter(recipe(), base, tmp_path, **options, reporter=killed_at(2))
     with pytest.raises(InputError, match="checkpoint of another recipe"):
         train_adapter(replace(recipe(), seed=7), base, tmp_path, **options)
 

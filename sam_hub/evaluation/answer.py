@@ -141,11 +141,11 @@ def assign_types(
         prior: log probability of each label on the target's text, (L,).
         trust: the weight of a mention's own label, in log odds.
     """
-    asked = mentions_in(sentences, mentions)
-    if not asked:
+    pairs = mentions_in(sentences, mentions)
+    if not pairs:
         return tuple(() for _ in mentions)
     own = np.array([[label == entity.label for label in labels] for row in mentions for entity in row])
-    numbers = choose(np.array([scores[mention] for mention in asked]) + trust * own, prior)
+    numbers = choose(np.array([scores[pair] for pair in pairs]) + trust * own, prior)
     types = iter([labels[number] for number in numbers])
     return tuple(tuple(replace(entity, label=next(types)) for entity in row) for row in mentions)
 

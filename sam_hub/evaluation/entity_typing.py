@@ -163,8 +163,8 @@ class EntityTyper:
         A merge that was made again with other weights has other predictions, and so other typed answers.
         """
         parts = [[p.id for p in made_of], rule, round(trust, 4), target.corpus_sha256]
-        made = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-        how = f"{self.decoding} of {made}"
+        parts_hash = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+        how = f"{self.decoding} of {parts_hash}"
         return Question("base", self.base.id, corpus_hash(sentences), "cloze", self.labels, how)
 
     def type(

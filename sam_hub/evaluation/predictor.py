@@ -86,13 +86,13 @@ class Predictor:
         typer = self._typer(system.typed_by)
         trust = system.typing.trust
         question = typer.question(sentences, rows, system.rule, trust, self.target)
-        if (kept := get_run(self.catalog, question)) is None:
+        if (run := get_run(self.catalog, question)) is None:
             sample, began = sample_of(self.target), time.monotonic()
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
             typed = typer.type(sentences, mentions, sample, sampled, trust, self.reporter)
             seconds = time.monotonic() - began
-            kept = put_entities(self.catalog, question, typed, seconds=seconds, target_id=self.target.id)
-        return kept.entities, [kept, *rows]
+            run = put_entities(self.catalog, question, typed, seconds=seconds, target_id=self.target.id)
+        return run.entities, [run, *rows]
 
     def recipe(self, system: System, base: BaseVersion, folders: Sequence[str]) -> AnswerRecipe:
         """Return the recipe of a system's answer. For typing by a base, the models predict on a sample.

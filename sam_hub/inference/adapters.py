@@ -123,14 +123,14 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def unsupported(config: Mapping[str, Any]) -> list[str]:
     """Return the settings in ``config`` (an ``adapter_config.json``) that can't be merged here, in words."""
-    found = [words for option, words in UNSUPPORTED.items() if config.get(option)]
+    reasons = [words for option, words in UNSUPPORTED.items() if config.get(option)]
     if config.get("bias", "none") != "none":
-        found.append(f"trained biases (bias={config['bias']})")
+        reasons.append(f"trained biases (bias={config['bias']})")
     if config.get("peft_type", "LORA") != "LORA":
-        found.append(f"adapters of type {config['peft_type']}")
+        reasons.append(f"adapters of type {config['peft_type']}")
     if config.get("init_lora_weights") not in PLAIN_INITS:
-        found.append(f"the initialisation '{config['init_lora_weights']}', which changes the base")
-    return found
+        reasons.append(f"the initialisation '{config['init_lora_weights']}', which changes the base")
+    return reasons
 
 
 def _pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> Any:

@@ -1,9 +1,9 @@
-"""Greedy decoding of many questions behind one shared prefix: exact, and with no pass that can be spared.
+"""Exact greedy decoding of many questions after one shared prefix, with as few passes as possible.
 
-The prefix is computed once. Questions are answered side by side, the longest first; a row that is done leaves its
-place to the next. Tokens that the grammar forces are not asked for. What is left is guessed where an answer may well
-repeat something (prompt lookup, Saxena 2023): guesses are run with the token before them and count only as
-far as the model says the same, so that the answer is that of decoding token by token.
+The prefix is computed once. Questions are answered in batches, longest first, and a finished row makes room for the
+next question. Tokens that the grammar forces need no pass. Other tokens are guessed where an answer is likely to repeat
+earlier text (prompt lookup, Saxena 2023). Guesses run together with the token before them and count only as far as the
+model agrees, so the answer equals that of decoding token by token.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from sam_hub.inference.models import LoadedModel
 
-SLOTS = 48  # rows side by side
+SLOTS = 48  # rows in a batch
 FRESH = 512  # tokens of new questions in one pass
-TOKENS = 48  # of a step, guesses included: on two cores a token costs least from about there on
-GUESS = 15  # of one row at most: with the token before them they fill a pass
-MATCH = 3  # tokens of the longest run that a guess is looked up by
+TOKENS = 48  # of a step, with guesses; on two cores, the time per token hardly falls beyond this number
+GUESS = 15  # the most of one row; with the token before them, they fill a pass
+MATCH = 3  # tokens of the longest run by which a guess is looked up
 
 
 class Constraint(Protocol):
@@ -45,7 +45,7 @@ class _Row:
         self.number, self.question, self.constraint, self.limit = number, question, constraint, limit
         self.said: list[int] = []
         self.ended = False
-        self.known = 0  # tokens of question and answer whose keys and values are in memory
+        self.known = 0  # tokens of question and answer whose keys and values are in the cache
         self._end = end
         self._text: list[int] = []
         self._after: dict[tuple[int, ...], int] = {}  # the last tokens, up to three → where they ended before
@@ -100,17 +100,17 @@ def decode(
     """Answer questions greedily.
 
     Args:
-        prefix: the tokens that stand before each question, one at least.
+        prefix: at least one token, shared by all questions.
         questions: N token lists, none empty.
-        constraints: N grammars, or None for free decoding; a finished one ends its answer.
-        limits: at most so many tokens for each answer.
-        on_finished: is told the number of a question and its answer, as soon as it is there.
+        constraints: N grammars, or None for free decoding. An answer ends when its grammar is finished.
+        limits: the maximum number of tokens of each answer.
+        on_finished: called with the number of a question and its answer as soon as it is complete.
 
     Returns:
         N token lists without the end-of-sequence token.
 
     Raises:
-        UnusableModel: models of this architecture can't be run so.
+        UnusableModel: this architecture is not supported.
     """
     import torch
 
@@ -220,15 +220,15 @@ class _Batch:
 def _accept(
     row: _Row, guess: Sequence[int], free: Sequence[int], states: torch.Tensor, head: torch.nn.Linear
 ) -> int:
-    """Let a row say what the model chooses, as far as the guess foresaw it and one token on.
+    """Append the tokens that the model chooses to a row: those that the guess foresaw, and one more.
 
     Args:
         guess: G tokens.
-        free: the likeliest token after the last known one and after each guess, where no grammar holds the row.
-        states: the last hidden states there, (1 + G, size).
+        free: for a row without a grammar, the likeliest token after the last known one and after each guess.
+        states: the last hidden states at these positions, (1 + G, size).
 
     Returns:
-        How many of the guesses were right.
+        The number of correct guesses.
     """
     import torch
 
@@ -236,7 +236,7 @@ def _accept(
     while True:
         if row.constraint is None:
             row.take(free[right])
-        else:  # the head's rows of the allowed tokens are a thousandth of it
+        else:  # only the head's rows of the allowed tokens, about a thousandth of it
             allowed = row.constraint.allowed()
             bias = None if head.bias is None else head.bias[allowed]
             logits = torch.nn.functional.linear(states[right], head.weight[allowed], bias)

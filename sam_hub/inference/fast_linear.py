@@ -1,8 +1,8 @@
-"""Linear layers of few tokens on a processor, as the product that its library is quick at.
+"""Faster linear layers for few tokens on a CPU.
 
-``x @ W.T``, as torch computes a layer, and ``W @ x.T`` are the same sums. With tens of tokens the second takes MKL
-half to two thirds of the time (48 tokens through all layers of a 135M model, two cores: 134 ms instead of 244), if x.T
-lies in memory by features. So do the results, which is how the next layer wants them.
+torch computes a layer as ``x @ W.T``, which has the same result as ``W @ x.T``. With tens of tokens, MKL takes half to
+two thirds of the time for the second if x.T is stored by features (48 tokens through all layers of a 135M model on two
+cores: 134 ms instead of 244). The results are stored in the same way, which the next layer needs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-MOST = 192  # tokens: of more, both ways take the same time
-MULTIPLE = 16  # of tokens: others take as long as the next multiple, or longer
+MOST = 192  # tokens; with more, both ways take the same time
+MULTIPLE = 16  # other numbers of tokens take as long as the next multiple, or longer
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def by_columns(model: Any) -> Iterator[None]:
         and module.weight.device.type == "cpu"
     ]
     for layer in layers:
-        layer.forward = MethodType(_forward, layer)  # type: ignore[method-assign]  # of this module alone
+        layer.forward = MethodType(_forward, layer)  # type: ignore[method-assign]  # of this module only
     try:
         yield
     finally:
@@ -46,7 +46,7 @@ def _forward(layer: torch.nn.Linear, tokens: torch.Tensor) -> torch.Tensor:
     if tokens.shape[:-1].numel() > MOST:
         return torch.nn.functional.linear(tokens, layer.weight, layer.bias)
     columns = tokens.flatten(0, -2).t().contiguous()
-    found = torch.mm(layer.weight, columns).t()
+    output = torch.mm(layer.weight, columns).t()
     if layer.bias is not None:
-        found = found + layer.bias
-    return found.unflatten(0, tokens.shape[:-1])
+        output = output + layer.bias
+    return output.unflatten(0, tokens.shape[:-1])

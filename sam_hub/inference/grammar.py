@@ -1,10 +1,10 @@
 """The grammar of answers over tokens: which token may come next.
 
-An answer is nothing, or a chain of (label of the set, run of words of the sentence), the mentions in the
-order of the text and without overlap. Held to it, an answer can't be malformed, invented or endless, and
-its entities are read off the path, not parsed. A mention stands for its first occurrence at or after the
-end of the mention before it, as in `sam_hub.ner.alignment`. Where the same tokens can be read in two ways
-(the sentence itself holds "; person: x"), the reading with more mentions counts, which is the parser's.
+An answer is empty, or a sequence of pairs (label of the set, run of words of the sentence). Mentions are in the order
+of the text and don't overlap. So an answer can't be malformed, endless, or contain invented mentions, and its entities
+are taken from the path through the grammar instead of being parsed. A mention is its first occurrence at or after the
+end of the previous mention, as in `sam_hub.ner.alignment`. If the same tokens can be read in two ways (the sentence
+itself contains "; person: x"), the reading with more mentions counts, as in the parser.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from typing import Any
 from sam_hub.ner.formats import PromptFormat
 from sam_hub.ner.text import Entity, Sentence
 
-MAX_WORDS = 20  # of one mention, punctuation counted
+MAX_WORDS = 20  # of one mention, including punctuation
 
 
 @dataclass(slots=True)
 class Node:
-    """A trie of token sequences. ``ends`` holds what a sequence that ends here stands for: label numbers,
-    or (first word, last word) runs; ``reach`` is the last first-word among the runs below."""
+    """A trie of token sequences.
+
+    Attributes:
+        ends: the meanings of the sequences that end here: label numbers, or (first word, last word) runs.
+        reach: the largest first word of the runs below.
+    """
 
     next: dict[int, Node] = field(default_factory=dict)
     ends: list[Any] = field(default_factory=list)
@@ -48,7 +52,7 @@ class AnswerGrammar:
     Args:
         prompt_format: gives the segments of an answer.
         labels: the label set.
-        tokenizer: a Hugging Face tokenizer; each segment is tokenised by itself, as in training.
+        tokenizer: a Hugging Face tokenizer. Each segment is tokenized by itself, as in training.
     """
 
     def __init__(self, prompt_format: PromptFormat, labels: Sequence[str], tokenizer: Any) -> None:
@@ -120,7 +124,7 @@ class Path:
         return list(tokens)
 
     def _open(self, thread: _Thread, node: Node) -> bool:
-        """A run of words must start at the cursor or after; a new label needs a word left for it."""
+        """Return whether a thread can continue: runs start at or after the cursor, and labels need a word after it."""
         if thread.in_mention:
             return node.reach >= thread.cursor
         left = thread.cursor < len(self._sentence.words)
@@ -133,7 +137,7 @@ class Path:
             node = thread.node.next.get(token)
             if node is not None and self._open(thread, node):
                 reached += self._enter(thread, node)
-        # Threads that stand at the same place go on alike: only the one with most mentions is followed.
+        # Threads at the same place continue equally, so only the one with most mentions is kept.
         best: dict[tuple, _Thread] = {}
         for thread in sorted(reached, key=lambda t: -len(t.entities)):
             best.setdefault((id(thread.node), thread.label, thread.cursor), thread)
@@ -148,9 +152,9 @@ class Path:
             run = next((run for run in node.ends if run[0] >= thread.cursor), None)  # runs are in text order
             if run is not None:
                 words, name = self._sentence.words, self._grammar.labels[thread.label]
-                found = self._sentence.entity(words[run[0]][0], words[run[1]][1], name)
-                kept = (*thread.entities, found)
-                reached.append(_Thread(self._grammar.between, False, -1, run[1] + 1, kept))
+                entity = self._sentence.entity(words[run[0]][0], words[run[1]][1], name)
+                entities = (*thread.entities, entity)
+                reached.append(_Thread(self._grammar.between, False, -1, run[1] + 1, entities))
             return reached
         for end in node.ends:
             if end in (DONE, NOTHING):

@@ -1,9 +1,9 @@
-"""What kind of thing a mention is: the untuned base fills a cloze.
+"""Score the labels of mentions by the untuned base, which completes a sentence on each mention.
 
-An expert was taught a few types, and calls every writer a person. Its base never unlearned what other types are
-called: after "… In this text, Ada Lovelace is the name of", it finds "a mathematician" likelier than "a drink". How
-likely a label is anyway is taken off, by the mentions of the target's texts (batch calibration, Zhou et al., ICLR
-2024), so that common words do not win everywhere.
+An expert was trained on a few types, and calls every writer a person. Its base still knows the names of other types:
+after "… In this text, Ada Lovelace is the name of", it finds "a mathematician" more likely than "a drink". So that
+common words don't win everywhere, the prior of each label is subtracted. The prior is measured on the mentions of the
+target's texts (batch calibration, Zhou et al., ICLR 2024).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from sam_hub.inference.models import LoadedModel
 
-VERSION = 1  # to be raised when the same mention comes to be scored otherwise
-# After the text it goes on like this, and in two ways to a label: they err less than one.
+VERSION = 1  # raise it when scores of the same mention change
+# The continuation of the text. Two ways to name a label give fewer errors than one.
 OPENING, SUBJECT = "\nIn this text,", " {mention} is"
 WAYS = ((" a kind of", " {label}."), (" the name of", " {article} {label}"))
-AT_ONCE = 128  # endings side by side
+AT_ONCE = 128  # endings in a batch
 
 Mention = tuple[str, str]
 """A sentence's text, and the mention in it."""
@@ -40,7 +40,7 @@ def score_labels(
 
     Args:
         labels: L labels.
-        on_scored: is given some mentions and their scores, as soon as they are there.
+        on_scored: called with some mentions and their scores as soon as they are computed.
 
     Returns:
         Log probabilities over the labels, (M, L), float32: the mean over `WAYS`, not calibrated.
@@ -155,10 +155,10 @@ class _Read:
         return _Read(self._loaded, memory, self._there.repeat_interleave(count, 0))
 
     def go_on(self, rows: Sequence[Sequence[int]], left: bool = True) -> torch.Tensor:
-        """Read on; the last hidden states of what was read, (rows, longest, size).
+        """Read further tokens, and return their last hidden states, (rows, longest, size).
 
         Args:
-            left: padding stands before the tokens, else after them.
+            left: pad before the tokens, else after them.
         """
         import torch
 

@@ -56,11 +56,11 @@ def choose_dtype(name: str, device: str) -> Any:
     """
     import torch
 
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    known["auto"] = torch.bfloat16 if device == "cuda" else torch.float32
-    if name not in known:
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    dtypes["auto"] = torch.bfloat16 if device == "cuda" else torch.float32
+    if name not in dtypes:
         raise UsageError(f"There is no number type '{name}'", "Set SAM_HUB_DTYPE to auto or float32.")
-    return known[name]
+    return dtypes[name]
 
 
 def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> LoadedModel:
@@ -154,12 +154,12 @@ def _stored(folder: Path) -> dict[str, Path]:
     """Return the file that holds each tensor of a model."""
     from safetensors import safe_open
 
-    found = {}
+    files = {}
     with _reading_again(folder):
         for file in sorted(folder.glob("*.safetensors")):
             with safe_open(file, "pt") as tensors:
-                found.update(dict.fromkeys(tensors.keys(), file))
-    return found
+                files.update(dict.fromkeys(tensors.keys(), file))
+    return files
 
 
 @contextmanager

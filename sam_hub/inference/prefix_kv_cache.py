@@ -1,8 +1,9 @@
 """A preallocated cache for the keys and values of many answers, and attention over it.
 
 A pass runs the next tokens of several rows (questions and their answers) as one flat sequence, so that no layer
-computes on padding. Attention alone looks at rows: a token sees the prefix, which is kept once for all rows, and its
-own row's tokens up to itself. The model stays transformers' own; it meets this through its attention interface.
+computes on padding. Only attention knows rows: a token sees the prefix, which is stored once for all rows, and the
+tokens of its own row up to itself. The model is that of transformers, which calls this module by its attention
+interface.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 NAME = "sam_hub_rows"
-ROOM = 64  # tokens of an answer for which memory is laid out; a longer one gets as many more
+ROOM = 64  # tokens of an answer for which memory is allocated; longer answers get as many more
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def attending(model: Any) -> Iterator[None]:
     """Let a model attend through the `PrefixKVCache` that it is given in each call (``memory=``).
 
     Raises:
-        UnusableModel: its architecture does not take another attention than its own.
+        UnusableModel: its architecture does not support other attention implementations.
     """
     from transformers import AttentionInterface
 
@@ -39,7 +40,7 @@ def attending(model: Any) -> Iterator[None]:
         model.set_attn_implementation(NAME)
     except (ValueError, ImportError) as error:
         raise UnusableModel(
-            f"Models of the kind {type(model).__name__} can't be asked here",
+            f"Models of the class {type(model).__name__} are not supported",
             "Choose experts of another base.",
         ) from error
     try:
@@ -77,7 +78,7 @@ class _Rules:
 class PrefixKVCache:
     """The keys and values of one shared prefix (P tokens) and of at most ``slots`` rows of ``width`` tokens.
 
-    ``slots`` may be lowered when fewer rows will do from now on.
+    ``slots`` can be lowered when fewer rows are needed.
     """
 
     def __init__(self, slots: int, width: int) -> None:
@@ -92,8 +93,13 @@ class PrefixKVCache:
         return self._prefix[0][0].shape[1] if self._prefix else 0
 
     def begin(self, row: int, lengths: Sequence[int], counts: Sequence[int], device: str) -> int:
-        """Announce a pass over the rows from number ``row`` on: for each, how many of its tokens are known and how
-        many follow now, one at least. Returns how many tokens are to be appended to theirs, which nobody looks at."""
+        """Begin a pass over rows, and return the number of padding tokens to append.
+
+        Args:
+            row: number of the first row.
+            lengths: how many tokens of each row are in the cache.
+            counts: how many tokens of each row follow in this pass, at least one.
+        """
         wanted = max(known + more for known, more in zip(lengths, counts, strict=True))
         if wanted > self.width:
             self._widen(max(wanted, self.width + ROOM))
@@ -125,8 +131,16 @@ class PrefixKVCache:
         self._rows[:, :, destination, :, :length] = self._rows[:, :, source, :, :length]
 
     def attend(self, number: int, query, key, value, rules: _Rules) -> torch.Tensor:
-        """Attention of layer ``number``: query (heads, N, size), key and value (fewer heads, N, size) →
-        (N, heads, size). Without a pass announced, the tokens are the prefix."""
+        """Compute the attention of a layer; without `begin`, the tokens are the prefix.
+
+        Args:
+            number: of the layer.
+            query: (heads, N, size).
+            key: (fewer heads, N, size), like ``value``.
+
+        Returns:
+            (N, heads, size).
+        """
         if self.current is None:
             self._prefix.append((key, value))
             return _over_prefix(query, key, value, rules)
@@ -137,10 +151,10 @@ class PrefixKVCache:
 
 
 def _zeros(shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-    """Zeros, not what lay in memory: a weight of nought times NaN would be NaN.
+    """Return zeros. Uninitialized memory could hold NaN, and a weight of 0 times NaN is NaN.
 
-    On a processor they are numpy's, which come from the system as they are: what no row reaches is never touched, and
-    takes no memory (torch would write each).
+    On a CPU, numpy's zeros come untouched from the system, so parts that no row reaches take no memory. torch would
+    write all of them.
     """
     import numpy
     import torch
@@ -168,8 +182,10 @@ def _over_prefix(query, key, value, rules: _Rules) -> torch.Tensor:
 
 @dataclass
 class Pass:
-    """Where the N tokens of a pass belong: R rows from ``row`` on, of which each has T places, padded for
-    attention alone. ``padding`` more tokens follow them, of no row."""
+    """The layout of a pass of N tokens: R rows from ``row`` on, each padded to T places for attention only.
+
+    The last ``padding`` tokens belong to no row.
+    """
 
     row: int
     lengths: tuple[int, ...]
@@ -215,7 +231,7 @@ class Pass:
         memory[0][self.rows, :, self.places] = key[:, : len(self.places)].transpose(0, 1)
         memory[1][self.rows, :, self.places] = value[:, : len(self.places)].transpose(0, 1)
         keys, values = memory[:, self.row : self.row + rows, :, : self.width]
-        # Queries that share a head of keys stand together, so that no key is copied for each of them.
+        # Queries that share a head of keys are grouped, so that keys are not copied.
         asked = query[:, self.grid].view(heads, -1, rows, most, size)
         group = asked.shape[1]
         by_head = asked.permute(0, 2, 1, 3, 4).reshape(heads, rows * group * most, size)
@@ -225,7 +241,7 @@ class Pass:
         weights = rules.weights(torch.cat([shared, own], -1), self.hidden(rules.window))
         over_prefix, over_row = weights.flatten(2, 3).split([self.prefix, self.width], -1)
         over_prefix = over_prefix.transpose(0, 1).reshape(heads, -1, self.prefix)
-        found = (over_prefix @ prefix[1]).view(heads, rows, group * most, size).transpose(0, 1)
-        found = found + over_row @ values
-        found = found.reshape(rows, heads * group, most, size).transpose(1, 2).flatten(0, 1)
-        return found[self.back]
+        output = (over_prefix @ prefix[1]).view(heads, rows, group * most, size).transpose(0, 1)
+        output = output + over_row @ values
+        output = output.reshape(rows, heads * group, most, size).transpose(1, 2).flatten(0, 1)
+        return output[self.back]

@@ -66,7 +66,7 @@ def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = 
         without: files of the folder that are not read, see `labelled_within`.
 
     Raises:
-        InputError: nothing is there, a file is not UTF-8 or not of its format, or there is no sentence in it.
+        InputError: the path does not exist, a file is not UTF-8 or not of its format, or has no sentence.
     """
     if not path.exists():
         raise InputError(

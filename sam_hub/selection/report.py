@@ -106,8 +106,8 @@ def _nearness(row: Mapping[str, Any], ranking: Mapping[str, Any], number: Number
 
 def _origin(row: Mapping[str, Any]) -> str:
     near = row.get("near") or {}
-    made = ORIGINS.get(near.get("origin", ""), "")
-    parts = (f"domain {row['domain']}" if row.get("domain") else "", f"described {made}" if made else "")
+    source = ORIGINS.get(near.get("origin", ""), "")
+    parts = (f"domain {row['domain']}" if row.get("domain") else "", f"described {source}" if source else "")
     return ", ".join(filter(None, parts))
 
 

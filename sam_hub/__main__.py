@@ -22,11 +22,11 @@ def _open(options: set[str]) -> int:
 
     try:
         if "--web" in options:
-            from tui.web import serve
+            from sam_hub.tui.web import serve
 
             serve(sorted(options - {"--web"}))
         else:
-            from tui import open_ui
+            from sam_hub.tui import open_ui
 
             open_ui(ascii="--ascii" in options, demo="--demo" in options)
     except SamHubError as error:

@@ -32,7 +32,7 @@ def open_ui(*, ascii: bool = False, demo: bool = False) -> None:
         from sam_hub.demo.setup import demo_settings
 
         settings = demo_settings(settings)
-    from tui.app import SamHubApp
+    from sam_hub.tui.app import SamHubApp
 
     next_settings: object = settings
     while isinstance(next_settings, Settings):  # the UI may ask to be opened again with another home

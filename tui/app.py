@@ -9,15 +9,8 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
-from textual.app import App, ComposeResult, SystemCommand
-from textual.containers import Vertical
-from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Static
-
-from sam_hub.errors import SamHubError, UsageError, of_the_system
-from tui.actions import ACTIONS, TABS, Handler, KeyNames, doubled_keys, find_action, unknown_keys
-from tui.messages import (
+from sam_hub.tui.actions import ACTIONS, TABS, Handler, KeyNames, doubled_keys, find_action, unknown_keys
+from sam_hub.tui.messages import (
     CheckToggled,
     DemoRequested,
     Failed,
@@ -29,15 +22,22 @@ from tui.messages import (
     background,
     guarded,
 )
-from tui.source import JobView, Source
-from tui.state import AppState, UiState
-from tui.symbols import ASCII, UNICODE
-from tui.tabs import make_tab
-from tui.tabs.base import BaseTab
-from tui.widgets.catalog_pane import CatalogPane
-from tui.widgets.jobs import JobsPane
-from tui.widgets.reading import use_plain_scrollbars
-from tui.widgets.top_bar import TopBar
+from sam_hub.tui.source import JobView, Source
+from sam_hub.tui.state import AppState, UiState
+from sam_hub.tui.symbols import ASCII, UNICODE
+from sam_hub.tui.tabs import make_tab
+from sam_hub.tui.tabs.base import BaseTab
+from sam_hub.tui.widgets.catalog_pane import CatalogPane
+from sam_hub.tui.widgets.jobs import JobsPane
+from sam_hub.tui.widgets.reading import use_plain_scrollbars
+from sam_hub.tui.widgets.top_bar import TopBar
+from textual import on
+from textual.app import App, ComposeResult, SystemCommand
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Static
+
+from sam_hub.errors import SamHubError, UsageError, of_the_system
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -249,13 +249,13 @@ class SamHubApp(App[object]):
 
     def do_help(self) -> None:
         """Show help for this tab and the focused part of it."""
-        from tui.screens.help import HelpScreen
+        from sam_hub.tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.tab.NAME, self.tab.HELP, self.focused, self.state.keys))
 
     def do_last_error(self) -> None:
         """Show the last error, whole."""
-        from tui.screens.dialogs import Question
+        from sam_hub.tui.screens.dialogs import Question
 
         self.clear_notifications()  # the same words would lie over the dialog
         failure = self.state.failure
@@ -277,7 +277,7 @@ class SamHubApp(App[object]):
     @background()
     async def do_quit(self) -> None:
         """Leave; with active jobs, ask what becomes of them."""
-        from tui.screens.dialogs import Question
+        from sam_hub.tui.screens.dialogs import Question
 
         active = self._active_jobs
         if not active:
@@ -302,7 +302,7 @@ class SamHubApp(App[object]):
         from sam_hub.demo.setup import demo_settings
 
         if self.is_web:  # the page can't be kept by another app: it leaves this one for the demo's
-            from tui.web import DEMO
+            from sam_hub.tui.web import DEMO
 
             self.open_url(DEMO, new_tab=False)
             return

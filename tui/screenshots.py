@@ -1,4 +1,4 @@
-"""Pictures of the UI: ``python -m tui.screenshots FOLDER`` draws the tabs of the home in use, as SVG."""
+"""Pictures of the UI: ``python -m sam_hub.tui.screenshots FOLDER`` draws the tabs of the home in use, as SVG."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 import sys
 from pathlib import Path
 
+from sam_hub.tui.actions import TABS
+from sam_hub.tui.app import SamHubApp
+
 from sam_hub.config import Settings, load_settings
-from tui.actions import TABS
-from tui.app import SamHubApp
 
 SIZE = (120, 36)
 QUIET_SECONDS = 60  # at most, until a tab has all its answers

@@ -109,7 +109,7 @@ def _convert(gguf: Path, destination: Path) -> None:
     with redirect_stderr(io.StringIO()):  # a progress bar that has no switch
         loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     plain = {k: v for k, v in loaded.config.to_dict().items() if k != "quantization_config"}
-    model = LlamaForCausalLM(LlamaConfig(**plain)).to(dtype=torch.bfloat16)
+    model = LlamaForCausalLM(LlamaConfig(**plain)).bfloat16()
     model.load_state_dict({name: tensor.to(torch.bfloat16) for name, tensor in loaded.state_dict().items()})
     model.config.dtype = torch.bfloat16
     model.save_pretrained(destination)

@@ -268,4 +268,4 @@ def _save_config(recipe: Recipe, inputs: Inputs, ranks: Mapping[str, int], folde
         rank_pattern=others,
         alpha_pattern=others,
         target_modules=sorted(leaves if every == set(ranks) else ranks),
-    ).save_pretrained(folder)
+    ).save_pretrained(str(folder))

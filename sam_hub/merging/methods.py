@@ -62,7 +62,7 @@ class Method:
 
 _OF_DELTAS = {"int8_mask": False, "normalize": False, "rescale": False, "lambda": 1.0, "density": 1.0}
 _DROPPING = {**_OF_DELTAS, "rescale": True}
-_EXACT = {"weighted": True, "keeps_untouched": True, "elementwise": True}
+_EXACT: Mapping[str, Any] = {"weighted": True, "keeps_untouched": True, "elementwise": True}
 
 METHODS: Mapping[str, Method] = {
     "arcee_fusion": Method(models=(2, 2), random=True),

@@ -63,7 +63,7 @@ def plan_for(
         )
     pinned = pin(Path(base.path), base.repo, base.commit)
     recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
-    licenses = {model.repo: model.license for model in (*experts, base)}
+    licenses = {expert.repo: expert.license for expert in experts} | {base.repo: base.license}
     return plan_merge(recipe, merge_folder(recipe, merges), licenses)
 
 
@@ -149,13 +149,17 @@ def chosen_experts(
         raise UsageError("Nothing says what to merge", "Name a target, or experts with --expert.")
     goal = get_target(catalog, target)
     methods = list(RankingMethod) if by == "both" else [RankingMethod(by)]
-    found = {method: latest_selection(catalog, goal.id, method) for method in methods}
-    if missing := [method for method, selection in found.items() if selection is None]:
+    latest = {method: latest_selection(catalog, goal.id, method) for method in methods}
+    if missing := [method for method, selection in latest.items() if selection is None]:
         raise CatalogError(
             f"{goal.name} has no selection by {' and '.join(missing)}",
             f"Run `sam-hub select {goal.name}` first.",
         )
-    return {f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in found.items()}
+    return {
+        f"by {method}": resolve_experts(catalog, selection.chosen)
+        for method, selection in latest.items()
+        if selection
+    }
 
 
 def selection_of(catalog: Catalog, target: str | None, name: str) -> int | None:
@@ -226,7 +230,7 @@ def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
 
     That one did not pass, and what to do; or that a newer one did not, and is passed over.
     """
-    lines = {}
+    lines: dict[str, list[str]] = {}
     for method, merge in merges_for(catalog, target, needed=()).items():
         doubt = problem_in_words(Path(merge.path))
         if doubt:

@@ -77,7 +77,7 @@ class TensorFileWriter:
             )
         self._stream.seek(self._start + begin)
         if info.size:
-            self._stream.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+            self._stream.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
         self._missing.discard(name)
 
     def close(self) -> None:

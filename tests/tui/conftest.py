@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sam_hub.tui.app import SamHubApp
 from textual.pilot import Pilot
 
 from sam_hub.config import Settings, load_settings
 from tests.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
 from tests.tui.filled import add_target, fill
-from tui.app import SamHubApp
 
 WIDE, NARROW = (120, 36), (80, 24)
 Condition = Callable[[], object]

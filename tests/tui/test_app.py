@@ -7,23 +7,23 @@ import subprocess
 import sys
 
 import pytest
+from sam_hub.tui.actions import ACTIONS, TABS, doubled_keys
+from sam_hub.tui.app import SMALLEST, SamHubApp
+from sam_hub.tui.screens.dialogs import Question
+from sam_hub.tui.tabs import make_tab
 from textual.widgets import Input
 
 from sam_hub.config import Settings, load_settings
 from sam_hub.errors import SamHubError
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
-from tui.actions import ACTIONS, TABS, doubled_keys
-from tui.app import SMALLEST, SamHubApp
-from tui.screens.dialogs import Question
-from tui.tabs import make_tab
 
 
 def test_the_ui_starts_without_what_computes() -> None:
     """torch and its like take seconds to import: none of it may come with the UI or any of its tabs."""
     code = (
-        "import sys, tui.app\n"
+        "import sys, sam_hub.tui.app\n"
         "from importlib import import_module\n"
-        "[import_module(f'tui.tabs.{name}') for name in tui.app.TABS]\n"
+        "[import_module(f'sam_hub.tui.tabs.{name}') for name in sam_hub.tui.app.TABS]\n"
         "heavy = {'torch', 'transformers', 'peft', 'mergekit', 'huggingface_hub', 'sqlmodel', 'sqlalchemy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -7,6 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.widgets.catalog_pane import CatalogPane
+from sam_hub.tui.widgets.table import Table
 from textual.pilot import Pilot
 
 from sam_hub.catalog.engine import open_catalog
@@ -17,9 +20,6 @@ from sam_hub.services.context import AppContext
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
-from tui.app import SamHubApp
-from tui.widgets.catalog_pane import CatalogPane
-from tui.widgets.table import Table
 
 ODD_NAMES = (
     "acme/[/foo]",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from sam_hub.tui.app import SamHubApp
 from textual.widgets import Static
 
 from sam_hub.config import Settings
 from tests.tui.conftest import WIDE, ready, until
 from tests.tui.filled import add_target, fill
-from tui.app import SamHubApp
 
 OURS, THEIRS = ("all-MiniLM-L6-v2", "53aa"), ("e5-small", "v2")
 

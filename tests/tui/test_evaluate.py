@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.screens.evaluation import EvaluationScreen
+from sam_hub.tui.symbols import ASCII, UNICODE, Symbols
+from sam_hub.tui.tabs.evaluate import EvaluateTab
+from sam_hub.tui.widgets.scores import Marker
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -15,11 +20,6 @@ from sam_hub.services.evaluation import ComparedSentence, Mark
 from tests.tiny_hub import GOLD
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
-from tui.app import SamHubApp
-from tui.screens.evaluation import EvaluationScreen
-from tui.symbols import ASCII, UNICODE, Symbols
-from tui.tabs.evaluate import EvaluateTab
-from tui.widgets.scores import Marker
 
 TEXT = "Marie Curie heard the court of Paris ."
 PERSON, COURT, SHORT = (0, 11, "person"), (22, 36, "court"), (0, 5, "person")

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.widgets.jobs import JobTable
 
 from sam_hub.config import Settings
 from sam_hub.errors import SamHubError
@@ -15,8 +17,6 @@ from sam_hub.jobs.scheduler import Scheduler
 from sam_hub.services.context import AppContext
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
-from tui.app import SamHubApp
-from tui.widgets.jobs import JobTable
 
 LONG = Busy(seconds=60)
 

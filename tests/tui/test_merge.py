@@ -8,6 +8,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.tabs.merge import MergeTab
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Select
 
@@ -16,8 +18,6 @@ from sam_hub.errors import UsageError
 from sam_hub.merging.parameters import pairs, parameters, weights
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import fill
-from tui.app import SamHubApp
-from tui.tabs.merge import MergeTab
 
 
 async def open_merge(pilot: Pilot) -> MergeTab:

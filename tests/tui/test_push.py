@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sam_hub.tui.app import SamHubApp
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
 from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
-from tui.app import SamHubApp
 
 REPO = "acme/ner-court"
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.tabs.select import SelectTab
+from sam_hub.tui.widgets.rankings import RankingTable
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -17,9 +20,6 @@ from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.decided import decide
 from tests.tui.filled import fill
-from tui.app import SamHubApp
-from tui.tabs.select import SelectTab
-from tui.widgets.rankings import RankingTable
 
 
 async def at_select(pilot: Pilot, says: str) -> SelectTab:

@@ -10,6 +10,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sam_hub.tui.actions import TABS
+from sam_hub.tui.app import SamHubApp
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
@@ -17,8 +19,6 @@ from sam_hub.config import Settings
 from tests.tui.conftest import NARROW, WIDE, ready, text_of
 from tests.tui.decided import decide
 from tests.tui.filled import add_target, fill
-from tui.actions import TABS
-from tui.app import SamHubApp
 
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from rich.color import Color
 from rich.style import Style
+from sam_hub.tui.app import SamHubApp
 from textual.theme import BUILTIN_THEMES
 
 from sam_hub.config import Settings
 from tests.tui.conftest import WIDE, ready
 from tests.tui.decided import decide
 from tests.tui.test_snapshots import quiet
-from tui.app import SamHubApp
 
 READABLE = 3.0  # WCAG 2.1 for large text and the parts of an interface
 OF_THE_TERMINAL = {"ansi-light", "ansi-dark", "textual-ansi"}  # colours that only the terminal knows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tui.screens.dialogs import FormScreen
-from tui.widgets.form import TextField
+from sam_hub.tui.screens.dialogs import FormScreen
+from sam_hub.tui.widgets.form import TextField
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import TargetRow

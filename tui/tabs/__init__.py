@@ -5,37 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tui.state import AppState
-    from tui.tabs.base import BaseTab
+    from sam_hub.tui.state import AppState
+    from sam_hub.tui.tabs.base import BaseTab
 
 
 def make_tab(name: str, state: AppState) -> BaseTab:
     """Return a new tab. Its module is imported when the tab is first opened."""
     match name:
         case "target":
-            from tui.tabs.target import TargetTab
+            from sam_hub.tui.tabs.target import TargetTab
 
             return TargetTab(state)
         case "experts":
-            from tui.tabs.experts import ExpertsTab
+            from sam_hub.tui.tabs.experts import ExpertsTab
 
             return ExpertsTab(state)
         case "select":
-            from tui.tabs.select import SelectTab
+            from sam_hub.tui.tabs.select import SelectTab
 
             return SelectTab(state)
         case "merge":
-            from tui.tabs.merge import MergeTab
+            from sam_hub.tui.tabs.merge import MergeTab
 
             return MergeTab(state)
         case "evaluate":
-            from tui.tabs.evaluate import EvaluateTab
+            from sam_hub.tui.tabs.evaluate import EvaluateTab
 
             return EvaluateTab(state)
         case "push":
-            from tui.tabs.push import PushTab
+            from sam_hub.tui.tabs.push import PushTab
 
             return PushTab(state)
-    from tui.tabs.jobs import JobsTab
+    from sam_hub.tui.tabs.jobs import JobsTab
 
     return JobsTab(state)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from sam_hub.tui.actions import Handler
+from sam_hub.tui.messages import JobsChanged, guarded
+from sam_hub.tui.source import JobView
+from sam_hub.tui.state import AppState
 from textual.containers import Vertical
 from textual.widgets import Static
-
-from tui.actions import Handler
-from tui.messages import JobsChanged, guarded
-from tui.source import JobView
-from tui.state import AppState
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
@@ -24,7 +23,7 @@ class BaseTab(Vertical):
     """One step of the work. It loads when it is first shown, and again when what it shows may have changed.
 
     A tab overrides `load` (read what it shows; runs as an exclusive worker, and may be cancelled by a later one) and
-    `handlers` (what does each of its actions, see `tui.actions`).
+    `handlers` (what does each of its actions, see `sam_hub.tui.actions`).
     """
 
     NAME: ClassVar[str] = ""

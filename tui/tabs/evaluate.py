@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
+from sam_hub.tui.actions import Handler
+from sam_hub.tui.messages import TabRequested, background
+from sam_hub.tui.source import JobView
+from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import cut
+from sam_hub.tui.tabs.base import BaseTab
+from sam_hub.tui.widgets.reading import ReadingPane
+from sam_hub.tui.widgets.scores import Marker, ScoreTable, types_text
+from sam_hub.tui.widgets.table import Table
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,15 +23,6 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from sam_hub.errors import SamHubError
-from tui.actions import Handler
-from tui.messages import TabRequested, background
-from tui.source import JobView
-from tui.state import AppState
-from tui.symbols import cut
-from tui.tabs.base import BaseTab
-from tui.widgets.reading import ReadingPane
-from tui.widgets.scores import Marker, ScoreTable, types_text
-from tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.services.evaluation import ComparedSentence, EvaluationOutcome, LatestScores, SystemScore
@@ -269,8 +269,9 @@ class EvaluateTab(BaseTab):
     @background()
     async def do_evaluate(self) -> None:
         """Ask how, say what it takes, and make the job."""
+        from sam_hub.tui.screens.evaluation import EvaluationScreen
+
         from sam_hub.services.evaluation import latest_scores, plan_evaluation
-        from tui.screens.evaluation import EvaluationScreen
 
         target = self.state.target
         if target is None or self._underway:

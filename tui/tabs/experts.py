@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from sam_hub.tui.actions import Handler
+from sam_hub.tui.messages import CheckToggled, DemoRequested, Failed, TabRequested, background, guarded
+from sam_hub.tui.source import JobView
+from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import megabytes
+from sam_hub.tui.tabs.base import BaseTab
+from sam_hub.tui.widgets.catalog_pane import CatalogPane
+from sam_hub.tui.widgets.details import Details, expert_facts, found_facts
+from sam_hub.tui.widgets.first_use import FirstUse
+from sam_hub.tui.widgets.hub_pane import HubPane
+from sam_hub.tui.widgets.table import Table
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, OptionList, Static
-
-from tui.actions import Handler
-from tui.messages import CheckToggled, DemoRequested, Failed, TabRequested, background, guarded
-from tui.source import JobView
-from tui.state import AppState
-from tui.symbols import megabytes
-from tui.tabs.base import BaseTab
-from tui.widgets.catalog_pane import CatalogPane
-from tui.widgets.details import Details, expert_facts, found_facts
-from tui.widgets.first_use import FirstUse
-from tui.widgets.hub_pane import HubPane
-from tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
@@ -230,7 +229,7 @@ class ExpertsTab(BaseTab):
     @on(Table.RowSelected)
     def _opened(self, event: Table.RowSelected) -> None:
         """Go into the details; where there is no room beside the table, they are a screen."""
-        from tui.screens.dialogs import DetailsScreen
+        from sam_hub.tui.screens.dialogs import DetailsScreen
 
         event.stop()
         if (repo := self.current_repo) is None:
@@ -292,9 +291,10 @@ class ExpertsTab(BaseTab):
     @background()
     async def do_add(self) -> None:
         """Add the model under the cursor, or one whose name is typed."""
+        from sam_hub.tui.screens.dialogs import FormScreen
+        from sam_hub.tui.widgets.form import TextField
+
         from sam_hub.services.experts import AddOptions
-        from tui.screens.dialogs import FormScreen
-        from tui.widgets.form import TextField
 
         found = self.hub.row if self.on_hub else None
         report = self._reports.get(found.repo) if found else None
@@ -317,7 +317,7 @@ class ExpertsTab(BaseTab):
         await self.submit(AddOptions(repos=(repo,), labels=names))
 
     async def _confirmed(self, title: str, lines: list[str], key: str, label: str) -> bool:
-        from tui.screens.dialogs import Question
+        from sam_hub.tui.screens.dialogs import Question
 
         question = Question(title, "\n".join(lines), [(key, label, True), ("b", "Back", False)])
         return bool(await self.app.push_screen_wait(question))

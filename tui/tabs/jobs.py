@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from sam_hub.tui.actions import Handler
+from sam_hub.tui.messages import JobsChanged, background
+from sam_hub.tui.source import ENDED, JobView
+from sam_hub.tui.state import AppState
+from sam_hub.tui.tabs.base import BaseTab
+from sam_hub.tui.widgets.jobs import JobDetails, JobTable
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import Static
-
-from tui.actions import Handler
-from tui.messages import JobsChanged, background
-from tui.source import ENDED, JobView
-from tui.state import AppState
-from tui.tabs.base import BaseTab
-from tui.widgets.jobs import JobDetails, JobTable
 
 CURSOR_REST = 0.05  # seconds that the cursor stays on a row until its log is read
 NO_JOB = "No job yet. Whatever takes long becomes one: a pull, a ranking, a merge, a push."
@@ -180,7 +179,7 @@ class JobsTab(BaseTab):
     @background()
     async def do_forget(self) -> None:
         """Forget the job under the cursor, or all that have ended, after a question that says how many."""
-        from tui.screens.dialogs import Question
+        from sam_hub.tui.screens.dialogs import Question
 
         ended = await self.source.ended_jobs()
         if not ended:

@@ -7,22 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from sam_hub.tui.actions import Handler
+from sam_hub.tui.messages import background, guarded
+from sam_hub.tui.source import JobView
+from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import cut
+from sam_hub.tui.tabs.base import BaseTab
+from sam_hub.tui.widgets.card import Card
+from sam_hub.tui.widgets.form import Form
+from sam_hub.tui.widgets.push import PushForm, PushPane, plan_lines, plan_text
+from sam_hub.tui.widgets.reading import ReadingPane
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from sam_hub.errors import CatalogError, InputError, SamHubError
-from tui.actions import Handler
-from tui.messages import background, guarded
-from tui.source import JobView
-from tui.state import AppState
-from tui.symbols import cut
-from tui.tabs.base import BaseTab
-from tui.widgets.card import Card
-from tui.widgets.form import Form
-from tui.widgets.push import PushForm, PushPane, plan_lines, plan_text
-from tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
     from sam_hub.services.push import PushOptions, PushOutcome, PushPlan
@@ -249,7 +249,7 @@ class PushTab(BaseTab):
             self.form.input("repo").focus()
 
     async def _confirmed(self, plan: PushPlan, options: PushOptions) -> bool:
-        from tui.screens.dialogs import Question
+        from sam_hub.tui.screens.dialogs import Question
 
         lines = plan_lines(plan, options, self.symbols)
         lines += ["", f"It goes to {self.state.hub_name}, and is there until it is deleted there."]

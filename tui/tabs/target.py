@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from sam_hub.tui.actions import Handler
+from sam_hub.tui.messages import TargetChosen, background
+from sam_hub.tui.source import JobView
+from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import Symbols, cut
+from sam_hub.tui.tabs.base import BaseTab
+from sam_hub.tui.widgets.corpus_form import Corpus, CorpusForm
+from sam_hub.tui.widgets.form import Form
+from sam_hub.tui.widgets.reading import ReadingPane
+from sam_hub.tui.widgets.table import Table
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
-
-from tui.actions import Handler
-from tui.messages import TargetChosen, background
-from tui.source import JobView
-from tui.state import AppState
-from tui.symbols import Symbols, cut
-from tui.tabs.base import BaseTab
-from tui.widgets.corpus_form import Corpus, CorpusForm
-from tui.widgets.form import Form
-from tui.widgets.reading import ReadingPane
-from tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import TargetRow
@@ -238,7 +237,7 @@ class TargetTab(BaseTab):
         self.go_back()  # what is typed now is no part of the form any more
 
     async def _may_replace(self, known: TargetRow) -> bool:
-        from tui.screens.dialogs import Question
+        from sam_hub.tui.screens.dialogs import Question
 
         gold = "with labelled sentences" if known.gold_path else "without labelled sentences"
         question = Question(

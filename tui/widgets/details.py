@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
+from sam_hub.tui.symbols import Symbols, cut, interval_bar, megabytes, number
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from sam_hub.catalog.descriptor_sources import Origin, described_by
-from tui.symbols import Symbols, cut, interval_bar, megabytes, number
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
@@ -155,7 +155,7 @@ class Details(VerticalScroll, can_focus=True):
         """Render a card (Markdown); None removes the one that is shown."""
         if card == self._card:
             return
-        from tui.widgets.card import Card  # a parser, which the first rows shall not wait for
+        from sam_hub.tui.widgets.card import Card  # a parser, which the first rows shall not wait for
 
         self._card = card
         if self.query(Card):

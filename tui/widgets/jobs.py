@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from rich.text import Text
-
-from tui.messages import TabRequested
-from tui.source import JobView
-from tui.symbols import Symbols, cut, progress_bar, state_sign
-from tui.widgets.details import fact_lines
-from tui.widgets.reading import Line, ReadingPane
-from tui.widgets.table import Table
+from sam_hub.tui.messages import TabRequested
+from sam_hub.tui.source import JobView
+from sam_hub.tui.symbols import Symbols, cut, progress_bar, state_sign
+from sam_hub.tui.widgets.details import fact_lines
+from sam_hub.tui.widgets.reading import Line, ReadingPane
+from sam_hub.tui.widgets.table import Table
 
 STATE, TIME, BAR = 14, 7, 10  # cells
 LEAST = 10  # cells for a title, and for what a job does

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
+from sam_hub.tui.symbols import Symbols, cut, interval_bar, number
+from sam_hub.tui.widgets.details import BAR, INDENT, fact_lines
+from sam_hub.tui.widgets.table import Table
 from textual.message import Message
-
-from tui.symbols import Symbols, cut, interval_bar, number
-from tui.widgets.details import BAR, INDENT, fact_lines
-from tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.selection.ranking import Ranked

@@ -15,9 +15,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
-
-from tui.symbols import Symbols, cut, number, progress_bar
-from tui.widgets.table import Table
+from sam_hub.tui.symbols import Symbols, cut, number, progress_bar
+from sam_hub.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.services.evaluation import ComparedSentence, Mark, SystemScore

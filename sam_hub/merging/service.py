@@ -230,7 +230,7 @@ def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
 
     That one did not pass, and what to do; or that a newer one did not, and is passed over.
     """
-    lines: dict[str, list[str]] = {}
+    lines: dict[str, None] = {}
     for method, merge in merges_for(catalog, target, needed=()).items():
         doubt = problem_in_words(Path(merge.path))
         if doubt:

@@ -121,7 +121,7 @@ def test_where_too_few_are_left_the_error_names_those_that_failed_and_why(contex
     names = ("one", "two", "three")
     for name in names:
         broken(context, tmp_path, no_weights, name)
-    with pytest.raises(InputError, match="Only 1 of 1 experts know") as error:
+    with pytest.raises(InputError, match="Only 1 of 1 experts cover") as error:
         select(context, by="sampling")
     assert all(f"owner/{name} could not be asked: " in str(error.value) for name in names)
     with pytest.raises(InputError, match="None of the 3 experts could be asked") as error:

@@ -151,7 +151,7 @@ def test_a_ranking_by_votes_tells_how_near_those_are_that_have_a_descriptor(cont
     assert rows["owner/one"].near.cosine == pytest.approx(1, abs=1e-5)
     assert rows["owner/one"].near.origin == "corpus"
     assert rows["owner/three"].near is None
-    assert "weigh nothing" in rows["owner/three"].note
+    assert "have no weight" in rows["owner/three"].note
     assert ranking.parameters["weights"] == "similarity"
 
 

@@ -16,7 +16,7 @@ import sam_hub as package
 from sam_hub import MergedNER, SamHub
 from sam_hub.errors import CatalogError, InputError, UnusableModel, UsageError
 from tests.cli.conftest import home, hub_content, sam_hub, server, texts
-from tests.tiny_hub import CORPUS, EXPERTS
+from tests.support.tiny_hub import CORPUS, EXPERTS
 
 __all__ = ["home", "hub_content", "sam_hub", "server", "texts"]
 LABELS = ("person", "location")

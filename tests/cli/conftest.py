@@ -11,7 +11,7 @@ import pytest
 
 from sam_hub.cli import run
 from sam_hub.local_hub.process import ServerProcess, start
-from tests.tiny_hub import CORPUS, GOLD, fill_hub
+from tests.support.tiny_hub import CORPUS, GOLD, fill_hub
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ import pytest
 from sam_hub.hub.client import Hub
 from sam_hub.hub.upload import plan_push, push
 from sam_hub.local_hub.process import ServerProcess
-from tests.tiny_hub import adapt
-from tests.tiny_models import tiny_adapter, tiny_base
+from tests.support.tiny_hub import adapt
+from tests.support.tiny_models import tiny_adapter, tiny_base
 
 Failing = Callable[..., tuple[int, str]]
 

@@ -31,7 +31,7 @@ def with_target(pulled: Call, texts: Path) -> Call:
 def test_the_labelled_file_in_the_folder_of_texts_is_left_out_and_that_is_said(
     sam_hub: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.tiny_hub import CORPUS, GOLD
+    from tests.support.tiny_hub import CORPUS, GOLD
 
     folder = tmp_path / "court"
     folder.mkdir()

@@ -10,9 +10,9 @@ import pytest
 from sam_hub.config import Settings
 from sam_hub.demo import base, pipeline, setup
 from sam_hub.hub.embedded import stop_shared_hub
-from tests import tiny_hub
-from tests.tiny_hub import CORPUS, adapt
-from tests.tiny_models import tiny_adapter, tiny_base
+from tests.support import tiny_hub
+from tests.support.tiny_hub import CORPUS, adapt
+from tests.support.tiny_models import tiny_adapter, tiny_base
 
 LABELS = {
     "news": ("person", "location"),

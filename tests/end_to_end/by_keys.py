@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.tmux import Tmux
+from tests.support.tmux import Tmux
 
 EXPERTS = 3
 LABELS = "person, organization, location"

@@ -32,7 +32,7 @@ from sam_hub.tempdirs import has_ended
 from tests.end_to_end import api_example
 from tests.end_to_end.by_keys import walk
 from tests.end_to_end.conftest import COMMAND, run_demo
-from tests.tmux import Tmux
+from tests.support.tmux import Tmux
 
 Outcome = dict[str, Any]
 

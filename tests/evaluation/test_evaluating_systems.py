@@ -26,8 +26,8 @@ from sam_hub.evaluation.union import integrate
 from sam_hub.inference.cached_predict import expert_model
 from sam_hub.ner import Sentence
 from sam_hub.ner.scoring import score
-from tests import tiny_models
 from tests.selection.conftest import LABELS
+from tests.support import tiny_models
 from tests.support.reporters import Recorder
 
 GOLD = (

@@ -10,7 +10,8 @@ from sam_hub.errors import NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
 from sam_hub.progress import Progress, Reporter
-from tests.support.hubs import Steps, publish
+from tests.support.hubs import publish
+from tests.support.reporters import Recorder
 
 
 @pytest.fixture
@@ -25,10 +26,10 @@ def test_a_pull_is_planned_then_done_then_remembered(hub: Hub, adapter: Path, mo
     assert (plan.commit, plan.folder) == (commit, models / "acme--news" / commit)
     assert (plan.to_fetch, plan.cached, plan.complete) == (plan.size, 0, False)
     assert plan.skipped == (".gitattributes", "train.py")
-    steps = Steps()
-    folder = pull(hub, plan, steps)
-    assert steps[-1] == Progress("pull acme/news: sam_hub.json", plan.size, plan.size, "B")
-    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    recorder = Recorder()
+    folder = pull(hub, plan, recorder)
+    assert recorder.steps[-1] == Progress("pull acme/news: sam_hub.json", plan.size, plan.size, "B")
+    assert [step.done for step in recorder.steps] == sorted(step.done for step in recorder.steps)
     for file in plan.files:
         assert (folder / file.path).read_bytes() == (adapter / file.path).read_bytes()
         assert not (folder / file.path).is_symlink()

@@ -13,7 +13,7 @@ import pytest
 from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
 from sam_hub.hub.upload import plan_push, push
-from tests.tiny_models import tiny_adapter, tiny_base
+from tests.support.tiny_models import tiny_adapter, tiny_base
 
 LOAD_BASE = """
 from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -9,17 +9,17 @@ import pytest
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.upload import plan_push, push
-from tests.support.hubs import Steps
+from tests.support.reporters import Recorder
 
 
 def test_a_new_model_is_private_and_one_commit(hub: Hub, adapter: Path) -> None:
     plan = plan_push(hub, adapter, "acme/new")
     assert (plan.creates, plan.private, len(plan.files)) == (True, True, 4)
     assert not hub.api().repo_exists("acme/new"), "a plan changes nothing"
-    steps = Steps()
-    pushed = push(hub, plan, "First version", steps)
+    recorder = Recorder()
+    pushed = push(hub, plan, "First version", recorder)
     assert (pushed.repo, pushed.url) == ("acme/new", f"{hub.endpoint}/acme/new")
-    assert (steps[-1].done, steps[-1].unit) == (plan.size, "B")
+    assert (recorder.steps[-1].done, recorder.steps[-1].unit) == (plan.size, "B")
     info = hub.api().model_info("acme/new")
     assert (info.sha, info.private) == (pushed.commit, True)
     titles = [commit.title for commit in hub.api().list_repo_commits("acme/new")]

@@ -8,7 +8,7 @@ import pytest
 
 from sam_hub.inference.models import LoadedModel, load_model
 from sam_hub.ner import Sentence
-from tests import tiny_models
+from tests.support import tiny_models
 
 LABELS = ("person", "location", "work of art")
 NASTY = tuple(

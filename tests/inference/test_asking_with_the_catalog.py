@@ -18,8 +18,8 @@ from sam_hub.inference.cached_predict import Model, ask, base_model, expert_mode
 from sam_hub.inference.prediction import predict
 from sam_hub.ner import Sentence
 from sam_hub.progress import Progress
-from tests import tiny_models
-from tests.passes import counting
+from tests.support import tiny_models
+from tests.support.passes import counting
 from tests.support.reporters import Recorder
 
 SENTENCES = (Sentence("Ann met Bob"), Sentence("Hi"))

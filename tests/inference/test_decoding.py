@@ -9,7 +9,7 @@ from sam_hub.inference import decoding, fast_linear, prefix_kv_cache
 from sam_hub.inference.decoding import decode
 from sam_hub.inference.fast_linear import by_columns
 from sam_hub.inference.models import LoadedModel, load_model
-from tests import tiny_models
+from tests.support import tiny_models
 
 PREFIX = list(range(40, 60))
 QUESTIONS = [list(range(70 + n, 74 + 3 * n)) for n in range(9)]

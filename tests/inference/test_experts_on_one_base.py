@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from sam_hub.errors import UnusableModel, UsageError
 from sam_hub.inference.models import choose_device, choose_dtype, load_model, with_adapter
-from tests import tiny_models
+from tests.support import tiny_models
 
 
 @pytest.fixture

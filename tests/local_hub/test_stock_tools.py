@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sam_hub.local_hub.process import ServerProcess
-from tests import tiny_models
+from tests.support import tiny_models
 
 
 class Tools:

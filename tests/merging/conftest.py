@@ -6,20 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.progress import Reporter
-from tests import tiny_models
+from tests.support import tiny_models
 
 PATTERNS = {"rank_pattern": {"q_proj": 6}, "alpha_pattern": {"layers.1.mlp.up_proj": 3}}
-
-
-class Steps(Reporter):
-    """Keeps every step: what, done, total, unit."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, int, int, str]] = []
-
-    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
-        self.seen.append((what, done, total, unit))
 
 
 @pytest.fixture(scope="session")

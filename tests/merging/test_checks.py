@@ -14,7 +14,7 @@ from sam_hub.merging.checks import Report, check_recipe
 from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
 from sam_hub.merging.run import run_merge
-from tests import tiny_models
+from tests.support import tiny_models
 
 
 def report(base: Path, *experts: Path) -> Report:

@@ -18,7 +18,7 @@ from sam_hub.merging.methods import METHODS, base_role, default_parameters
 from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from sam_hub.merging.run import merge_weights, run_merge
-from tests import tiny_models
+from tests.support import tiny_models
 
 STOCK = Path(sys.executable).with_name("mergekit-yaml")
 WEIGHTS = (0.7, -1.2, 1.0)

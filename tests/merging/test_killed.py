@@ -12,7 +12,7 @@ from pathlib import Path
 from sam_hub.merging.plan import is_merged, merge_folder, plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
 from sam_hub.merging.run import run_merge
-from tests import tiny_models
+from tests.support import tiny_models
 
 MERGE = """
 import sys

@@ -11,7 +11,7 @@ from sam_hub.merging.lora_extraction import extract_adapter
 from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from sam_hub.merging.run import run_merge
-from tests import tiny_models
+from tests.support import tiny_models
 
 WEIGHTS = (0.7, -1.2, 1.0)
 

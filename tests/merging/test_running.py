@@ -22,8 +22,9 @@ from sam_hub.hub.weights import file_sha256, read_header
 from sam_hub.merging.plan import RECORD, MergePlan, is_merged, merge_folder, plan_merge
 from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from sam_hub.merging.run import run_merge
-from tests import tiny_models
-from tests.merging.conftest import Steps
+from sam_hub.progress import Progress
+from tests.support import tiny_models
+from tests.support.reporters import Recorder
 
 
 @pytest.fixture
@@ -40,10 +41,10 @@ def test_the_merged_model_loads_and_answers_with_plain_transformers(
 ) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    steps = Steps()
+    recorder = Recorder()
     planned = plan(recipe, tmp_path)
-    merged = run_merge(planned, steps)
-    assert steps.seen == [("merge", done, 20, "tensors") for done in range(1, 21)]
+    merged = run_merge(planned, recorder)
+    assert recorder.steps == [Progress("merge", done, 20, "tensors") for done in range(1, 21)]
     assert (merged / "model.safetensors").stat().st_size == pytest.approx(planned.bytes_to_write, rel=0.1)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(merged), AutoTokenizer.from_pretrained(merged)
     inputs = tokenizer("Marie Curie worked in Paris", return_tensors="pt")

@@ -13,7 +13,8 @@ from sam_hub.merging.recipe import Recipe, make_recipe, pin
 from sam_hub.merging.run import run_merge
 from sam_hub.merging.sanity_check import LABELS, SENTENCES, check_merge, require_passed, saved_check
 from sam_hub.ner.formats import get_format
-from tests.merging.conftest import Steps
+from sam_hub.progress import Progress
+from tests.support.reporters import Recorder
 
 
 @pytest.fixture
@@ -35,14 +36,14 @@ def edit_weights(folder: Path, change) -> None:
 
 
 def test_a_good_merge_passes_and_is_looked_at_once(recipe: Recipe, merged: Path) -> None:
-    steps = Steps()
+    recorder = Recorder()
     assert saved_check(merged) is None
-    found = check_merge(recipe, merged, reporter=steps)
+    found = check_merge(recipe, merged, reporter=recorder)
     assert found.passed
     assert set(found.inputs) == {"acme/plain", "acme/rslora", "acme/patterns"}
-    assert steps.seen == [("check of the merge", done, 4, "models") for done in (1, 2, 3, 4)]
-    assert check_merge(recipe, merged, reporter=steps) == found
-    assert len(steps.seen) == 4
+    assert recorder.steps == [Progress("check of the merge", done, 4, "models") for done in (1, 2, 3, 4)]
+    assert check_merge(recipe, merged, reporter=recorder) == found
+    assert len(recorder.steps) == 4
     require_passed(merged, "it")
 
 
@@ -58,7 +59,7 @@ def test_a_model_that_does_not_load_is_told_in_one_line(recipe: Recipe, merged: 
 
 
 def test_another_tokenizer_than_the_base_s_is_found(recipe: Recipe, merged: Path) -> None:
-    from tests.tiny_models import tiny_tokenizer
+    from tests.support.tiny_models import tiny_tokenizer
 
     tiny_tokenizer(vocab=262).save_pretrained(merged)
     assert "otherwise than the base's" in check_merge(recipe, merged).problems[0]

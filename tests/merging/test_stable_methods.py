@@ -16,7 +16,7 @@ from sam_hub.merging.methods import METHODS
 from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash
 from sam_hub.merging.run import run_merge
-from tests import tiny_models
+from tests.support import tiny_models
 
 HALF = {"density": 0.5}
 

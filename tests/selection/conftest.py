@@ -17,7 +17,7 @@ from sam_hub.ner import Entity, Sentence
 from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
 from sam_hub.selection.votes import Votes, collect_votes
-from tests import tiny_models
+from tests.support import tiny_models
 
 TEXT = "Ann met Bob in Rome on Monday near Lake Como"
 CORPUS = "Ann met Bob\nBob left Rome\nRome fell\nHi Ann\n"

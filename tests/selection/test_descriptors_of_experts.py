@@ -31,7 +31,7 @@ from sam_hub.services.context import AppContext
 from sam_hub.services.descriptors import DescribeOptions, DescriptorFacts, run_describe
 from sam_hub.services.experts import AddOptions, run_add
 from tests.support.hubs import publish, write_adapter
-from tests.tiny_hub import embedder
+from tests.support.tiny_hub import embedder
 
 COURT = ["The court dismissed the appeal .", "The judge heard both lawyers .", "She was sued for fraud ."]
 CELLS = ["The protein binds to its receptor .", "Mutations of this gene cause cancer ."]
@@ -284,8 +284,8 @@ def test_adding_it_again_leaves_the_cosines_of_our_embedder_alone(world: World) 
 def test_offline_a_pulled_expert_is_described_by_its_card_on_disk(world: World) -> None:
     """Its data set can't be asked for, which is said."""
     from sam_hub.catalog.registration import pull_expert, register
-    from tests.tiny_hub import BASE
-    from tests.tiny_models import tiny_base
+    from tests.support.tiny_hub import BASE
+    from tests.support.tiny_models import tiny_base
 
     publish(world.context.hub, tiny_base(world.folder / "base"), BASE)
     world.expert(f"---\ndatasets: acme/court\nbase_model: {BASE}\n---\n{PROSE}")

@@ -20,9 +20,9 @@ from sam_hub.selection.sampling import draw_sample
 from sam_hub.selection.service import sampling_ranking
 from sam_hub.services.context import AppContext as Works
 from sam_hub.services.selection import SelectOptions, run_selection
-from tests import tiny_models
-from tests.passes import counting
 from tests.selection.conftest import LABELS
+from tests.support import tiny_models
+from tests.support.passes import counting
 from tests.support.reporters import Recorder
 
 MORE = ("four", "five", "six", "seven")

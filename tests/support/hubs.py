@@ -10,7 +10,6 @@ import pytest
 
 from sam_hub.hub.client import Hub
 from sam_hub.local_hub.process import ServerProcess, start
-from sam_hub.progress import Progress, Reporter
 
 CARD = """---
 license: mit
@@ -20,13 +19,6 @@ tags: [sam-hub, 'ner-label:person', 'ner-label:location']
 ---
 # News
 """
-
-
-class Steps(Reporter, list[Progress]):
-    """The progress that was reported."""
-
-    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
-        self.append(Progress(what, done, total, unit))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from sam_hub.ner import Sentence
 from sam_hub.ner.readers import to_jsonl
 from sam_hub.training.recipe import DataSource, TrainingRecipe
-from tests import tiny_models
+from tests.support import tiny_models
 
 PEOPLE, PLACES = ("Ann", "Bob", "Marie Curie"), ("Rome", "Paris", "Lake Como")
 SENTENCES = tuple(

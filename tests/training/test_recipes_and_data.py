@@ -14,7 +14,7 @@ from sam_hub.ner.formats import get_format
 from sam_hub.ner.readers import to_jsonl
 from sam_hub.training.data import encode_pack, is_name, packs, prepare, read_sets
 from sam_hub.training.recipe import DataSource, TrainingRecipe, read_recipe, recipe_of
-from tests import tiny_models
+from tests.support import tiny_models
 from tests.training.conftest import EMPTY, SENTENCES, recipe
 
 

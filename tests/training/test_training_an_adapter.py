@@ -17,7 +17,7 @@ from sam_hub.ner.formats import get_format
 from sam_hub.progress import Progress
 from sam_hub.training.data import Pack, encode_pack, packs, read_sets
 from sam_hub.training.trainer import CHECKPOINT, WEIGHTS, pack_loss, train_adapter
-from tests import tiny_models
+from tests.support import tiny_models
 from tests.support.reporters import Recorder
 from tests.training.conftest import recipe
 

@@ -12,7 +12,7 @@ from sam_hub.tui.app import SamHubApp
 from textual.pilot import Pilot
 
 from sam_hub.config import Settings, load_settings
-from tests.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
+from tests.support.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
 from tests.tui.filled import add_target, fill
 
 WIDE, NARROW = (120, 36), (80, 24)

@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from sam_hub.config import Settings
 from sam_hub.services.evaluation import ComparedSentence, Mark
-from tests.tiny_hub import GOLD
+from tests.support.tiny_hub import GOLD
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill
 

@@ -17,7 +17,7 @@ from sam_hub.jobs.process import is_alive
 from sam_hub.jobs.scheduler import Scheduler
 from sam_hub.services.context import AppContext
 from tests.jobs.busy import Busy
-from tests.tmux import ENDED, Tmux
+from tests.support.tmux import ENDED, Tmux
 
 
 @pytest.fixture

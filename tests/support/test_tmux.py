@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.tmux import Tmux
+from tests.support.tmux import Tmux
 
 # It forgets what was typed while it was busy, as a field that had not got the cursor yet does.
 BUSY = """

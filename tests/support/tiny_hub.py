@@ -9,7 +9,7 @@ from typing import Any
 from sam_hub.hub.client import Hub
 from sam_hub.hub.upload import plan_push, push
 from sam_hub.local_hub.process import start
-from tests.tiny_models import tiny_adapter, tiny_base
+from tests.support.tiny_models import tiny_adapter, tiny_base
 
 BASE = "acme/base"
 EXPERTS = {"news": ("person", "location"), "law": ("person", "court"), "medicine": ("disease",)}

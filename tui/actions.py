@@ -77,7 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("push", "u", "Push", "Push a merged model to the Hub", ("evaluate", "push"), "sam-hub push"),
     Action("cancel", "c", "Cancel", "Cancel the job under the cursor", ("jobs",), "sam-hub jobs cancel"),
     Action("retry", "t", "Retry", "Run the job under the cursor once more", ("jobs",), "sam-hub jobs retry"),
-    Action("forget", "x", "Forget", "Take ended jobs from the list", ("jobs",), "sam-hub jobs forget"),
+    Action("forget", "x", "Forget", "Take ended jobs from the list", ("jobs",), "sam-hub jobs rm"),
     _tab(1, "target", "raw text and the entity types wanted"),
     _tab(2, "experts", "the catalog and the Hub"),
     _tab(3, "select", "both rankings, and who is chosen"),

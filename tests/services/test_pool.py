@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -170,7 +171,10 @@ def test_workers_end_when_the_one_who_asks_is_killed(home, tmp_path):
     script = tmp_path / "asks.py"
     script.write_text(ASKS)
     command = [sys.executable, str(script), str(home.home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as asking:
+    root = str(Path(__file__).parents[2])  # where `tests` is found
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}
+    ) as asking:
         assert asking.stdout is not None
         worker, *imported = asking.stdout.readline().split()
         asking.kill()

@@ -131,7 +131,8 @@ async def test_a_scan_counts_and_names_what_cannot_be_read(filled: Settings, tmp
         await until(pilot, lambda: "2 sentences in 1 of 2 files" in text_of(app), 40)
         await until(pilot, lambda: "It begins" in text_of(app))
         shown = text_of(app)
-        assert "b.txt is not UTF-8 text" in shown
+        assert "b.txt" in shown
+        assert "UTF-8" in shown  # the line may wrap anywhere: paths are long
         assert "No target is made of text that can't be read" in shown
         assert "notes.pdf" in shown
         assert "[/b] The judge spoke." in shown

@@ -29,12 +29,14 @@ MOST_PASSED_OVER = 10
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Prepared sentences of one source, with its labels (most frequent first), their other names, and distractors."""
+    """Prepared sentences of one source, with its labels (most frequent first, broader ones last), their other and
+    broader names, and distractors."""
 
     sentences: tuple[Sentence, ...]
     labels: tuple[str, ...]
     share: float
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    broader: dict[str, str] = field(default_factory=dict)
     distractors: tuple[str, ...] = ()
 
 
@@ -97,7 +99,9 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
             allowed -= not sentence.entities
             if sentence.entities or allowed >= 0:
                 kept.append(sentence)
-        sets.append(LabelledSet(tuple(kept), labels_of(kept), source.share, source.names, source.distractors))
+        labels = tuple(dict.fromkeys([*labels_of(kept), *source.broader.values()]))
+        more = (source.share, source.names, source.broader, source.distractors)
+        sets.append(LabelledSet(tuple(kept), labels, *more))
     return sets
 
 
@@ -114,14 +118,22 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
         which = chance.choices(range(len(sets)), [s.share for s in sets])[0]
         labels = [label for label in sets[which].labels if chance.random() >= recipe.label_dropout]
         labels = labels or [chance.choice(sets[which].labels)]
+        if len(labels) > recipe.most_labels:
+            labels = chance.sample(labels, recipe.most_labels)
         called = _called(labels, sets[which].names, chance)
         shown = list(dict.fromkeys([*called.values(), *_distractors(recipe, sets[which], chance)]))
         chance.shuffle(shown)
-        yield Pack(tuple(shown), tuple(_examples(streams[which], called, recipe, chance)))
+        yield Pack(
+            tuple(shown), tuple(_examples(streams[which], called, sets[which].broader, recipe, chance))
+        )
 
 
 def _examples(
-    stream: Iterator[Sentence], called: Mapping[str, str], recipe: TrainingRecipe, chance: random.Random
+    stream: Iterator[Sentence],
+    called: Mapping[str, str],
+    broader: Mapping[str, str],
+    recipe: TrainingRecipe,
+    chance: random.Random,
 ) -> Iterator[Sentence]:
     """Yield a pack's sentences with only the entities of its labels, under their names in this pack."""
     for _ in range(recipe.pack):
@@ -129,7 +141,7 @@ def _examples(
             MOST_PASSED_OVER
         ):  # limited, since a label can be so rare that hardly any sentence has it
             sentence = next(stream)
-            renamed = _renamed(sentence, called)
+            renamed = _renamed(sentence, called, broader)
             if renamed.entities or not sentence.entities or chance.random() < recipe.empty_share:
                 break
         yield renamed
@@ -158,10 +170,19 @@ def _endless(sentences: Sequence[Sentence], chance: random.Random) -> Iterator[S
         chance.shuffle(order)
 
 
-def _renamed(sentence: Sentence, called: Mapping[str, str]) -> Sentence:
-    """Return the sentence with only the entities of these labels, renamed."""
-    kept = (e for e in sentence.entities or () if e.label in called)
-    return Sentence(sentence.text, tuple(Entity(e.start, e.end, e.text, called[e.label]) for e in kept))
+def _renamed(sentence: Sentence, called: Mapping[str, str], broader: Mapping[str, str]) -> Sentence:
+    """Return the sentence with only the entities of these labels, or of narrower ones, renamed."""
+    kept = ((e, _asked(e.label, called, broader)) for e in sentence.entities or ())
+    return Sentence(sentence.text, tuple(Entity(e.start, e.end, e.text, called[la]) for e, la in kept if la))
+
+
+def _asked(label: str, called: Mapping[str, str], broader: Mapping[str, str]) -> str:
+    """Return the label itself if it is asked for, else the nearest broader one that is, else an empty string."""
+    for _ in range(len(broader) + 1):  # a circle ends too
+        if not label or label in called:
+            break
+        label = broader.get(label, "")
+    return label if label in called else ""
 
 
 @dataclass(frozen=True)

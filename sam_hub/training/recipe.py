@@ -17,6 +17,7 @@ RANGES = {
     "empty_share": (0, 0.99),
     "max_tokens": (16, 8192),
     "label_dropout": (0, 0.99),
+    "most_labels": (1, 1e4),
     "most_distractors": (0, 100),
     "pack": (1, 256),
     "rank": (1, 1024),
@@ -45,6 +46,10 @@ class DataSource:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Other names of a label, such as {"person": ["human being", "name of a person"]}. Each pack uses one of them or
     the label itself, so that the expert learns to read the label set instead of memorizing it."""
+    broader: dict[str, str] = field(default_factory=dict)
+    """The broader label of a label, such as {"poet": "person"}. Where a pack asks for the second and not for the first,
+    its entities are answered under the second. A broader label need not be in the data. Give it only where everything
+    that it means is labeled: otherwise the expert would learn to ignore the rest."""
     distractors: tuple[str, ...] = ()
     """Labels of things that do not occur in these texts; some are added to a pack's label set. Don't give labels of
     things that occur but are not labelled: the expert would learn to ignore them."""
@@ -66,6 +71,8 @@ class TrainingRecipe:
     """Longer examples (question and answer) are left out."""
     label_dropout: float = 0.3
     """The probability that a label is left out of the label set, and its entities out of the answer."""
+    most_labels: int = 100
+    """The maximum number of the source's labels in a pack's label set; of more, some are drawn."""
     most_distractors: int = 4
     """The maximum number of the source's distractors in a pack's label set."""
     pack: int = 8
@@ -126,7 +133,7 @@ class TrainingRecipe:
 def _source(plain: Mapping[str, Any]) -> DataSource:
     names = {label: tuple(others) for label, others in plain.get("names", {}).items()}
     lists = {name: tuple(plain.get(name, ())) for name in ("keep", "distractors")}
-    return DataSource(**{**plain, **lists, "names": names})
+    return DataSource(**{**plain, **lists, "names": names, "broader": dict(plain.get("broader", {}))})
 
 
 def read_recipe(file: Path) -> TrainingRecipe:

@@ -122,6 +122,7 @@ def training_dtype(name: str, device: str) -> str:
 def _load(base: Path, recipe: TrainingRecipe, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
     """Return the tokenizer, and the base with a new adapter, which peft keeps in float32."""
     from peft import LoraConfig, get_peft_model
+    from peft.tuners.lora import LoraLayer
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -136,7 +137,11 @@ def _load(base: Path, recipe: TrainingRecipe, device: str, dtype: torch.dtype) -
         task_type="CAUSAL_LM",
         base_model_name_or_path=str(base),
     )
-    return tokenizer, get_peft_model(model, config).to(device).train()
+    adapted = get_peft_model(model, config).to(device).train()
+    for layer in adapted.modules():  # else peft brings every input to float32, and autocast brings it back
+        if isinstance(layer, LoraLayer):
+            layer.cast_input_dtype_enabled = False
+    return tokenizer, adapted
 
 
 def attention_bias(encoded: EncodedPack, device: str) -> torch.Tensor:
@@ -181,7 +186,7 @@ class _Run:
         self.recipe, self.model, self.folder = recipe, model, out / CHECKPOINT
         self.weights = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self.weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.step = self.tokens = 0

@@ -19,8 +19,8 @@ from tests.training.conftest import EMPTY, SENTENCES, recipe
 
 
 def test_a_recipe_is_read_back_as_it_was_written(tmp_path):
-    first = DataSource("a", {"x": "y"}, ("y",), True, 2.0, {"y": ("why", "wye")}, ("z",))
-    written = recipe(data=(first, DataSource("b")), most_distractors=2)
+    first = DataSource("a", {"x": "y"}, ("y",), True, 2.0, {"y": ("why", "wye")}, {"y": "letter"}, ("z",))
+    written = recipe(data=(first, DataSource("b")), most_distractors=2, most_labels=9)
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps(written.as_dict()))
     assert read_recipe(file) == written
@@ -155,6 +155,38 @@ def test_a_label_is_called_by_several_names_in_question_and_answer_alike(data):
         assert len(pack.labels) == 2
         assert {e.label for s in pack.sentences for e in s.entities} <= set(pack.labels)
     assert seen == {"person", "human being", "who", "place"}
+
+
+def test_an_entity_whose_label_is_not_asked_for_is_answered_under_a_broader_one(data):
+    broader = {"person": "being", "being": "thing", "place": "thing"}
+    source = replace(recipe().data[0], names={"thing": ("object",)}, broader=broader)
+    chosen = recipe(data=(source,), label_dropout=0.5, examples=800)
+    sets = read_sets(chosen, data)
+    assert sets[0].labels == ("person", "place", "being", "thing")
+    full = {sentence.text: sentence for sentence in sets[0].sentences}
+    chains = {"person": ("person", "being", "thing", "object"), "place": ("place", "thing", "object")}
+    for pack in packs(sets, chosen):
+        for sentence in pack.sentences:
+            said = [(e.text, e.label) for e in sentence.entities]
+            nearest = [
+                (e.text, next((label for label in chains[e.label] if label in pack.labels), None))
+                for e in full[sentence.text].entities
+            ]
+            assert said == [(text, label) for text, label in nearest if label]
+
+
+def test_broader_labels_in_a_circle_end(data):
+    source = replace(recipe().data[0], broader={"person": "being", "being": "person"})
+    chosen = recipe(data=(source,), label_dropout=0.6, examples=400)
+    seen = {
+        e.label for pack in packs(read_sets(chosen, data), chosen) for s in pack.sentences for e in s.entities
+    }
+    assert seen == {"person", "being", "place"}
+
+
+def test_a_pack_asks_for_no_more_labels_than_the_recipe_allows(data):
+    chosen = recipe(most_labels=1, label_dropout=0, examples=400)
+    assert {pack.labels for pack in packs(read_sets(chosen, data), chosen)} == {("person",), ("place",)}
 
 
 def test_distractors_stand_among_the_labels_and_in_no_answer(data):

@@ -9,6 +9,13 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
+from textual.app import App, ComposeResult, SystemCommand
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Static
+
+from sam_hub.errors import SamHubError, UsageError, of_the_system
 from sam_hub.tui.actions import ACTIONS, TABS, Handler, KeyNames, doubled_keys, find_action, unknown_keys
 from sam_hub.tui.messages import (
     CheckToggled,
@@ -31,13 +38,6 @@ from sam_hub.tui.widgets.catalog_pane import CatalogPane
 from sam_hub.tui.widgets.jobs import JobsPane
 from sam_hub.tui.widgets.reading import use_plain_scrollbars
 from sam_hub.tui.widgets.top_bar import TopBar
-from textual import on
-from textual.app import App, ComposeResult, SystemCommand
-from textual.containers import Vertical
-from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Static
-
-from sam_hub.errors import SamHubError, UsageError, of_the_system
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings

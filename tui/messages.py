@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sam_hub.tui.source import JobView
-from sam_hub.tui.state import Failure
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.worker import Worker
 
 from sam_hub.errors import SamHubError, of_the_system
+from sam_hub.tui.source import JobView
+from sam_hub.tui.state import Failure
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow

@@ -7,10 +7,9 @@ import re
 import sys
 from pathlib import Path
 
+from sam_hub.config import Settings, load_settings
 from sam_hub.tui.actions import TABS
 from sam_hub.tui.app import SamHubApp
-
-from sam_hub.config import Settings, load_settings
 
 SIZE = (120, 36)
 QUIET_SECONDS = 60  # at most, until a tab has all its answers

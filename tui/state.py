@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sam_hub import files
 from sam_hub.tui.actions import KeyNames
 from sam_hub.tui.source import JobView, Source
 from sam_hub.tui.symbols import Symbols
-
-from sam_hub import files
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow, TargetRow

@@ -135,10 +135,9 @@ def _paints(home: Path) -> list[float]:
     import asyncio
     import time
 
+    from sam_hub.config import load_settings
     from sam_hub.tui.app import SamHubApp
     from sam_hub.tui.widgets.table import Table
-
-    from sam_hub.config import load_settings
 
     async def once() -> float:
         started = time.perf_counter()

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sam_hub.tui.app import SamHubApp
 from textual.pilot import Pilot
 
 from sam_hub.config import Settings, load_settings
+from sam_hub.tui.app import SamHubApp
 from tests.support.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
 from tests.tui.filled import add_target, fill
 

@@ -7,14 +7,14 @@ import subprocess
 import sys
 
 import pytest
-from sam_hub.tui.actions import ACTIONS, TABS, doubled_keys
-from sam_hub.tui.app import SMALLEST, SamHubApp
-from sam_hub.tui.screens.dialogs import Question
-from sam_hub.tui.tabs import make_tab
 from textual.widgets import Input
 
 from sam_hub.config import Settings, load_settings
 from sam_hub.errors import SamHubError
+from sam_hub.tui.actions import ACTIONS, TABS, doubled_keys
+from sam_hub.tui.app import SMALLEST, SamHubApp
+from sam_hub.tui.screens.dialogs import Question
+from sam_hub.tui.tabs import make_tab
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 
 

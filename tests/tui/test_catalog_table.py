@@ -7,9 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.widgets.catalog_pane import CatalogPane
-from sam_hub.tui.widgets.table import Table
 from textual.pilot import Pilot
 
 from sam_hub.catalog.engine import open_catalog
@@ -17,6 +14,9 @@ from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.config import Settings
 from sam_hub.jobs.scheduler import Scheduler
 from sam_hub.services.context import AppContext
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.widgets.catalog_pane import CatalogPane
+from sam_hub.tui.widgets.table import Table
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill

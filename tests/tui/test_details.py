@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sam_hub.tui.app import SamHubApp
 from textual.widgets import Static
 
 from sam_hub.config import Settings
+from sam_hub.tui.app import SamHubApp
 from tests.tui.conftest import WIDE, ready, until
 from tests.tui.filled import add_target, fill
 

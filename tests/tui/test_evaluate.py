@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.screens.evaluation import EvaluationScreen
-from sam_hub.tui.symbols import ASCII, UNICODE, Symbols
-from sam_hub.tui.tabs.evaluate import EvaluateTab
-from sam_hub.tui.widgets.scores import Marker
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sam_hub.config import Settings
 from sam_hub.services.evaluation import ComparedSentence, Mark
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.screens.evaluation import EvaluationScreen
+from sam_hub.tui.symbols import ASCII, UNICODE, Symbols
+from sam_hub.tui.tabs.evaluate import EvaluateTab
+from sam_hub.tui.widgets.scores import Marker
 from tests.support.tiny_hub import GOLD
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target, fill

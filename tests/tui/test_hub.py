@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.widgets.hub_pane import PAGE, HubPane, search_options
 
 from sam_hub.config import Settings
 from sam_hub.local_hub.repository import Entry
 from sam_hub.local_hub.storage import Storage
 from sam_hub.services.experts import SearchOptions
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.widgets.hub_pane import PAGE, HubPane, search_options
 from tests.tui.conftest import WIDE, ready, text_of, until
 
 

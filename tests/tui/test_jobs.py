@@ -8,13 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.widgets.jobs import JobTable
 
 from sam_hub.config import Settings
 from sam_hub.errors import SamHubError
 from sam_hub.jobs.scheduler import Scheduler
 from sam_hub.services.context import AppContext
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.widgets.jobs import JobTable
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 

@@ -8,14 +8,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.tabs.merge import MergeTab
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Select
 
 from sam_hub.config import Settings
 from sam_hub.errors import UsageError
 from sam_hub.merging.parameters import pairs, parameters, weights
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.tabs.merge import MergeTab
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import fill
 

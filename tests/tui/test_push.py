@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sam_hub.tui.app import SamHubApp
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
 from sam_hub.config import Settings
+from sam_hub.tui.app import SamHubApp
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 
 REPO = "acme/ner-court"

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.tabs.select import SelectTab
-from sam_hub.tui.widgets.rankings import RankingTable
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -17,6 +14,9 @@ from sam_hub.catalog.history import latest_selection, record_selections
 from sam_hub.catalog.tables import Selection
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import Settings
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.tabs.select import SelectTab
+from sam_hub.tui.widgets.rankings import RankingTable
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.decided import decide
 from tests.tui.filled import fill

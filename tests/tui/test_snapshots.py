@@ -10,12 +10,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sam_hub.tui.actions import TABS
-from sam_hub.tui.app import SamHubApp
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
 from sam_hub.config import Settings
+from sam_hub.tui.actions import TABS
+from sam_hub.tui.app import SamHubApp
 from tests.tui.conftest import NARROW, WIDE, ready, text_of
 from tests.tui.decided import decide
 from tests.tui.filled import add_target, fill

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.tabs.target import TargetTab
-from sam_hub.tui.widgets.corpus_form import CorpusForm, complete
-from sam_hub.tui.widgets.table import Table
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import Settings
+from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.tabs.target import TargetTab
+from sam_hub.tui.widgets.corpus_form import CorpusForm, complete
+from sam_hub.tui.widgets.table import Table
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 from tests.tui.filled import add_target
 

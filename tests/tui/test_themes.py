@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.color import Color
 from rich.style import Style
-from sam_hub.tui.app import SamHubApp
 from textual.theme import BUILTIN_THEMES
 
 from sam_hub.config import Settings
+from sam_hub.tui.app import SamHubApp
 from tests.tui.conftest import WIDE, ready
 from tests.tui.decided import decide
 from tests.tui.test_snapshots import quiet

@@ -6,10 +6,6 @@ from collections.abc import Awaitable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from sam_hub.tui.messages import background
-from sam_hub.tui.symbols import Symbols
-from sam_hub.tui.widgets.details import Details
-from sam_hub.tui.widgets.form import Form, TextField
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -17,6 +13,11 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
+
+from sam_hub.tui.messages import background
+from sam_hub.tui.symbols import Symbols
+from sam_hub.tui.widgets.details import Details
+from sam_hub.tui.widgets.form import Form, TextField
 
 
 class Question(ModalScreen[object]):

@@ -7,10 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from sam_hub.tui.messages import background
-from sam_hub.tui.screens.dialogs import StackedForm
-from sam_hub.tui.symbols import Symbols, cut
-from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -19,6 +15,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from sam_hub.errors import SamHubError
+from sam_hub.tui.messages import background
+from sam_hub.tui.screens.dialogs import StackedForm
+from sam_hub.tui.symbols import Symbols, cut
+from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import TargetRow

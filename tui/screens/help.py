@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.text import Text
-from sam_hub.tui.actions import ACTIONS, KeyNames
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
+
+from sam_hub.tui.actions import ACTIONS, KeyNames
 
 MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next part, 1 to 7 to a tab"
 

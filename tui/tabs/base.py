@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.containers import Vertical
+from textual.widgets import Static
+
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import JobsChanged, guarded
 from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
-from textual.containers import Vertical
-from textual.widgets import Static
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow

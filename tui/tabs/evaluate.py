@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import Static
+
+from sam_hub.errors import SamHubError
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import TabRequested, background
 from sam_hub.tui.source import JobView
@@ -16,13 +23,6 @@ from sam_hub.tui.tabs.base import BaseTab
 from sam_hub.tui.widgets.reading import ReadingPane
 from sam_hub.tui.widgets.scores import Marker, ScoreTable, types_text
 from sam_hub.tui.widgets.table import Table
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
-from textual.widgets import Static
-
-from sam_hub.errors import SamHubError
 
 if TYPE_CHECKING:
     from sam_hub.services.evaluation import ComparedSentence, EvaluationOutcome, LatestScores, SystemScore
@@ -269,9 +269,8 @@ class EvaluateTab(BaseTab):
     @background()
     async def do_evaluate(self) -> None:
         """Ask how, say what it takes, and make the job."""
-        from sam_hub.tui.screens.evaluation import EvaluationScreen
-
         from sam_hub.services.evaluation import latest_scores, plan_evaluation
+        from sam_hub.tui.screens.evaluation import EvaluationScreen
 
         target = self.state.target
         if target is None or self._underway:

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher, OptionList, Static
+
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import CheckToggled, DemoRequested, Failed, TabRequested, background, guarded
 from sam_hub.tui.source import JobView
@@ -17,11 +23,6 @@ from sam_hub.tui.widgets.details import Details, expert_facts, found_facts
 from sam_hub.tui.widgets.first_use import FirstUse
 from sam_hub.tui.widgets.hub_pane import HubPane
 from sam_hub.tui.widgets.table import Table
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.timer import Timer
-from textual.widgets import ContentSwitcher, OptionList, Static
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
@@ -291,10 +292,9 @@ class ExpertsTab(BaseTab):
     @background()
     async def do_add(self) -> None:
         """Add the model under the cursor, or one whose name is typed."""
+        from sam_hub.services.experts import AddOptions
         from sam_hub.tui.screens.dialogs import FormScreen
         from sam_hub.tui.widgets.form import TextField
-
-        from sam_hub.services.experts import AddOptions
 
         found = self.hub.row if self.on_hub else None
         report = self._reports.get(found.repo) if found else None

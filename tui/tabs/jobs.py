@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.timer import Timer
+from textual.widgets import Static
+
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import JobsChanged, background
 from sam_hub.tui.source import ENDED, JobView
 from sam_hub.tui.state import AppState
 from sam_hub.tui.tabs.base import BaseTab
 from sam_hub.tui.widgets.jobs import JobDetails, JobTable
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.timer import Timer
-from textual.widgets import Static
 
 CURSOR_REST = 0.05  # seconds that the cursor stays on a row until its log is read
 NO_JOB = "No job yet. Whatever takes long becomes one: a pull, a ranking, a merge, a push."

@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.timer import Timer
+from textual.widgets import Static
+
+from sam_hub.errors import SamHubError, UsageError
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import TabRequested, background
 from sam_hub.tui.source import JobView
@@ -15,13 +22,6 @@ from sam_hub.tui.tabs.base import BaseTab
 from sam_hub.tui.widgets.form import Form
 from sam_hub.tui.widgets.merge import MergeForm, errors_of, plan_text, problem_text
 from sam_hub.tui.widgets.reading import ReadingPane
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.timer import Timer
-from textual.widgets import Static
-
-from sam_hub.errors import SamHubError, UsageError
 
 if TYPE_CHECKING:
     from sam_hub.services.merges import MergeOptions, MergesPreview

@@ -7,6 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from sam_hub.errors import CatalogError, InputError, SamHubError
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import background, guarded
 from sam_hub.tui.source import JobView
@@ -17,12 +23,6 @@ from sam_hub.tui.widgets.card import Card
 from sam_hub.tui.widgets.form import Form
 from sam_hub.tui.widgets.push import PushForm, PushPane, plan_lines, plan_text
 from sam_hub.tui.widgets.reading import ReadingPane
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
-
-from sam_hub.errors import CatalogError, InputError, SamHubError
 
 if TYPE_CHECKING:
     from sam_hub.services.push import PushOptions, PushOutcome, PushPlan

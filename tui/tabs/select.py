@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.widgets import Static
+
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import CheckToggled, Failed, SelectionChanged, TabRequested, background, guarded
 from sam_hub.tui.source import JobView
@@ -14,10 +19,6 @@ from sam_hub.tui.tabs.base import BaseTab
 from sam_hub.tui.widgets.details import Details
 from sam_hub.tui.widgets.rankings import METHODS, RankingTable, agreement_text, why_text
 from sam_hub.tui.widgets.table import Table
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Container, Vertical
-from textual.widgets import Static
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
@@ -219,10 +220,9 @@ class SelectTab(BaseTab):
     @background()
     async def do_probe(self) -> None:
         """Rank, as a job, after a look at whom and how."""
-        from sam_hub.tui.screens.ranking import ranking_form
-
         from sam_hub.catalog.queries import experts_on_disk
         from sam_hub.services.selection import By, SelectOptions, VoteScheme, VoteWeights
+        from sam_hub.tui.screens.ranking import ranking_form
 
         target = self.state.target
         self.on_disk = await self.source.read(experts_on_disk, self.source.path)
@@ -256,9 +256,8 @@ class SelectTab(BaseTab):
     @background()
     async def do_choose(self) -> None:
         """Let the selected experts take the place of the best k."""
-        from sam_hub.tui.screens.dialogs import Question
-
         from sam_hub.services.selection import By, ChooseOptions, choose_experts
+        from sam_hub.tui.screens.dialogs import Question
 
         target, repos = self.state.target, self.state.checked_repos
         if target is None or self.rankings is None:

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Static
+
 from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import TargetChosen, background
 from sam_hub.tui.source import JobView
@@ -17,10 +22,6 @@ from sam_hub.tui.widgets.corpus_form import Corpus, CorpusForm
 from sam_hub.tui.widgets.form import Form
 from sam_hub.tui.widgets.reading import ReadingPane
 from sam_hub.tui.widgets.table import Table
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Static
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import TargetRow

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sam_hub.tui.symbols import ASCII, Symbols
 from textual.widgets import Markdown
+
+from sam_hub.tui.symbols import ASCII, Symbols
 
 CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
 

@@ -7,10 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from rich.text import Text
-from sam_hub.tui.messages import CheckToggled, background, guarded
-from sam_hub.tui.state import AppState
-from sam_hub.tui.symbols import Symbols, cut, megabytes, number
-from sam_hub.tui.widgets.table import Table
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -19,6 +15,10 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from sam_hub.catalog.queries import ExpertQuery, ExpertRow, Page, browse_experts, position_of
+from sam_hub.tui.messages import CheckToggled, background, guarded
+from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import Symbols, cut, megabytes, number
+from sam_hub.tui.widgets.table import Table
 
 # Rows in a new window, and how many of them lie above the cursor that left the last one.
 WINDOW, SHIFT = 120, 60

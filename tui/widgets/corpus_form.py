@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from sam_hub.tui.widgets.form import Field, Form, TextField, Tick, TickField
 from textual import on
 from textual.actions import SkipAction
 from textual.binding import Binding
@@ -17,6 +16,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Static
+
+from sam_hub.tui.widgets.form import Field, Form, TextField, Tick, TickField
 
 
 @dataclass(frozen=True)

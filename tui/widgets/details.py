@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
-from sam_hub.tui.symbols import Symbols, cut, interval_bar, megabytes, number
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from sam_hub.catalog.descriptor_sources import Origin, described_by
+from sam_hub.tui.symbols import Symbols, cut, interval_bar, megabytes, number
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
-from sam_hub.tui.actions import LEAVE_FIELDS
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
@@ -16,6 +15,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static
+
+from sam_hub.tui.actions import LEAVE_FIELDS
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sam_hub.tui.messages import background
-from sam_hub.tui.state import AppState
-from sam_hub.tui.symbols import cut
-from sam_hub.tui.widgets.table import Table
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -16,6 +12,10 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from sam_hub.errors import SamHubError
+from sam_hub.tui.messages import background
+from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import cut
+from sam_hub.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.hub.search import FoundModel

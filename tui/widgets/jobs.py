@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.text import Text
+
 from sam_hub.tui.messages import TabRequested
 from sam_hub.tui.source import JobView
 from sam_hub.tui.symbols import Symbols, cut, progress_bar, state_sign

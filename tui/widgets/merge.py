@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
-from sam_hub.tui.symbols import Symbols, cut, megabytes
-from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 from textual import on
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Select, Static
 
 from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.tui.symbols import Symbols, cut, megabytes
+from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 
 if TYPE_CHECKING:
     from sam_hub.services.merges import MergeMethod, MergeMethods, MergeOptions, MergePreview, MergesPreview

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
+from textual.app import ComposeResult
+
 from sam_hub.tui.symbols import Symbols, cut, megabytes
 from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 from sam_hub.tui.widgets.reading import Copyable, ReadingPane
-from textual.app import ComposeResult
 
 if TYPE_CHECKING:
     from sam_hub.services.push import PushOptions, PushPlan

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
+from textual.message import Message
+
 from sam_hub.tui.symbols import Symbols, cut, interval_bar, number
 from sam_hub.tui.widgets.details import BAR, INDENT, fact_lines
 from sam_hub.tui.widgets.table import Table
-from textual.message import Message
 
 if TYPE_CHECKING:
     from sam_hub.selection.ranking import Ranked

@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
+
 from sam_hub.tui.symbols import Symbols, cut, number, progress_bar
 from sam_hub.tui.widgets.table import Table
 

@@ -6,12 +6,13 @@ import shutil
 from urllib.parse import urlsplit
 
 from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
 from sam_hub.tui.actions import TABS
 from sam_hub.tui.messages import TabRequested
 from sam_hub.tui.state import AppState
 from sam_hub.tui.widgets.reading import Line
-from textual.app import ComposeResult
-from textual.containers import Horizontal
 
 
 class TabLabel(Line):

@@ -92,10 +92,7 @@ class _BarReporter(Reporter):
 
         if what != self._what or self._bar is None or self._bar.total != total:
             self.close()
-            self._what, self._bar = (
-                what,
-                tqdm(total=total, desc=what, unit=unit or "it", unit_scale=unit == "B"),
-            )
+            self._what, self._bar = (what, tqdm(total=total, desc=what, unit=unit or "it", unit_scale=unit == "B"))
         self._bar.update(done - self._bar.n)
         if done >= total:
             self.close()
@@ -134,9 +131,7 @@ class SamHub:
         self._reporter: Reporter = _BarReporter() if progress else SILENT
 
     def __repr__(self) -> str:
-        return (
-            f"SamHub(home={str(self._context.settings.home)!r}, endpoint={self._context.settings.endpoint!r})"
-        )
+        return f"SamHub(home={str(self._context.settings.home)!r}, endpoint={self._context.settings.endpoint!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -320,9 +315,7 @@ class Target:
             }
             chosen = SelectOptions(self.name, tuple(experts), k=k, **typed)
         except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"The experts can't be selected so: {error}", "See `sam-hub select --help`."
-            ) from error
+            raise UsageError(f"The experts can't be selected so: {error}", "See `sam-hub select --help`.") from error
         return Selection(run_selection(self._hub._context, chosen, self._hub._reporter))
 
     def selection(self) -> Selection:
@@ -353,15 +346,12 @@ class Target:
 
         if selection is not None and selection.chosen != self.selection().chosen:
             raise UsageError(
-                f"This is not the latest selection of {self.name}",
-                "Call select() again, or merge() without it.",
+                f"This is not the latest selection of {self.name}", "Call select() again, or merge() without it."
             )
         try:
             choice = MergeOptions(self.name, **options)
         except TypeError as error:
-            raise UsageError(
-                f"The experts can't be merged so: {error}", "See `sam-hub merge --help`."
-            ) from error
+            raise UsageError(f"The experts can't be merged so: {error}", "See `sam-hub merge --help`.") from error
         context, reporter = self._hub._context, self._hub._reporter
         outcome = run_merges(context, choice, reporter, plans=plan_merges(context, choice))
         for merge in outcome.merges:
@@ -458,9 +448,7 @@ class Selection:
         try:
             import pandas
         except ImportError as error:
-            raise UsageError(
-                "pandas is not installed", "Run `pip install pandas`, or use to_records()."
-            ) from error
+            raise UsageError("pandas is not installed", "Run `pip install pandas`, or use to_records().") from error
         return pandas.DataFrame(self.to_records())
 
     def __repr__(self) -> str:
@@ -477,15 +465,11 @@ class Selection:
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th>{name}</th>" for name in ("ranking", "expert", "score", "95%", "covers", "chosen", "note")
-        )
+        head = "".join(f"<th>{name}</th>" for name in ("ranking", "expert", "score", "95%", "covers", "chosen", "note"))
         rows = []
         for record in self.to_records():
             interval = (
-                f"{_number(record['low'])} to {_number(record['high'])}"
-                if record["ranking"] == "sampling"
-                else ""
+                f"{_number(record['low'])} to {_number(record['high'])}" if record["ranking"] == "sampling" else ""
             )
             cells = (
                 record["ranking"],
@@ -585,9 +569,7 @@ class MergedNER:
     @overload
     def predict_entities(self, texts: Sequence[str], *, batch_size: int = 32) -> EntityLists: ...
 
-    def predict_entities(
-        self, texts: str | Sequence[str], *, batch_size: int = 32
-    ) -> EntityList | EntityLists:
+    def predict_entities(self, texts: str | Sequence[str], *, batch_size: int = 32) -> EntityList | EntityLists:
         """Find the entities of a text, or of each of several.
 
         Args:
@@ -614,11 +596,7 @@ class MergedNER:
         rows = dict(zip(asked, entities, strict=True))
         return [
             EntityList(
-                (
-                    EntityDict(start=e.start, end=e.end, text=e.text, label=e.label)
-                    for e in rows.get(number, ())
-                ),
-                text,
+                (EntityDict(start=e.start, end=e.end, text=e.text, label=e.label) for e in rows.get(number, ())), text
             )
             for number, text in enumerate(texts)
         ]
@@ -645,9 +623,7 @@ class MergedNER:
         checked = check_gold(sentences, self.labels, source)
         return score(checked, self._models.predict([s.without_labels() for s in checked], self._reporter))
 
-    def push_to_hub(
-        self, repo: str, *, public: bool = False, by: str = "sampling", **options: Any
-    ) -> PushOutcome:
+    def push_to_hub(self, repo: str, *, public: bool = False, by: str = "sampling", **options: Any) -> PushOutcome:
         """Push the merged models, their card, and how they answer, in one commit.
 
         Args:
@@ -671,7 +647,5 @@ class MergedNER:
         try:
             choice = PushOptions(self._target.name, repo, Method(by), public, **options)
         except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"The merge can't be pushed so: {error}", "See `sam-hub push --help`."
-            ) from error
+            raise UsageError(f"The merge can't be pushed so: {error}", "See `sam-hub push --help`.") from error
         return run_push(self._target._hub._context, choice, self._reporter)

@@ -7,12 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from sam_hub.errors import UsageError
 
@@ -51,9 +46,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(default_factory=default_home, description="where everything is kept")
-    database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the catalog; SQLite in the home if unset"
-    )
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the catalog; SQLite in the home if unset")
     endpoint: str = Field(
         PUBLIC_HUB,
         validation_alias=AliasChoices("SAM_HUB_ENDPOINT", "HF_ENDPOINT"),
@@ -66,9 +59,7 @@ class Settings(BaseSettings):
         description="a Hub token; else the one `hf auth login` has stored",
     )
     offline: bool = Field(
-        False,
-        validation_alias=AliasChoices("SAM_HUB_OFFLINE", "HF_HUB_OFFLINE"),
-        description="never use the network",
+        False, validation_alias=AliasChoices("SAM_HUB_OFFLINE", "HF_HUB_OFFLINE"), description="never use the network"
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     dtype: str = Field("auto", description="auto, float32 or bfloat16: the numbers in which models run")

@@ -56,9 +56,7 @@ def test_the_whole_job_in_a_notebook(hub: SamHub, texts: Path) -> None:
     one = ner.predict_entities("Ann met Bob in Rome")
     many = ner.predict_entities(NEW, batch_size=2)
     assert [answer.text for answer in many] == NEW
-    assert all(
-        text[e["start"] : e["end"]] == e["text"] for text, row in zip(NEW, many, strict=True) for e in row
-    )
+    assert all(text[e["start"] : e["end"]] == e["text"] for text, row in zip(NEW, many, strict=True) for e in row)
     assert ner.predict_entities(["Ann met Bob in Rome"])[0] == one
     assert 0 <= ner.evaluate(texts / "gold.jsonl").f1 <= 1
     assert hub.target("paris").labels == tuple(LABELS)

@@ -60,9 +60,7 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.offline, settings.token, settings.threads) == (False, None, 0)
 
 
-def test_waiting_threads_leave_the_processors_to_others_unless_said_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_waiting_threads_leave_the_processors_to_others_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOMP_SPINCOUNT", "0")  # to be put back afterwards
     monkeypatch.delenv("GOMP_SPINCOUNT")
     share_processors()

@@ -57,9 +57,7 @@ def test_a_sweep_takes_what_the_killed_left_and_not_what_is_being_made(
     assert list(folder.iterdir()) == [at_work]
 
 
-def test_a_killed_merge_is_swept_though_nobody_has_taken_note_of_its_end(
-    settings: Settings, killed: int
-) -> None:
+def test_a_killed_merge_is_swept_though_nobody_has_taken_note_of_its_end(settings: Settings, killed: int) -> None:
     (settings.merges / f".0123-{killed}-9a").mkdir(parents=True)
     clean_up_merges(settings, MergeOptions("court"))
     assert list(settings.merges.iterdir()) == []

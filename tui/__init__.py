@@ -24,8 +24,7 @@ def open_ui(*, ascii: bool = False, demo: bool = False) -> None:
     drawn_elsewhere = "TEXTUAL_DRIVER" in os.environ  # as for a browser, which talks to the UI through pipes
     if not (drawn_elsewhere or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise UsageError(
-            "The terminal UI needs a terminal",
-            "Run it in one, or use the commands: `sam-hub --help` lists them.",
+            "The terminal UI needs a terminal", "Run it in one, or use the commands: `sam-hub --help` lists them."
         )
     settings = load_settings(**({"ascii": True} if ascii else {}))
     if demo:

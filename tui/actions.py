@@ -44,15 +44,11 @@ class Action:
 
     def binding(self) -> Binding:
         """The key binding; its id lets a keymap change the keys."""
-        return Binding(
-            self.keys, f"do('{self.id}')", self.label, show=self.footer, tooltip=self.tooltip, id=self.id
-        )
+        return Binding(self.keys, f"do('{self.id}')", self.label, show=self.footer, tooltip=self.tooltip, id=self.id)
 
 
 def _tab(number: int, name: str, does: str) -> Action:
-    return Action(
-        f"tab_{name}", str(number), name.capitalize(), f"Go to {name.capitalize()}: {does}", footer=False
-    )
+    return Action(f"tab_{name}", str(number), name.capitalize(), f"Go to {name.capitalize()}: {does}", footer=False)
 
 
 ACTIONS: tuple[Action, ...] = (

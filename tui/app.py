@@ -356,9 +356,7 @@ class SamHubApp(App[object]):
     @on(JobsListed)
     async def _jobs_listed(self, message: JobsListed) -> None:
         """Keep and show the jobs; report those that ended."""
-        if (
-            not self.is_running or not self.screen_stack
-        ):  # the last look came when the screen was already gone
+        if not self.is_running or not self.screen_stack:  # the last look came when the screen was already gone
             return
         self.state.jobs, self.state.jobs_known = message.jobs, True
         self._show_bars()

@@ -100,9 +100,7 @@ def background(
         exclusive: cancel the workers of the group that still run.
     """
 
-    def decorate(
-        method: Callable[Concatenate[N, P], Coroutine[Any, Any, None]],
-    ) -> Callable[Concatenate[N, P], Worker]:
+    def decorate(method: Callable[Concatenate[N, P], Coroutine[Any, Any, None]]) -> Callable[Concatenate[N, P], Worker]:
         name = method.__name__
 
         @wraps(method)

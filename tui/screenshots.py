@@ -27,9 +27,7 @@ async def take(settings: Settings, folder: Path, tabs: tuple[str, ...]) -> list[
                 await app.workers.wait_for_complete()
             await pilot.pause(0.5)
             files.append(folder / f"{name}.svg")
-            picture = re.sub(
-                r"@font-face \{.*?\}\s*", "", app.export_screenshot(title="sam-hub"), flags=re.DOTALL
-            )
+            picture = re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(title="sam-hub"), flags=re.DOTALL)
             files[-1].write_text(picture, encoding="utf-8")  # without the fonts that Rich loads from outside
     return files
 

@@ -153,8 +153,7 @@ class Source:
                 return task_of(view.job.kind).read_outcome(view.job.result or {})
             except ValueError as error:  # as pydantic refuses it
                 raise CatalogError(
-                    f"The result of job {view.id} can't be read",
-                    "Another version of sam-hub made it: run it again.",
+                    f"The result of job {view.id} can't be read", "Another version of sam-hub made it: run it again."
                 ) from error
 
         return await asyncio.to_thread(read)

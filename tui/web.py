@@ -49,9 +49,7 @@ def make_app(options: Sequence[str], port: int, key: str) -> web.Application:
         if request.host != f"{HOST}:{port}" or foreign:
             raise web.HTTPForbidden(text=f"Open {address} in this machine's browser.")
         brought = request.query.get("key", "")
-        if not any(
-            secrets.compare_digest(x, key) for x in (brought, request.cookies.get(COOKIE, "")) if x.isascii()
-        ):
+        if not any(secrets.compare_digest(x, key) for x in (brought, request.cookies.get(COOKIE, "")) if x.isascii()):
             raise web.HTTPForbidden(text="Open the whole address that `sam-hub --web` printed, with its key.")
         if brought:  # kept by the browser, and out of its address bar
             answer: Any = web.HTTPFound("/")

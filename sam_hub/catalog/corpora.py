@@ -20,9 +20,7 @@ NAMES = "Use at most 100 characters, no / \\ @, and no . or - first."
 def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> dict[str, str]:
     """What stands against making a target of this, by field ("name", "corpus", "labels", "gold"); reads no text."""
     faults = {
-        "name": ""
-        if _is_name(name)
-        else f"{'A target can not be called so.' if name else 'Give it a name.'} {NAMES}",
+        "name": "" if _is_name(name) else f"{'A target can not be called so.' if name else 'Give it a name.'} {NAMES}",
         "corpus": _fault_of_path(corpus),
         "labels": _fault_of_labels(labels),
         "gold": _fault_of_path(gold) if gold else "",
@@ -54,11 +52,7 @@ def _fault_of_path(path: str) -> str:
         if not file.exists():
             return "There is nothing at this path."
         return "" if file.is_dir() or file.suffix.lower() in SUFFIXES else f"Known endings: {known}."
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:  # a folder that is closed to us, a user who is not here
+    except (OSError, RuntimeError, ValueError) as error:  # a folder that is closed to us, a user who is not here
         return f"This path can't be looked at: {error}"
 
 
@@ -87,9 +81,7 @@ def define_target(
     """
     wanted = tuple(dict.fromkeys(label.strip() for label in labels if label.strip()))
     if not wanted:
-        raise InputError(
-            "A target needs at least one entity type", "Name them: --labels 'person, organization'."
-        )
+        raise InputError("A target needs at least one entity type", "Name them: --labels 'person, organization'.")
     if fault := _fault_of_labels(wanted):
         raise InputError("Two entity types differ by capital letters alone", fault)
     if not _is_name(name):

@@ -60,9 +60,7 @@ def pack(vector: Sequence[float] | np.ndarray) -> bytes:
     values = np.asarray(vector, dtype=np.float64)
     length = float(np.linalg.norm(values)) if values.ndim == 1 else 0.0
     if not (np.isfinite(length) and length > 0):
-        raise InputError(
-            "A descriptor's vector is empty, zero or not finite", "Compute the descriptor again."
-        )
+        raise InputError("A descriptor's vector is empty, zero or not finite", "Compute the descriptor again.")
     return (values / length).astype("<f4").tobytes()
 
 
@@ -120,9 +118,7 @@ def _vector_said(values: object, dimensions: int | None) -> bytes:
 def put_descriptor(catalog: Catalog, descriptor: Descriptor) -> Descriptor:
     """Store a descriptor in place of its owner's earlier one by the same embedder and revision."""
     with catalog.writing() as session:
-        known = session.exec(
-            _of(descriptor.expert_id, descriptor.target_id, descriptor.embedder, descriptor.revision)
-        )
+        known = session.exec(_of(descriptor.expert_id, descriptor.target_id, descriptor.embedder, descriptor.revision))
         if earlier := known.first():
             session.delete(earlier)
             session.flush()
@@ -153,17 +149,13 @@ def _relate(session: Session, descriptor: Descriptor) -> None:
         )
     )
     same_length = func.length(Descriptor.vector) == len(descriptor.vector)
-    rows = session.exec(
-        select(getattr(Descriptor, other), Descriptor.vector).where(*comparable, same_length)
-    ).all()
+    rows = session.exec(select(getattr(Descriptor, other), Descriptor.vector).where(*comparable, same_length)).all()
     if rows:
         vectors = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), -1)
         cosines = np.clip(vectors @ unpack(descriptor), -1.0, 1.0).tolist()
         by = {own: owner, "embedder": descriptor.embedder, "revision": descriptor.revision}
         pairs = zip(rows, cosines, strict=True)
-        session.exec(
-            insert(Similarity), params=[{**by, other: id_, "cosine": cosine} for (id_, _), cosine in pairs]
-        )
+        session.exec(insert(Similarity), params=[{**by, other: id_, "cosine": cosine} for (id_, _), cosine in pairs])
 
 
 def similarities_of(catalog: Catalog, target_id: int, embedder: str, revision: str) -> dict[int, float]:
@@ -176,12 +168,7 @@ def similarities_of(catalog: Catalog, target_id: int, embedder: str, revision: s
 
 
 def get_descriptor(
-    catalog: Catalog,
-    embedder: str,
-    revision: str,
-    *,
-    expert_id: int | None = None,
-    target_id: int | None = None,
+    catalog: Catalog, embedder: str, revision: str, *, expert_id: int | None = None, target_id: int | None = None
 ) -> Descriptor | None:
     """The descriptor of an expert or of a target by this embedder, if it was computed."""
     with catalog.session() as session:
@@ -244,8 +231,7 @@ def nearest(
         cosines = vectors @ asked
         best = np.argsort(-cosines, kind="stable")[:limit]
         return [
-            Neighbour(session.get_one(Expert, rows[i][0]), float(np.clip(cosines[i], -1.0, 1.0)))
-            for i in best.tolist()
+            Neighbour(session.get_one(Expert, rows[i][0]), float(np.clip(cosines[i], -1.0, 1.0))) for i in best.tolist()
         ]
 
 

@@ -12,15 +12,7 @@ from typing import Self
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlmodel import Session
 
-from sam_hub.catalog.schema import (
-    APPLICATION_ID,
-    MIGRATIONS,
-    connect,
-    file_of,
-    head_version,
-    is_current,
-    version_of,
-)
+from sam_hub.catalog.schema import APPLICATION_ID, MIGRATIONS, connect, file_of, head_version, is_current, version_of
 from sam_hub.catalog.sqlite_errors import explained
 from sam_hub.errors import CatalogError
 

@@ -85,15 +85,9 @@ def describe_difference(example: Path, expert_folders: Sequence[Path]) -> list[s
 def _compare(table: str, found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[str]:
     have, want = ({row["repo"]: row for row in rows} for rows in (found, expected))
     lines = [f"{table} {repo}: missing from the example" for repo in sorted(want.keys() - have.keys())]
-    lines += [
-        f"{table} {repo}: in the example, but not shipped" for repo in sorted(have.keys() - want.keys())
-    ]
+    lines += [f"{table} {repo}: in the example, but not shipped" for repo in sorted(have.keys() - want.keys())]
     for repo in sorted(want.keys() & have.keys()):
-        names = [
-            name
-            for name, value in want[repo].items()
-            if have[repo][name] != value and not name.endswith("id")
-        ]
+        names = [name for name, value in want[repo].items() if have[repo][name] != value and not name.endswith("id")]
         if names:
             lines.append(f"{table} {repo}: another {', '.join(names)}")
     return lines

@@ -47,9 +47,7 @@ def get_base(catalog: Catalog, name: str) -> Base:
     with catalog.session() as session:
         repos = session.exec(select(Base.repo).distinct()).all()
         repo = resolve(name, repos, "base", f"{LISTING} --bases")
-        return session.exec(
-            select(Base).where(Base.repo == repo).order_by(col(Base.id).desc()).limit(1)
-        ).one()
+        return session.exec(select(Base).where(Base.repo == repo).order_by(col(Base.id).desc()).limit(1)).one()
 
 
 def list_bases(catalog: Catalog) -> list[Base]:
@@ -66,9 +64,7 @@ def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
     """
     given = expert.model_dump()
     with catalog.writing() as session:
-        known = session.exec(
-            select(Expert).where(Expert.repo == expert.repo, Expert.commit == expert.commit)
-        ).first()
+        known = session.exec(select(Expert).where(Expert.repo == expert.repo, Expert.commit == expert.commit)).first()
         if known and expert.path is None:
             given["path"] = known.path
         session.exec(update(Expert).where(col(Expert.repo) == expert.repo).values(current=False))
@@ -152,9 +148,7 @@ def _candidates(session: Session, wanted: str, which: ColumnElement[bool]) -> Se
 def _by_id(session: Session, expert_id: int) -> Expert:
     expert = session.get(Expert, expert_id)
     if expert is None:
-        raise CatalogError(
-            f"No expert with the id {expert_id} in the catalog", f"`{LISTING}` shows what is there."
-        )
+        raise CatalogError(f"No expert with the id {expert_id} in the catalog", f"`{LISTING}` shows what is there.")
     return expert
 
 

@@ -109,8 +109,7 @@ def _link(session: Session, selection: Selection, merge: Merge) -> None:
     )
     others = session.exec(
         select(Selection).where(
-            Selection.target_id == selection.target_id,
-            col(Selection.id).not_in(select(SelectionMerge.selection_id)),
+            Selection.target_id == selection.target_id, col(Selection.id).not_in(select(SelectionMerge.selection_id))
         )
     ).all()
     for other in {selection.id: selection, **{other.id: other for other in others}}.values():

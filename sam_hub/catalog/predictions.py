@@ -40,11 +40,7 @@ class CacheKey:
     @property
     def columns(self) -> dict[str, Any]:
         """The columns of its sentence predictions; with the prompt's hash they are unique together."""
-        return {
-            f"{self.kind}_id": self.model_id,
-            "base_commit": self.base_commit,
-            "decoding": self.decoding,
-        }
+        return {f"{self.kind}_id": self.model_id, "base_commit": self.base_commit, "decoding": self.decoding}
 
 
 @dataclass(frozen=True)
@@ -93,9 +89,7 @@ def prompt_hash(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()
 
 
-def find_sentences(
-    catalog: Catalog, key: CacheKey, prompts: Collection[str]
-) -> dict[str, SentencePrediction]:
+def find_sentences(catalog: Catalog, key: CacheKey, prompts: Collection[str]) -> dict[str, SentencePrediction]:
     """Return the kept answers to these prompts, by the prompt's hash; those that are missing must be computed.
 
     Args:
@@ -247,9 +241,7 @@ def find_label_scores(
     return scores
 
 
-def put_label_scores(
-    catalog: Catalog, base_id: int, decoding: str, scores: Mapping[str, Sequence[float]]
-) -> None:
+def put_label_scores(catalog: Catalog, base_id: int, decoding: str, scores: Mapping[str, Sequence[float]]) -> None:
     """Keep scores by the prompt's hash. Where another process has kept some already, those stay."""
     rows = [
         LabelScore(base_id=base_id, prompt_sha256=prompt, decoding=decoding, scores=list(row))

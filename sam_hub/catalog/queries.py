@@ -169,9 +169,7 @@ def experts_on_disk(path: Path) -> list[ExpertRow]:
 
 
 def _some(path: Path, condition: str, **values: str) -> list[ExpertRow]:
-    sql = (
-        f"SELECT {OWN}, NULL, NULL, NULL, NULL FROM expert WHERE current AND {condition} ORDER BY expert.repo"
-    )
+    sql = f"SELECT {OWN}, NULL, NULL, NULL, NULL FROM expert WHERE current AND {condition} ORDER BY expert.repo"
     with _reading(path) as connection:
         return _rows(connection, connection.execute(sql, values).fetchall())
 
@@ -220,20 +218,14 @@ def _filter(query: ExpertQuery) -> tuple[str, dict[str, object]]:
         values[f"json{number}"] = _pattern(json.dumps(word)[1:-1])  # labels are kept as JSON
         places = " OR ".join(
             f"{column} LIKE :{name}{number} ESCAPE '\\'"
-            for column, name in (
-                ("expert.repo", "word"),
-                ("expert.domain", "word"),
-                ("expert.labels", "json"),
-            )
+            for column, name in (("expert.repo", "word"), ("expert.domain", "word"), ("expert.labels", "json"))
         )
         parts.append(f"({places})")
     return " AND ".join(parts), values
 
 
 def _label_pattern(label: str) -> str:
-    return _pattern(
-        json.dumps(label)
-    )  # labels are kept as JSON; with its quotes, "art" does not find "article"
+    return _pattern(json.dumps(label))  # labels are kept as JSON; with its quotes, "art" does not find "article"
 
 
 def _pattern(word: str) -> str:
@@ -306,6 +298,5 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise CatalogError(
-            f"The catalog {path} can't be read: {error}",
-            "`sam-hub list` tells more; models on disk are untouched.",
+            f"The catalog {path} can't be read: {error}", "`sam-hub list` tells more; models on disk are untouched."
         ) from error

@@ -48,9 +48,7 @@ def register(
     about = found.metadata or {}
     base_repo = base or found.base or (repo if found.kind == "full" else None)
     if base_repo is None:
-        raise InputError(
-            f"{repo} does not say which base it was made from", "Name it with --base OWNER/NAME."
-        )
+        raise InputError(f"{repo} does not say which base it was made from", "Name it with --base OWNER/NAME.")
     values = {
         "repo": found.repo,
         "commit": found.commit,
@@ -95,13 +93,7 @@ def _keep_descriptor(catalog: Catalog, expert: Expert, said: Mapping[str, Any]) 
     return None
 
 
-def pull_expert(
-    catalog: Catalog,
-    hub: Hub,
-    name: str | int,
-    models: Path,
-    reporter: Reporter = SILENT,
-) -> Expert:
+def pull_expert(catalog: Catalog, hub: Hub, name: str | int, models: Path, reporter: Reporter = SILENT) -> Expert:
     """Fetch an expert of the catalog at its commit, and its base if that is not there yet.
 
     Raises:
@@ -137,12 +129,7 @@ def _pull_its_base(catalog: Catalog, hub: Hub, expert: Expert, models: Path, rep
 
 
 def pull_base(
-    catalog: Catalog,
-    hub: Hub,
-    repo: str,
-    models: Path,
-    revision: str = "main",
-    reporter: Reporter = SILENT,
+    catalog: Catalog, hub: Hub, repo: str, models: Path, revision: str = "main", reporter: Reporter = SILENT
 ) -> Base:
     """Fetch a base and add it to the catalog.
 
@@ -176,9 +163,7 @@ def describe_base(folder: Path, repo: str, commit: str, license: str | None) -> 
             path=str(folder),
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise UnusableModel(
-            f"The configuration of {repo} can't be read: {error}", "Choose another base."
-        ) from error
+        raise UnusableModel(f"The configuration of {repo} can't be read: {error}", "Choose another base.") from error
 
 
 def resolve_experts(catalog: Catalog, names: Sequence[str]) -> list[Expert]:

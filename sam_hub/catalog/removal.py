@@ -128,9 +128,7 @@ def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
     """
     with _deleted(plan.folder), catalog.writing() as session:
         if not session.exec(delete(Expert).where(col(Expert.id) == plan.expert_id)).rowcount:
-            raise CatalogError(
-                f"{plan.ref} is no longer in the catalog", "`sam-hub list` shows what is there."
-            )
+            raise CatalogError(f"{plan.ref} is no longer in the catalog", "`sam-hub list` shows what is there.")
 
 
 def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
@@ -153,9 +151,7 @@ def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
         CatalogError: the target is gone already, or the copy can't be deleted.
     """
     with _deleted(plan.copy), catalog.writing() as session:
-        others = session.exec(
-            select(Evaluation.prediction_ids).where(Evaluation.target_id != plan.target_id)
-        ).all()
+        others = session.exec(select(Evaluation.prediction_ids).where(Evaluation.target_id != plan.target_id)).all()
         shared = {number for numbers in others for number in numbers}
         session.exec(  # a target of the same sentences and labels was scored by them, too
             update(PredictionRun).where(col(PredictionRun.id).in_(shared)).values(target_id=None)

@@ -26,15 +26,9 @@ def file_of(url: str) -> Path:
     """
     scheme, found, rest = url.partition("://")
     if not found:
-        raise UsageError(
-            f"The catalog's URL can't be read: {url}", "Write it as sqlite:////folder/catalog.db."
-        )
+        raise UsageError(f"The catalog's URL can't be read: {url}", "Write it as sqlite:////folder/catalog.db.")
     place = unquote(rest.partition("?")[0])
-    if (
-        scheme.partition("+")[0] != "sqlite"
-        or not place.startswith("/")
-        or place.strip("/") in ("", ":memory:")
-    ):
+    if scheme.partition("+")[0] != "sqlite" or not place.startswith("/") or place.strip("/") in ("", ":memory:"):
         shown = url if "@" not in rest else f"{scheme}://***@{rest.rpartition('@')[2]}"
         raise UsageError(
             f"The catalog must be a SQLite file, not {shown}",
@@ -71,8 +65,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> str | None:
         return None
     if not {"alembic_version", "expert"} <= tables:
         raise CatalogError(
-            f"{path} is a database of another program",
-            "Set SAM_HUB_HOME or SAM_HUB_DATABASE_URL to another place.",
+            f"{path} is a database of another program", "Set SAM_HUB_HOME or SAM_HUB_DATABASE_URL to another place."
         )
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     if row is None or connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
@@ -94,8 +87,7 @@ def is_current(path: Path, migrations: Path = MIGRATIONS) -> bool:
         head = head_version(migrations)
         if version is not None and version > head:
             raise CatalogError(
-                f"The catalog {path} was made by a newer sam-hub (its schema is {version}; "
-                f"this program knows {head})",
+                f"The catalog {path} was made by a newer sam-hub (its schema is {version}; this program knows {head})",
                 "Update sam-hub (pip install --upgrade sam-hub), or set SAM_HUB_HOME to another folder.",
             )
         return version == head and connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

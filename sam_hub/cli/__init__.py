@@ -45,11 +45,7 @@ def show_error(error: BaseException) -> int:
     """Print what went wrong and what to do, and return the exit code; anything unforeseen is raised again."""
     from sam_hub.errors import Interrupted, SamHubError, of_the_system
 
-    explanations = {
-        SamHubError: lambda e: e,
-        OSError: of_the_system,
-        KeyboardInterrupt: lambda e: Interrupted(),
-    }
+    explanations = {SamHubError: lambda e: e, OSError: of_the_system, KeyboardInterrupt: lambda e: Interrupted()}
     for kind, explain in explanations.items():
         if isinstance(error, kind):
             explained = explain(error)

@@ -27,8 +27,7 @@ app.add_typer(jobs.app, name="jobs")
 
 @app.callback(invoke_without_command=True)
 def start(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     """Select experts for named entities on the Hub, merge them, evaluate, push."""
     if version:

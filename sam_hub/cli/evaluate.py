@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.output import (
-    AsJson,
-    Background,
-    Free,
-    TerminalReporter,
-    say,
-    show_json,
-    show_table,
-    start_jobs,
-)
+from sam_hub.cli.output import AsJson, Background, Free, TerminalReporter, say, show_json, show_table, start_jobs
 from sam_hub.services.choices import Rule, Types
 from sam_hub.services.context import AppContext
 
@@ -44,9 +35,7 @@ def evaluate(
     rule: Annotated[Rule, typer.Option(help="How both models' entities become one answer.")] = Rule.union,
     types: TypesOption = Types.auto,
     free: Free = False,
-    singles: Annotated[
-        bool, typer.Option("--singles", help="Evaluate each expert and the untuned base, too.")
-    ] = False,
+    singles: Annotated[bool, typer.Option("--singles", help="Evaluate each expert and the untuned base, too.")] = False,
     per_type: Annotated[bool, typer.Option("--per-type", help="Show the scores of each type.")] = False,
     background: Background = False,
     as_json: AsJson = False,

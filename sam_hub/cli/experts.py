@@ -38,9 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def list_(
     text: Annotated[str, typer.Argument(help="Words in name, domain or labels.")] = "",
-    label: Annotated[
-        list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")
-    ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")] = None,
     sort: Annotated[str, typer.Option(help="repo, domain, base_repo, size_bytes or added_at.")] = "repo",
     bases: Annotated[bool, typer.Option("--bases", help="List the bases instead.")] = False,
     merges: Annotated[bool, typer.Option("--merges", help="List the merged models instead.")] = False,
@@ -149,14 +147,11 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 def remove(
     name: Annotated[
-        str | None,
-        typer.Argument(help="An expert: a repository (owner/name), the end of its name, or an id."),
+        str | None, typer.Argument(help="An expert: a repository (owner/name), the end of its name, or an id.")
     ] = None,
     merge: Annotated[
         str | None,
-        typer.Option(
-            help="Delete a merged model's files instead: its id, or 'unused' for all no selection needs."
-        ),
+        typer.Option(help="Delete a merged model's files instead: its id, or 'unused' for all no selection needs."),
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -236,11 +231,7 @@ def describe(
         return
     for note in about.notes if about else ():
         say(f"  {note}")
-    source = (
-        f"described by {described_by(about.descriptor.origin, made.count)}"
-        if about
-        else f"{made.count} sentences"
-    )
+    source = f"described by {described_by(about.descriptor.origin, made.count)}" if about else f"{made.count} sentences"
     print(f"{made.name}: {source}, {made.embedder} at {made.revision}")
     if about and about.descriptor.weak:
         say(f"Better: {descriptors.describe_command(about.expert)}")

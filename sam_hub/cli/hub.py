@@ -30,9 +30,7 @@ MaybeNames = Annotated[list[str] | None, typer.Argument(help="Experts; all, wher
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(
-        epilog="Example: sam-hub search legal --base HuggingFaceTB/SmolLM2-135M-Instruct --label court"
-    )(search)
+    app.command(epilog="Example: sam-hub search legal --base HuggingFaceTB/SmolLM2-135M-Instruct --label court")(search)
     app.command(epilog="Example: sam-hub add acme/ner-legal acme/ner-news")(add)
     app.command(epilog="Example: sam-hub pull ner-legal")(pull)
     app.command(epilog="Example: sam-hub outdated")(outdated)
@@ -43,14 +41,10 @@ def search(
     text: Annotated[str | None, typer.Argument(help="Words in the repository's name.")] = None,
     base: Annotated[str | None, typer.Option(help="The base model's repository.")] = None,
     author: Annotated[str | None, typer.Option(help="Its owner on the Hub.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")
-    ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")] = None,
     library: Annotated[str | None, typer.Option(help="What loads it: peft, transformers.")] = None,
     license: Annotated[str | None, typer.Option(help="Its license, such as apache-2.0.")] = None,
-    sort: Annotated[
-        str, typer.Option(help="last_modified, downloads, likes or created_at.")
-    ] = "last_modified",
+    sort: Annotated[str, typer.Option(help="last_modified, downloads, likes or created_at.")] = "last_modified",
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 30,
     as_json: AsJson = False,
 ) -> None:
@@ -129,9 +123,7 @@ def _show_report(report: experts.RepoReport) -> None:
         print(f"  {reason}")
 
 
-def pull(
-    names: Names, dry_run: DryRun = False, background: Background = False, as_json: AsJson = False
-) -> None:
+def pull(names: Names, dry_run: DryRun = False, background: Background = False, as_json: AsJson = False) -> None:
     """Fetch experts (and their base, once) at the commits in the catalog."""
     from sam_hub.services import experts
 

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 LATEST = 20
 PRIVATE = {"pid", "pid_started"}  # of a job's row: nobody's business
 
-app = typer.Typer(
-    help="Jobs: long work in processes of their own.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Jobs: long work in processes of their own.", no_args_is_help=True, rich_markup_mode=None)
 Number = Annotated[int, typer.Argument(help="The job's number.", metavar="N", min=1)]
 Numbers = Annotated[list[int], typer.Argument(help="Numbers of jobs.", metavar="N...", min=1)]
 
@@ -79,9 +77,7 @@ def logs(
     follow: Annotated[
         bool,
         typer.Option(
-            "--follow",
-            "-f",
-            help="Show progress until the job ends, then its result; Ctrl+C stops that, not the job.",
+            "--follow", "-f", help="Show progress until the job ends, then its result; Ctrl+C stops that, not the job."
         ),
     ] = False,
     as_json: AsJson = False,
@@ -170,9 +166,7 @@ def rm(
     if as_json:
         show_json({"removed": removed})
     else:
-        print(
-            f"Removed: {', '.join(map(str, removed))}" if removed else "No job has ended: nothing to remove."
-        )
+        print(f"Removed: {', '.join(map(str, removed))}" if removed else "No job has ended: nothing to remove.")
 
 
 def _scheduler() -> tuple[AppContext, Scheduler]:
@@ -194,9 +188,7 @@ def _ended(context: AppContext, numbers: list[int]) -> list[int]:
         return [job.id for job in list_jobs(context.catalog, states=ENDED) if job.id is not None]
     for number in numbers:
         if (job := get_job(context.catalog, number)).state not in ENDED:
-            raise UsageError(
-                f"Job {number} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {number}`."
-            )
+            raise UsageError(f"Job {number} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {number}`.")
     return numbers
 
 

@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.output import (
-    AsJson,
-    Background,
-    DryRun,
-    TerminalReporter,
-    megabytes,
-    say,
-    show_json,
-    start_jobs,
-)
+from sam_hub.cli.output import AsJson, Background, DryRun, TerminalReporter, megabytes, say, show_json, start_jobs
 from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.services.choices import By
 from sam_hub.services.context import AppContext
@@ -26,22 +17,16 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: sam-hub merge court-2026 --method dare_ties --set density=0.4 --dry-run")(
-        merge
-    )
+    app.command(epilog="Example: sam-hub merge court-2026 --method dare_ties --set density=0.4 --dry-run")(merge)
 
 
 def merge(
     target: Annotated[str | None, typer.Argument(help="The target whose selection is merged.")] = None,
-    by: Annotated[
-        By, typer.Option(help="Whose choice: similarity, sampling, or one merge for each.")
-    ] = By.both,
+    by: Annotated[By, typer.Option(help="Whose choice: similarity, sampling, or one merge for each.")] = By.both,
     expert: Annotated[list[str] | None, typer.Option(help="Merge these instead; may be repeated.")] = None,
     method: Annotated[str, typer.Option(help="A mergekit method.")] = DEFAULT_METHOD,
     set_: Annotated[list[str] | None, typer.Option("--set", help="A parameter, such as density=0.5.")] = None,
-    weight: Annotated[
-        list[float] | None, typer.Option(help="A weight for each expert, in their order.")
-    ] = None,
+    weight: Annotated[list[float] | None, typer.Option(help="A weight for each expert, in their order.")] = None,
     by_score: Annotated[
         bool, typer.Option("--by-score", help="Weigh each expert by its score in the ranking that chose it.")
     ] = False,
@@ -49,22 +34,17 @@ def merge(
     stable: Annotated[
         bool,
         typer.Option(
-            "--stable",
-            help="Keep equally large changes by their order: quicker, but not mergekit-yaml's very bits.",
+            "--stable", help="Keep equally large changes by their order: quicker, but not mergekit-yaml's very bits."
         ),
     ] = False,
     as_adapter: Annotated[
         bool, typer.Option("--as-adapter", help="Write each merge as one LoRA adapter, too.")
     ] = False,
-    rank: Annotated[
-        int, typer.Option(min=0, help="The adapter's rank at most; 0: the sum of the experts'.")
-    ] = 0,
+    rank: Annotated[int, typer.Option(min=0, help="The adapter's rank at most; 0: the sum of the experts'.")] = 0,
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Merge without each expert, too: what does each add?")
     ] = False,
-    timeout: Annotated[
-        float, typer.Option(min=0, help="Give a merge up after so many seconds; 0: never.")
-    ] = 0,
+    timeout: Annotated[float, typer.Option(min=0, help="Give a merge up after so many seconds; 0: never.")] = 0,
     dry_run: DryRun = False,
     background: Background = False,
     as_json: AsJson = False,

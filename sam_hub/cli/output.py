@@ -38,11 +38,7 @@ def show_json(values: Any) -> None:
 
 
 def show_table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    *,
-    title: str | None = None,
-    width: int | None = None,
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, width: int | None = None
 ) -> None:
     """Print a table. Text from outside is shown as it is, never as markup. Numbers stand to the right.
 

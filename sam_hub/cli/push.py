@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.output import (
-    AsJson,
-    Background,
-    DryRun,
-    TerminalReporter,
-    megabytes,
-    say,
-    show_json,
-    start_jobs,
-)
+from sam_hub.cli.output import AsJson, Background, DryRun, TerminalReporter, megabytes, say, show_json, start_jobs
 from sam_hub.services.choices import Method
 from sam_hub.services.context import AppContext
 
@@ -32,12 +23,8 @@ def push(
     target: Annotated[str, typer.Argument(help="The target for which the model was merged.")],
     repo: Annotated[str, typer.Option(help="Where to: owner/name.")],
     by: Annotated[Method, typer.Option(help="Which of its merged models.")] = Method.sampling,
-    public: Annotated[
-        bool, typer.Option("--public", help="Create a public repository, not a private one.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Push the newest merge, also if it failed the check.")
-    ] = False,
+    public: Annotated[bool, typer.Option("--public", help="Create a public repository, not a private one.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Push the newest merge, also if it failed the check.")] = False,
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Push the merge as the one adapter that --as-adapter wrote.")
     ] = False,
@@ -75,9 +62,7 @@ def push(
 
 
 def _show_plan(plan: PushPlan, create_pr: bool) -> None:
-    doing = (
-        "Would make a pull request to" if create_pr else "Would create" if plan.creates else "Would update"
-    )
+    doing = "Would make a pull request to" if create_pr else "Would create" if plan.creates else "Would update"
     visibility = "private" if plan.private else "public"
     print(f"{doing} {plan.repo} ({visibility}), {megabytes(plan.bytes)}:")
     for file in plan.files:

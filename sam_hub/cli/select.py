@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.output import (
-    AsJson,
-    Background,
-    Free,
-    TerminalReporter,
-    say,
-    show_json,
-    show_table,
-    start_jobs,
-)
+from sam_hub.cli.output import AsJson, Background, Free, TerminalReporter, say, show_json, show_table, start_jobs
 from sam_hub.services.choices import By, VoteScheme, VoteWeights
 from sam_hub.services.context import AppContext
 
@@ -38,15 +29,11 @@ def select(
         str, typer.Option("--k", help="How many experts to choose; auto: as many as the votes speak for.")
     ] = "3",
     sample: Annotated[
-        int,
-        typer.Option(help="Sentences that every expert is asked about, 20 to 500; a smaller corpus whole."),
+        int, typer.Option(help="Sentences that every expert is asked about, 20 to 500; a smaller corpus whole.")
     ] = 40,
-    votes: Annotated[
-        VoteScheme, typer.Option(help="Whose votes count for an expert.")
-    ] = VoteScheme.leave_self_out,
+    votes: Annotated[VoteScheme, typer.Option(help="Whose votes count for an expert.")] = VoteScheme.leave_self_out,
     weights: Annotated[
-        VoteWeights,
-        typer.Option(help="Votes weigh alike, or by how similar the expert's text is to the target's."),
+        VoteWeights, typer.Option(help="Votes weigh alike, or by how similar the expert's text is to the target's.")
     ] = VoteWeights.uniform,
     free: Free = False,
     threshold: Annotated[float, typer.Option(help="The share of voters that must agree.")] = 0.25,
@@ -62,9 +49,7 @@ def select(
     allow_uninformed: Annotated[
         bool, typer.Option("--allow-uninformed", help="Choose experts that cover none of the labels, too.")
     ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say of each expert why it has its rank.")
-    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say of each expert why it has its rank.")] = False,
     background: Background = False,
     as_json: AsJson = False,
 ) -> None:
@@ -113,18 +98,14 @@ def _show(outcome: SelectionOutcome, explain: bool) -> None:
         if warning := no_fit(choice.ranking.parameters):
             warnings.append(warning)
         elif not any(row.score for row in choice.ranking.rows):
-            say(
-                "All scores are 0: this ranking says nothing. Take a larger --sample, or merge by the other one."
-            )
+            say("All scores are 0: this ranking says nothing. Take a larger --sample, or merge by the other one.")
     if explain:
         show_reasons(outcome)
     else:
         for warning in warnings:
             print(f"\n{warning}")
         if gaps := outcome.uncovered:
-            say(
-                f"No expert covers {', '.join(gaps)}: in evaluate and predict, their untuned base tells them apart."
-            )
+            say(f"No expert covers {', '.join(gaps)}: in evaluate and predict, their untuned base tells them apart.")
             say(f"To find one that does: sam-hub search --label '{gaps[0]}'")
     for repo, why in failed.items():
         say(f"{repo} {FAILED}, and has no vote: {why}")

@@ -22,14 +22,10 @@ def register(app: typer.Typer) -> None:
 
 
 def hub_serve(
-    root: Annotated[
-        Path | None, typer.Argument(help="Where its repositories lie; else hub/ in the home.")
-    ] = None,
+    root: Annotated[Path | None, typer.Argument(help="Where its repositories lie; else hub/ in the home.")] = None,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 8111,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print endpoint and token as one JSON object.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print endpoint and token as one JSON object.")] = False,
 ) -> None:
     """Serve the embedded Hub on loopback until Ctrl+C."""
     from sam_hub.hub.embedded import serve_here
@@ -50,9 +46,7 @@ Root = Annotated[Path | None, typer.Option(help="Where the Hub's repositories li
 
 def add(
     name: Annotated[str, typer.Argument(help="What to call it, such as laptop.")],
-    user: Annotated[
-        str, typer.Option(help="Whose it is; `local` is the owner, who may change everything.")
-    ] = "local",
+    user: Annotated[str, typer.Option(help="Whose it is; `local` is the owner, who may change everything.")] = "local",
     role: Annotated[str, typer.Option(help="read or write.")] = "write",
     root: Root = None,
     as_json: AsJson = False,
@@ -75,9 +69,7 @@ def list_(root: Root = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
     elif rows:
-        show_table(
-            ("name", "user", "role", "made"), [(*list(row.values())[:3], row["created"][:16]) for row in rows]
-        )
+        show_table(("name", "user", "role", "made"), [(*list(row.values())[:3], row["created"][:16]) for row in rows])
     else:
         say("No tokens. `sam-hub hub-token add NAME` makes one.")
 

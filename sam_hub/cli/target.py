@@ -7,22 +7,10 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import (
-    AsJson,
-    DryRun,
-    TerminalReporter,
-    Yes,
-    confirm,
-    require_yes,
-    say,
-    show_json,
-    show_table,
-)
+from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, Yes, confirm, require_yes, say, show_json, show_table
 from sam_hub.services.context import AppContext
 
-app = typer.Typer(
-    help="Targets: raw text and the entity types wanted.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Targets: raw text and the entity types wanted.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command(epilog="Example: sam-hub target add court-2026 texts/ --labels 'judge, court, statute'")
@@ -38,9 +26,7 @@ def add(
     """Make a target of raw text and entity types."""
     from sam_hub.services.targets import TargetOptions, run_create_target
 
-    options = TargetOptions(
-        name, str(corpus), tuple(labels.split(",")), str(gold) if gold else None, split, replace
-    )
+    options = TargetOptions(name, str(corpus), tuple(labels.split(",")), str(gold) if gold else None, split, replace)
     with TerminalReporter() as reporter:
         target = run_create_target(AppContext(), options, reporter)
     if as_json:

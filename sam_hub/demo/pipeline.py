@@ -142,9 +142,7 @@ class _Pipeline:
             f"Describing {target.sentence_count} sentences of '{TARGET}', ranking by similarity; asking every "
             f"expert about {SAMPLE} sampled sentences, ranking by each other's votes"
         )
-        return run_selection(
-            self.context, SelectOptions(TARGET, experts, k=K, sample=SAMPLE), _Progress(self.reporter)
-        )
+        return run_selection(self.context, SelectOptions(TARGET, experts, k=K, sample=SAMPLE), _Progress(self.reporter))
 
     def _merge(self, selection: SelectionOutcome) -> MergesOutcome:
         for choice in selection.rankings.values():
@@ -167,14 +165,7 @@ class _Pipeline:
             ),
             *sam_systems(catalog, target),
         ]
-        results = evaluate(
-            catalog,
-            target,
-            gold,
-            systems,
-            settings=self.context.settings,
-            reporter=self.reporter,
-        )
+        results = evaluate(catalog, target, gold, systems, settings=self.context.settings, reporter=self.reporter)
         return tuple(map(system_score, results))
 
     def _push(self, selection: SelectionOutcome) -> tuple[PushOutcome, ...]:
@@ -187,9 +178,7 @@ class _Pipeline:
             pushed.append(run_push(self.context, options, _Progress(self.reporter)))
         return tuple(pushed)
 
-    def _read_back(
-        self, gold: Sequence[Sentence], merges: MergesOutcome, pushed: Sequence[PushOutcome]
-    ) -> None:
+    def _read_back(self, gold: Sequence[Sentence], merges: MergesOutcome, pushed: Sequence[PushOutcome]) -> None:
         """Pull what was pushed, and predict once more: same weights, same entities.
 
         Raises:

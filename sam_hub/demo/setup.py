@@ -127,9 +127,7 @@ def create_demo_target(demo: AppContext, reporter: Reporter = SILENT) -> None:
     from sam_hub.services.targets import TargetOptions, run_create_target
 
     corpus, gold = HERE / "target" / "corpus.txt", HERE / "target" / "test.jsonl"
-    run_create_target(
-        demo, TargetOptions(TARGET, str(corpus), LABELS, gold=str(gold), replace=True), reporter
-    )
+    run_create_target(demo, TargetOptions(TARGET, str(corpus), LABELS, gold=str(gold), replace=True), reporter)
 
 
 def clean_up_stock(settings: Settings, options: StockOptions) -> None:

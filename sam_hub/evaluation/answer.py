@@ -94,8 +94,7 @@ class AnswerRecipe(BaseModel):
             ) from error
         if recipe.prompt_format not in FORMATS:
             raise UnusableModel(
-                f"{source} uses the prompt format '{recipe.prompt_format}', which is unknown here",
-                "Update sam-hub.",
+                f"{source} uses the prompt format '{recipe.prompt_format}', which is unknown here", "Update sam-hub."
             )
         if recipe.typing and len(recipe.typing.prior) != len(recipe.labels):
             raise UnusableModel(
@@ -159,12 +158,7 @@ def _with_own_labels(mentions: Entities, answers: Sequence[Entities], learned: S
     """Return the mentions with the learned label of the first answer that has one for exactly that span."""
     labelled = []
     for number, row in enumerate(mentions):
-        own = {
-            (e.start, e.end): e.label
-            for answer in reversed(answers)
-            for e in answer[number]
-            if e.label in learned
-        }
+        own = {(e.start, e.end): e.label for answer in reversed(answers) for e in answer[number] if e.label in learned}
         labelled.append(tuple(replace(e, label=own.get((e.start, e.end), "")) for e in row))
     return tuple(labelled)
 

@@ -19,23 +19,11 @@ import numpy as np
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.predictions import (
-    Predictions,
-    Question,
-    find_label_scores,
-    prompt_hash,
-    put_label_scores,
-)
+from sam_hub.catalog.predictions import Predictions, Question, find_label_scores, prompt_hash, put_label_scores
 from sam_hub.config import Settings
 from sam_hub.errors import InputError, UsageError
 from sam_hub.evaluation.answer import assign_types, mentions_in
-from sam_hub.inference.cached_predict import (
-    ENGINE,
-    base_model,
-    base_of_merge,
-    experts_of,
-    number_type,
-)
+from sam_hub.inference.cached_predict import ENGINE, base_model, base_of_merge, experts_of, number_type
 from sam_hub.inference.label_scores import VERSION, Mention, prior_of, rounded, score_labels
 from sam_hub.inference.models import load_model
 from sam_hub.ner.readers import read_corpus
@@ -188,22 +176,13 @@ class EntityTyper:
         scores = self._scores(mentions_in(sentences, rows))
         return assign_types(tuple(map(tuple, rows)), sentences, self.labels, scores, prior, trust)
 
-    def prior(
-        self,
-        sample: Sequence[Sentence],
-        sampled: Rows,
-        reporter: Reporter = SILENT,
-    ) -> np.ndarray:
+    def prior(self, sample: Sequence[Sentence], sampled: Rows, reporter: Reporter = SILENT) -> np.ndarray:
         """Return the log probability of each label over the mentions that models find in a sample, (L,)."""
         mentions = mentions_in(sample, sampled)
         scores = self._scores(mentions, reporter)
         return prior_of(np.array([scores[m] for m in mentions]).reshape(-1, len(self.labels)))
 
-    def _scores(
-        self,
-        mentions: Collection[Mention],
-        reporter: Reporter = SILENT,
-    ) -> dict[Mention, np.ndarray]:
+    def _scores(self, mentions: Collection[Mention], reporter: Reporter = SILENT) -> dict[Mention, np.ndarray]:
         hashes = {mention: prompt_hash(json.dumps(mention)) for mention in sorted(set(mentions))}
         kept = find_label_scores(self.catalog, self.base.id, self.decoding, hashes.values())
         missing = [mention for mention, key in hashes.items() if key not in kept]
@@ -212,10 +191,7 @@ class EntityTyper:
         return {mention: np.array(kept[key]) for mention, key in hashes.items()}
 
     def _ask(
-        self,
-        missing: Sequence[Mention],
-        hashes: Mapping[Mention, str],
-        reporter: Reporter,
+        self, missing: Sequence[Mention], hashes: Mapping[Mention, str], reporter: Reporter
     ) -> dict[str, list[float]]:
         options = {k: getattr(self.settings, k) for k in ("device", "dtype", "threads")}
         loaded = load_model(Path(self.base.path or ""), **options)

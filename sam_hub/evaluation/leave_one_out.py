@@ -118,10 +118,7 @@ def leave_one_out(
     pseudo_labels, _ = votes.score_against(answered[WHOLE], without)
     f1 = _f1(catalog, models, target, settings, reporter)
     return Contributions(
-        tuple(
-            Row(name, agreement[name], _change(agreement, name), f1.get(name), _change(f1, name))
-            for name in plans
-        ),
+        tuple(Row(name, agreement[name], _change(agreement, name), f1.get(name), _change(f1, name)) for name in plans),
         tuple(sorted(outside if without else votes.vote_counts.voters)),
         sum(map(len, pseudo_labels)),
         len(votes.sentences),
@@ -130,9 +127,7 @@ def leave_one_out(
 
 def _latest(catalog: Catalog, target: tables.Target, method: str) -> tables.Selection:
     if (selection := latest_selection(catalog, target.id, method)) is None:
-        raise CatalogError(
-            f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first."
-        )
+        raise CatalogError(f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first.")
     return selection
 
 
@@ -158,11 +153,7 @@ def _answers(
 
 
 def _f1(
-    catalog: Catalog,
-    models: Mapping[str, Model],
-    target: tables.Target,
-    settings: Settings,
-    reporter: Reporter,
+    catalog: Catalog, models: Mapping[str, Model], target: tables.Target, settings: Settings, reporter: Reporter
 ) -> dict[str, float]:
     """Return strict F1 on the labelled sentences; empty if there are none."""
     if not target.gold_path:

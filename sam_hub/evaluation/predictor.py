@@ -66,10 +66,7 @@ class Predictor:
         )
 
     def answer(
-        self,
-        system: System,
-        sentences: Sequence[Sentence],
-        answers: dict[str, Predictions] | None = None,
+        self, system: System, sentences: Sequence[Sentence], answers: dict[str, Predictions] | None = None
     ) -> tuple[Entities, list[Predictions]]:
         """Return a system's entities, and the predictions they are made of.
 
@@ -106,9 +103,7 @@ class Predictor:
             sample = sample_of(self.target)
             sampled, _ = self._mentions(system, sample, self.ask(system.models, sample))
             prior = self._typer(system.typed_by).prior(sample, sampled, self.reporter)
-            typing = BaseTyping(
-                learned=list(system.typing.learned), trust=system.typing.trust, prior=prior.tolist()
-            )
+            typing = BaseTyping(learned=list(system.typing.learned), trust=system.typing.trust, prior=prior.tolist())
         return AnswerRecipe(
             labels=list(self.target.labels),
             prompt_format=system.models[0].prompt_format,

@@ -22,15 +22,7 @@ from sam_hub.errors import CatalogError, UsageError
 from sam_hub.evaluation.answer import AnswerRecipe, BaseVersion
 from sam_hub.evaluation.predictor import Predictor
 from sam_hub.evaluation.systems import sam_systems
-from sam_hub.hub.cards import (
-    Evaluation,
-    MergeCard,
-    MergeInput,
-    ScoreRow,
-    SelectionRow,
-    check_public,
-    merge_card,
-)
+from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, check_public, merge_card
 from sam_hub.hub.client import Hub
 from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.upload import Pushed, PushPlan, plan_push, push
@@ -63,9 +55,7 @@ class Publication:
     others: Mapping[str, tables.Merge] = field(default_factory=dict)
 
 
-def write_card(
-    catalog: Catalog, merge: tables.Merge, repo: str, about: Publication, *, adapter: bool = False
-) -> str:
+def write_card(catalog: Catalog, merge: tables.Merge, repo: str, about: Publication, *, adapter: bool = False) -> str:
     """The ``README.md`` of a merged model, or of the adapter that was written of it."""
     recipe, experts = merge.recipe, {e.ref: e for e in list_experts(catalog)}
     inputs = tuple(
@@ -119,8 +109,7 @@ def _saved_adapter(merge: tables.Merge) -> MergedAdapter:
     adapter = saved_adapter(Path(merge.path) / FOLDER, merge.recipe_hash)
     if adapter is None:
         raise CatalogError(
-            "This merge was not written as an adapter, or that is damaged",
-            "Merge as before, with --as-adapter.",
+            "This merge was not written as an adapter, or that is damaged", "Merge as before, with --as-adapter."
         )
     return adapter
 
@@ -155,13 +144,7 @@ def _scores(about: Publication) -> tuple[Evaluation, ...]:
     if not about.evaluations:
         return ()
     rows = tuple(
-        ScoreRow(
-            e.name,
-            e.precision,
-            e.recall,
-            e.f1,
-            e.parse_failures / max(1, about.sentences * _models_asked(e)),
-        )
+        ScoreRow(e.name, e.precision, e.recall, e.f1, e.parse_failures / max(1, about.sentences * _models_asked(e)))
         for e in about.evaluations
     )
     return (Evaluation(about.target.name, "test", about.sentences, rows, tuple(about.target.labels)),)
@@ -174,11 +157,7 @@ def _models_asked(evaluation: tables.Evaluation) -> int:
 
 
 def answer_recipe(
-    catalog: Catalog,
-    merge: tables.Merge,
-    about: Publication,
-    settings: Settings,
-    reporter: Reporter = SILENT,
+    catalog: Catalog, merge: tables.Merge, about: Publication, settings: Settings, reporter: Reporter = SILENT
 ) -> AnswerRecipe:
     """Return how the pushed models answer as `sam-hub predict` does for the target.
 
@@ -304,10 +283,7 @@ def publish(
             return plan, None
         done = push(hub, plan, f"Merge for {about.target.name} by {merge.method}", reporter)
     record_push(
-        catalog,
-        tables.Push(
-            merge_id=merge.id, repo=done.repo, commit=done.commit, url=done.url, private=plan.private
-        ),
+        catalog, tables.Push(merge_id=merge.id, repo=done.repo, commit=done.commit, url=done.url, private=plan.private)
     )
     return plan, done
 
@@ -342,9 +318,7 @@ def publication_of(
     return merge, Publication(target, selection, shown, sentences, form, others)
 
 
-def _latest(
-    catalog: Catalog, target: tables.Target, merges: Collection[int | None]
-) -> dict[str, tables.Evaluation]:
+def _latest(catalog: Catalog, target: tables.Target, merges: Collection[int | None]) -> dict[str, tables.Evaluation]:
     """The latest evaluation of each system on the latest test sentences.
 
     One that rests on a merge which has been replaced since, or on a prediction that is gone, is left out.

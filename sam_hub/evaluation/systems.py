@@ -59,13 +59,10 @@ def check_gold(gold: Sequence[Sentence], labels: Sequence[str], source: str) -> 
     """
     sentences = [restrict(sentence, labels) for sentence in gold]
     if any(sentence.entities is None for sentence in sentences):
-        raise InputError(
-            f"{source} has sentences without labels", "Give a .conll or .jsonl file with gold entities."
-        )
+        raise InputError(f"{source} has sentences without labels", "Give a .conll or .jsonl file with gold entities.")
     if not any(sentence.entities for sentence in sentences):
         raise InputError(
-            f"No entity in {source} has one of the labels {', '.join(labels)}",
-            "Check the target's labels against it.",
+            f"No entity in {source} has one of the labels {', '.join(labels)}", "Check the target's labels against it."
         )
     for sentence in sentences:  # check now, not after minutes of predictions
         iob2(sentence, sentence.entities or ())

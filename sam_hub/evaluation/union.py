@@ -34,9 +34,7 @@ def _integrate(first: Sequence[Entity], second: Sequence[Entity], rule: str) -> 
     both = set(first) & set(second)
     pool = both if rule == INTERSECTION else set(first) | set(second)
     kept: list[Entity] = []
-    for entity in sorted(
-        pool, key=lambda e: (e not in both, e.start - e.end, e.start, e not in first, e.label)
-    ):
+    for entity in sorted(pool, key=lambda e: (e not in both, e.start - e.end, e.start, e not in first, e.label)):
         if all(entity.end <= k.start or entity.start >= k.end for k in kept):
             kept.append(entity)
     return tuple(sorted(kept))

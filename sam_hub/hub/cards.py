@@ -154,9 +154,7 @@ def merge_card(card: MergeCard) -> str:
     return _render(card, base_model=[card.base, *inputs], relation="merge", facts=facts)
 
 
-def _render(
-    card: ExpertCard | MergeCard, *, base_model: str | list[str], relation: str, **values: Any
-) -> str:
+def _render(card: ExpertCard | MergeCard, *, base_model: str | list[str], relation: str, **values: Any) -> str:
     from huggingface_hub import ModelCard, ModelCardData
 
     is_adapter, title = relation == "adapter", card.repo.rsplit("/", 1)[-1]
@@ -169,12 +167,7 @@ def _render(
         license="-".join(card.license.lower().split()) if card.license else None,
         model_name=title if results else None,
         pipeline_tag="text-generation",
-        tags=[
-            PROJECT,
-            TASK,
-            *(["lora"] if is_adapter else ["merge", "mergekit"]),
-            *map(label_tag, card.labels),
-        ],
+        tags=[PROJECT, TASK, *(["lora"] if is_adapter else ["merge", "mergekit"]), *map(label_tag, card.labels)],
         eval_results=results or None,
     )
     snippet = load_snippet(card.repo, adapter=is_adapter)
@@ -199,19 +192,12 @@ def check_public(text: str) -> str:
     for pattern, what in _PRIVATE:
         if match := pattern.search(text):
             shown = "" if what == "an access token" else f": {match.group()[:80]}"
-            raise InputError(
-                f"The model card would hold {what}{shown}", "Name models by their repository instead."
-            )
+            raise InputError(f"The model card would hold {what}{shown}", "Name models by their repository instead.")
     return text
 
 
 def load_snippet(
-    repo: str,
-    *,
-    adapter: bool,
-    endpoint: str | None = None,
-    revision: str | None = None,
-    login: str | None = None,
+    repo: str, *, adapter: bool, endpoint: str | None = None, revision: str | None = None, login: str | None = None
 ) -> str:
     """Return Python code that loads a model from the Hub with plain transformers or peft.
 

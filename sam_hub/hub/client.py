@@ -51,19 +51,14 @@ class Hub:
             HubError: the offline switch is on.
         """
         if self.offline:
-            raise HubError(
-                "Offline: the Hub was not asked", "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE to reach it."
-            )
+            raise HubError("Offline: the Hub was not asked", "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE to reach it.")
         _prepare_client()
         from huggingface_hub import HfApi, constants
 
         # What Xet saves on the way is nothing on this machine, and costs time on both ends.
         constants.HF_HUB_DISABLE_XET = self.is_local or _xet_switched_off()
         return HfApi(
-            endpoint=self.endpoint,
-            token=self.token or False,
-            library_name="sam-hub",
-            library_version=__version__,
+            endpoint=self.endpoint, token=self.token or False, library_name="sam-hub", library_version=__version__
         )
 
 

@@ -70,9 +70,7 @@ def train_files(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
     data = [file for file in files if _is_data(file.path)]
     named = [file for file in data if "train" in _last_two(file.path)] or (data if len(data) == 1 else [])
     if not named:
-        raise InputError(
-            "no file can be read" if not data else "no file is named as its train split", _INSTEAD
-        )
+        raise InputError("no file can be read" if not data else "no file is named as its train split", _INSTEAD)
     folders = sorted({str(PurePosixPath(file.path).parent) for file in named})
     if len(folders) > 1 and folders[0] != ".":
         raise InputError(f"it has several train splits ({', '.join(folders[:3])} …)", _INSTEAD)

@@ -59,9 +59,7 @@ class PullPlan:
         return 0 if self.complete else max(0, self.needed - self.free)
 
 
-def plan_pull(
-    hub: Hub, repo: str, revision: str, models: Path, snapshot: RepoSnapshot | None = None
-) -> PullPlan:
+def plan_pull(hub: Hub, repo: str, revision: str, models: Path, snapshot: RepoSnapshot | None = None) -> PullPlan:
     """Plan to fetch ``repo`` into ``models/owner--name/COMMIT``.
 
     A commit that lies there already needs no network, and serves when the Hub fails or does not have it any more.
@@ -138,9 +136,7 @@ def pull(hub: Hub, plan: PullPlan, reporter: Reporter = SILENT) -> Path:
 def _plan_of_folder(repo: str, commit: str, folder: Path, because: str) -> PullPlan:
     """The plan for a folder on disk, made without asking the Hub."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    files = tuple(
-        RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, None, "") for path in paths
-    )
+    files = tuple(RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, None, "") for path in paths)
     size = sum(file.size for file in files)
     return PullPlan(None, repo, commit, folder, files, (), size, size, 0, 0, complete=True, because=because)
 
@@ -154,9 +150,7 @@ def _is_complete(folder: Path, files: Iterable[RemoteFile]) -> bool:
 def _is_cached(snapshot: RepoSnapshot, file: RemoteFile) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(
-        snapshot.repo, file.path, cache_dir=snapshot.hub.cache_dir, revision=snapshot.commit
-    )
+    path = try_to_load_from_cache(snapshot.repo, file.path, cache_dir=snapshot.hub.cache_dir, revision=snapshot.commit)
     return isinstance(path, str) and Path(path).stat().st_size == file.size
 
 

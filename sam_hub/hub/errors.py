@@ -129,13 +129,9 @@ def _by_status(response: httpx2.Response, hub: Hub, where: str) -> SamHubError:
         case 401:
             return NotFoundOnHub(f"{hub.endpoint} asks who you are", f"{_LOGIN}.")
         case 403:
-            return NotFoundOnHub(
-                f"The token may not do this with {where}", f"{_LOGIN} with write access to it."
-            )
+            return NotFoundOnHub(f"The token may not do this with {where}", f"{_LOGIN} with write access to it.")
         case 404:
-            return NotFoundOnHub(
-                f"{hub.endpoint} has nothing at {response.url.path}", "Is it a Hub's address?"
-            )
+            return NotFoundOnHub(f"{hub.endpoint} has nothing at {response.url.path}", "Is it a Hub's address?")
         case 409 | 412:
             return HubError(f"{where} was changed by someone else meanwhile", "Run it again.")
         case 429:

@@ -12,14 +12,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 WANTED = (".safetensors", ".json", ".jsonl", ".md", ".txt", ".jinja", ".yml", ".yaml", ".model", ".tiktoken")
 WANTED_NAMES = ("LICENSE", "LICENSE.txt", "NOTICE", "merges.txt", "vocab.txt")
 CONFIGS = ("config.json", "adapter_config.json", "generation_config.json", "sam_hub.json", "descriptor.json")
-_TOKENIZER = (
-    "tokenizer",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.",
-    "merges.txt",
-    "chat_template.",
-)
+_TOKENIZER = ("tokenizer", "special_tokens_map.json", "added_tokens.json", "vocab.", "merges.txt", "chat_template.")
 CONFIG_LIMIT = 1024 * 1024
 MODEL_FOLDERS = ("by_similarity", "by_sampling")  # where a push puts the second of a target's two merges
 RECORDS = ("training.json", "mergekit_config.yml")  # how a model was made

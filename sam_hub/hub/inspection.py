@@ -111,9 +111,7 @@ def inspect(hub: Hub, repo: str, revision: str = "main") -> Inspection:
     return _assemble(snapshot, configs, reasons, notes)
 
 
-def _assemble(
-    snapshot: RepoSnapshot, configs: dict[str, Any], reasons: list[str], notes: list[str]
-) -> Inspection:
+def _assemble(snapshot: RepoSnapshot, configs: dict[str, Any], reasons: list[str], notes: list[str]) -> Inspection:
     is_adapter = snapshot.file(ADAPTER_CONFIG) is not None
     adapter, config = configs.get(ADAPTER_CONFIG) or {}, configs.get(CONFIG) or {}
     metadata, license = configs.get(METADATA), license_of(snapshot.tags)
@@ -141,9 +139,7 @@ def _assemble(
     )
 
 
-def _base(
-    is_adapter: bool, adapter: dict, about: dict, tags: tuple[str, ...]
-) -> tuple[str | None, list[str]]:
+def _base(is_adapter: bool, adapter: dict, about: dict, tags: tuple[str, ...]) -> tuple[str | None, list[str]]:
     """The base model: as the adapter says, unless that is someone's local path; then the card, then sam_hub.json."""
     named = _text(adapter.get("base_model_name_or_path"))
     if named and (named.startswith((".", "/", "~")) or named.count("/") > 1 or "\\" in named):
@@ -158,9 +154,7 @@ def _base(
     return base, []
 
 
-def _config_problems(
-    is_adapter: bool, adapter: dict, config: dict, files: tuple[RemoteFile, ...]
-) -> list[str]:
+def _config_problems(is_adapter: bool, adapter: dict, config: dict, files: tuple[RemoteFile, ...]) -> list[str]:
     problems = []
     if not is_adapter and not any(file.path == CONFIG for file in files):
         problems.append("it has neither config.json nor adapter_config.json")

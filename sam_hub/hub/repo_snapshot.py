@@ -53,9 +53,7 @@ class RepoSnapshot:
             path = Path(retried(partial(self._download, file, force, tqdm_class)))
             if matches(path, file):
                 return path
-            path.resolve().unlink(
-                missing_ok=True
-            )  # the blob: other users of the cache must not get it either
+            path.resolve().unlink(missing_ok=True)  # the blob: other users of the cache must not get it either
             path.unlink(missing_ok=True)
         raise UnusableModel(
             f"{file.path} of '{self.repo}' is damaged: the Hub sends other bytes than it lists",
@@ -145,9 +143,7 @@ class RepoSnapshot:
         return int.from_bytes(response.content[:8], "little")
 
 
-def take_snapshot(
-    hub: Hub, repo: str, revision: str = "main", *, repo_type: RepoType = "model"
-) -> RepoSnapshot:
+def take_snapshot(hub: Hub, repo: str, revision: str = "main", *, repo_type: RepoType = "model") -> RepoSnapshot:
     """Ask the Hub what a branch, a tag or a commit of a repository holds now.
 
     Raises:

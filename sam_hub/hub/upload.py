@@ -57,9 +57,7 @@ class Pushed:
     url: str
 
 
-def plan_push(
-    hub: Hub, folder: Path, repo: str, *, private: bool = True, pull_request: bool = False
-) -> PushPlan:
+def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True, pull_request: bool = False) -> PushPlan:
     """Plan to put ``folder`` on the Hub as ``repo``.
 
     Args:

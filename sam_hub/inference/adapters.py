@@ -159,9 +159,7 @@ def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
     pairs = {}
     for module, keys in parts.items():
         if set(keys) != ({"A", "B", "m"} if dora else {"A", "B"}):
-            raise UnusableModel(
-                f"The adapter {folder} has a part of '{module}' only", "Pull the adapter again."
-            )
+            raise UnusableModel(f"The adapter {folder} has a part of '{module}' only", "Pull the adapter again.")
         a, b = tensors[keys["A"]].shape, tensors[keys["B"]].shape
         rank = _pattern(config.get("rank_pattern"), module, config.get("r", 8))
         if len(a) != 2 or len(b) != 2 or a[0] != rank or b[1] != rank:

@@ -38,14 +38,7 @@ from sam_hub.errors import (
     UsageError,
     of_the_system,
 )
-from sam_hub.inference.models import (
-    LostBase,
-    choose_device,
-    choose_dtype,
-    first_line,
-    load_model,
-    with_adapter,
-)
+from sam_hub.inference.models import LostBase, choose_device, choose_dtype, first_line, load_model, with_adapter
 from sam_hub.inference.prediction import MISALIGNED, SentenceAnswer, predict
 from sam_hub.ner.formats import FORMATS, get_format
 from sam_hub.ner.text import Sentence, corpus_hash
@@ -316,11 +309,7 @@ class _Batch:
 
 
 def task_of(
-    model: Model,
-    sentences: Sequence[Sentence],
-    labels: Sequence[str],
-    settings: Settings,
-    free: bool = False,
+    model: Model, sentences: Sequence[Sentence], labels: Sequence[str], settings: Settings, free: bool = False
 ) -> _Batch:
     """Return what a model is to predict, with the keys under which the catalog stores the answers."""
     form = get_format(model.prompt_format)

@@ -115,9 +115,7 @@ def decode(
     import torch
 
     end = loaded.tokenizer.eos_token_id
-    waiting = [
-        _Row(i, q, constraints[i] if constraints else None, limits[i], end) for i, q in enumerate(questions)
-    ]
+    waiting = [_Row(i, q, constraints[i] if constraints else None, limits[i], end) for i, q in enumerate(questions)]
     waiting.sort(key=lambda row: len(row.question))  # the longest is taken first, from the end
     answers: list[list[int]] = [[] for _ in questions]
     if not waiting:
@@ -217,9 +215,7 @@ class _Batch:
         return states[0, list(asked)]
 
 
-def _accept(
-    row: _Row, guess: Sequence[int], free: Sequence[int], states: torch.Tensor, head: torch.nn.Linear
-) -> int:
+def _accept(row: _Row, guess: Sequence[int], free: Sequence[int], states: torch.Tensor, head: torch.nn.Linear) -> int:
     """Append the tokens that the model chooses to a row: those that the guess foresaw, and one more.
 
     Args:

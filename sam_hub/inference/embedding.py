@@ -57,9 +57,7 @@ class Descriptor:
         try:
             return cls(**{**values, "vector": tuple(float(x) for x in values["vector"])})
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"The descriptor can't be read: {error}", "Describe the corpus again."
-            ) from error
+            raise InputError(f"The descriptor can't be read: {error}", "Describe the corpus again.") from error
 
 
 def cosine(a: Descriptor, b: Descriptor) -> float:
@@ -157,9 +155,7 @@ def embedder_revision(folder: Path) -> str:
     """Return the first 12 hex digits of the SHA-256 of the embedder's weights."""
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        raise InputError(
-            f"The embedder in {folder} has no safetensors", "Give an embedder with safetensors weights."
-        )
+        raise InputError(f"The embedder in {folder} has no safetensors", "Give an embedder with safetensors weights.")
     with weights[0].open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 

@@ -165,6 +165,4 @@ class Path:
 
 
 def _ends_answer(node: Node) -> bool:
-    return any(end in (DONE, NOTHING) for end in node.ends) or any(
-        _ends_answer(n) for n in node.next.values()
-    )
+    return any(end in (DONE, NOTHING) for end in node.ends) or any(_ends_answer(n) for n in node.next.values())

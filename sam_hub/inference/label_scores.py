@@ -80,17 +80,13 @@ def choose(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:
     return np.argmax(scores - prior, axis=1)
 
 
-def _of_one_text(
-    loaded: LoadedModel, text: str, mentions: Sequence[str], labels: Sequence[str]
-) -> np.ndarray:
+def _of_one_text(loaded: LoadedModel, text: str, mentions: Sequence[str], labels: Sequence[str]) -> np.ndarray:
     """Return the scores of mentions of one text, (M, L); their common prefix is computed once."""
     import torch
 
     encode = lambda words: loaded.tokenizer.encode(words, add_special_tokens=False)  # noqa: E731
     ways = [encode(way) for way, _ in WAYS]
-    endings = [
-        encode(end.format(label=label, article=_article(label))) for _, end in WAYS for label in labels
-    ]
+    endings = [encode(end.format(label=label, article=_article(label))) for _, end in WAYS for label in labels]
     subjects = [encode(SUBJECT.format(mention=mention)) for mention in mentions]
     size = max(1, AT_ONCE // len(endings))
     with torch.inference_mode():
@@ -106,10 +102,7 @@ def _article(label: str) -> str:
 
 
 def _log_likelihoods(
-    read: _Read,
-    subjects: Sequence[Sequence[int]],
-    ways: Sequence[Sequence[int]],
-    endings: Sequence[Sequence[int]],
+    read: _Read, subjects: Sequence[Sequence[int]], ways: Sequence[Sequence[int]], endings: Sequence[Sequence[int]]
 ) -> np.ndarray:
     """Return log P(ending | text, subject, way) of M subjects and E endings, the same number for each way: (M, E)."""
     import torch
@@ -169,11 +162,7 @@ class _Read:
         self._there = torch.cat([self._there, real], 1)
         ids, places, there = (part.to(self._loaded.device) for part in (ids, places, self._there))
         return self._loaded.model.base_model(
-            input_ids=ids,
-            attention_mask=there,
-            position_ids=places,
-            past_key_values=self._memory,
-            use_cache=True,
+            input_ids=ids, attention_mask=there, position_ids=places, past_key_values=self._memory, use_cache=True
         ).last_hidden_state
 
 

@@ -129,8 +129,7 @@ def _check_fit(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]
         else:
             continue
         raise UnusableModel(
-            f"{adapter.name} adapts {name}, {problem}",
-            "It was made for another base; remove it, or choose its base.",
+            f"{adapter.name} adapts {name}, {problem}", "It was made for another base; remove it, or choose its base."
         )
 
 

@@ -140,10 +140,7 @@ def answer_tokens(
 
 
 def answer_limits(
-    form: PromptFormat,
-    labels: Sequence[str],
-    questions: Sequence[Sequence[int]],
-    encode: Callable[[str], list[int]],
+    form: PromptFormat, labels: Sequence[str], questions: Sequence[Sequence[int]], encode: Callable[[str], list[int]]
 ) -> list[int]:
     """Return the maximum number of tokens of each answer: room for a label around each token of the text."""
     frame = max((len(encode(form.separator + form.before(x) + form.after)) for x in labels), default=0)

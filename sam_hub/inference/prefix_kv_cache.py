@@ -40,8 +40,7 @@ def attending(model: Any) -> Iterator[None]:
         model.set_attn_implementation(NAME)
     except (ValueError, ImportError) as error:
         raise UnusableModel(
-            f"Models of the class {type(model).__name__} are not supported",
-            "Choose experts of another base.",
+            f"Models of the class {type(model).__name__} are not supported", "Choose experts of another base."
         ) from error
     try:
         yield
@@ -161,11 +160,7 @@ def _zeros(shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
 
     if like.device.type != "cpu":
         return like.new_zeros(shape)
-    return (
-        torch.from_numpy(numpy.zeros(math.prod(shape) * like.itemsize, numpy.uint8))
-        .view(like.dtype)
-        .view(*shape)
-    )
+    return torch.from_numpy(numpy.zeros(math.prod(shape) * like.itemsize, numpy.uint8)).view(like.dtype).view(*shape)
 
 
 def _over_prefix(query, key, value, rules: _Rules) -> torch.Tensor:

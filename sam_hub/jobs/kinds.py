@@ -52,9 +52,7 @@ class Task:
                 raise ValueError(unknown)
             return TypeAdapter(options).validate_python(dict(arguments))
         except (ValidationError, ValueError) as error:
-            problem = (
-                f"has arguments that are not known here: {unknown}" if unknown else f"can't be read: {error}"
-            )
+            problem = f"has arguments that are not known here: {unknown}" if unknown else f"can't be read: {error}"
             raise CatalogError(
                 f"The job's {self.options} {problem}", "Update sam-hub, or remove the job and start it anew."
             ) from error
@@ -82,24 +80,16 @@ _SERVICES = "sam_hub.services"
 TASKS: Mapping[str, Task] = {
     "add": Task(f"{_SERVICES}.experts", "AddOptions", "run_add", "AddOutcome", "network"),
     "update": Task(f"{_SERVICES}.experts", "UpdateOptions", "run_update", "UpdateOutcome", "network"),
-    "describe": Task(
-        f"{_SERVICES}.descriptors", "DescribeOptions", "run_describe", "DescribeOutcome", "network"
-    ),
-    "pull": Task(
-        f"{_SERVICES}.experts", "PullOptions", "run_pull", "PullOutcome", "network", "clean_up_pulls"
-    ),
+    "describe": Task(f"{_SERVICES}.descriptors", "DescribeOptions", "run_describe", "DescribeOutcome", "network"),
+    "pull": Task(f"{_SERVICES}.experts", "PullOptions", "run_pull", "PullOutcome", "network", "clean_up_pulls"),
     "remove": Task(f"{_SERVICES}.experts", "RemovalOptions", "run_removal", "Removal", "local"),
     "scan": Task(f"{_SERVICES}.targets", "ScanOptions", "run_scan", "Scan", "local"),
     "target": Task(f"{_SERVICES}.targets", "TargetOptions", "run_create_target", "TargetOutcome", "local"),
     "select": Task(f"{_SERVICES}.selection", "SelectOptions", "run_selection", "SelectionOutcome"),
-    "merge": Task(
-        f"{_SERVICES}.merges", "MergeOptions", "run_merges", "MergesOutcome", clean_up="clean_up_merges"
-    ),
+    "merge": Task(f"{_SERVICES}.merges", "MergeOptions", "run_merges", "MergesOutcome", clean_up="clean_up_merges"),
     "evaluate": Task(f"{_SERVICES}.evaluation", "EvaluationOptions", "run_evaluation", "EvaluationOutcome"),
     "push": Task(f"{_SERVICES}.push", "PushOptions", "run_push", "PushOutcome", "network", "clean_up_pushes"),
-    "stock": Task(
-        "sam_hub.demo.setup", "StockOptions", "run_stock", "StockOutcome", "network", "clean_up_stock"
-    ),
+    "stock": Task("sam_hub.demo.setup", "StockOptions", "run_stock", "StockOutcome", "network", "clean_up_stock"),
 }
 
 

@@ -48,9 +48,7 @@ class Scheduler:
 
         kind = kind_of(options)
         arguments = to_jsonable_python(options)
-        return self._queued(
-            Job(kind=kind, title=options.title, arguments=arguments, queue=task_of(kind).queue)
-        )
+        return self._queued(Job(kind=kind, title=options.title, arguments=arguments, queue=task_of(kind).queue))
 
     def _queued(self, job: Job) -> Job:
         added = add_job(self._catalog, job)
@@ -112,13 +110,8 @@ class Scheduler:
         """
         with self._catalog.writing() as session:
             job = session.get(Job, job_id)
-            if job is not None and (
-                job.state == JobState.QUEUED or (job.state == JobState.RUNNING and _is_claim(job))
-            ):
-                job.state, job.ended_at = (
-                    JobState.CANCELLED,
-                    datetime.now(UTC),
-                )  # a process that starts now gives up
+            if job is not None and (job.state == JobState.QUEUED or (job.state == JobState.RUNNING and _is_claim(job))):
+                job.state, job.ended_at = (JobState.CANCELLED, datetime.now(UTC))  # a process that starts now gives up
                 job.pid = None
             elif job is not None and job.state in ACTIVE:
                 job.state = JobState.CANCELLING
@@ -143,9 +136,7 @@ class Scheduler:
         """
         job = get_job(self._catalog, job_id)
         if job.state not in ENDED:
-            raise UsageError(
-                f"Job {job_id} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {job_id}`."
-            )
+            raise UsageError(f"Job {job_id} is {job.state}", f"Cancel it first: `sam-hub jobs cancel {job_id}`.")
         task_of(job.kind).read_options(job.arguments)
         return self._queued(Job(kind=job.kind, title=job.title, arguments=job.arguments, queue=job.queue))
 

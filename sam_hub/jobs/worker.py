@@ -55,9 +55,7 @@ def _take(context: AppContext, job_id: int) -> Job | None:
         job = session.get(Job, job_id)
         if job is None or job.state != JobState.RUNNING:
             return None
-        if (
-            job.pid_started is None
-        ):  # claimed, and whoever started this process has not written its number yet
+        if job.pid_started is None:  # claimed, and whoever started this process has not written its number yet
             job.pid, job.pid_started = os.getpid(), started_at(os.getpid())
         return job if job.pid == os.getpid() else None
 

@@ -16,9 +16,7 @@ def main() -> int:
     parser.add_argument("--root", type=Path, required=True, help="the folder in which everything is kept")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=0, help="0 for a free one")
-    parser.add_argument(
-        "--ready-file", type=Path, help="written once it listens: endpoint, token and pid as JSON"
-    )
+    parser.add_argument("--ready-file", type=Path, help="written once it listens: endpoint, token and pid as JSON")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
     parser.add_argument("--idle-seconds", type=float, help="end when nobody has asked for so long")
     parser.add_argument("--part-bytes", type=int, help="take larger files in parts of so many bytes")

@@ -23,9 +23,7 @@ def repo_id(owner: str, name: str) -> str:
     whole = f"{owner}/{name}"
     good = _PART.fullmatch(owner) and _PART.fullmatch(name) and len(whole) <= 96 and owner not in _ROUTES
     if not good or "--" in whole or ".." in whole or whole.endswith(".git"):
-        raise Refusal(
-            400, f"Invalid repository name {whole!r}: letters, digits, '-', '_' and '.' only, 96 at most"
-        )
+        raise Refusal(400, f"Invalid repository name {whole!r}: letters, digits, '-', '_' and '.' only, 96 at most")
     return whole
 
 

@@ -65,12 +65,8 @@ def serve(
         app = App(root, part_bytes or PART_BYTES)
     except OSError as error:
         listener.close()
-        raise ServerFailed(
-            f"The folder {root} can't be used: {error.strerror}", "Choose another one."
-        ) from error
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
+        raise ServerFailed(f"The folder {root} can't be used: {error.strerror}", "Choose another one.") from error
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     if until_stdin_closes:
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
@@ -176,9 +172,7 @@ def start(root: Path, port: int = 0, timeout: float = 20, part_bytes: int | None
     """
     options = ["--until-stdin-closes", *(["--part-bytes", str(part_bytes)] if part_bytes else [])]
     with tempfile.TemporaryDirectory(prefix="sam-hub-") as folder:
-        return _launch(
-            root, port, Path(folder) / "ready.json", options, stdin=subprocess.PIPE, timeout=timeout
-        )
+        return _launch(root, port, Path(folder) / "ready.json", options, stdin=subprocess.PIPE, timeout=timeout)
 
 
 def start_detached(
@@ -200,14 +194,7 @@ def start_detached(
 
 
 def _launch(
-    root: Path,
-    port: int,
-    ready: Path,
-    options: list[str],
-    *,
-    stdin: int,
-    timeout: float,
-    token: str | None = None,
+    root: Path, port: int, ready: Path, options: list[str], *, stdin: int, timeout: float, token: str | None = None
 ) -> ServerProcess:
     command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(root), "--port", str(port)]
     log = ready.with_suffix(".log")
@@ -229,9 +216,7 @@ def _launch(
         raise
 
 
-def _wait_until_ready(
-    child: subprocess.Popen[bytes], ready: Path, log: Path, timeout: float
-) -> ServerProcess:
+def _wait_until_ready(child: subprocess.Popen[bytes], ready: Path, log: Path, timeout: float) -> ServerProcess:
     deadline = time.monotonic() + timeout
     while not ready.exists():
         if child.poll() is not None:

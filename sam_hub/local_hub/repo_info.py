@@ -15,9 +15,7 @@ _BRIEF = ("_id", "id", "modelId", "private", "likes", "downloads", "tags", "pipe
           "createdAt")  # fmt: skip
 
 
-def describe(
-    repository: Repository, blobs: BlobStore, revision: str = "main", *, sizes: bool = False
-) -> dict:
+def describe(repository: Repository, blobs: BlobStore, revision: str = "main", *, sizes: bool = False) -> dict:
     """Return everything about a repository at a revision; ``sizes`` adds them to its files.
 
     Raises:
@@ -48,18 +46,12 @@ def describe(
     return described
 
 
-def _of_model(
-    repository: Repository, blobs: BlobStore, commit: Commit, card: dict[str, Any]
-) -> dict[str, Any]:
+def _of_model(repository: Repository, blobs: BlobStore, commit: Commit, card: dict[str, Any]) -> dict[str, Any]:
     config = cards.small_json(blobs, commit, "config.json")
     adapter = cards.small_json(blobs, commit, "adapter_config.json")
-    shown: dict[str, Any] = {
-        key: config[key] for key in ("architectures", "model_type", "auto_map") if key in config
-    }
+    shown: dict[str, Any] = {key: config[key] for key in ("architectures", "model_type", "auto_map") if key in config}
     if adapter:
-        shown["peft"] = {
-            key: adapter.get(key) for key in ("base_model_name_or_path", "task_type", "peft_type")
-        }
+        shown["peft"] = {key: adapter.get(key) for key in ("base_model_name_or_path", "task_type", "peft_type")}
     model: dict[str, Any] = {"modelId": repository.id, "config": shown}
     if library := cards.library(card, commit):
         model["library_name"] = library
@@ -70,9 +62,7 @@ def _of_model(
     return model
 
 
-def shown_in_list(
-    described: dict[str, Any], *, full: bool, card: bool, config: bool, expand: list[str]
-) -> dict:
+def shown_in_list(described: dict[str, Any], *, full: bool, card: bool, config: bool, expand: list[str]) -> dict:
     """Return the part of a description that a list holds."""
     if expand:
         return {key: described[key] for key in ("_id", "id", *expand) if key in described}
@@ -146,9 +136,7 @@ def path_items(commit: Commit, paths: list[str]) -> list[dict[str, Any]]:
     return items
 
 
-def with_last_commit(
-    items: list[dict[str, Any]], repository: Repository, commit: Commit
-) -> list[dict[str, Any]]:
+def with_last_commit(items: list[dict[str, Any]], repository: Repository, commit: Commit) -> list[dict[str, Any]]:
     """Return the items, each with the commit that last changed it."""
     dated = []
     for item in items:

@@ -99,10 +99,7 @@ def list_repositories(request: HubRequest) -> Response:
     matches = [description for description in descriptions if _matches(request, description)]
     matches.sort(key=lambda description: description[sort], reverse=True)
     items, headers = page(request, matches)
-    flags = {
-        name: request.flag(key)
-        for name, key in (("full", "full"), ("card", "cardData"), ("config", "config"))
-    }
+    flags = {name: request.flag(key) for name, key in (("full", "full"), ("card", "cardData"), ("config", "config"))}
     return JSONResponse(
         [shown_in_list(item, expand=query.getlist("expand"), **flags) for item in items], headers=headers
     )
@@ -180,16 +177,9 @@ def refs(request: HubRequest) -> JSON:
     refs = request.visible_repo().refs
 
     def listed(group: str, prefix: str) -> list[dict[str, str]]:
-        return [
-            {"name": name, "ref": prefix + name, "targetCommit": sha}
-            for name, sha in sorted(refs[group].items())
-        ]
+        return [{"name": name, "ref": prefix + name, "targetCommit": sha} for name, sha in sorted(refs[group].items())]
 
-    shown = {
-        "branches": listed("heads", "refs/heads/"),
-        "converts": [],
-        "tags": listed("tags", "refs/tags/"),
-    }
+    shown = {"branches": listed("heads", "refs/heads/"), "converts": [], "tags": listed("tags", "refs/tags/")}
     if request.flag("include_prs"):
         shown["pullRequests"] = listed("prs", PR)
     return shown

@@ -65,9 +65,7 @@ def _header_safe(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in shown)
 
 
-def page(
-    request: Request, items: Sequence[Any], *, default: int = 1000
-) -> tuple[Sequence[Any], dict[str, str]]:
+def page(request: Request, items: Sequence[Any], *, default: int = 1000) -> tuple[Sequence[Any], dict[str, str]]:
     """Return one page of ``items``, and the ``Link`` header to the next, by the query's ``limit`` and ``cursor``."""
     limit = _number(request, "limit", default) or default
     start = _number(request, "cursor", 0)

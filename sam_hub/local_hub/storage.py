@@ -78,9 +78,7 @@ class Storage:
 
     def move(self, source: Repository, target: Repository) -> None:
         """Rename a repository. Raises: Refusal 404, it does not exist; 409, the new name is taken."""
-        first, second = sorted(
-            (source, target), key=lambda one: one.id
-        )  # always in one order: no two can wait
+        first, second = sorted((source, target), key=lambda one: one.id)  # always in one order: no two can wait
         if source.id == target.id:
             raise Refusal(409, f"'{target.id}' exists already")
         with first.lock(), second.lock():

@@ -53,9 +53,7 @@ def new_secret() -> str:
 
 
 def _hash(secret: str) -> str:
-    return hashlib.sha256(
-        secret.encode("utf-8", "surrogatepass")
-    ).hexdigest()  # random, so that no salt is needed
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()  # random, so that no salt is needed
 
 
 class Tokens:
@@ -113,6 +111,4 @@ class Tokens:
         return None
 
     def _write(self, tokens: list[Token]) -> None:
-        write_durable(
-            self._file, json.dumps([asdict(token) for token in tokens], indent=1).encode(), mode=0o600
-        )
+        write_durable(self._file, json.dumps([asdict(token) for token in tokens], indent=1).encode(), mode=0o600)

@@ -140,12 +140,7 @@ async def commit(request: HubRequest) -> JSON:
 
     made, number = await to_thread.run_sync(finish)
     page = f"{request.hub}/{repository.path}"
-    answer = {
-        "success": True,
-        "commitUrl": f"{page}/commit/{made.id}",
-        "commitOid": made.id,
-        "hookOutput": "",
-    }
+    answer = {"success": True, "commitUrl": f"{page}/commit/{made.id}", "commitOid": made.id, "hookOutput": ""}
     if number is not None:
         answer |= {"pullRequestUrl": f"{page}/discussions/{number}"}
     return answer

@@ -34,9 +34,7 @@ def known_chunk(request: HubRequest) -> Response:
 async def xorb(request: HubRequest) -> JSON:
     session = request.path_params["session"]
     request.access.check_xet(request, session)
-    fresh = await request.storage.xorbs.receive(
-        session, request.path_params["hash"], request.stream(), XORB_LIMIT
-    )
+    fresh = await request.storage.xorbs.receive(session, request.path_params["hash"], request.stream(), XORB_LIMIT)
     return {"was_inserted": fresh}
 
 

@@ -177,8 +177,7 @@ def _check_tokenizer(recipe: Recipe, expert: ModelInput) -> Iterator[Finding]:
     else:
         return
     yield Finding(
-        f"The expert {expert.repo} has another tokenizer: it {what}",
-        "Leave it out, or merge experts of its own base.",
+        f"The expert {expert.repo} has another tokenizer: it {what}", "Leave it out, or merge experts of its own base."
     )
 
 
@@ -210,9 +209,7 @@ def _check_adapter(recipe: Recipe, expert: ModelInput, base: Mapping[str, Tensor
 
 def _check_full(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
     tensors = read_headers(expert.path)
-    architectures = [
-        read_json(path / "config.json").get("architectures") for path in (recipe.base.path, expert.path)
-    ]
+    architectures = [read_json(path / "config.json").get("architectures") for path in (recipe.base.path, expert.path)]
     if architectures[0] != architectures[1]:
         what = f"is a {architectures[1]}, the base a {architectures[0]}"
     elif odd := sorted(set(base) ^ set(tensors)):
@@ -244,9 +241,7 @@ def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
     formats = {expert.repo: about(expert.path).get("prompt_format") for expert in recipe.experts}
     if len({value for value in formats.values() if value}) > 1:
         listed = ", ".join(f"{repo}: {value}" for repo, value in formats.items())
-        yield Finding(
-            f"The experts answer in different prompt formats ({listed})", "Merge experts of one format."
-        )
+        yield Finding(f"The experts answer in different prompt formats ({listed})", "Merge experts of one format.")
 
 
 def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -> Iterator[str]:

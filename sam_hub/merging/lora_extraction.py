@@ -81,11 +81,7 @@ class _Factors:
 
 
 def extract_adapter(
-    recipe: Recipe,
-    merged: Path,
-    rank: int = 0,
-    reporter: Reporter = SILENT,
-    timeout: float | None = None,
+    recipe: Recipe, merged: Path, rank: int = 0, reporter: Reporter = SILENT, timeout: float | None = None
 ) -> MergedAdapter:
     """Write a merge as one adapter into the folder :data:`FOLDER` of the merged model; one that is there is kept.
 
@@ -103,8 +99,7 @@ def extract_adapter(
     inputs = read_inputs(recipe)
     if inputs.full:
         raise UnusableModel(
-            f"{inputs.full[0].repo} is a full model, so the merge can't be an adapter",
-            "Merge adapters alone.",
+            f"{inputs.full[0].repo} is a full model, so the merge can't be an adapter", "Merge adapters alone."
         )
     folder = merged / FOLDER
     saved = saved_adapter(folder, recipe_hash(recipe), rank)
@@ -154,9 +149,7 @@ def _write_adapter(recipe: Recipe, inputs: Inputs, folder: Path, rank: int, repo
     try:
         save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     except SafetensorError as error:  # it hides what the system said
-        raise DiskFull(
-            f"The adapter can't be written: {error}", "Free some space, and merge again."
-        ) from error
+        raise DiskFull(f"The adapter can't be written: {error}", "Free some space, and merge again.") from error
     _save_config(recipe, inputs, {module: loss.rank for module, loss in modules.items()}, folder)
     record = {
         "recipe_hash": recipe_hash(recipe),
@@ -182,11 +175,7 @@ def shares_of(recipe: Recipe, inputs: Inputs) -> list[float] | None:
         return None
     if recipe.method == "linear" and abs(total) > 1e-8:
         # Not normalised, it scales the base too, unless the weights are shares already.
-        return (
-            [w / total for w in weights]
-            if settings.get("normalize", True) or math.isclose(total, 1)
-            else None
-        )
+        return [w / total for w in weights] if settings.get("normalize", True) or math.isclose(total, 1) else None
     if recipe.method == "task_arithmetic":
         divisor = total if settings.get("normalize") and abs(total) >= 1e-8 else 1.0
         return [settings.get("lambda", 1.0) * w / divisor for w in weights]

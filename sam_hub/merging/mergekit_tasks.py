@@ -181,9 +181,7 @@ def output_sources(recipe: Recipe, tasks: list[ExecuteMergeMethodTask], inputs: 
     sources = {task.output_weight.name: _source(task.output_weight, inputs.base) for task in tasks}
     lost = sorted(set(inputs.base) - set(sources.values()))
     if lost := [name for name in lost if not name.endswith(BUFFERS)]:
-        raise UnusableModel(
-            f"mergekit does not know the tensor '{lost[0]}' of {recipe.base.repo}", "Use another base."
-        )
+        raise UnusableModel(f"mergekit does not know the tensor '{lost[0]}' of {recipe.base.repo}", "Use another base.")
     return sources
 
 
@@ -192,8 +190,7 @@ def _source(weight: WeightInfo, base: Mapping[str, TensorInfo]) -> str:
     if found := next((name for name in names if name in base), None):
         return found
     raise UnusableModel(
-        f"The base holds no tensor '{weight.name}'",
-        "Save the base again with a current transformers release.",
+        f"The base holds no tensor '{weight.name}'", "Save the base again with a current transformers release."
     )
 
 

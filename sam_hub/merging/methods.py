@@ -76,9 +76,7 @@ METHODS: Mapping[str, Method] = {
     "linear": Method({"normalize": True}, weighted=True, needs_base=False, elementwise=True),
     "model_stock": Method({"filter_wise": False}, models=(3, None)),
     # mergekit can do with a base here, but fails then on every tensor that no expert changes.
-    "multislerp": Method(
-        {"normalize_weights": True, "eps": 1e-8}, weighted=True, needs_base=False, experts=(1, None)
-    ),
+    "multislerp": Method({"normalize_weights": True, "eps": 1e-8}, weighted=True, needs_base=False, experts=(1, None)),
     "nearswap": Method({"t": REQUIRED}, models=(2, 2)),
     "nuslerp": Method(
         {"nuslerp_row_wise": False, "nuslerp_flatten": True}, weighted=True, needs_base=False, experts=(2, 2)
@@ -166,22 +164,16 @@ def check_parameters(name: str, parameters: Mapping[str, Any], weights: Sequence
     method = get_method(name)
     known = ", ".join(sorted(method.parameters)) or "none"
     if unknown := sorted(set(parameters) - set(method.parameters)):
-        raise UsageError(
-            f"'{name}' has no parameter '{unknown[0]}'", f"It takes: {known}. Weights are per expert."
-        )
+        raise UsageError(f"'{name}' has no parameter '{unknown[0]}'", f"It takes: {known}. Weights are per expert.")
     required = {parameter for parameter, value in method.parameters.items() if value is REQUIRED}
     if missing := sorted(required - set(parameters)):
-        raise UsageError(
-            f"'{name}' needs the parameter '{missing[0]}'", f"Give it a value; it takes: {known}."
-        )
+        raise UsageError(f"'{name}' needs the parameter '{missing[0]}'", f"Give it a value; it takes: {known}.")
     for parameter, value in parameters.items():
         _check_value(name, parameter, value)
     if not all(map(math.isfinite, weights)):
         raise UsageError(f"A weight can't be {', '.join(map(str, weights))}", "Give finite numbers.")
     if not method.weighted and any(weight != 1 for weight in weights):
-        raise UsageError(
-            f"'{name}' has no weights", "Leave the weights out, or use ties, linear, task_arithmetic."
-        )
+        raise UsageError(f"'{name}' has no weights", "Leave the weights out, or use ties, linear, task_arithmetic.")
     if problem := count_problem(name, len(weights)):
         experts = f"{len(weights)} {'expert' if len(weights) == 1 else 'experts'}"
         models = f"{experts} and the base" if base_role(name, len(weights)) == "base" else experts
@@ -192,9 +184,7 @@ def _check_value(name: str, parameter: str, value: Any) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     default = METHODS[name].parameters[parameter]
-    adapter = TypeAdapter(
-        float | None if default is None else default if default is REQUIRED else type(default)
-    )
+    adapter = TypeAdapter(float | None if default is None else default if default is REQUIRED else type(default))
     values = value if isinstance(value, (list, tuple)) else [value]
     if not values:
         raise UsageError(f"'{name}' got an empty list for '{parameter}'", "Give at least one value.")
@@ -203,12 +193,8 @@ def _check_value(name: str, parameter: str, value: Any) -> None:
             adapter.validate_python(single)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
-        raise UsageError(
-            f"'{name}' can't take {parameter}={value!r}: {reason}", "Correct the value."
-        ) from error
+        raise UsageError(f"'{name}' can't take {parameter}={value!r}: {reason}", "Correct the value.") from error
     if not all(math.isfinite(single) for single in values if isinstance(single, float)):
         raise UsageError(f"'{parameter}' can't be {value}", "Give a finite number.")
     if parameter == "density" and not all(0 < single <= 1 for single in values):
-        raise UsageError(
-            f"A density of {value} makes no sense", "Give the share that is kept: above 0, at most 1."
-        )
+        raise UsageError(f"A density of {value} makes no sense", "Give the share that is kept: above 0, at most 1.")

@@ -12,14 +12,7 @@ from typing import Any
 from sam_hub.errors import UsageError
 from sam_hub.hub.weights import read_headers, weights_sha256
 from sam_hub.inference.adapters import CONFIG, is_adapter, read_json
-from sam_hub.merging.methods import (
-    DEFAULT_METHOD,
-    METHODS,
-    check_parameters,
-    default_parameters,
-    get_method,
-    trims,
-)
+from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, check_parameters, default_parameters, get_method, trims
 from sam_hub.merging.tensor_file import DTYPE_CODES
 
 DTYPES = ("bfloat16", "float16", "float32")
@@ -37,14 +30,7 @@ CARRIED = (
     "chat_template.json",
 )
 # Entries of an adapter_config.json that say where and how it was made, not what it does.
-_INCIDENTAL = {
-    "base_model_name_or_path",
-    "revision",
-    "inference_mode",
-    "lora_dropout",
-    "peft_version",
-    "auto_mapping",
-}
+_INCIDENTAL = {"base_model_name_or_path", "revision", "inference_mode", "lora_dropout", "peft_version", "auto_mapping"}
 
 
 @dataclass(frozen=True)
@@ -165,9 +151,7 @@ def validate(recipe: Recipe) -> None:
         raise UsageError("A merge needs at least one expert", "Select or name the experts to merge.")
     paths = [expert.path for expert in recipe.experts]
     if repeated := [expert.repo for expert in recipe.experts if paths.count(expert.path) > 1]:
-        raise UsageError(
-            f"'{repeated[0]}' is named more than once", "Name every expert once; give it a weight."
-        )
+        raise UsageError(f"'{repeated[0]}' is named more than once", "Name every expert once; give it a weight.")
     if recipe.dtype not in DTYPES:
         raise UsageError(f"A merge can't be stored as '{recipe.dtype}'", f"Use one of: {', '.join(DTYPES)}.")
     if recipe.stable and not get_method(recipe.method).trims:

@@ -63,10 +63,7 @@ def run_merge(plan: MergePlan, reporter: Reporter = SILENT, timeout: float | Non
     plan.report.raise_errors()
     if is_merged(plan.recipe, plan.output):
         return plan.output
-    with (
-        explained_failures(),
-        staged_folder(plan.output, keep=lambda: is_merged(plan.recipe, plan.output)) as folder,
-    ):
+    with explained_failures(), staged_folder(plan.output, keep=lambda: is_merged(plan.recipe, plan.output)) as folder:
         _write_model(plan, folder, with_deadline(reporter, timeout))
     return plan.output
 
@@ -93,11 +90,7 @@ def _write_model(plan: MergePlan, folder: Path, reporter: Reporter) -> None:
 
 
 def merge_weights(
-    recipe: Recipe,
-    inputs: Inputs,
-    folder: Path,
-    reporter: Reporter = SILENT,
-    shard_bytes: int = SHARD_BYTES,
+    recipe: Recipe, inputs: Inputs, folder: Path, reporter: Reporter = SILENT, shard_bytes: int = SHARD_BYTES
 ) -> dict[str, int]:
     """Merge ``recipe`` into safetensors files in ``folder``; a worker holds one tensor of every model at a time.
 
@@ -220,9 +213,7 @@ class _Deadline(Reporter):
 
     def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
         if time.monotonic() > self._end:
-            raise SamHubError(
-                f"The merge took more than {self._seconds:g} s", "Give it more time with --timeout."
-            )
+            raise SamHubError(f"The merge took more than {self._seconds:g} s", "Give it more time with --timeout.")
         self._reporter.progress(what, done, total, unit)
 
 

@@ -97,11 +97,7 @@ def check_merge(
 
 
 def _of_inputs(
-    recipe: Recipe,
-    labels: Sequence[str],
-    form: str,
-    options: dict[str, Any],
-    reporter: Reporter,
+    recipe: Recipe, labels: Sequence[str], form: str, options: dict[str, Any], reporter: Reporter
 ) -> tuple[dict[str, float], list[list[int]]]:
     """The experts' parse rates, and how the base's tokenizer reads :data:`SENTENCES`. No model stays in memory."""
     rates: dict[str, float] = {}
@@ -142,9 +138,7 @@ def _problems(
 
 def parse_rate(loaded: LoadedModel, labels: Sequence[str], form: str) -> float:
     """The share of answers to :data:`SENTENCES` that keep the format, in free decoding, 0 to 1."""
-    answers = answer_tokens(
-        loaded, [Sentence(text) for text in SENTENCES], labels, prompt_format=form, free=True
-    )
+    answers = answer_tokens(loaded, [Sentence(text) for text in SENTENCES], labels, prompt_format=form, free=True)
     texts = [loaded.tokenizer.decode(answer, clean_up_tokenization_spaces=False) for answer in answers]
     return sum(get_format(form).parse(text).well_formed for text in texts) / len(texts)
 
@@ -200,9 +194,7 @@ def problem_in_words(folder: Path) -> str:
     if result.passed:
         return ""
     more = len(result.problems) - 1
-    return f"failed the check after the merge: {result.problems[0]}" + (
-        f" (and {more} more problems)" if more else ""
-    )
+    return f"failed the check after the merge: {result.problems[0]}" + (f" (and {more} more problems)" if more else "")
 
 
 def require_passed(folder: Path, name: str) -> None:
@@ -215,6 +207,4 @@ def require_passed(folder: Path, name: str) -> None:
     if doubt == UNCHECKED:
         raise UnusableModel(f"{name} {doubt}", "Merge as before, which checks it, or push it with --force.")
     if doubt:
-        raise UnusableModel(
-            f"{name} {doubt}", "Merge fewer or other experts, or push it all the same with --force."
-        )
+        raise UnusableModel(f"{name} {doubt}", "Merge fewer or other experts, or push it all the same with --force.")

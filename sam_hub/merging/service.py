@@ -47,9 +47,7 @@ def plan_for(
         raise InputError(f"The experts are not of one base: {names}", "Merge experts of one base.")
     base = next(iter(bases.values()))
     if weights and len(weights) != len(experts):
-        raise UsageError(
-            f"{len(weights)} weights for {len(experts)} experts", "Give one weight for each expert."
-        )
+        raise UsageError(f"{len(weights)} weights for {len(experts)} experts", "Give one weight for each expert.")
     shares = dict(zip((e.repo for e in experts), weights or [1.0] * len(experts), strict=True))
     inputs = []
     for expert in sorted(experts, key=lambda e: e.repo):
@@ -58,8 +56,7 @@ def plan_for(
         inputs.append(pin(Path(expert.path), expert.repo, expert.commit, shares[expert.repo]))
     if not base.path or not Path(base.path).is_dir():
         raise InputError(
-            f"The base {base.repo} is not on disk",
-            f"Run `sam-hub pull {experts[0].repo}`, which fetches it, too.",
+            f"The base {base.repo} is not on disk", f"Run `sam-hub pull {experts[0].repo}`, which fetches it, too."
         )
     pinned = pin(Path(base.path), base.repo, base.commit)
     recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
@@ -152,13 +149,10 @@ def chosen_experts(
     latest = {method: latest_selection(catalog, goal.id, method) for method in methods}
     if missing := [method for method, selection in latest.items() if selection is None]:
         raise CatalogError(
-            f"{goal.name} has no selection by {' and '.join(missing)}",
-            f"Run `sam-hub select {goal.name}` first.",
+            f"{goal.name} has no selection by {' and '.join(missing)}", f"Run `sam-hub select {goal.name}` first."
         )
     return {
-        f"by {method}": resolve_experts(catalog, selection.chosen)
-        for method, selection in latest.items()
-        if selection
+        f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in latest.items() if selection
     }
 
 
@@ -263,11 +257,7 @@ def _merges_of(catalog: Catalog, target: tables.Target, method: str) -> list[tab
 
 
 def merges_for(
-    catalog: Catalog,
-    target: tables.Target,
-    needed: Collection[str] = tuple(RankingMethod),
-    *,
-    newest: bool = False,
+    catalog: Catalog, target: tables.Target, needed: Collection[str] = tuple(RankingMethod), *, newest: bool = False
 ) -> dict[str, tables.Merge]:
     """The merge that serves each of a target's latest selections, by "similarity" and "sampling".
 
@@ -295,7 +285,5 @@ def merges_for(
                 f"Run `sam-hub merge {target.name}`.",
             )
     if not found:
-        raise CatalogError(
-            f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first."
-        )
+        raise CatalogError(f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first.")
     return found

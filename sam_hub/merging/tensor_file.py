@@ -24,9 +24,7 @@ SHARD_BYTES = 5_000_000_000  # of one file at most, as mergekit writes them
 DTYPE_CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
 
 
-def layout(
-    tensors: Mapping[str, tuple[str, tuple[int, ...]]],
-) -> tuple[bytes, dict[str, tuple[TensorInfo, int]]]:
+def layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[bytes, dict[str, tuple[TensorInfo, int]]]:
     """Place tensors in a file just as ``safetensors.save_file`` does (wide dtypes first, then by name).
 
     Args:
@@ -108,10 +106,7 @@ class ModelWriter:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        tensors: Mapping[str, tuple[str, tuple[int, ...]]],
-        shard_bytes: int = SHARD_BYTES,
+        self, folder: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]], shard_bytes: int = SHARD_BYTES
     ) -> None:
         self._folder = folder
         shards = _shards(tensors, shard_bytes)
@@ -138,10 +133,7 @@ class ModelWriter:
         for writer in self._writers.values():
             writer.require_complete()
         if len(self._writers) > 1:
-            index = {
-                "metadata": {"total_size": self._total},
-                "weight_map": dict(sorted(self._file_of.items())),
-            }
+            index = {"metadata": {"total_size": self._total}, "weight_map": dict(sorted(self._file_of.items()))}
             write_json(self._folder / INDEX, index)
 
 

@@ -43,8 +43,7 @@ def read_texts(file: Path, most: int) -> list[Sentence]:
         ) from error
     if not found:
         raise InputError(
-            f"{file.name} holds no text in {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}",
-            "Give a corpus instead.",
+            f"{file.name} holds no text in {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}", "Give a corpus instead."
         )
     return found
 
@@ -134,9 +133,7 @@ def _parquet(file: Path) -> Iterator[object]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise InputError(
-            f"{file.name} can't be read without pyarrow", "Run `pip install pyarrow`."
-        ) from error
+        raise InputError(f"{file.name} can't be read without pyarrow", "Run `pip install pyarrow`.") from error
     try:
         with ParquetFile(file) as opened:
             yield from _parquet_column(opened)

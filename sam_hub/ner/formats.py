@@ -160,9 +160,5 @@ def answer_segments(prompt_format: PromptFormat, entities: Iterable[Entity]) -> 
     for i, entity in enumerate(ordered):
         if i:
             segments.append(prompt_format.separator)
-        segments += [
-            prompt_format.before(entity.label),
-            prompt_format.mention(entity.text),
-            prompt_format.after,
-        ]
+        segments += [prompt_format.before(entity.label), prompt_format.mention(entity.text), prompt_format.after]
     return [segment for segment in [*segments, prompt_format.closing] if segment]

@@ -23,14 +23,7 @@ SENTENCE_END = re.compile(
     r"""(?:(?<=[.!?])|(?<=[.!?]["'”)\]])|(?<=[.!?]["'”)\]]{2}))\s+(?=["'“(\[]*[A-Z0-9])"""
 )
 TAG = re.compile(r"O|[BIES]-.+")
-SUFFIXES = {
-    ".txt": "text",
-    ".conll": "conll",
-    ".bio": "conll",
-    ".iob": "conll",
-    ".iob2": "conll",
-    ".jsonl": "jsonl",
-}
+SUFFIXES = {".txt": "text", ".conll": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll", ".jsonl": "jsonl"}
 
 
 def labelled_within(corpus: Path, gold: Path | None) -> list[Path]:
@@ -69,9 +62,7 @@ def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = 
         InputError: the path does not exist, a file is not UTF-8 or not of its format, or has no sentence.
     """
     if not path.exists():
-        raise InputError(
-            f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
-        )
+        raise InputError(f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them.")
     files = [path] if path.is_file() else [file for file in _files(path) if file not in without]
     sentences = [sentence for file in files for sentence in read_file(file, split)]
     if not sentences:
@@ -124,9 +115,7 @@ def read_conll(text: str, source: Path | str = "text") -> Iterator[Sentence]:
         if line.startswith("-DOCSTART-") or (line.startswith("# ") and not tagged):
             continue
         if not tagged:
-            raise InputError(
-                f"{source}, line {number}: no token with an IOB tag", "Write 'token tag', a pair a line."
-            )
+            raise InputError(f"{source}, line {number}: no token with an IOB tag", "Write 'token tag', a pair a line.")
         rows.append((columns[0], columns[-1]))
 
 
@@ -239,8 +228,6 @@ def to_jsonl(sentences: Iterable[Sentence]) -> str:
     for sentence in sentences:
         record: dict = {"text": sentence.text}
         if sentence.entities is not None:
-            record["entities"] = [
-                {"start": e.start, "end": e.end, "label": e.label} for e in sentence.entities
-            ]
+            record["entities"] = [{"start": e.start, "end": e.end, "label": e.label} for e in sentence.entities]
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)

@@ -36,13 +36,7 @@ class Scan:
     left_out: str = ""
 
 
-def scan_corpus(
-    path: Path,
-    *,
-    gold: Path | None = None,
-    split: bool = False,
-    reporter: Reporter = SILENT,
-) -> Scan:
+def scan_corpus(path: Path, *, gold: Path | None = None, split: bool = False, reporter: Reporter = SILENT) -> Scan:
     """Scan a file, or every file of a folder. Files that can't be read are listed in the result.
 
     Args:
@@ -52,9 +46,7 @@ def scan_corpus(
         InputError: the path does not exist.
     """
     if not path.exists():
-        raise InputError(
-            f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them."
-        )
+        raise InputError(f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them.")
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     labelled_files = labelled_within(path, gold)
     files = [file for file in files if file not in labelled_files]

@@ -46,13 +46,9 @@ def score(sentences: Sequence[Sentence], predicted: Sequence[Iterable[Entity]]) 
         InputError: a sentence has no gold labels, or the lengths differ.
     """
     if len(sentences) != len(predicted):
-        raise InputError(
-            f"{len(predicted)} predictions for {len(sentences)} sentences", "Predict the same sentences."
-        )
+        raise InputError(f"{len(predicted)} predictions for {len(sentences)} sentences", "Predict the same sentences.")
     if any(sentence.entities is None for sentence in sentences):
-        raise InputError(
-            "The test sentences have no labels", "Give a .conll or .jsonl file with gold entities."
-        )
+        raise InputError("The test sentences have no labels", "Give a .conll or .jsonl file with gold entities.")
     gold = [iob2(sentence, sentence.entities or ()) for sentence in sentences]
     tags = [iob2(sentence, entities) for sentence, entities in zip(sentences, predicted, strict=True)]
     return score_tags(gold, tags)
@@ -67,9 +63,7 @@ def score_tags(gold: list[list[str]], predicted: list[list[str]]) -> Scores:
         return Scores(0.0, 0.0, 0.0, 0, {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on types that occur on one side only, and numpy's deprecations
-        report = classification_report(
-            gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
-        )
+        report = classification_report(gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0)
     averages = {"micro avg", "macro avg", "weighted avg"}
     per_type = {name: _row(values) for name, values in report.items() if name not in averages}
     total = _row(report["micro avg"])
@@ -93,9 +87,7 @@ def iob2(sentence: Sentence, entities: Iterable[Entity]) -> list[str]:
     tags = ["O"] * len(sentence.words)
     for entity in sorted(entities):
         if entity.start not in first or entity.end not in last:
-            raise InputError(
-                f"The entity {entity.text!r} cuts a word of {sentence.text!r}", "Correct its offsets."
-            )
+            raise InputError(f"The entity {entity.text!r} cuts a word of {sentence.text!r}", "Correct its offsets.")
         i, j = first[entity.start], last[entity.end]
         if any(tag != "O" for tag in tags[i : j + 1]):
             raise InputError(f"Entities overlap at {entity.text!r} in {sentence.text!r}", "Keep one of them.")

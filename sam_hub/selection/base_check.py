@@ -9,9 +9,7 @@ from sam_hub.selection.scores import bootstrap_f1, f1_of
 from sam_hub.selection.votes import Rows, Votes
 
 
-def compare_to_base(
-    votes: Votes, ranking: Ranking, base: str = "", answer: Rows | None = None
-) -> dict[str, Any]:
+def compare_to_base(votes: Votes, ranking: Ranking, base: str = "", answer: Rows | None = None) -> dict[str, Any]:
     """Compare the best expert that can be chosen with the untuned base.
 
     Both are scored against the same votes, those of all experts except the best one, however the ranking counts
@@ -28,29 +26,18 @@ def compare_to_base(
     """
     scores = {row.expert: row.score for row in ranking.rows}
     best = next(iter(ranking.fit()), None)
-    check: dict[str, Any] = {
-        "fits": True,
-        "why": "",
-        "best": best,
-        "base": base if answer is not None else None,
-    }
+    check: dict[str, Any] = {"fits": True, "why": "", "best": best, "base": base if answer is not None else None}
     check |= dict.fromkeys(("base_f1", "base_f1_plain", "best_f1", "best_low", "best_high"))
     if best is not None:
         pseudo_labels, compared = votes.score_against(votes.predictions[best], (best,))
         check |= zip(
-            ("best_f1", "best_low", "best_high"),
-            bootstrap_f1(pseudo_labels, compared, votes.voting.seed),
-            strict=True,
+            ("best_f1", "best_low", "best_high"), bootstrap_f1(pseudo_labels, compared, votes.voting.seed), strict=True
         )
     if answer is not None:
         check["base_f1_plain"] = f1_of(*votes.score_against(answer))
         check["base_f1"] = f1_of(*votes.score_against(answer, (best,) if best else ()))
     if best is None or not scores[best]:
-        return {
-            **check,
-            "fits": False,
-            "why": "No suitable expert: none of the candidates agrees with the majority",
-        }
+        return {**check, "fits": False, "why": "No suitable expert: none of the candidates agrees with the majority"}
     if answer is not None and check["base_f1"] >= check["best_low"]:
         interval = f"95% {check['best_low']:.3f} to {check['best_high']:.3f}"
         why = (

@@ -29,8 +29,7 @@ def check_count(k: int | str, by: str) -> None:
     """
     if k == AUTO and by == "similarity":
         raise UsageError(
-            "k=auto needs votes, and a ranking by similarity has none",
-            "Give a number for k, or rank by sampling, too.",
+            "k=auto needs votes, and a ranking by similarity has none", "Give a number for k, or rank by sampling, too."
         )
     if k != AUTO and (not isinstance(k, int) or k < 1):
         raise UsageError(f"{k} experts can't be chosen", f"Give 1 or more, or {AUTO}.")
@@ -84,9 +83,7 @@ def _without_failed(near: Ranking, voted: Ranking) -> Ranking:
     return replace(near, rows=tuple(rows))
 
 
-def best_of(
-    rankings: Sequence[Ranking], k: int | str, *, allow_uninformed: bool = False
-) -> dict[str, tuple[str, ...]]:
+def best_of(rankings: Sequence[Ranking], k: int | str, *, allow_uninformed: bool = False) -> dict[str, tuple[str, ...]]:
     """Return the best k experts of each ranking, by method.
 
     With "auto", the sampling ranking chooses the set that forward selection found

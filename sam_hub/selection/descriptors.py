@@ -166,9 +166,7 @@ def _card(fetch: Callable[[], RepoSnapshot], expert: tables.Expert, notes: list[
         return ""
 
 
-def _of_datasets(
-    hub: Hub, names: Sequence[str], notes: list[str], reporter: Reporter
-) -> tuple[Origin, list[Sentence]]:
+def _of_datasets(hub: Hub, names: Sequence[str], notes: list[str], reporter: Reporter) -> tuple[Origin, list[Sentence]]:
     """Return the data sets that can be read, and their text."""
     if len(names) > MOST_DATASETS:
         notes.append(f"its card names {len(names)} data sets, of which {MOST_DATASETS} were read")
@@ -188,9 +186,7 @@ def _otherwise(catalog: Catalog, expert: tables.Expert) -> DescribedOtherwise | 
 
 
 def _row(made: Descriptor, origin: Origin, **owner: Any) -> tables.Descriptor:
-    values: dict[str, Any] = {
-        key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")
-    }
+    values: dict[str, Any] = {key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")}
     return tables.Descriptor(**values, origin=str(origin), vector=pack(made.vector), **owner)
 
 

@@ -49,11 +49,7 @@ class Evidence:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for the parameters of a ranking."""
-        return {
-            "chosen": list(self.chosen),
-            "steps": [asdict(step) for step in self.steps],
-            "stopped": self.stopped,
-        }
+        return {"chosen": list(self.chosen), "steps": [asdict(step) for step in self.steps], "stopped": self.stopped}
 
 
 def halves(lengths: Sequence[int], seed: int = 0) -> tuple[list[int], list[int]]:

@@ -133,12 +133,7 @@ class Ranking:
         Rows of another base than the first expert that can be chosen get a note.
         """
         rows = tuple(
-            replace(
-                row,
-                base=bases.get(row.expert, ""),
-                domain=domains.get(row.expert, ""),
-                near=near.get(row.expert),
-            )
+            replace(row, base=bases.get(row.expert, ""), domain=domains.get(row.expert, ""), near=near.get(row.expert))
             for row in self.rows
         )
         first = next((row.base for row in rows if row.covers and not row.unfit), "")
@@ -147,11 +142,7 @@ class Ranking:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for the catalog and JSON."""
-        return {
-            "method": self.method,
-            "rows": [asdict(r) for r in self.rows],
-            "parameters": dict(self.parameters),
-        }
+        return {"method": self.method, "rows": [asdict(r) for r in self.rows], "parameters": dict(self.parameters)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Ranking:
@@ -183,9 +174,7 @@ def missing_labels(labels: Sequence[str], covered: Collection[str]) -> tuple[str
 
 def uncovered(labels: Sequence[str], experts: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:
     """Return the target's labels that no expert covers."""
-    return tuple(
-        label for label in labels if not any(covered_labels([label], own) for own in experts.values())
-    )
+    return tuple(label for label in labels if not any(covered_labels([label], own) for own in experts.values()))
 
 
 def side_by_side(chosen: Mapping[str, Collection[str]]) -> dict[str, list[str]]:

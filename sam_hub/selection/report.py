@@ -120,9 +120,7 @@ def _by_votes(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any], nu
     if row["score"] is None:
         return [("votes", f"none, {place}, not chosen: it could not be asked")]
     pseudo_entities = (parameters.get("pseudo_entities") or {}).get(row["expert"])
-    weighted = (
-        f", weighted by {parameters['weights']}" if parameters.get("weights", "uniform") != "uniform" else ""
-    )
+    weighted = f", weighted by {parameters['weights']}" if parameters.get("weights", "uniform") != "uniform" else ""
     facts = [
         ("votes", f"F1 {number(row['score'])}, {place}, {_chosen(row, ranking)}"),
         ("", f"95% {number(row['low'])} to {number(row['high'])}"),
@@ -160,10 +158,7 @@ def _differences(row: Mapping[str, Any], room: int, ellipsis: str) -> Facts:
         facts.append(("differs", f'"{excerpt(difference["text"], first, room - 2, ellipsis)}"'))
         facts += [
             ("", f"{who}: {_mentions(entities, ellipsis)}")
-            for who, entities in (
-                ("expert only", difference["says"]),
-                ("votes only", difference["others"]),
-            )
+            for who, entities in (("expert only", difference["says"]), ("votes only", difference["others"]))
             if entities
         ]
     return facts
@@ -218,9 +213,7 @@ def evidence_lines(parameters: Mapping[str, Any], number: Number = two_digits) -
     evidence = parameters.get("evidence")
     if not evidence:
         return []
-    lines = [
-        f"{place}. {step['expert']}: {_step(step, number)}" for place, step in enumerate(evidence["steps"], 1)
-    ]
+    lines = [f"{place}. {step['expert']}: {_step(step, number)}" for place, step in enumerate(evidence["steps"], 1)]
     return [*lines, f"Stopped: {evidence['stopped']}."]
 
 

@@ -16,14 +16,7 @@ from sam_hub.catalog.experts import base_of, list_bases, list_experts
 from sam_hub.catalog.predictions import Predictions
 from sam_hub.config import Settings
 from sam_hub.errors import InputError, SamHubError
-from sam_hub.inference.cached_predict import (
-    DEFAULT_FORMAT,
-    Model,
-    apart,
-    ask,
-    base_model,
-    expert_model,
-)
+from sam_hub.inference.cached_predict import DEFAULT_FORMAT, Model, apart, ask, base_model, expert_model
 from sam_hub.inference.embedding import Descriptor, cosine
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Sentence
@@ -63,11 +56,7 @@ def similarity_ranking(
 
 
 def _nearness(
-    catalog: Catalog,
-    target: tables.Target,
-    centre: Descriptor,
-    experts: Sequence[tables.Expert],
-    settings: Settings,
+    catalog: Catalog, target: tables.Target, centre: Descriptor, experts: Sequence[tables.Expert], settings: Settings
 ) -> dict[str, DomainSimilarity]:
     """Return the similarity of the experts that have a descriptor; stored cosines are not computed again.
 
@@ -86,11 +75,7 @@ def _nearness(
 
 
 def _nearness_if_any(
-    catalog: Catalog,
-    target: tables.Target,
-    experts: Sequence[tables.Expert],
-    settings: Settings,
-    needed: bool,
+    catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], settings: Settings, needed: bool
 ) -> dict[str, DomainSimilarity]:
     """Return the similarities for a ranking by votes; if they are not needed, errors give an empty result."""
     if not any(descriptors_of(catalog, expert.id) for expert in experts):
@@ -248,15 +233,11 @@ def repeat_votes(
     by_repo = {expert.repo: expert for expert in list_experts(catalog)}
     failed = selection.parameters.get("failed", {})
     experts = [
-        by_repo[row["expert"]]
-        for row in selection.ranking
-        if row["expert"] in by_repo and row["expert"] not in failed
+        by_repo[row["expert"]] for row in selection.ranking if row["expert"] in by_repo and row["expert"] not in failed
     ]
     voting = VoteOptions(**{part.name: selection.parameters[part.name] for part in fields(VoteOptions)})
     near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
-    sample = draw_sample(
-        read_corpus(Path(target.corpus_path)), selection.parameters["sentences"], voting.seed
-    )
+    sample = draw_sample(read_corpus(Path(target.corpus_path)), selection.parameters["sentences"], voting.seed)
     answers = ask(
         catalog,
         [expert_model(catalog, expert) for expert in experts],
@@ -270,9 +251,7 @@ def repeat_votes(
     return _votes_of(target, experts, sample, answers, voting, near)
 
 
-def _untuned(
-    catalog: Catalog, experts: Sequence[tables.Expert], bases: Mapping[str, str]
-) -> dict[str, Model]:
+def _untuned(catalog: Catalog, experts: Sequence[tables.Expert], bases: Mapping[str, str]) -> dict[str, Model]:
     """Return the bases of these experts that are on disk, by their names in `_bases`."""
     untuned = {}
     for expert in experts:

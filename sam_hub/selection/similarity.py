@@ -7,14 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sam_hub.catalog.descriptor_sources import CARD
 from sam_hub.errors import InputError
 from sam_hub.inference.embedding import Descriptor
-from sam_hub.selection.ranking import (
-    UNINFORMED,
-    DomainSimilarity,
-    Ranked,
-    Ranking,
-    covered_labels,
-    missing_labels,
-)
+from sam_hub.selection.ranking import UNINFORMED, DomainSimilarity, Ranked, Ranking, covered_labels, missing_labels
 
 WEAK = "weak: described by its card alone"
 
@@ -64,7 +57,5 @@ def rank_by_similarity(
         weak = WEAK if name in near and near[name].origin == CARD else ""
         note = "; ".join(filter(None, ("" if covers else UNINFORMED, unfit, weak)))
         missing = missing_labels(labels, covers)
-        rows.append(
-            Ranked(name, score, score, score, covers, note, missing=missing, unfit=unfit, near=near.get(name))
-        )
+        rows.append(Ranked(name, score, score, score, covers, note, missing=missing, unfit=unfit, near=near.get(name)))
     return Ranking("similarity", tuple(rows), {"embedder": target.embedder, "revision": target.revision})

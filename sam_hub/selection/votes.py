@@ -49,15 +49,11 @@ class VoteOptions:
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
-            raise UsageError(
-                f"A vote threshold of {self.threshold} makes no sense", "Give a share above 0, up to 1."
-            )
+            raise UsageError(f"A vote threshold of {self.threshold} makes no sense", "Give a share above 0, up to 1.")
         if self.votes not in (LEAVE_SELF_OUT, PLAIN):
             raise UsageError(f"There are no '{self.votes}' votes", f"Known: {LEAVE_SELF_OUT}, {PLAIN}.")
         if self.weights not in (UNIFORM, BY_SIMILARITY):
-            raise UsageError(
-                f"Votes can't be weighted by '{self.weights}'", f"Known: {UNIFORM}, {BY_SIMILARITY}."
-            )
+            raise UsageError(f"Votes can't be weighted by '{self.weights}'", f"Known: {UNIFORM}, {BY_SIMILARITY}.")
 
     @property
     def name(self) -> str:
@@ -131,9 +127,7 @@ def _without_overlaps(entities: Iterable[Entity]) -> tuple[Entity, ...]:
 
 
 def count_votes(
-    predictions: Mapping[str, Rows],
-    voters: Mapping[str, Collection[str]],
-    weights: Mapping[str, float] | None = None,
+    predictions: Mapping[str, Rows], voters: Mapping[str, Collection[str]], weights: Mapping[str, float] | None = None
 ) -> VoteCounts:
     """Count which voter named which entity.
 
@@ -229,9 +223,7 @@ def collect_votes(
     """
     voting, failures = voting or VoteOptions(), dict(parse_failures or {})
     covered = {name: covered_labels(labels, expert_labels.get(name)) for name in predictions}
-    unreadable = frozenset(
-        name for name in predictions if sentences and failures.get(name, 0) >= len(sentences)
-    )
+    unreadable = frozenset(name for name in predictions if sentences and failures.get(name, 0) >= len(sentences))
     voters = {name: own for name, own in covered.items() if own and name not in unreadable}
     vote_counts = count_votes(predictions, voters, cosines or {} if voting.weights == BY_SIMILARITY else None)
     informed = sum(map(bool, covered.values()))
@@ -250,9 +242,7 @@ def collect_votes(
         f"Only {len(vote_counts.voters)} of {len(voters)} votes have a weight by similarity",
         "Weight votes uniformly, or describe the experts (`sam-hub describe`).",
     )
-    return Votes(
-        tuple(labels), tuple(sentences), predictions, covered, failures, unreadable, vote_counts, voting
-    )
+    return Votes(tuple(labels), tuple(sentences), predictions, covered, failures, unreadable, vote_counts, voting)
 
 
 def _check_voters(count: int, title: str, action: str) -> None:

@@ -49,9 +49,7 @@ def describe_added(
     from sam_hub.selection.descriptors import describe_expert
 
     try:
-        described = describe_expert(
-            context.catalog, context.hub, expert, context.settings, reporter, snapshot=snapshot
-        )
+        described = describe_expert(context.catalog, context.hub, expert, context.settings, reporter, snapshot=snapshot)
     except SamHubError as error:
         reporter.log(f"  not described: {error}")
         return None
@@ -107,9 +105,7 @@ class DescribeOutcome:
     notes: tuple[str, ...]
 
 
-def run_describe(
-    context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT
-) -> DescribeOutcome:
+def run_describe(context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT) -> DescribeOutcome:
     """Describe an expert's text.
 
     Raises:
@@ -167,9 +163,7 @@ class Neighbourhood:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_neighbours(
-    context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT
-) -> Neighbourhood:
+def find_neighbours(context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT) -> Neighbourhood:
     """Describe a target or an expert where that was not done yet, and find the ten nearest experts.
 
     Raises:

@@ -116,9 +116,7 @@ def plan_evaluation(context: AppContext, options: EvaluationOptions) -> Evaluati
     return EvaluationPlan(tuple(system.name for system in systems), len(models), len(gold), entities)
 
 
-def _prepare(
-    context: AppContext, options: EvaluationOptions
-) -> tuple[Target, Path, list[Sentence], list[System]]:
+def _prepare(context: AppContext, options: EvaluationOptions) -> tuple[Target, Path, list[Sentence], list[System]]:
     from sam_hub.catalog.targets import get_target
     from sam_hub.errors import UsageError
     from sam_hub.evaluation.systems import read_gold, sam_systems, single_systems
@@ -135,9 +133,7 @@ def _prepare(
     return target, Path(path), gold, systems
 
 
-def run_evaluation(
-    context: AppContext, options: EvaluationOptions, reporter: Reporter = SILENT
-) -> EvaluationOutcome:
+def run_evaluation(context: AppContext, options: EvaluationOptions, reporter: Reporter = SILENT) -> EvaluationOutcome:
     """Ask every model that was not asked before, score all systems, and record the scores.
 
     Raises:
@@ -155,13 +151,7 @@ def run_evaluation(
     for line in filter(None, (types, *warnings)):
         reporter.log(line)
     results = evaluate(
-        context.catalog,
-        target,
-        gold,
-        systems,
-        settings=context.settings,
-        free=options.free,
-        reporter=reporter,
+        context.catalog, target, gold, systems, settings=context.settings, free=options.free, reporter=reporter
     )
     for result in results:
         reporter.log(f"{result.name}: F1 {result.scores.f1:.3f}")
@@ -180,8 +170,7 @@ def system_score(result: Evaluated) -> SystemScore:
         f1=scores.f1,
         support=scores.support,
         per_type={
-            label: TypeScore(row.precision, row.recall, row.f1, row.support)
-            for label, row in scores.per_type.items()
+            label: TypeScore(row.precision, row.recall, row.f1, row.support) for label, row in scores.per_type.items()
         },
         parse_failures=result.parse_failures,
         seconds=result.seconds,

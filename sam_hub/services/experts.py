@@ -400,13 +400,7 @@ def run_pull(context: AppContext, options: PullOptions, reporter: Reporter = SIL
     """
     from sam_hub.catalog.registration import pull_expert
 
-    pulled = pull_expert(
-        context.catalog,
-        context.hub,
-        options.expert,
-        context.settings.models,
-        reporter,
-    )
+    pulled = pull_expert(context.catalog, context.hub, options.expert, context.settings.models, reporter)
     reporter.log(f"Pulled {pulled.repo} at {pulled.commit[:8]} ({pulled.size_bytes / 1e6:,.1f} MB)")
     return PullOutcome(pulled.repo, pulled.commit, pulled.path or "", pulled.size_bytes)
 

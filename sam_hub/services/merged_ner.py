@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_target_models(
-    context: AppContext,
-    target: str,
-    rule: Rule = Rule.union,
-    types: Types = Types.auto,
-    reporter: Reporter = SILENT,
+    context: AppContext, target: str, rule: Rule = Rule.union, types: Types = Types.auto, reporter: Reporter = SILENT
 ) -> MergedModels:
     """Return the models that were merged for a target. They answer as `sam-hub predict` does.
 
@@ -55,11 +51,7 @@ def load_target_models(
 
 
 def load_pretrained(
-    context: AppContext,
-    name: str,
-    revision: str = "main",
-    base: Path | None = None,
-    reporter: Reporter = SILENT,
+    context: AppContext, name: str, revision: str = "main", base: Path | None = None, reporter: Reporter = SILENT
 ) -> MergedModels:
     """Return pushed models, fetched at a commit where they are not on disk yet. No catalog is opened.
 

@@ -305,10 +305,7 @@ class MergesOutcome:
 
 
 def run_merges(
-    context: AppContext,
-    options: MergeOptions,
-    reporter: Reporter = SILENT,
-    plans: MergePlans | None = None,
+    context: AppContext, options: MergeOptions, reporter: Reporter = SILENT, plans: MergePlans | None = None
 ) -> MergesOutcome:
     """Merge, check each merge, and measure what else is wanted; a merge that is on disk is not made again.
 
@@ -387,9 +384,7 @@ def _contributions(
         timeout=options.timeout,
         reporter=reporter,
     )
-    rows = tuple(
-        ContributionRow(row.without, row.agreement, row.change, row.f1, row.f1_change) for row in found.rows
-    )
+    rows = tuple(ContributionRow(row.without, row.agreement, row.change, row.f1, row.f1_change) for row in found.rows)
     return MergeContributions(rows, found.voters, found.pseudo_entities, found.sentences)
 
 

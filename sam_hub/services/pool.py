@@ -53,9 +53,7 @@ class ServicePool:
         self._left: set[_Pool] = set()  # replaced, while others still wait for their answers
         self._lock = threading.Lock()
 
-    async def ask(
-        self, function: Callable[Concatenate[AppContext, P], T], *arguments: Any, timeout: float = 60
-    ) -> T:
+    async def ask(self, function: Callable[Concatenate[AppContext, P], T], *arguments: Any, timeout: float = 60) -> T:
         """Call ``function(context, *arguments)`` in another process, and return its result.
 
         Args:
@@ -78,9 +76,7 @@ class ServicePool:
             ) from None
         except BrokenProcessPool as error:
             self._replace(pool)
-            raise SamHubError(
-                "The process that answers questions ended", "Try again. A new one is started."
-            ) from error
+            raise SamHubError("The process that answers questions ended", "Try again. A new one is started.") from error
         finally:
             self._release(pool)
 

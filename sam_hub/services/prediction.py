@@ -53,9 +53,7 @@ class PredictionOutcome:
     warnings: tuple[str, ...] = ()
 
 
-def run_prediction(
-    context: AppContext, options: PredictionOptions, reporter: Reporter = SILENT
-) -> PredictionOutcome:
+def run_prediction(context: AppContext, options: PredictionOptions, reporter: Reporter = SILENT) -> PredictionOutcome:
     """Find the entities of a corpus.
 
     Raises:
@@ -71,10 +69,7 @@ def run_prediction(
 
 
 def predict_sentences(
-    context: AppContext,
-    options: PredictionOptions,
-    sentences: Sequence[Sentence],
-    reporter: Reporter = SILENT,
+    context: AppContext, options: PredictionOptions, sentences: Sequence[Sentence], reporter: Reporter = SILENT
 ) -> PredictionOutcome:
     """Find the entities of sentences.
 
@@ -94,13 +89,7 @@ def predict_sentences(
     for line in (*about, *warnings):
         reporter.log(line)
     entities = predict_with(
-        context.catalog,
-        target,
-        sentences,
-        system,
-        settings=context.settings,
-        free=options.free,
-        reporter=reporter,
+        context.catalog, target, sentences, system, settings=context.settings, free=options.free, reporter=reporter
     )
     rows = zip(sentences, entities, strict=True)
     return PredictionOutcome(tuple(PredictedSentence(s.text, tuple(row)) for s, row in rows), about, warnings)

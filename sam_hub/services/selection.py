@@ -55,9 +55,7 @@ class SelectOptions:
         """How votes are counted. Raises UsageError where that makes no sense."""
         from sam_hub.selection.votes import VoteOptions
 
-        return VoteOptions(
-            threshold=self.threshold, votes=str(self.votes), seed=self.seed, weights=str(self.weights)
-        )
+        return VoteOptions(threshold=self.threshold, votes=str(self.votes), seed=self.seed, weights=str(self.weights))
 
     def check(self) -> None:
         """Refuse what can't be done, before a job is made of it or a model is asked.
@@ -124,9 +122,7 @@ class SelectionOutcome:
         return {method: made.shown() for method, made in self.rankings.items()}
 
 
-def run_selection(
-    context: AppContext, options: SelectOptions, reporter: Reporter = SILENT
-) -> SelectionOutcome:
+def run_selection(context: AppContext, options: SelectOptions, reporter: Reporter = SILENT) -> SelectionOutcome:
     """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one.
 
     Raises:
@@ -161,18 +157,13 @@ def run_selection(
             reporter=reporter,
         )
         limit = partial(
-            with_enough_votes,
-            voted=voted,
-            ratio=options.min_vote_ratio,
-            allow_uninformed=options.allow_uninformed,
+            with_enough_votes, voted=voted, ratio=options.min_vote_ratio, allow_uninformed=options.allow_uninformed
         )
         rankings = [*map(limit, rankings), voted]
         for repo, why in voted.parameters.get("failed", {}).items():
             reporter.log(f"{repo} {FAILED}, and has no vote: {why}")
     # Both at once, at the end: a ranking that is cancelled changes no choice.
-    chosen = choose_best(
-        catalog, target, experts, rankings, options.k, allow_uninformed=options.allow_uninformed
-    )
+    chosen = choose_best(catalog, target, experts, rankings, options.k, allow_uninformed=options.allow_uninformed)
     for method, repos in chosen.items():
         reporter.log(f"By {method}: {', '.join(repos)}")
     for ranking in rankings:
@@ -180,9 +171,7 @@ def run_selection(
             reporter.log(f"{why}.")
     choices = {
         ranking.method: RankingChoice(
-            ranking,
-            tuple(chosen[ranking.method]),
-            len(chosen[ranking.method]) if options.k == AUTO else int(options.k),
+            ranking, tuple(chosen[ranking.method]), len(chosen[ranking.method]) if options.k == AUTO else int(options.k)
         )
         for ranking in rankings
     }
@@ -208,9 +197,7 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
     for method in RankingMethod:
         if (latest := latest_selection(context.catalog, row.id or 0, method)) is None:
             continue
-        ranking = Ranking.from_dict(
-            {"method": method, "rows": latest.ranking, "parameters": latest.parameters}
-        )
+        ranking = Ranking.from_dict({"method": method, "rows": latest.ranking, "parameters": latest.parameters})
         chosen = chosen_repos(latest)
         choices[str(method)] = RankingChoice(
             ranking,

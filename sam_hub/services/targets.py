@@ -101,9 +101,7 @@ class TargetOutcome:
     left_out: str = ""
 
 
-def run_create_target(
-    context: AppContext, options: TargetOptions, reporter: Reporter = SILENT
-) -> TargetOutcome:
+def run_create_target(context: AppContext, options: TargetOptions, reporter: Reporter = SILENT) -> TargetOutcome:
     """Read a corpus, keep a copy of it without labels, and describe its text.
 
     Raises:

@@ -33,9 +33,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path, help="a recipe in JSON")
     parser.add_argument("base", type=Path, help="the base's folder")
     parser.add_argument("out", type=Path, help="the folder of the new adapter")
-    parser.add_argument(
-        "data", type=Path, nargs="?", default=Path(), help="the folder of the recipe's data folders"
-    )
+    parser.add_argument("data", type=Path, nargs="?", default=Path(), help="the folder of the recipe's data folders")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16")
     given = parser.parse_args()

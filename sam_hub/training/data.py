@@ -90,9 +90,7 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
         random.Random(f"{recipe.seed}:{source.folder}").shuffle(sentences)
         full = sum(bool(s.entities) for s in sentences)
         if not full:
-            raise InputError(
-                f"{root / source.folder} has no entities", "Check the recipe's `keep` and `rename`."
-            )
+            raise InputError(f"{root / source.folder} has no entities", "Check the recipe's `keep` and `rename`.")
         allowed = int(full * recipe.empty_share / max(1e-9, 1 - recipe.empty_share))
         kept = []
         for sentence in sentences:
@@ -123,9 +121,7 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
         called = _called(labels, sets[which].names, chance)
         shown = list(dict.fromkeys([*called.values(), *_distractors(recipe, sets[which], chance)]))
         chance.shuffle(shown)
-        yield Pack(
-            tuple(shown), tuple(_examples(streams[which], called, sets[which].broader, recipe, chance))
-        )
+        yield Pack(tuple(shown), tuple(_examples(streams[which], called, sets[which].broader, recipe, chance)))
 
 
 def _examples(
@@ -137,9 +133,7 @@ def _examples(
 ) -> Iterator[Sentence]:
     """Yield a pack's sentences with only the entities of its labels, under their names in this pack."""
     for _ in range(recipe.pack):
-        for _ in range(
-            MOST_PASSED_OVER
-        ):  # limited, since a label can be so rare that hardly any sentence has it
+        for _ in range(MOST_PASSED_OVER):  # limited, since a label can be so rare that hardly any sentence has it
             sentence = next(stream)
             renamed = _renamed(sentence, called, broader)
             if renamed.entities or not sentence.entities or chance.random() < recipe.empty_share:
@@ -147,9 +141,7 @@ def _examples(
         yield renamed
 
 
-def _called(
-    labels: Sequence[str], names: Mapping[str, Sequence[str]], chance: random.Random
-) -> dict[str, str]:
+def _called(labels: Sequence[str], names: Mapping[str, Sequence[str]], chance: random.Random) -> dict[str, str]:
     """Draw the name of each label for one pack."""
     return {label: chance.choice([label, *names[label]]) if label in names else label for label in labels}
 

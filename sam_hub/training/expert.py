@@ -151,21 +151,14 @@ def _test_part(
     return test[:most], read_sets(recipe, data_root)[number].labels
 
 
-def _scored(
-    name: str, ready: Any, test: Sequence[Sentence], labels: Sequence[str], recipe: TrainingRecipe
-) -> ScoreRow:
+def _scored(name: str, ready: Any, test: Sequence[Sentence], labels: Sequence[str], recipe: TrainingRecipe) -> ScoreRow:
     answer = predict(ready, test, labels, prompt_format=recipe.prompt_format)
     scores = score(test, answer.entities)
     return ScoreRow(name, scores.precision, scores.recall, scores.f1, answer.parse_failures / len(test))
 
 
 def _metadata(
-    recipe: TrainingRecipe,
-    base: Path,
-    base_repo: str,
-    out: Path,
-    data_root: Path,
-    evaluations: Sequence[Evaluation],
+    recipe: TrainingRecipe, base: Path, base_repo: str, out: Path, data_root: Path, evaluations: Sequence[Evaluation]
 ) -> dict[str, Any]:
     trained = json.loads((out / RECORD).read_text(encoding="utf-8"))
     origins = [origin_of(source, data_root) for source in recipe.data]
@@ -201,9 +194,7 @@ def spdx(license: str) -> str:
     return plain.replace(" ", "-")
 
 
-def _card(
-    repo: str, recipe: TrainingRecipe, about: dict[str, Any], evaluations: tuple[Evaluation, ...]
-) -> str:
+def _card(repo: str, recipe: TrainingRecipe, about: dict[str, Any], evaluations: tuple[Evaluation, ...]) -> str:
     origins, trained = about["data"]["sources"], about["recipe"]["training"]
     shown = {key: value for key, value in recipe.as_dict().items() if key not in ("name", "domain", "data")}
     return expert_card(

@@ -120,9 +120,7 @@ class TrainingRecipe:
         """
         known = {f.name for f in fields(cls)}
         if unknown := set(values) - known:
-            raise InputError(
-                f"The recipe has unknown fields: {', '.join(sorted(unknown))}", f"Known: {sorted(known)}."
-            )
+            raise InputError(f"The recipe has unknown fields: {', '.join(sorted(unknown))}", f"Known: {sorted(known)}.")
         try:
             sources = tuple(_source(plain) for plain in values["data"])
             return cls(**{**values, "data": sources})

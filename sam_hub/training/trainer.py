@@ -228,11 +228,7 @@ class _Run:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         trainable = {n: p.detach().cpu() for n, p in self.model.named_parameters() if p.requires_grad}
-        state = {
-            "weights": trainable,
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        }
+        state = {"weights": trainable, "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
         torch.save(state, scratch / "state.pt")
         seconds = self.seconds + time.monotonic() - self.began
         counters = {"step": self.step, "tokens": self.tokens, "loss": self.loss, "seconds": seconds}
@@ -249,8 +245,7 @@ class _Run:
         progress = json.loads((self.folder / "progress.json").read_text(encoding="utf-8"))
         if TrainingRecipe.from_dict(progress["recipe"]) != self.recipe:
             raise InputError(
-                f"{self.folder} is the checkpoint of another recipe",
-                "Give another --out, or delete that folder.",
+                f"{self.folder} is the checkpoint of another recipe", "Give another --out, or delete that folder."
             )
         state = torch.load(self.folder / "state.pt", weights_only=True)
         own = dict(self.model.named_parameters())

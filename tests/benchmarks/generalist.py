@@ -35,16 +35,7 @@ ABSENT = [
     "recipe step", "email address", "hashtag", "variable name", "file name", "dosage", "job skill", "user name",
     "laboratory equipment", "flight number", "product code", "password", "line of code", "clothing size",
 ]  # fmt: skip
-ABSENT_IN_DIALOGUE = [
-    "chemical compound",
-    "gene",
-    "battle",
-    "river",
-    "political party",
-    "species",
-    "weapon",
-    "planet",
-]
+ABSENT_IN_DIALOGUE = ["chemical compound", "gene", "battle", "river", "political party", "species", "weapon", "planet"]
 
 COUNTRIES = """Afghanistan Albania Algeria Andorra Angola Argentina Armenia Australia Austria Azerbaijan Bahamas Bahrain
 Bangladesh Barbados Belarus Belgium Belize Benin Bhutan Bolivia Bosnia Botswana Brazil Brunei Bulgaria Burma Burundi
@@ -111,10 +102,7 @@ SCREEN = {
 }
 FINER = {
     "artist or author": CREATORS,
-    "artist": {
-        **CREATORS,
-        "actor": {"by": r"actors?|actress|starring|starred|stars|cast|films?|movie|television"},
-    },
+    "artist": {**CREATORS, "actor": {"by": r"actors?|actress|starring|starred|stars|cast|films?|movie|television"}},
     "song or album": MUSIC,
     "musical work": MUSIC,
     "written work": WRITING,
@@ -122,9 +110,7 @@ FINER = {
     "newspaper or media company": {
         "newspaper": {"by": r"newspapers?|Times|Herald|Gazette|Tribune|Daily|Post"},
         "magazine": {"by": r"magazines?|Magazine|Weekly"},
-        "television or radio station": {
-            "by": r"television|TV|radio|channel|network|station|FM|broadcasts?|aired"
-        },
+        "television or radio station": {"by": r"television|TV|radio|channel|network|station|FM|broadcasts?|aired"},
         "publisher": {"by": r"publishers?|publishing|Press|Books|Publishing"},
     },
     "university or school": {
@@ -137,9 +123,7 @@ FINER = {
         None: {},
     },
     "road or railway": {
-        "road": {
-            "in": r"Road|Street|Avenue|Highway|Route|Interstate|Boulevard|Parkway|Lane|Drive|Freeway|Motorway"
-        },
+        "road": {"in": r"Road|Street|Avenue|Highway|Route|Interstate|Boulevard|Parkway|Lane|Drive|Freeway|Motorway"},
         "railway": {"in": r"Railway|Railroad|Line|Rail|Metro|Subway|Station"},
     },
     "battle, war or attack": {
@@ -189,9 +173,7 @@ BROADER = {
     "food or drink": ["food", "drink"],
     "living thing": ["animal"],
 }  # fmt: skip
-OTHER = {
-    f"other {kind}": kind for kind in ("person", "organization", "location", "building", "product", "event")
-}
+OTHER = {f"other {kind}": kind for kind in ("person", "organization", "location", "building", "product", "event")}
 OTHER["other creative work"] = "creative work"
 
 # Other words for the same thing.
@@ -400,9 +382,7 @@ def capitalised(lines: Iterable[dict], chance: random.Random) -> list[dict]:
 
 def _is_free(word: str) -> bool:
     capital = word.capitalize()
-    demonym = len(word) > 5 and re.fullmatch(
-        r"[A-Z][a-z]+(?:nian|rian|lian|sian|nese|ench|erman|rican)", capital
-    )
+    demonym = len(word) > 5 and re.fullmatch(r"[A-Z][a-z]+(?:nian|rian|lian|sian|nese|ench|erman|rican)", capital)
     return word != "may" and word != "march" and (word == "i" or capital in MONTHS or bool(demonym))
 
 
@@ -529,11 +509,7 @@ def make(shared: Path, out: Path, examples: int) -> None:
     (out / "recipe.json").write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-SHARES = {
-    "a": (1.0, 1.0, 1.3),
-    "b": (0.8, 0.4, 0.8),
-    "c": (0.8, 0.8, 1.0),
-}  # plain, refined, refined and closed
+SHARES = {"a": (1.0, 1.0, 1.3), "b": (0.8, 0.4, 0.8), "c": (0.8, 0.8, 1.0)}  # plain, refined, refined and closed
 
 
 def main() -> None:

@@ -144,11 +144,7 @@ def _in_a_process(server: ServerProcess, home: Path, way: str, direction: str) -
         "down": "import sam_hub.hub.download; hub.api().whoami()",
     }
     code = CODE.format(first=first[direction], work=WORK[kind, direction])
-    environment = {
-        **os.environ,
-        "HF_HUB_DISABLE_XET": "0" if how == "Xet" else "1",
-        "HF_HOME": str(home / "hf"),
-    }
+    environment = {**os.environ, "HF_HUB_DISABLE_XET": "0" if how == "Xet" else "1", "HF_HOME": str(home / "hf")}
     done = subprocess.run(
         [sys.executable, "-c", code, server.endpoint, server.token, "local/m", home / "model", home / "back"],
         env=environment,

@@ -81,9 +81,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
     options = parser.parse_args()
-    result = {
-        name: compare(*models(name, options.home), options.home, options.rounds) for name in options.models
-    }
+    result = {name: compare(*models(name, options.home), options.home, options.rounds) for name in options.models}
     print(json.dumps(result, indent=2) if options.json else "\n\n".join(map(table, result.items())))
 
 
@@ -139,10 +137,7 @@ def random_adapter(base: Path, modules: Sequence[str], rank: int, folder: Path, 
             rows, columns = info.shape
             a = torch.randn(rank, columns, generator=random) / columns**0.5
             b = torch.randn(rows, rank, generator=random) * 0.01
-            tensors |= {
-                f"base_model.model.{layer}.lora_A.weight": a,
-                f"base_model.model.{layer}.lora_B.weight": b,
-            }
+            tensors |= {f"base_model.model.{layer}.lora_A.weight": a, f"base_model.model.{layer}.lora_B.weight": b}
     config = LoraConfig(
         r=rank,
         lora_alpha=2 * rank,

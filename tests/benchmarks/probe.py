@@ -88,9 +88,7 @@ def in_all(rounds: list[dict], rates: list[dict[str, float]], way: str, dtype: s
             if way != "grammar"
         },
         "share_of_matrix_rate": statistics.median(map(lambda x, r: x / r[dtype], speeds, rates)),
-        "share_of_bfloat16_matrix_rate": statistics.median(
-            map(lambda x, r: x / r["bfloat16"], speeds, rates)
-        ),
+        "share_of_bfloat16_matrix_rate": statistics.median(map(lambda x, r: x / r["bfloat16"], speeds, rates)),
     }
 
 
@@ -153,9 +151,7 @@ def by_generate(way: str, dtype: str, base: Path, experts: list[Path], asked: di
             batch = tokenizer(prompts[first : first + size], return_tensors="pt", padding=size > 1)
             with torch.inference_mode():
                 rows = model.generate(**batch, max_new_tokens=LIMIT, do_sample=False)
-            answers[folder.name] += [
-                until(row[batch["input_ids"].shape[1] :].tolist(), tokenizer) for row in rows
-            ]
+            answers[folder.name] += [until(row[batch["input_ids"].shape[1] :].tolist(), tokenizer) for row in rows]
     return start, answers
 
 
@@ -175,9 +171,7 @@ def by_sam_hub(way: str, dtype: str, base: Path, experts: list[Path], asked: dic
     start, answers = time.perf_counter(), {}
     for folder in experts:
         with with_adapter(loaded, folder) as ready:
-            answers[folder.name] = answer_tokens(
-                ready, sentences, asked["labels"], free=way == "c", longest=LIMIT
-            )
+            answers[folder.name] = answer_tokens(ready, sentences, asked["labels"], free=way == "c", longest=LIMIT)
     return start, answers
 
 

@@ -63,11 +63,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="parameters of the method, such as density=0.5")
     parser.add_argument("--dtype", default="auto", help="float32 or bfloat16")
     parser.add_argument(
-        "--ablations",
-        type=int,
-        default=0,
-        metavar="N",
-        help="those of the targets, too, on their first N sentences",
+        "--ablations", type=int, default=0, metavar="N", help="those of the targets, too, on their first N sentences"
     )
     parser.add_argument("--factors", nargs="*", default=[], help="ablations of these alone, such as k or k=1")
     parser.add_argument("--report", action="store_true", help="write the tables of what is there")
@@ -180,9 +176,7 @@ def _write(file: Path, row: dict[str, Any]) -> None:
 
 def as_text(results: Path) -> str:
     """The tables of the suites, as far as they are there."""
-    parts = (
-        [(results / "HEAD.md").read_text(encoding="utf-8").rstrip()] if (results / "HEAD.md").exists() else []
-    )
+    parts = [(results / "HEAD.md").read_text(encoding="utf-8").rstrip()] if (results / "HEAD.md").exists() else []
     for suite in SUITES:
         others = sorted(path for path in (results / suite).glob("*") if path.is_dir())
         for path in (results / suite, *others):

@@ -30,13 +30,7 @@ class Terminal:
             stdin=follower,
             stdout=follower,
             stderr=follower,
-            env={
-                **os.environ,
-                "TERM": "xterm-256color",
-                "COLUMNS": str(columns),
-                "LINES": str(rows),
-                **environment,
-            },
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": str(rows), **environment},
             start_new_session=True,
         )
         os.close(follower)

@@ -66,10 +66,7 @@ def main() -> None:
 def floor() -> dict[str, float]:
     """Seconds of a start: Python alone, and a Textual app with one row."""
     found = {}
-    for name, code, text in (
-        ("python", "print('first-row')", "first-row"),
-        ("textual", EMPTY_APP, "first-row"),
-    ):
+    for name, code, text in (("python", "print('first-row')", "first-row"), ("textual", EMPTY_APP, "first-row")):
         found[name] = statistics.median(_start([sys.executable, "-c", code], {}, text) for _ in range(STARTS))
     return {name: round(seconds, 3) for name, seconds in found.items()}
 

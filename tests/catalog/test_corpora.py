@@ -115,9 +115,7 @@ def test_the_labelled_file_in_the_corpus_folder_is_not_read_as_corpus(
     assert scan_corpus(folder).sentences == 3
 
 
-def test_a_folder_of_labelled_files_in_the_corpus_folder_is_left_out_whole(
-    catalog: Catalog, texts: Path
-) -> None:
+def test_a_folder_of_labelled_files_in_the_corpus_folder_is_left_out_whole(catalog: Catalog, texts: Path) -> None:
     gold = texts.parent / "gold"
     gold.mkdir()
     for name in ("a.jsonl", "b.jsonl"):

@@ -5,14 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from sam_hub.catalog.experts import (
-    add_base,
-    get_base,
-    get_expert,
-    list_bases,
-    list_experts,
-    place_expert,
-)
+from sam_hub.catalog.experts import add_base, get_base, get_expert, list_bases, list_experts, place_expert
 from sam_hub.catalog.queries import ExpertQuery, browse_experts
 from sam_hub.catalog.tables import Base, ExpertPublic, Target
 from sam_hub.catalog.targets import get_target, list_targets, put_target
@@ -144,12 +137,7 @@ def test_a_list_is_sorted_and_ties_go_by_name(catalog, add):
 
 
 def test_a_target_is_stored_once_and_replaced_only_when_told(catalog, target):
-    same = {
-        "name": "court",
-        "corpus_path": "/corpora/court.txt",
-        "sentence_count": 3,
-        "corpus_sha256": "c" * 64,
-    }
+    same = {"name": "court", "corpus_path": "/corpora/court.txt", "sentence_count": 3, "corpus_sha256": "c" * 64}
     assert put_target(catalog, Target(**same, labels=["person", "court"])).id == target.id
     with pytest.raises(CatalogError, match="--replace"):
         put_target(catalog, Target(**same, labels=["judge"]))

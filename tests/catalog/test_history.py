@@ -7,14 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sam_hub.catalog.descriptors import (
-    described_otherwise,
-    get_descriptor,
-    nearest,
-    pack,
-    put_descriptor,
-    unpack,
-)
+from sam_hub.catalog.descriptors import described_otherwise, get_descriptor, nearest, pack, put_descriptor, unpack
 from sam_hub.catalog.history import (
     find_merge,
     get_merge,
@@ -72,12 +65,7 @@ ENTITIES = ((Entity(0, 4, "Anna", "person"),), ())
 
 
 def test_experts_are_ranked_by_the_cosine_of_their_descriptors(catalog, add):
-    for name, vector in {
-        "far": [0, 0, 1],
-        "near": [2, 2, 0],
-        "nearest": [5, 0, 0],
-        "opposite": [-1, 0, 0],
-    }.items():
+    for name, vector in {"far": [0, 0, 1], "near": [2, 2, 0], "nearest": [5, 0, 0], "opposite": [-1, 0, 0]}.items():
         put_descriptor(catalog, descriptor_of(vector, expert_id=add(f"o/{name}").id))
     add("o/undescribed")
     found = nearest(catalog, [3, 0, 0], *MINILM)
@@ -98,9 +86,7 @@ def test_descriptors_of_two_embedders_are_never_compared(catalog, add):
     put_descriptor(catalog, descriptor_of([1, 0], ("bge-small", "v1.5"), expert_id=tweets.id))
     with pytest.raises(CatalogError) as caught:
         nearest(catalog, [1, 0], *MINILM)
-    assert all(
-        name in str(caught.value) for name in ("o/tweets", "bge-small at v1.5", "all-MiniLM-L6-v2 at 1.0")
-    )
+    assert all(name in str(caught.value) for name in ("o/tweets", "bge-small at v1.5", "all-MiniLM-L6-v2 at 1.0"))
     assert [n.expert.repo for n in nearest(catalog, [1, 0], *MINILM, leave_out_others=True)] == ["o/news"]
     assert [other.repo for other in described_otherwise(catalog, *MINILM)] == ["o/tweets"]
     put_descriptor(catalog, descriptor_of([0, 1], expert_id=tweets.id))
@@ -207,9 +193,7 @@ def test_one_merge_serves_both_rankings_and_a_later_selection_of_the_same_expert
 
 def test_another_corpus_under_the_same_name_drops_what_was_of_the_old_one(catalog, target):
     put_descriptor(catalog, descriptor_of([1, 0], target_id=target.id))
-    other = Target(
-        name="court", labels=["person"], corpus_path="/new.txt", sentence_count=9, corpus_sha256="9" * 64
-    )
+    other = Target(name="court", labels=["person"], corpus_path="/new.txt", sentence_count=9, corpus_sha256="9" * 64)
     put_target(catalog, other, replace=True)
     assert get_descriptor(catalog, *MINILM, target_id=target.id) is None
 
@@ -236,20 +220,11 @@ def test_a_merge_is_found_by_its_recipe_and_made_again_under_its_id(catalog):
 
 
 def test_evaluations_and_pushes_are_listed_newest_first(catalog, target):
-    scores = {
-        "precision": 0.6,
-        "recall": 0.5,
-        "f1": 0.545,
-        "support": 80,
-        "parse_failures": 0,
-        "seconds": 9.0,
-    }
+    scores = {"precision": 0.6, "recall": 0.5, "f1": 0.545, "support": 80, "parse_failures": 0, "seconds": 9.0}
     for name, test in (("untuned", "1" * 64), ("SaM", "1" * 64), ("SaM", "2" * 64)):
         record_evaluation(catalog, Evaluation(target_id=target.id, name=name, test_sha256=test, **scores))
     assert [e.name for e in list_evaluations(catalog, target.id, "1" * 64)] == ["SaM", "untuned"]
     merge = record_merge(catalog, merge_of())
     for repo in ("me/first", "me/second"):
-        record_push(
-            catalog, Push(merge_id=merge.id, repo=repo, commit="a" * 40, url=f"http://h/{repo}", private=True)
-        )
+        record_push(catalog, Push(merge_id=merge.id, repo=repo, commit="a" * 40, url=f"http://h/{repo}", private=True))
     assert [push.repo for push in list_pushes(catalog)] == ["me/second", "me/first"]

@@ -46,9 +46,7 @@ def test_naming_a_running_job_does_not_forget_it(catalog, jobs):
 def test_the_number_of_a_forgotten_job_is_never_given_again(catalog, jobs):
     last = jobs["interrupted"]
     forget_jobs(catalog, [last])
-    assert (
-        add_job(catalog, job_of("another")).id == last + 1
-    )  # its log would else lie in the old one's folder
+    assert add_job(catalog, job_of("another")).id == last + 1  # its log would else lie in the old one's folder
 
 
 def test_a_job_that_is_not_there_is_told_with_where_to_look(catalog):

@@ -291,9 +291,7 @@ def test_a_migration_that_fails_leaves_the_catalog_as_it_was(url, later_migratio
         assert len(list_experts(same)) == 1
 
 
-def test_a_migration_that_changes_a_table_loses_nothing_that_refers_to_it(
-    url, later_migrations, catalog, add
-):
+def test_a_migration_that_changes_a_table_loses_nothing_that_refers_to_it(url, later_migrations, catalog, add):
     put_descriptor(catalog, descriptor_of([1, 0], expert_id=add("o/kept").id))
     change = (
         "with op.batch_alter_table('expert', recreate='always') as table: "

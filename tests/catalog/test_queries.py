@@ -40,17 +40,7 @@ from .test_history import descriptor_of
 COLUMNS = ("repo", "domain", "base_repo", "size_bytes", "added_at")
 SCORES = ("similarity", "probe")
 WAYS = pytest.mark.parametrize("descending", [False, True], ids=["up", "down"])
-LABELS = [
-    "person",
-    "location",
-    "art",
-    "article",
-    'the "real" name',
-    "back\\slash",
-    "50%",
-    "snake_case",
-    "人名",
-]
+LABELS = ["person", "location", "art", "article", 'the "real" name', "back\\slash", "50%", "snake_case", "人名"]
 COUNT = 60
 
 
@@ -83,14 +73,7 @@ def filled(catalog, target):
 
 def sampling(target: Target, scores: dict[str, float]) -> Selection:
     ranking = [
-        {
-            "expert": repo,
-            "score": score,
-            "low": score - 0.1,
-            "high": score + 0.1,
-            "covers": ["person"],
-            "note": "",
-        }
+        {"expert": repo, "score": score, "low": score - 0.1, "high": score + 0.1, "covers": ["person"], "note": ""}
         for repo, score in scores.items()
     ]
     return Selection(target_id=target.id, method="sampling", k=1, ranking=ranking, chosen=[])
@@ -172,9 +155,7 @@ def test_experts_are_sorted_by_score_and_those_without_one_come_last(filled, tar
 def test_scores_of_one_target_are_not_shown_for_another(filled):
     other = {"corpus_path": "/corpora/law.txt", "sentence_count": 3, "corpus_sha256": "d" * 64}
     law = put_target(filled, Target(name="law", labels=["court"], **other))
-    assert {(row.similarity, row.probe) for row in whole(filled, ExpertQuery(target_id=law.id))} == {
-        (None, None)
-    }
+    assert {(row.similarity, row.probe) for row in whole(filled, ExpertQuery(target_id=law.id))} == {(None, None)}
 
 
 @pytest.mark.parametrize("sort", ["colour", "similarity", "probe", "repo; DROP TABLE expert"])
@@ -236,12 +217,7 @@ def test_which_of_the_found_repositories_are_listed_already(catalog, add):
 
 
 def test_targets_are_listed_by_name_with_their_types(catalog, target):
-    about = {
-        "corpus_path": "/a.txt",
-        "sentence_count": 9,
-        "corpus_sha256": "a" * 64,
-        "gold_path": "/gold.jsonl",
-    }
+    about = {"corpus_path": "/a.txt", "sentence_count": 9, "corpus_sha256": "a" * 64, "gold_path": "/gold.jsonl"}
     first = put_target(catalog, Target(name="art", labels=['"', "人名"], **about))
     assert browse_targets(catalog.path) == [
         TargetRow(first.id, "art", ('"', "人名"), 9, "/gold.jsonl"),

@@ -7,12 +7,7 @@ from sqlmodel import func, select
 
 from sam_hub.catalog.descriptors import get_descriptor, put_descriptor
 from sam_hub.catalog.experts import list_experts
-from sam_hub.catalog.history import (
-    latest_selection,
-    list_evaluations,
-    record_evaluation,
-    record_selections,
-)
+from sam_hub.catalog.history import latest_selection, list_evaluations, record_evaluation, record_selections
 from sam_hub.catalog.predictions import get_run, put_entities, put_sentences
 from sam_hub.catalog.removal import execute_removal, execute_target_removal, plan_removal, plan_target_removal
 from sam_hub.catalog.tables import Evaluation, SamplingScore, Selection, Target

@@ -48,12 +48,7 @@ def test_whichever_side_is_described_last_all_pairs_have_a_cosine(described):
 def test_an_expert_described_again_gets_new_cosines(described, add):
     put_descriptor(described, descriptor_of([1, 1], expert_id=add("o/far").id))
     assert cosines(described) == pytest.approx(
-        {
-            ("court", "o/near"): 1,
-            ("court", "o/far"): 2**-0.5,
-            ("law", "o/near"): 0,
-            ("law", "o/far"): 2**-0.5,
-        }
+        {("court", "o/near"): 1, ("court", "o/far"): 2**-0.5, ("law", "o/near"): 0, ("law", "o/far"): 2**-0.5}
     )
 
 

@@ -63,9 +63,7 @@ def test_offline_says_how_to_go_online(failing: Failing, monkeypatch: pytest.Mon
 
 def test_pickles_are_refused(failing: Failing, owner: Hub, tmp_path: Path) -> None:
     owner.api().create_repo("acme/pickled")
-    owner.api().upload_file(
-        path_or_fileobj=b"weights", path_in_repo="pytorch_model.bin", repo_id="acme/pickled"
-    )
+    owner.api().upload_file(path_or_fileobj=b"weights", path_in_repo="pytorch_model.bin", repo_id="acme/pickled")
     code, message = failing("add", "acme/pickled")
     assert code == 1
     assert "pickle" in message

@@ -40,9 +40,7 @@ def test_a_new_ranking_chooses_the_best_again(ranked: Call) -> None:
     assert set(again["similarity"]["chosen"]) == set(NAMES)
 
 
-def test_choosing_says_who_is_chosen_and_what_comes_next(
-    ranked: Call, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_choosing_says_who_is_chosen_and_what_comes_next(ranked: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["choose", "paris", *NAMES, "--by", "similarity"]) == 0
     shown = capsys.readouterr()
     assert "By similarity, chosen by hand: acme/ner-law, acme/ner-news" in shown.out
@@ -56,9 +54,7 @@ def test_there_is_nothing_to_choose_from_before_a_ranking(
     assert "Run `sam-hub select paris` first" in message
 
 
-def test_an_expert_that_was_not_ranked_is_named(
-    ranked: Call, failing: Callable[..., tuple[int, str]]
-) -> None:
+def test_an_expert_that_was_not_ranked_is_named(ranked: Call, failing: Callable[..., tuple[int, str]]) -> None:
     ranked("add", "acme/ner-medicine")
     _, message = failing("choose", "paris", "ner-medicine", "--by", "similarity")
     assert "acme/ner-medicine is not in the ranking by similarity" in message

@@ -40,17 +40,13 @@ def test_adding_says_that_a_card_alone_is_weak_and_what_is_better(
     assert "its card alone (1 sentence): weak, all-MiniLM-L6-v2 at" in capsys.readouterr().out
 
 
-def test_describe_looks_again_for_the_data_set_and_a_corpus_replaces_it(
-    plain: Hub, sam_hub: Call, texts: Path
-) -> None:
+def test_describe_looks_again_for_the_data_set_and_a_corpus_replaces_it(plain: Hub, sam_hub: Call, texts: Path) -> None:
     sam_hub("add", PLAIN)
     assert sam_hub("describe", PLAIN)["weak"]
     api = plain.api()
     api.create_repo("acme/rulings", repo_type="dataset")
     rows = b'{"tokens": ["The", "court", "rose", "."]}\n'
-    api.upload_file(
-        path_or_fileobj=rows, path_in_repo="train.jsonl", repo_id="acme/rulings", repo_type="dataset"
-    )
+    api.upload_file(path_or_fileobj=rows, path_in_repo="train.jsonl", repo_id="acme/rulings", repo_type="dataset")
     again = sam_hub("describe", PLAIN, "--again")
     assert (again["origin"].split("@")[0], again["weak"]) == ("dataset acme/rulings", False)
     given = sam_hub("describe", PLAIN, "--corpus", texts / "corpus.txt")

@@ -102,11 +102,7 @@ def test_of_a_ranking_of_an_earlier_version_only_what_is_known_is_told() -> None
 def test_the_steps_by_which_experts_were_chosen_are_told_each_with_its_gains() -> None:
     first = {"expert": "a", "before": None, "f1": 0.5, "gain": None, "checked": None, "taken": True}
     second = {"expert": "b", "before": 0.5, "f1": 0.61, "gain": 0.11, "checked": -0.02, "taken": False}
-    evidence = {
-        "chosen": ["a"],
-        "steps": [first, second],
-        "stopped": "no further expert helps on the second half",
-    }
+    evidence = {"chosen": ["a"], "steps": [first, second], "stopped": "no further expert helps on the second half"}
     lines = evidence_lines({"evidence": evidence})
     assert lines == [
         "1. a: the first, with F1 0.50 on one half of the sample",
@@ -139,10 +135,7 @@ def test_of_many_entities_on_which_an_expert_is_alone_four_are_named() -> None:
 def test_where_experts_fit_both_scores_are_told() -> None:
     fit = {"fits": True, "why": "", "best": "a", "best_f1": 0.6, "best_low": 0.5, "best_high": 0.7}
     told = verdict({"fit": {**fit, "base": "acme/base", "base_f1": 0.3}})
-    assert (
-        told
-        == "Against the same votes, a has F1 0.60 (95% 0.50 to 0.70), and the untuned base acme/base 0.30."
-    )
+    assert told == "Against the same votes, a has F1 0.60 (95% 0.50 to 0.70), and the untuned base acme/base 0.30."
     assert "not on disk" in verdict({"fit": {**fit, "base": None}})
 
 

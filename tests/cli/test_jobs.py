@@ -105,9 +105,7 @@ def test_ctrl_c_while_a_library_loads_ends_with_its_code(settings: Settings, tmp
     (tmp_path / "sqlmodel.py").write_text("exec('raise KeyboardInterrupt')\n", encoding="utf-8")
     command = [sys.executable, "-m", "sam_hub.cli", "jobs", "list"]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    ended = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False
-    )
+    ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr.startswith("Error: Interrupted")
 

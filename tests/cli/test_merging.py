@@ -68,9 +68,7 @@ def test_what_each_expert_adds_needs_a_choice_of_several_and_is_refused_before_t
     assert "a target's own choices" in said
 
 
-def test_experts_are_weighed_by_their_scores(
-    with_target: Call, failing: Callable[..., tuple[int, str]]
-) -> None:
+def test_experts_are_weighed_by_their_scores(with_target: Call, failing: Callable[..., tuple[int, str]]) -> None:
     with_target("select", "paris", "--k", "2", "--by", "similarity")
     (plan,) = with_target("merge", "paris", "--by", "similarity", "--by-score", "--dry-run")
     assert sum(plan["weights"]) == pytest.approx(2, abs=1e-3)
@@ -142,9 +140,7 @@ def test_the_card_tells_what_the_check_has_found(selected: Call) -> None:
     merge, about = publication_of(catalog, get_target(catalog, "paris"), "sampling")
     assert "## Check\n\nIt loads, all its numbers are finite" in write_card(catalog, merge, "me/paris", about)
     _fail_the_check(Path(made["path"]))
-    assert "**It failed the check after the merge:** it says nothing." in write_card(
-        catalog, merge, "me/paris", about
-    )
+    assert "**It failed the check after the merge:** it says nothing." in write_card(catalog, merge, "me/paris", about)
 
 
 def _fail_the_check(folder: Path) -> None:
@@ -290,9 +286,7 @@ def _pushed(sam_hub: Call, *more: str) -> str:
     from sam_hub.services.context import AppContext
 
     done = sam_hub("push", "paris", "--by", "sampling", "--repo", "acme/paris", *more)
-    (weights,) = (
-        AppContext().hub.api().get_paths_info("acme/paris", "model.safetensors", revision=done["commit"])
-    )
+    (weights,) = AppContext().hub.api().get_paths_info("acme/paris", "model.safetensors", revision=done["commit"])
     return weights.lfs.sha256
 
 
@@ -301,9 +295,7 @@ def test_where_the_only_merge_failed_the_check_it_answers_with_a_warning_and_is_
 ) -> None:
     (made,) = selected("merge", "paris", "--by", "sampling")
     _fail_the_check(Path(made["path"]))
-    warning = (
-        "Warning: merge 1 failed the check after the merge: it says nothing. Its answers may be worthless"
-    )
+    warning = "Warning: merge 1 failed the check after the merge: it says nothing. Its answers may be worthless"
     for command in (["predict", "paris", str(texts / "corpus.txt")], ["evaluate", "paris"]):
         for more in ([], ["--json"]):
             assert run([*command, *more]) == 0

@@ -91,9 +91,7 @@ def test_describe_names_the_nearest_experts(with_target: Call) -> None:
     assert set(described["nearest"]) == set(NAMES)
 
 
-def test_select_merge_predict_evaluate_push(
-    with_target: Call, texts: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_select_merge_predict_evaluate_push(with_target: Call, texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     selected = with_target("select", "paris", "--k", "2")
     assert set(selected) == {"similarity", "sampling", "chosen", "uncovered"}
     assert "acme/ner-medicine" not in selected["sampling"]["chosen"]  # it covers none of the labels
@@ -143,9 +141,7 @@ def test_remove_says_what_goes_and_frees_it(pulled: Call, home: Path) -> None:
     assert [e["repo"] for e in pulled("list")] == ["acme/ner-medicine", "acme/ner-news"]
 
 
-def test_a_target_is_removed_with_its_rankings_and_the_homes_copy_of_its_texts(
-    with_target: Call, home: Path
-) -> None:
+def test_a_target_is_removed_with_its_rankings_and_the_homes_copy_of_its_texts(with_target: Call, home: Path) -> None:
     with_target("select", "paris", "--k", "2", "--by", "similarity")
     plan = with_target("target", "remove", "paris", "--dry-run")
     assert (plan["name"], plan["selections"], plan["removed"]) == ("paris", 1, False)
@@ -155,9 +151,7 @@ def test_a_target_is_removed_with_its_rankings_and_the_homes_copy_of_its_texts(
     assert list((home / "targets").iterdir()) == []
 
 
-def test_without_a_command_the_command_line_lists_them(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_command_the_command_line_lists_them(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 0
     shown = capsys.readouterr().out
     assert "  demo " in shown
@@ -185,9 +179,7 @@ def test_without_a_command_the_command_line_lists_them(
         "demo",
     ],
 )
-def test_every_command_has_help_with_an_example(
-    command: str, home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_command_has_help_with_an_example(command: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     shown = capsys.readouterr().out
     assert "--json" in shown

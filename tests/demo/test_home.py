@@ -37,9 +37,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
     assert list(demo_home(settings).iterdir()) == []
 
 
-def test_what_the_demo_has_already_needs_no_more_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_demo_has_already_needs_no_more_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(home=tmp_path)
     base = demo_home(settings) / "base" / "SmolLM2-135M-Instruct"
     base.mkdir(parents=True)

@@ -14,11 +14,7 @@ from tests.support import tiny_hub
 from tests.support.tiny_hub import CORPUS, adapt
 from tests.support.tiny_models import tiny_adapter, tiny_base
 
-LABELS = {
-    "news": ("person", "location"),
-    "law": ("person", "event"),
-    "sports": ("person", "location", "event"),
-}
+LABELS = {"news": ("person", "location"), "law": ("person", "event"), "sports": ("person", "location", "event")}
 
 
 @pytest.fixture

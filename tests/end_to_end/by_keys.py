@@ -20,9 +20,7 @@ SCREEN_SECONDS = 90  # until a plan or a form is there
 Show = Callable[[str, str], None]
 
 
-def walk(
-    terminal: Tmux, texts: Path, gold: Path, name: str, repo: str, show: Show = lambda step, screen: None
-) -> str:
+def walk(terminal: Tmux, texts: Path, gold: Path, name: str, repo: str, show: Show = lambda step, screen: None) -> str:
     """Go from a folder of text to a pushed model; returns the last screen, with the address and the code to load it.
 
     The terminal shows the Experts tab of a catalog that lists experts of a Hub that can be pushed to.
@@ -97,9 +95,7 @@ def rank(terminal: Tmux, show: Show) -> None:
 def merge(terminal: Tmux, show: Show) -> None:
     """Merge what was chosen, after a look at the checks."""
     terminal.press("m")
-    show(
-        "plan of the merge", terminal.wait_for("compatible", "mergekit configuration", seconds=SCREEN_SECONDS)
-    )
+    show("plan of the merge", terminal.wait_for("compatible", "mergekit configuration", seconds=SCREEN_SECONDS))
     terminal.press("m")
     terminal.wait_for("press e to evaluate", seconds=JOB_SECONDS)
 

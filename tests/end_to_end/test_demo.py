@@ -54,9 +54,7 @@ def test_it_tells_what_it_chose_scored_and_pushed(outcome: Outcome) -> None:
     assert len(outcome["pushed"]) == 2
 
 
-def test_no_file_tells_the_token_and_no_published_one_a_path(
-    outcome: Outcome, demo_home: Path, tmp_path: Path
-) -> None:
+def test_no_file_tells_the_token_and_no_published_one_a_path(outcome: Outcome, demo_home: Path, tmp_path: Path) -> None:
     home = demo_home / "demo"
     token = json.loads((home / "hub" / "server.json").read_text())["token"].encode()
     files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
@@ -83,32 +81,18 @@ def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog
     latest = {e.name: e for e in reversed(list_evaluations(catalog, target.id))}
     for name, scores in outcome["scores"].items():
         again = recompute(catalog, latest[name], gold)
-        assert (again.precision, again.recall, again.f1) == (
-            scores["precision"],
-            scores["recall"],
-            scores["f1"],
-        )
+        assert (again.precision, again.recall, again.f1) == (scores["precision"], scores["recall"], scores["f1"])
 
 
 def test_merging_beats_the_untuned_base(outcome: Outcome) -> None:
     assert outcome["scores"]["SaM (union, base's types)"]["f1"] > outcome["scores"]["base"]["f1"]
 
 
-def test_merged_weights_equal_those_of_stock_mergekit(
-    outcome: Outcome, catalog: Catalog, tmp_path: Path
-) -> None:
+def test_merged_weights_equal_those_of_stock_mergekit(outcome: Outcome, catalog: Catalog, tmp_path: Path) -> None:
     for merge in list_merges(catalog):
         ours, stock = Path(merge.path), tmp_path / f"stock-{merge.id}"
-        command = [
-            "mergekit-yaml",
-            ours / "mergekit_config.yml",
-            stock,
-            "--lora-merge-cache",
-            tmp_path / "cache",
-        ]
-        subprocess.run(
-            [Path(sys.executable).parent / command[0], *command[1:]], check=True, capture_output=True
-        )
+        command = ["mergekit-yaml", ours / "mergekit_config.yml", stock, "--lora-merge-cache", tmp_path / "cache"]
+        subprocess.run([Path(sys.executable).parent / command[0], *command[1:]], check=True, capture_output=True)
         assert (ours / "model.safetensors").read_bytes() == (stock / "model.safetensors").read_bytes()
         shutil.rmtree(stock)
 
@@ -127,9 +111,7 @@ for model in models:
 """
 
 
-def test_pushed_models_load_with_plain_transformers_and_peft(
-    outcome: Outcome, demo_home: Path, tmp_path: Path
-) -> None:
+def test_pushed_models_load_with_plain_transformers_and_peft(outcome: Outcome, demo_home: Path, tmp_path: Path) -> None:
     repos = [pushed["repo"] for pushed in outcome["pushed"]]
     with start(demo_home / "demo" / "hub") as server:
         done = subprocess.run(
@@ -143,9 +125,7 @@ def test_pushed_models_load_with_plain_transformers_and_peft(
     assert done.stdout.split() == ["True"] * 3
 
 
-def test_a_second_run_computes_nothing_again(
-    outcome: Outcome, environment: dict[str, str], catalog: Catalog
-) -> None:
+def test_a_second_run_computes_nothing_again(outcome: Outcome, environment: dict[str, str], catalog: Catalog) -> None:
     def made() -> tuple[list, set]:
         merges = list_merges(catalog)
         ids = {i for e in list_evaluations(catalog, 1) for i in e.prediction_ids}
@@ -238,9 +218,7 @@ def test_an_empty_home_gets_the_demos_hub_by_enter(home: Path, tmp_path: Path) -
             terminal.wait_for("14 models", seconds=30)
     finally:
         stop_shared_hub(demo_settings(settings).hub)
-    assert "hf_" not in json.dumps(
-        [p.read_text() for p in (settings.home / "jobs").rglob("*") if p.is_file()]
-    )
+    assert "hf_" not in json.dumps([p.read_text() for p in (settings.home / "jobs").rglob("*") if p.is_file()])
 
 
 ELSEWHERE = """
@@ -270,11 +248,7 @@ def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
     rows = python("-m", "sam_hub", "predict", "by-api", new, "--json", env=home)
     assert [sentence["entities"] for sentence in rows] == told["entities"]
     with start(demo_home / "demo" / "hub") as server:
-        other = {
-            "SAM_HUB_HOME": str(tmp_path / "home"),
-            "HF_ENDPOINT": server.endpoint,
-            "HF_TOKEN": server.token,
-        }
+        other = {"SAM_HUB_HOME": str(tmp_path / "home"), "HF_ENDPOINT": server.endpoint, "HF_TOKEN": server.token}
         texts = json.dumps(api_example.NEW)
         loaded = python("-c", ELSEWHERE, "sam-hub/by-api", texts, env={**os.environ, **other})
     assert loaded == told["entities"]

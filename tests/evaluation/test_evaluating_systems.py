@@ -13,15 +13,7 @@ from sam_hub.catalog.predictions import Predictions, runs_by_id
 from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.evaluation.publication import publication_of
-from sam_hub.evaluation.systems import (
-    System,
-    evaluate,
-    predict_with,
-    read_gold,
-    recompute,
-    sam_systems,
-    single_systems,
-)
+from sam_hub.evaluation.systems import System, evaluate, predict_with, read_gold, recompute, sam_systems, single_systems
 from sam_hub.evaluation.union import integrate
 from sam_hub.inference.cached_predict import expert_model
 from sam_hub.ner import Sentence
@@ -67,21 +59,14 @@ def test_wrong_gold_is_told_before_anything_is_computed(tmp_path, line, message)
 
 def test_scores_are_recorded_and_agree_with_the_kept_predictions(context, gold):
     one, two = (expert_model(context.catalog, e) for e in context.experts[:2])
-    systems = [
-        *single_systems(context.catalog, context.experts[:2]),
-        System("both", (one, two), "intersection"),
-    ]
+    systems = [*single_systems(context.catalog, context.experts[:2]), System("both", (one, two), "intersection")]
     results = evaluate(context.catalog, context.target, gold, systems, settings=context.settings)
     assert [r.name for r in results] == ["owner/base (untuned)", "owner/one", "owner/two", "both"]
     kept = {e.name: e for e in list_evaluations(context.catalog, context.target.id)}
     for result in results:
         row = kept[result.name]
         assert recompute(context.catalog, row, gold) == result.scores
-        assert (row.precision, row.recall, row.f1) == (
-            result.scores.precision,
-            result.scores.recall,
-            result.scores.f1,
-        )
+        assert (row.precision, row.recall, row.f1) == (result.scores.precision, result.scores.recall, result.scores.f1)
     answers = [kept_by(context, kept[name]).entities for name in ("owner/one", "owner/two")]
     assert results[-1].scores == score(gold, integrate(*answers, "intersection"))
     with pytest.raises(InputError, match="other sentences"):
@@ -96,11 +81,7 @@ def select(context, method: str, experts) -> None:
     record_selections(
         context.catalog,
         tables.Selection(
-            target_id=context.target.id,
-            method=method,
-            k=len(experts),
-            ranking=[],
-            chosen=[e.ref for e in experts],
+            target_id=context.target.id, method=method, k=len(experts), ranking=[], chosen=[e.ref for e in experts]
         ),
     )
 
@@ -146,14 +127,7 @@ def test_where_both_rankings_agree_one_model_serves_both(context, gold, tmp_path
     merged(context, tmp_path, experts)
     systems = sam_systems(context.catalog, context.target)
     recorder = Recorder()
-    results = evaluate(
-        context.catalog,
-        context.target,
-        gold,
-        systems,
-        settings=context.settings,
-        reporter=recorder,
-    )
+    results = evaluate(context.catalog, context.target, gold, systems, settings=context.settings, reporter=recorder)
     assert [(step.what, step.done) for step in recorder.steps] == [
         ("merged by similarity", 1),
         ("merged by similarity", 2),

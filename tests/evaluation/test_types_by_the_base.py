@@ -22,9 +22,7 @@ from tests.evaluation.test_evaluating_systems import GOLD, merged
 from tests.support.reporters import Recorder
 
 NEW = ("person", "place", "event")  # the experts learned the first two
-MANY = [
-    f"{who} {did} {where}" for who in ("Ann", "Bob") for did in ("left", "saw") for where in ("Rome", "me")
-]
+MANY = [f"{who} {did} {where}" for who in ("Ann", "Bob") for did in ("left", "saw") for where in ("Rome", "me")]
 TEXTS = ("Ann met Bob", "Rome fell on Monday", "Hi Ann", "Bob left Rome", "In Rome Ann met the mayor of Como")
 
 
@@ -88,16 +86,10 @@ def test_labels_that_the_experts_learned_are_left_to_them(context, fair):
 
 def test_where_both_rankings_agree_the_answer_is_still_typed(context, fair, tmp_path):
     one, two, _ = context.experts
-    selection = tables.Selection(
-        target_id=fair.id, method="sampling", k=2, ranking=[], chosen=[two.ref, one.ref]
-    )
+    selection = tables.Selection(target_id=fair.id, method="sampling", k=2, ranking=[], chosen=[two.ref, one.ref])
     record_selections(context.catalog, selection)
     *_, last = sam_systems(context.catalog, fair)
-    assert (last.name, len(last.models), last.typed_by.repo) == (
-        "SaM (union, base's types)",
-        1,
-        "owner/base",
-    )
+    assert (last.name, len(last.models), last.typed_by.repo) == ("SaM (union, base's types)", 1, "owner/base")
 
 
 def test_a_sentence_has_the_same_types_whatever_is_asked_with_it(context, fair):
@@ -195,9 +187,7 @@ def test_with_enough_trust_the_models_types_stand(context, fair):
     said = [[{*row} for row in p.entities] for p in own.values()]
     for entities, *by_models in zip(trusted, *said, strict=True):
         for entity in entities:
-            named = {
-                e.label for row in by_models for e in row if (e.start, e.end) == (entity.start, entity.end)
-            }
+            named = {e.label for row in by_models for e in row if (e.start, e.end) == (entity.start, entity.end)}
             assert not named or entity.label in named
 
 

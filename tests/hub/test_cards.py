@@ -63,11 +63,7 @@ def test_an_experts_card_is_valid_metadata() -> None:
     assert data.get("base_model_relation") == "adapter"
     assert {"sam-hub", "named-entity-recognition", "ner-label:work-of-art"} <= set(data.tags)
     [result] = data.eval_results
-    assert (result.metric_type, result.metric_value, result.dataset_name) == (
-        "f1",
-        0.4444,
-        "CrossNER politics",
-    )
+    assert (result.metric_type, result.metric_value, result.dataset_name) == ("f1", 0.4444, "CrossNER politics")
 
 
 def test_a_merges_card_says_where_a_person_chose_and_not_the_ranking() -> None:
@@ -86,14 +82,7 @@ def test_a_merges_card_tells_inputs_selection_and_how_to_reproduce() -> None:
     data = ModelCard(text).data
     assert data.base_model == ["acme/base", "acme/ner-news"]
     assert data.get("base_model_relation") == "merge"
-    for told in (
-        "a" * 40,
-        "b" * 40,
-        "density = 0.5",
-        "0.700 to 0.900",
-        "merge_method: ties",
-        "acme/law \\| x",
-    ):
+    for told in ("a" * 40, "b" * 40, "density = 0.5", "0.700 to 0.900", "merge_method: ties", "acme/law \\| x"):
         assert told in text
     assert 'from_pretrained("acme/ner-politics")' in text
 
@@ -104,9 +93,7 @@ def test_a_model_without_scores_says_so() -> None:
     assert ModelCard(text).data.eval_results is None
 
 
-@pytest.mark.parametrize(
-    "secret", ["/home/me/models/base", "C:\\Users\\me\\base", "file:///x", "http://127.0.0.1:80"]
-)
+@pytest.mark.parametrize("secret", ["/home/me/models/base", "C:\\Users\\me\\base", "file:///x", "http://127.0.0.1:80"])
 def test_local_paths_never_leave(secret: str) -> None:
     with pytest.raises(InputError, match="would hold"):
         merge_card(replace(MERGE, configuration=f"model: {secret}"))

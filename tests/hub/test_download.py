@@ -47,9 +47,7 @@ def test_a_cached_model_is_not_fetched_twice(hub: Hub, adapter: Path, models: Pa
 
 def test_a_damaged_cache_is_mended(hub: Hub, adapter: Path, models: Path) -> None:
     commit = publish(hub, adapter, "acme/news")
-    cached = Path(
-        hub.api().hf_hub_download("acme/news", "README.md", revision=commit, cache_dir=hub.cache_dir)
-    )
+    cached = Path(hub.api().hf_hub_download("acme/news", "README.md", revision=commit, cache_dir=hub.cache_dir))
     cached.resolve().write_bytes(b"x" * cached.stat().st_size)
     folder = pull(hub, plan_pull(hub, "acme/news", commit, models))
     assert (folder / "README.md").read_bytes() == (adapter / "README.md").read_bytes()
@@ -78,9 +76,7 @@ def test_stopping_leaves_nothing_half_written(hub: Hub, adapter: Path, models: P
     assert not list(hub.cache_dir.rglob("*.incomplete"))
 
 
-def test_a_private_model_looks_absent_to_strangers(
-    hub: Hub, stranger: Hub, adapter: Path, models: Path
-) -> None:
+def test_a_private_model_looks_absent_to_strangers(hub: Hub, stranger: Hub, adapter: Path, models: Path) -> None:
     publish(hub, adapter, "acme/secret", private=True)
     with pytest.raises(NotFoundOnHub, match="no repository"):
         plan_pull(stranger, "acme/secret", "main", models)

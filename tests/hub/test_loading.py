@@ -44,11 +44,7 @@ def _run(hub: Hub, program: str, *arguments: str, token: str | None = None) -> s
     if token:
         environment["HF_TOKEN"] = token
     run = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr[-2000:]
     return run.stdout.strip().splitlines()[-1]
@@ -81,9 +77,7 @@ def test_a_pushed_model_loads_with_transformers(hub: Hub, base: Path, tmp_path: 
 def test_a_pushed_adapter_loads_with_peft(hub: Hub, base: Path, tmp_path: Path) -> None:
     adapter = tiny_adapter(base, tmp_path / "expert")
     config = json.loads((adapter / "adapter_config.json").read_text())
-    (adapter / "adapter_config.json").write_text(
-        json.dumps({**config, "base_model_name_or_path": "acme/base"})
-    )
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "acme/base"}))
     (adapter / "README.md").write_text("---\nbase_model: acme/base\nlibrary_name: peft\n---\n")
     push(hub, plan_push(hub, adapter, "acme/expert", private=False), "An expert")
     assert _run(hub, LOAD_ADAPTER) == f"logits {_logits(base, adapter)}"

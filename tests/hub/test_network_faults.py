@@ -34,11 +34,7 @@ from tests.hub.faulty_proxy import Fault, FaultyLine, faulty_line
 from tests.support.hubs import publish
 
 WEIGHTS = "adapter_model.safetensors"
-RESOLVE, TREE, INFO = (
-    "GET /acme/news/resolve/",
-    "GET /api/models/acme/news/tree/",
-    "GET /api/models/acme/news",
-)
+RESOLVE, TREE, INFO = ("GET /acme/news/resolve/", "GET /api/models/acme/news/tree/", "GET /api/models/acme/news")
 ALWAYS = 99
 
 
@@ -96,9 +92,7 @@ def edited(change: Callable[[list[dict[str, Any]]], None]) -> Callable[[bytes], 
     return edit
 
 
-def test_a_reset_in_the_middle_of_a_file(
-    far: Hub, line: FaultyLine, adapter: Path, models: Path, news: str
-) -> None:
+def test_a_reset_in_the_middle_of_a_file(far: Hub, line: FaultyLine, adapter: Path, models: Path, news: str) -> None:
     """The client: a raw ReadError, which ends the snapshot."""
     plan = plan_pull(far, "acme/news", "main", models)
     line.faults = [Fault(f"{RESOLVE}.*safetensors", times=ALWAYS, cut=100)]
@@ -187,9 +181,7 @@ def test_a_lost_answer_makes_no_second_commit(hub: Hub, far: Hub, line: FaultyLi
     assert pushed.commit == hub.api().model_info("acme/new").sha
 
 
-def test_a_lost_answer_makes_no_second_pull_request(
-    hub: Hub, far: Hub, line: FaultyLine, adapter: Path
-) -> None:
+def test_a_lost_answer_makes_no_second_pull_request(hub: Hub, far: Hub, line: FaultyLine, adapter: Path) -> None:
     push(hub, plan_push(hub, adapter, "acme/new"), "First version")
     (adapter / "notes.md").write_text("a proposal")
     line.faults = [Fault("POST /api/models/acme/new/commit/", lose=True)]
@@ -198,9 +190,7 @@ def test_a_lost_answer_makes_no_second_pull_request(
     assert (made.target_commit, pushed.url.endswith("/discussions/1")) == (pushed.commit, True)
 
 
-def test_wrong_bytes_of_the_right_length(
-    far: Hub, line: FaultyLine, adapter: Path, models: Path, news: str
-) -> None:
+def test_wrong_bytes_of_the_right_length(far: Hub, line: FaultyLine, adapter: Path, models: Path, news: str) -> None:
     """The client: accepts them without a word."""
     plan = plan_pull(far, "acme/news", "main", models)
     zeros = Fault(f"{RESOLVE}.*safetensors", times=ALWAYS, edit=lambda body: bytes(len(body)))
@@ -247,20 +237,13 @@ def test_a_name_without_an_owner_is_told_how_names_are_written(hub: Hub) -> None
     assert "Most names are owner/name; `sam-hub search news` looks for it" in told
 
 
-def test_a_gated_repository_says_where_access_is_asked_for(
-    far: Hub, line: FaultyLine, models: Path, news: str
-) -> None:
+def test_a_gated_repository_says_where_access_is_asked_for(far: Hub, line: FaultyLine, models: Path, news: str) -> None:
     line.faults = [Fault("acme/news", times=ALWAYS, status=403, headers={"X-Error-Code": "GatedRepo"})]
-    for work in (
-        lambda: inspect(far, "acme/news"),
-        lambda: plan_pull(far, "acme/news", "main", models),
-    ):
+    for work in (lambda: inspect(far, "acme/news"), lambda: plan_pull(far, "acme/news", "main", models)):
         assert f"Ask for access at {far.endpoint}/acme/news" in message(NotFoundOnHub, work)
 
 
-def test_pickles_are_refused_before_a_byte_is_fetched(
-    far: Hub, line: FaultyLine, models: Path, news: str
-) -> None:
+def test_pickles_are_refused_before_a_byte_is_fetched(far: Hub, line: FaultyLine, models: Path, news: str) -> None:
     """The client: downloads them without a word."""
 
     def rename(files: list[dict[str, Any]]) -> None:
@@ -284,9 +267,7 @@ def test_code_of_a_repository_is_never_run(hub: Hub, adapter: Path) -> None:
     assert "needs code from its repository (auto_map), which is never run" in said
 
 
-def test_a_configuration_of_120_megabytes_is_not_fetched(
-    far: Hub, line: FaultyLine, models: Path, news: str
-) -> None:
+def test_a_configuration_of_120_megabytes_is_not_fetched(far: Hub, line: FaultyLine, models: Path, news: str) -> None:
     """The client: has no limit."""
 
     def grow(files: list[dict[str, Any]]) -> None:
@@ -294,10 +275,7 @@ def test_a_configuration_of_120_megabytes_is_not_fetched(
             file["size"] = 120_000_000 if file["path"] == "adapter_config.json" else file["size"]
 
     line.faults = [Fault(TREE, times=ALWAYS, edit=edited(grow))]
-    for work in (
-        lambda: plan_pull(far, "acme/news", "main", models),
-        inspect(far, "acme/news").require_usable,
-    ):
+    for work in (lambda: plan_pull(far, "acme/news", "main", models), inspect(far, "acme/news").require_usable):
         assert "adapter_config.json has 120.0 MB" in message(UnusableModel, work)
     assert not any("adapter_config.json" in request for request in line.requests)
 
@@ -315,11 +293,7 @@ def test_a_configuration_that_asks_for_more_than_any_model(hub: Hub, adapter: Pa
 def test_a_safetensors_header_that_is_none(far: Hub, line: FaultyLine, news: str, start: bytes) -> None:
     """The client: whatever error comes of it."""
     line.faults = [
-        Fault(
-            f"{RESOLVE}.*safetensors",
-            times=ALWAYS,
-            edit=lambda body: start + body[len(start) :][: -len(body) // 2],
-        )
+        Fault(f"{RESOLVE}.*safetensors", times=ALWAYS, edit=lambda body: start + body[len(start) :][: -len(body) // 2])
     ]
     said = message(UnusableModel, inspect(far, "acme/news").require_usable)
     assert f"the header of {WEIGHTS} is not that of a safetensors file" in said
@@ -333,10 +307,7 @@ def test_names_that_do_harm(far: Hub, line: FaultyLine, models: Path, news: str,
     evil = {"type": "file", "path": name, "size": 2, "oid": "9e26dfeeb6e641a33dae4961196235bdb965b21b"}
     line.faults = [Fault(TREE, times=ALWAYS, edit=edited(lambda files: files.append(evil)))]
     shown = repr(name if len(name) <= 60 else f"{name[:57]}...")
-    for work in (
-        lambda: plan_pull(far, "acme/news", "main", models),
-        inspect(far, "acme/news").require_usable,
-    ):
+    for work in (lambda: plan_pull(far, "acme/news", "main", models), inspect(far, "acme/news").require_usable):
         assert f"the file {shown} has a name that is refused" in message(UnusableModel, work)
     assert not models.exists()
 
@@ -399,9 +370,7 @@ def test_of_a_large_file_in_parts_only_the_lost_part_is_sent_again(tmp_path: Pat
         far = Hub(line.endpoint, server.token, tmp_path / "far")
         line.faults = [Fault("PUT /uploads/[0-9a-f]+/2[?]", status=503)]
         push(far, plan_push(far, adapter, "acme/large"), "First version")
-        sent = [
-            request.split("?")[0][-2:] for request in line.requests if re.match("PUT .*/[0-9][?]", request)
-        ]
+        sent = [request.split("?")[0][-2:] for request in line.requests if re.match("PUT .*/[0-9][?]", request)]
         assert sent == ["/1", "/2", "/2", "/3"]
         path = far.api().hf_hub_download("acme/large", "tokenizer.model", cache_dir=far.cache_dir)
     assert Path(path).read_bytes() == data

@@ -55,13 +55,7 @@ def test_a_limit_holds(hub: Hub) -> None:
 def test_an_expert_tells_what_it_is(hub: Hub, adapter: Path) -> None:
     commit = publish(hub, adapter, "acme/news")
     seen = inspect(hub, "acme/news")
-    assert (seen.commit, seen.kind, seen.base, seen.rank, seen.alpha) == (
-        commit,
-        "adapter",
-        "acme/base",
-        2,
-        4.0,
-    )
+    assert (seen.commit, seen.kind, seen.base, seen.rank, seen.alpha) == (commit, "adapter", "acme/base", 2, 4.0)
     assert (seen.labels, seen.prompt_format, seen.domain) == (("person", "location"), "b2ner", "news")
     assert (seen.license, seen.target_modules, seen.verdict) == ("mit", ("q_proj",), "usable")
     assert seen.size == sum(file.stat().st_size for file in adapter.iterdir())
@@ -145,9 +139,7 @@ def test_adding_an_expert_asks_for_each_fact_once(hub: Hub, adapter: Path, tmp_p
         pull(far, plan_pull(far, "acme/news", snapshot.commit, tmp_path / "models", snapshot))
         requests = [request.split("?")[0] for request in line.requests if "/resolve/" not in request]
         assert len(requests) == len(set(requests)) == 2
-        files = [
-            request for request in line.requests if request.startswith("GET") and request.endswith(".json")
-        ]
+        files = [request for request in line.requests if request.startswith("GET") and request.endswith(".json")]
         assert len(files) == len(set(files)) == 2
 
 

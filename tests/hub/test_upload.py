@@ -70,9 +70,7 @@ def test_a_broken_card_is_told_before_anything_is_sent(hub: Hub, adapter: Path) 
         push(hub, plan_push(hub, adapter, "acme/new"), "First")
 
 
-def test_files_from_elsewhere_and_pickles_in_capitals_are_not_sent(
-    hub: Hub, adapter: Path, tmp_path: Path
-) -> None:
+def test_files_from_elsewhere_and_pickles_in_capitals_are_not_sent(hub: Hub, adapter: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("not part of the model")
     (adapter / "notes.md").symlink_to(tmp_path / "secret")
     with pytest.raises(InputError, match=r"notes\.md is a link to a file elsewhere"):

@@ -55,9 +55,7 @@ def test_a_mention_is_scored_alike_whatever_else_is_asked(loaded):
 
 def test_scores_are_passed_on_as_they_come(loaded):
     told = {}
-    found = score_labels(
-        loaded, MENTIONS, LABELS, lambda some, rows: told.update(zip(some, rows, strict=True))
-    )
+    found = score_labels(loaded, MENTIONS, LABELS, lambda some, rows: told.update(zip(some, rows, strict=True)))
     assert np.array_equal(found, [told[mention] for mention in MENTIONS])
 
 

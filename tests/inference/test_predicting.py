@@ -48,10 +48,7 @@ def test_the_shared_prefix_changes_nothing(loaded):
     for sentence, answer in zip(some, said, strict=True):
         prompt = encode(loaded, FORM.shared(LABELS)) + encode(loaded, FORM.question(sentence.text))
         whole = loaded.model.generate(
-            torch.tensor([prompt]),
-            max_new_tokens=10,
-            do_sample=False,
-            attention_mask=torch.ones(1, len(prompt)),
+            torch.tensor([prompt]), max_new_tokens=10, do_sample=False, attention_mask=torch.ones(1, len(prompt))
         )[0, len(prompt) :].tolist()
         eos = loaded.tokenizer.eos_token_id
         assert answer == (whole[: whole.index(eos)] if eos in whole else whole)
@@ -71,13 +68,7 @@ def test_held_to_the_grammar_every_answer_names_words_of_its_sentence(loaded, fo
 def test_each_answer_is_told_as_soon_as_it_is_there_and_the_whole_is_made_of_them(loaded, free):
     told: dict[int, SentenceAnswer] = {}
     some = NASTY[:4]
-    found = predict(
-        loaded,
-        some,
-        LABELS,
-        free=free,
-        on_answer=lambda number, answer: told.update({number: answer}),
-    )
+    found = predict(loaded, some, LABELS, free=free, on_answer=lambda number, answer: told.update({number: answer}))
     assert Prediction.of([told[number] for number in range(len(some))]) == found
     assert all(answer.seconds > 0 for answer in told.values())
 

@@ -53,9 +53,7 @@ def test_one_computes_and_two_download_the_others_wait_and_follow_by_themselves(
 
 
 def test_many_who_look_at_once_start_a_job_once(queue: Queue):
-    job = add_job(
-        queue.catalog, Job(kind=Busy.KIND, title="once", arguments={"seconds": 0.2}, queue="compute")
-    )
+    job = add_job(queue.catalog, Job(kind=Busy.KIND, title="once", arguments={"seconds": 0.2}, queue="compute"))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: queue.scheduler.tick(), range(8)))
     assert queue.ended(job.id).state == "done"
@@ -148,9 +146,7 @@ def test_a_jobs_files_are_for_its_owner_alone(queue: Queue):
     }
 
 
-def test_a_job_of_the_demos_home_does_not_go_to_the_catalog_of_the_persons_own(
-    queue: Queue, tmp_path, monkeypatch
-):
+def test_a_job_of_the_demos_home_does_not_go_to_the_catalog_of_the_persons_own(queue: Queue, tmp_path, monkeypatch):
     monkeypatch.setenv("SAM_HUB_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
     assert queue.settings.database_url is None  # as `demo_settings` makes them
     assert queue.ended(queue.submit(Busy(seconds=0.1))).state == "done"

@@ -28,10 +28,7 @@ def api_of(server: ServerProcess, cache: Path) -> HfApi:
 def files_of(number: int) -> dict[str, bytes]:
     """A large file and a small one, other ones for every commit."""
     draw = random.Random(number)
-    return {
-        f"{number}.safetensors": draw.randbytes(300_000),
-        f"{number}.txt": draw.randbytes(40).hex().encode(),
-    }
+    return {f"{number}.safetensors": draw.randbytes(300_000), f"{number}.txt": draw.randbytes(40).hex().encode()}
 
 
 def commit(api: HfApi, number: int, parent: str | None = None) -> str:
@@ -52,8 +49,7 @@ def test_no_acknowledged_commit_is_lost_when_the_hub_is_killed_during_fifty(tmp_
         with start(root) as server:
             api = api_of(server, tmp_path / "cache")
             killer = threading.Timer(
-                chance.uniform(0, 2 * usual),
-                lambda process=server.process: process.send_signal(signal.SIGKILL),
+                chance.uniform(0, 2 * usual), lambda process=server.process: process.send_signal(signal.SIGKILL)
             )
             began = time.monotonic()
             killer.start()

@@ -82,10 +82,7 @@ def test_a_strange_card_spoils_no_list(hub: Hub, adapter: Path, metadata: str) -
     api = hub.api()
     ask(api, "POST", "/api/validate-yaml", json={"content": f"---\n{metadata}\n---\n", "repoType": "model"})
     card = {"key": "file", "value": {"path": "README.md", "content": f"---\n{metadata}\n---\n# X\n"}}
-    config = {
-        "key": "file",
-        "value": {"path": "config.json", "content": '{"architectures": [NaN, "\\ud800"]}'},
-    }
+    config = {"key": "file", "value": {"path": "config.json", "content": '{"architectures": [NaN, "\\ud800"]}'}}
     answer = ask(api, "POST", "/api/models/acme/news/commit/main", content=lines(card, config))
     assert answer.status_code == 200, answer.text
     assert [found.repo for found in search(hub, "news")] == ["acme/news"]

@@ -54,9 +54,7 @@ def test_other_host_names_are_turned_away(server: ServerProcess) -> None:
     assert answer.status_code == 403
 
 
-def test_a_killed_hub_keeps_what_was_committed(
-    hub: Hub, server: ServerProcess, hub_root: Path, adapter: Path
-) -> None:
+def test_a_killed_hub_keeps_what_was_committed(hub: Hub, server: ServerProcess, hub_root: Path, adapter: Path) -> None:
     commits = [publish(hub, adapter, "acme/news")]
     for number in range(3):
         (adapter / "notes.txt").write_text(str(number))
@@ -76,9 +74,7 @@ def test_the_hub_dies_with_its_parent_however_that_ends(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path; from sam_hub.local_hub.process import start\n"
         "print(start(Path(sys.argv[1])).process.pid, flush=True); time.sleep(60)"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     child = int(parent.stdout.readline())
     parent.send_signal(signal.SIGKILL)

@@ -110,16 +110,12 @@ def test_files_are_deleted_and_history_keeps_them(api: HfApi, hub: Hub, adapter:
 def test_models_are_found_by_what_their_cards_say(api: HfApi, hub: Hub, adapter: Path) -> None:
     for name in ("news", "news-two", "law"):
         publish(hub, adapter, f"acme/{name}")
-    api.upload_file(
-        path_or_fileobj=b"---\nlicense: cc0-1.0\n---\n", path_in_repo="README.md", repo_id="acme/law"
-    )
+    api.upload_file(path_or_fileobj=b"---\nlicense: cc0-1.0\n---\n", path_in_repo="README.md", repo_id="acme/law")
     assert {info.id for info in api.list_models(filter="base_model:adapter:acme/base")} == {
         "acme/news",
         "acme/news-two",
     }
-    assert [info.id for info in api.list_models(search="LAW", filter=["license:cc0-1.0", "peft"])] == [
-        "acme/law"
-    ]
+    assert [info.id for info in api.list_models(search="LAW", filter=["license:cc0-1.0", "peft"])] == ["acme/law"]
     assert len(list(api.list_models(author="acme"))) == 3
     assert not list(api.list_models(author="nobody"))
 
@@ -143,9 +139,7 @@ def test_long_trees_and_histories_come_whole(hub: Hub, api: HfApi, hub_root: Pat
     repository = Storage(hub_root).repository("models", "acme", "long")
     for number in range(60):
         entry = Storage(hub_root).keep("count.txt", str(number).encode())
-        repository.commit(
-            "main", lambda files, entry=entry: files.update({entry.path: entry}), title=f"{number}"
-        )
+        repository.commit("main", lambda files, entry=entry: files.update({entry.path: entry}), title=f"{number}")
     assert len(api.list_repo_files("acme/long")) == 1_102
     titles = [commit.title for commit in api.list_repo_commits("acme/long")]
     assert titles == [*map(str, reversed(range(60))), "Many files", "initial commit"]
@@ -230,8 +224,6 @@ def test_bytes_that_are_not_those_announced_are_not_kept(hub: Hub, hub_root: Pat
     batch = f"{hub.endpoint}/acme/news.git/info/lfs/objects/batch"
     action = get_session().post(batch, json=wanted, headers=headers).json()["objects"][0]["actions"]["upload"]
     assert get_session().put(action["href"], content=b"evil").status_code == 400
-    assert (
-        get_session().put(action["href"].replace("ticket=", "ticket=x"), content=b"evil").status_code == 403
-    )
+    assert get_session().put(action["href"].replace("ticket=", "ticket=x"), content=b"evil").status_code == 403
     assert get_session().put(action["href"].replace("0" * 64, "1" * 64), content=b"evil").status_code == 403
     assert not list(hub_root.rglob("0" * 64))

@@ -53,9 +53,7 @@ def test_a_read_token_reads_and_does_not_write(server: ServerProcess, tokens: To
         reader.upload_file(path_or_fileobj=b"a", path_in_repo="a.txt", repo_id="ann/secret")
 
 
-def test_private_and_gated_are_for_their_owner(
-    server: ServerProcess, tokens: Tokens, hub: Hub, tmp_path: Path
-) -> None:
+def test_private_and_gated_are_for_their_owner(server: ServerProcess, tokens: Tokens, hub: Hub, tmp_path: Path) -> None:
     ann, bob = (client(server, tokens.add(user, user)) for user in ("ann", "bob"))
     ann.create_repo("ann/secret", private=True)
     ann.create_repo("ann/gated")

@@ -71,9 +71,7 @@ def test_an_adapter_that_records_no_base_gives_a_warning(tiny_base: Path, tiny_a
         ({"peft_type": "IA3"}, "IA3"),
     ],
 )
-def test_an_unsupported_kind_of_adapter_is_named(
-    tiny_base: Path, tiny_adapter: Path, option: dict, named: str
-) -> None:
+def test_an_unsupported_kind_of_adapter_is_named(tiny_base: Path, tiny_adapter: Path, option: dict, named: str) -> None:
     edit(tiny_adapter / "adapter_config.json", **option)
     message = only_error(tiny_base, tiny_adapter)
     assert "acme/expert" in message
@@ -91,9 +89,7 @@ def test_a_dora_adapter_is_refused_if_its_configuration_hides_it(tiny_base: Path
     assert "lora_magnitude_vector" in only_error(tiny_base, expert)
 
 
-def test_an_adapter_whose_rank_is_not_that_of_its_weights_is_refused(
-    tiny_base: Path, tiny_adapter: Path
-) -> None:
+def test_an_adapter_whose_rank_is_not_that_of_its_weights_is_refused(tiny_base: Path, tiny_adapter: Path) -> None:
     edit(tiny_adapter / "adapter_config.json", r=5)
     assert "says rank 5" in only_error(tiny_base, tiny_adapter)
 
@@ -134,10 +130,7 @@ def test_dora_is_noted(tiny_base: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (
-            {"quantization_config": {"quant_method": "gptq"}},
-            "The base base is quantized. Use the base in bfloat16",
-        ),
+        ({"quantization_config": {"quant_method": "gptq"}}, "The base base is quantized. Use the base in bfloat16"),
         ({"auto_map": {"AutoModel": "model.Model"}}, "needs code from its repository. Use a base that"),
     ],
 )
@@ -177,9 +170,7 @@ def test_a_full_model_with_another_vocabulary_is_refused(tiny_base: Path, tmp_pa
 def test_a_full_model_of_another_architecture_is_refused(tiny_base: Path, tmp_path: Path) -> None:
     full = Path(shutil.copytree(tiny_base, tmp_path / "full"))
     edit(full / "config.json", architectures=["MistralForCausalLM"])
-    assert "acme/full is a ['MistralForCausalLM'], the base a ['LlamaForCausalLM']" in only_error(
-        tiny_base, full
-    )
+    assert "acme/full is a ['MistralForCausalLM'], the base a ['LlamaForCausalLM']" in only_error(tiny_base, full)
 
 
 @pytest.mark.parametrize("which", ["base", "expert"])
@@ -208,14 +199,10 @@ def test_too_little_memory_is_told_before_the_work(
     assert "may need 0.9 GB of memory; 0.1 GB are free" in str(warning)
 
 
-def test_an_adapter_in_place_of_the_base_is_refused(
-    tiny_base: Path, tiny_adapter: Path, tmp_path: Path
-) -> None:
+def test_an_adapter_in_place_of_the_base_is_refused(tiny_base: Path, tiny_adapter: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_adapter, tmp_path / "b")
     with pytest.raises(UnusableModel):
-        plan_merge(
-            make_recipe(pin(tmp_path / "b"), [pin(tiny_adapter)]), tmp_path / "out"
-        ).report.raise_errors()
+        plan_merge(make_recipe(pin(tmp_path / "b"), [pin(tiny_adapter)]), tmp_path / "out").report.raise_errors()
 
 
 def test_experts_that_answer_in_different_formats_give_a_warning(
@@ -269,6 +256,4 @@ def test_licenses_that_do_not_go_together_give_a_warning(
 
 def test_an_expert_without_a_license_is_noted(tiny_base: Path, tiny_adapter: Path) -> None:
     edit(tiny_adapter / "sam_hub.json", license=None)
-    assert any(
-        "No license is recorded for acme/expert" in note for note in report(tiny_base, tiny_adapter).notes
-    )
+    assert any("No license is recorded for acme/expert" in note for note in report(tiny_base, tiny_adapter).notes)

@@ -88,9 +88,7 @@ def in_this_process(recipe: Recipe, folder: Path, cache: Path) -> tuple[bytes, b
     folder.mkdir()
     merge_weights(recipe, read_inputs(recipe), folder)
     assert not LoaderCache.loaders
-    options = MergeOptions(
-        lora_merge_cache=str(cache), random_seed=recipe.seed, write_model_card=False, quiet=True
-    )
+    options = MergeOptions(lora_merge_cache=str(cache), random_seed=recipe.seed, write_model_card=False, quiet=True)
     for _ in range(2):
         LoaderCache.loaders.clear()
         config = MergeConfiguration.model_validate(yaml.safe_load(yaml.safe_dump(to_mergekit(recipe))))
@@ -117,10 +115,7 @@ def test_other_kinds_of_base_and_experts_give_the_same_result_too(how: str, tmp_
     base = tiny_models.tiny_base(
         tmp_path / "base", dtype=how if how.startswith("float") else "bfloat16", tied=how != "untied"
     )
-    experts = [
-        tiny_models.tiny_adapter(base, tmp_path / f"expert{n}", seed=n, use_dora=how == "dora")
-        for n in (1, 2)
-    ]
+    experts = [tiny_models.tiny_adapter(base, tmp_path / f"expert{n}", seed=n, use_dora=how == "dora") for n in (1, 2)]
     if how == "mixed":
         _widen_norms(base)
     if how == "sharded":
@@ -130,10 +125,7 @@ def test_other_kinds_of_base_and_experts_give_the_same_result_too(how: str, tmp_
     for path in experts:
         (path / "sam_hub.json").unlink(missing_ok=True)  # the base was stored anew: its hash is another
     recipe = make_recipe(
-        pin(base),
-        [pin(path) for path in experts],
-        parameters=half("ties"),
-        dtype="float32" if how == "mixed" else None,
+        pin(base), [pin(path) for path in experts], parameters=half("ties"), dtype="float32" if how == "mixed" else None
     )
     ours, stock = in_this_process(recipe, tmp_path / "merged", tmp_path / "folds")
     assert ours == stock
@@ -144,9 +136,7 @@ def test_any_combination_gives_the_same_result(seed: int, tmp_path: Path) -> Non
     """Methods, weights, ranks, alphas, rsLoRA, DoRA, patterns, number types and shards, drawn at random."""
     draw = random.Random(seed)
     base = tiny_models.tiny_base(
-        tmp_path / "base",
-        dtype=draw.choice(["bfloat16", "bfloat16", "float16", "float32"]),
-        tied=draw.random() < 0.5,
+        tmp_path / "base", dtype=draw.choice(["bfloat16", "bfloat16", "float16", "float32"]), tied=draw.random() < 0.5
     )
     method = draw.choice([m for m in METHODS if m not in FOR_TWO and m != "passthrough"])
     experts = []

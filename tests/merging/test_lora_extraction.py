@@ -28,12 +28,7 @@ def experts(base: Path) -> tuple[Path, ...]:
         tiny_models.tiny_adapter(base, base.parent / "plain", rank=4, seed=1),
         tiny_models.tiny_adapter(base, base.parent / "rslora", rank=8, seed=2, use_rslora=True),
         tiny_models.tiny_adapter(
-            base,
-            base.parent / "some",
-            rank=4,
-            seed=3,
-            targets=("q_proj", "up_proj"),
-            rank_pattern={"q_proj": 6},
+            base, base.parent / "some", rank=4, seed=3, targets=("q_proj", "up_proj"), rank_pattern={"q_proj": 6}
         ),
     )
 
@@ -45,17 +40,13 @@ def made(base: Path, experts: tuple[Path, ...], folder: Path, method: str, **opt
 
 
 @pytest.fixture(scope="module")
-def ties(
-    base: Path, experts: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Recipe, Path]:
+def ties(base: Path, experts: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Path]:
     """A merge that is no sum."""
     return made(base, experts, tmp_path_factory.mktemp("ties"), "ties", parameters={"density": 0.5})
 
 
 @pytest.fixture(scope="module")
-def summed(
-    base: Path, experts: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Recipe, Path]:
+def summed(base: Path, experts: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Path]:
     """A merge that is the weighted sum of its experts."""
     return made(base, experts, tmp_path_factory.mktemp("summed"), "task_arithmetic")
 
@@ -82,11 +73,7 @@ def distance(one: dict, other: dict, names: list[str]) -> float:
 
 @pytest.mark.parametrize(
     ("method", "parameters"),
-    [
-        ("task_arithmetic", {}),
-        ("task_arithmetic", {"normalize": True, "lambda": 0.4}),
-        ("linear", {}),
-    ],
+    [("task_arithmetic", {}), ("task_arithmetic", {"normalize": True, "lambda": 0.4}), ("linear", {})],
 )
 def test_a_sum_of_experts_is_an_adapter_of_the_sum_of_their_ranks(
     base: Path, experts: tuple[Path, ...], tmp_path: Path, method: str, parameters: dict
@@ -146,10 +133,7 @@ def test_a_random_merge_and_its_adapter_are_of_one_draw(
     recipe, merged = made(base, experts, tmp_path, method, seed=3)
     found = extract_adapter(recipe, merged, rank=64)
     assert (
-        distance(
-            changes(base, Path(found.path)), changes(base, merged), ["model.layers.1.mlp.up_proj.weight"]
-        )
-        < 1e-4
+        distance(changes(base, Path(found.path)), changes(base, merged), ["model.layers.1.mlp.up_proj.weight"]) < 1e-4
     )
 
 
@@ -157,9 +141,7 @@ def test_dora_experts_make_an_adapter_of_plain_lora(base: Path, tmp_path: Path) 
     expert = tiny_models.tiny_adapter(base, tmp_path / "dora", seed=5, use_dora=True)
     recipe, merged = made(base, (expert,), tmp_path, "task_arithmetic")
     found = extract_adapter(recipe, merged, rank=64)
-    assert (
-        distance(changes(base, Path(found.path)), changes(base, merged), list(changes(base, merged))) < 1e-5
-    )
+    assert distance(changes(base, Path(found.path)), changes(base, merged), list(changes(base, merged))) < 1e-5
 
 
 def test_it_is_made_once_and_a_damaged_one_anew(summed: tuple[Recipe, Path]) -> None:
@@ -175,9 +157,7 @@ def test_it_is_made_once_and_a_damaged_one_anew(summed: tuple[Recipe, Path]) -> 
     assert extract_adapter(recipe, merged, rank=2).rank == 2
 
 
-def test_a_full_model_among_the_experts_is_refused(
-    base: Path, experts: tuple[Path, ...], tmp_path: Path
-) -> None:
+def test_a_full_model_among_the_experts_is_refused(base: Path, experts: tuple[Path, ...], tmp_path: Path) -> None:
     whole = tiny_models.tiny_base(tmp_path / "whole", dtype="float32", seed=8)
     recipe, merged = made(base, (experts[0], whole), tmp_path, "ties")
     with pytest.raises(UnusableModel, match="whole is a full model"):

@@ -21,19 +21,14 @@ from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
 @pytest.fixture
 def recipe(tiny_base: Path, tiny_experts: tuple[Path, ...]):
     experts = [
-        pin(path, f"acme/{path.name}", "1a2b3c", weight)
-        for path, weight in zip(tiny_experts, (1, 2, 0.5), strict=True)
+        pin(path, f"acme/{path.name}", "1a2b3c", weight) for path, weight in zip(tiny_experts, (1, 2, 0.5), strict=True)
     ]
     return make_recipe(pin(tiny_base, "acme/base", "4d5e6f"), experts)
 
 
 def test_ties_of_whole_deltas_is_the_default(recipe) -> None:
     config = to_mergekit(recipe)
-    assert (config["merge_method"], config["parameters"], config["dtype"]) == (
-        "ties",
-        {"density": 1.0},
-        "bfloat16",
-    )
+    assert (config["merge_method"], config["parameters"], config["dtype"]) == ("ties", {"density": 1.0}, "bfloat16")
     base, expert = recipe.base.path, recipe.experts[1].path
     assert config["base_model"] == str(base)
     assert config["models"][1] == {"model": f"{base}+{expert}", "parameters": {"weight": 2.0}}
@@ -122,9 +117,7 @@ def test_the_table_of_methods_is_the_registry_of_the_installed_mergekit() -> Non
         assert method.experts == (contract.min_non_base, contract.max_non_base)
 
 
-def test_a_merge_is_planned_without_torch(
-    tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path
-) -> None:
+def test_a_merge_is_planned_without_torch(tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path

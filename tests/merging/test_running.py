@@ -50,9 +50,7 @@ def test_the_merged_model_loads_and_answers_with_plain_transformers(
     inputs = tokenizer("Marie Curie worked in Paris", return_tensors="pt")
     assert model.generate(**inputs, max_new_tokens=4, do_sample=False).shape[1] > inputs["input_ids"].shape[1]
     assert model.lm_head.weight is model.model.embed_tokens.weight
-    shapes = [
-        {n: i.shape for n, i in read_header(f / "model.safetensors").items()} for f in (merged, tiny_base)
-    ]
+    shapes = [{n: i.shape for n, i in read_header(f / "model.safetensors").items()} for f in (merged, tiny_base)]
     assert shapes[0] == shapes[1]
     record = json.loads((merged / RECORD).read_text())
     assert record["weights_sha256"] == file_sha256(merged / "model.safetensors")
@@ -74,9 +72,7 @@ def test_a_merge_is_made_once_and_a_damaged_one_anew(recipe: Recipe, tmp_path: P
     assert weights.read_bytes() == good
 
 
-def test_an_adapter_changed_in_place_gives_a_new_merge(
-    tiny_base: Path, tiny_adapter: Path, tmp_path: Path
-) -> None:
+def test_an_adapter_changed_in_place_gives_a_new_merge(tiny_base: Path, tiny_adapter: Path, tmp_path: Path) -> None:
     merges = tmp_path / "merges"
     old = make_recipe(pin(tiny_base), [pin(tiny_adapter)])
     before = run_merge(plan(old, merges))
@@ -229,9 +225,7 @@ def test_two_programs_that_merge_the_same_at_once_both_have_it(
     assert [path.name for path in out.parent.iterdir()] == ["one"]
 
 
-def test_what_is_there_already_needs_no_disk(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_there_already_needs_no_disk(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run_merge(plan_merge(recipe, tmp_path / "merged"))
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 0))
@@ -239,9 +233,7 @@ def test_what_is_there_already_needs_no_disk(
 
 
 @pytest.mark.parametrize("given", [{"parameters": {"lambda": float("nan")}}, {"weight": float("inf")}])
-def test_numbers_that_are_none_are_refused(
-    given: dict, tiny_base: Path, tiny_experts: tuple[Path, ...]
-) -> None:
+def test_numbers_that_are_none_are_refused(given: dict, tiny_base: Path, tiny_experts: tuple[Path, ...]) -> None:
     experts = [pin(path, weight=given.get("weight", 1.0)) for path in tiny_experts]
     with pytest.raises(UsageError, match="finite number"):
         make_recipe(pin(tiny_base), experts, parameters=given.get("parameters"))

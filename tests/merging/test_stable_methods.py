@@ -77,9 +77,7 @@ def test_a_stable_merge_is_another_recipe_and_says_so(
     tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path
 ) -> None:
     experts = [pin(path) for path in tiny_experts]
-    plain, stable = (
-        make_recipe(pin(tiny_base), experts, parameters=HALF, stable=stable) for stable in (False, True)
-    )
+    plain, stable = (make_recipe(pin(tiny_base), experts, parameters=HALF, stable=stable) for stable in (False, True))
     assert recipe_hash(plain) != recipe_hash(stable)
     assert "--stable, that is, by 'ties_stable', which mergekit does not have" in config_text(stable)
     assert "--stable" not in config_text(plain)
@@ -88,9 +86,7 @@ def test_a_stable_merge_is_another_recipe_and_says_so(
     assert not plan_merge(plain, folder).reused
 
 
-def test_stable_trimming_is_refused_where_nothing_is_trimmed(
-    tiny_base: Path, tiny_experts: tuple[Path, ...]
-) -> None:
+def test_stable_trimming_is_refused_where_nothing_is_trimmed(tiny_base: Path, tiny_experts: tuple[Path, ...]) -> None:
     with pytest.raises(UsageError, match="'linear' does not trim"):
         make_recipe(pin(tiny_base), [pin(path) for path in tiny_experts], method="linear", stable=True)
     with pytest.raises(UsageError, match="Nothing is trimmed at a density of 1"):

@@ -63,8 +63,7 @@ def test_an_entity_ends_where_its_label_changes():
 def test_conll_columns_with_comments_and_document_marks(write):
     file = write(
         "a.conll",
-        "-DOCSTART- -X- O\n\n# id = 1\nMarie NNP B-person\nCurie NNP I-person\n. . O\n\n"
-        "We O\nare O\n# O\n1 O\n",
+        "-DOCSTART- -X- O\n\n# id = 1\nMarie NNP B-person\nCurie NNP I-person\n. . O\n\nWe O\nare O\n# O\n1 O\n",
     )
     first, second = read_corpus(file)
     assert (first.text, found(first)) == ("Marie Curie.", [("person", "Marie Curie")])
@@ -78,10 +77,7 @@ def test_a_conll_line_without_a_tag_is_named(write, line):
 
 
 def test_json_lines_in_tokens_and_in_characters_say_the_same(write):
-    tokens = (
-        '{"tokens": ["In", "Paris", ",", "Curie", "worked", "."], '
-        '"spans": [[1, 2, "place"], [3, 4, "person"]]}'
-    )
+    tokens = '{"tokens": ["In", "Paris", ",", "Curie", "worked", "."], "spans": [[1, 2, "place"], [3, 4, "person"]]}'
     chars = (
         '{"text": "In Paris, Curie worked.", "entities": [{"start": 10, "end": 15, "label": "person"}, '
         '{"start": 3, "end": 8, "label": "place"}]}'
@@ -92,9 +88,7 @@ def test_json_lines_in_tokens_and_in_characters_say_the_same(write):
 
 
 def test_unlabelled_json_lines_are_not_taken_for_sentences_without_entities(write):
-    unlabelled, empty = read_corpus(
-        write("a.jsonl", '{"tokens": ["Hello"]}\n{"text": "Hello", "entities": []}\n')
-    )
+    unlabelled, empty = read_corpus(write("a.jsonl", '{"tokens": ["Hello"]}\n{"text": "Hello", "entities": []}\n'))
     assert unlabelled.entities is None
     assert empty.entities == ()
 
@@ -176,7 +170,5 @@ def test_a_corpus_that_is_not_there_is_an_error(tmp_path):
 
 
 def test_labels_are_listed_by_how_often_they_occur():
-    sentences = [
-        Sentence("a b c", tuple(Entity(i, i + 1, "x", la) for i, la in ((0, "z"), (2, "y"), (4, "z"))))
-    ]
+    sentences = [Sentence("a b c", tuple(Entity(i, i + 1, "x", la) for i, la in ((0, "z"), (2, "y"), (4, "z"))))]
     assert labels_of([*sentences, Sentence("unlabelled")]) == ("z", "y")

@@ -52,18 +52,14 @@ def test_parquet_is_read_by_its_column(tmp_path: Path, column: str, values: list
 
 
 def test_no_more_is_read_than_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "train.jsonl").write_text(
-        '{"text": "A dog barks."}\n' * 3 + '{"text": "half of a l'
-    )  # a file cut off
+    (tmp_path / "train.jsonl").write_text('{"text": "A dog barks."}\n' * 3 + '{"text": "half of a l')  # a file cut off
     assert texts(tmp_path / "train.jsonl", 2) == ["A dog barks."] * 2
     assert len(texts(tmp_path / "train.jsonl")) == 3
 
 
 def test_a_document_is_cut_in_sentences(tmp_path: Path) -> None:
     whole = " ".join(f"Sentence number {n} is here." for n in range(100))
-    (tmp_path / "train.jsonl").write_text(
-        json.dumps({"text": whole}) + "\n" + json.dumps({"text": "x" * 5000})
-    )
+    (tmp_path / "train.jsonl").write_text(json.dumps({"text": whole}) + "\n" + json.dumps({"text": "x" * 5000}))
     found = texts(tmp_path / "train.jsonl", 1000)
     assert found[:2] == ["Sentence number 0 is here.", "Sentence number 1 is here."]
     assert (len(found), len(found[-1])) == (101, LONG)

@@ -150,10 +150,7 @@ def test_a_base_that_is_lost_while_an_expert_is_asked_is_not_held_against_the_ex
     copy = tmp_path / "base"
     shutil.copytree(base.path, copy)
     loaded = load_model(copy, device="cpu")
-    with (
-        pytest.raises(LostBase, match="can't be read again"),
-        with_adapter(loaded, Path(context.experts[0].path)),
-    ):
+    with pytest.raises(LostBase, match="can't be read again"), with_adapter(loaded, Path(context.experts[0].path)):
         (copy / "model.safetensors").write_bytes(b"")
 
 

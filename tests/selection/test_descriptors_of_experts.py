@@ -71,9 +71,7 @@ class World:
         api.create_repo(repo, repo_type="dataset", exist_ok=True)
         for name, text in files.items():
             path = name.replace("__", "/").replace("_", ".")
-            done = api.upload_file(
-                path_or_fileobj=text.encode(), path_in_repo=path, repo_id=repo, repo_type="dataset"
-            )
+            done = api.upload_file(path_or_fileobj=text.encode(), path_in_repo=path, repo_id=repo, repo_type="dataset")
         return done.oid
 
     @property
@@ -161,9 +159,7 @@ def test_several_data_sets_describe_it_together_and_one_that_is_not_there_is_nam
 
 def test_a_data_set_of_scripts_leads_to_the_card_which_is_weak(world: World) -> None:
     world.dataset("acme/court", court_py="import os; os.abort()", README_md="# Court")
-    world.expert(
-        f"---\ndatasets: acme/court\n---\n# Law\n\n{PROSE}\n```\ncode to run is no prose at all\n```\n"
-    )
+    world.expert(f"---\ndatasets: acme/court\n---\n# Law\n\n{PROSE}\n```\ncode to run is no prose at all\n```\n")
     found = world.add()
     assert (found.origin, found.count, found.weak) == ("card", 2, True)
     assert world.says("data set acme/court: no file can be read")
@@ -238,13 +234,7 @@ def test_an_expert_with_a_broken_descriptor_is_described_anew(world: World, brok
     assert world.says("warning", "descriptor.json")
 
 
-ELSEWHERE = {
-    "embedder": "e5-small",
-    "revision": "v2",
-    "count": 9,
-    "sentences_sha256": "a" * 64,
-    "vector": [0.6, 0.8],
-}
+ELSEWHERE = {"embedder": "e5-small", "revision": "v2", "count": 9, "sentences_sha256": "a" * 64, "vector": [0.6, 0.8]}
 
 
 def test_a_repository_described_by_another_embedder_is_described_anew(world: World) -> None:

@@ -56,9 +56,7 @@ def adapters(experts: list[tables.Expert]) -> dict[str, Path]:
 def test_the_seventh_expert_of_a_probed_target_runs_alone(context, seven, models):
     def probe(experts):
         with counting(models / "base", adapters(seven)) as passes:
-            ranking = sampling_ranking(
-                context.catalog, context.target, experts, settings=context.settings, size=3
-            )
+            ranking = sampling_ranking(context.catalog, context.target, experts, settings=context.settings, size=3)
         assert {row.expert for row in ranking.rows} == {expert.repo for expert in experts}
         return passes
 
@@ -107,9 +105,7 @@ def test_a_killed_probe_loses_nothing_and_repeats_nothing(context, county, model
     file, total = context.catalog.path, SAMPLE * (1 + len(context.experts))  # the untuned base is asked, too
     command = ("select", county.name, "--by", "sampling", "--sample", str(SAMPLE))
     process = subprocess.Popen(
-        [sys.executable, "-m", "sam_hub", *command],
-        env=environment(context.settings),
-        stderr=subprocess.PIPE,
+        [sys.executable, "-m", "sam_hub", *command], env=environment(context.settings), stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 120
     while not kept_rows(file):

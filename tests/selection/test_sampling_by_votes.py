@@ -98,12 +98,7 @@ def test_leaving_oneself_out_takes_away_the_vote_for_oneself():
 
 
 def test_who_agrees_with_the_others_comes_first():
-    rows = {
-        "odd": [[COMO], []],
-        "good": [[ANN, ROME], [BOB]],
-        "fine": [[ANN, ROME], [BOB]],
-        "short": [[ANN], []],
-    }
+    rows = {"odd": [[COMO], []], "good": [[ANN, ROME], [BOB]], "fine": [[ANN, ROME], [BOB]], "short": [[ANN], []]}
     ranking = rank(rows, BOTH, dict.fromkeys(rows, BOTH), parse_failures={"odd": 1})
     assert [r.expert for r in ranking.rows] == ["fine", "good", "short", "odd"]
     assert ranking.rows[-1].note == "1 answer broke the format"
@@ -190,9 +185,7 @@ def test_one_voter_is_no_vote():
         rank({"a": [[ANN]], "b": [[DAY]]}, ["person"], {"a": ["person"], "b": ["date"]})
 
 
-@pytest.mark.parametrize(
-    "bad", [{"threshold": 0}, {"threshold": 1.1}, {"votes": "loud"}, {"weights": "gold"}]
-)
+@pytest.mark.parametrize("bad", [{"threshold": 0}, {"threshold": 1.1}, {"votes": "loud"}, {"weights": "gold"}])
 def test_votes_that_make_no_sense_are_refused(bad):
     with pytest.raises(UsageError):
         VoteOptions(**bad)

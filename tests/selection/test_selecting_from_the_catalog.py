@@ -21,9 +21,7 @@ from sam_hub.selection.votes import VoteOptions
 
 
 def by_sampling(context, experts, k=2, **options):
-    ranking = sampling_ranking(
-        context.catalog, context.target, experts, settings=context.settings, size=3, **options
-    )
+    ranking = sampling_ranking(context.catalog, context.target, experts, settings=context.settings, size=3, **options)
     return ranking, choose_best(context.catalog, context.target, experts, [ranking], k)["sampling"]
 
 
@@ -131,9 +129,7 @@ def test_how_many_to_choose_is_found_and_recorded_with_its_steps(context):
         context.catalog, context.target, context.experts, settings=context.settings, by_evidence=True
     )
     evidence = ranking.parameters["evidence"]
-    assert evidence["chosen"] == [
-        evidence["steps"][0]["expert"]
-    ]  # three voters: nobody could judge a second one
+    assert evidence["chosen"] == [evidence["steps"][0]["expert"]]  # three voters: nobody could judge a second one
     assert "fewer than two voters" in evidence["stopped"]
     choose_best(context.catalog, context.target, context.experts, [ranking], "auto")
     kept = latest_selection(context.catalog, context.target.id, "sampling")
@@ -190,8 +186,7 @@ def test_votes_cross_bases_and_the_choice_does_not(context):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"sample": 19}, {"sample": 501}, {"k": 0}, {"k": "auto", "by": "similarity"}, {"weights": "loud"}],
+    "wrong", [{"sample": 19}, {"sample": 501}, {"k": 0}, {"k": "auto", "by": "similarity"}, {"weights": "loud"}]
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_read(context, wrong):
     from sam_hub.errors import UsageError

@@ -8,14 +8,7 @@ import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.inference.embedding import Descriptor, cosine
-from sam_hub.selection.ranking import (
-    DomainSimilarity,
-    Ranked,
-    Ranking,
-    covered_labels,
-    side_by_side,
-    uncovered,
-)
+from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, covered_labels, side_by_side, uncovered
 from sam_hub.selection.similarity import domain_similarities
 from sam_hub.selection.similarity import rank_by_similarity as rank
 
@@ -129,15 +122,7 @@ def test_both_choices_side_by_side():
 
 def test_a_ranking_of_an_earlier_version_still_reads():
     """Its rows have none of the fields that were added since."""
-    row = {
-        "expert": "a",
-        "score": 0.5,
-        "low": 0.4,
-        "high": 0.6,
-        "covers": ["person"],
-        "note": "",
-        "precision": 0.5,
-    }
+    row = {"expert": "a", "score": 0.5, "low": 0.4, "high": 0.6, "covers": ["person"], "note": "", "precision": 0.5}
     ranking = Ranking.from_dict({"method": "sampling", "rows": [{**row, "recall": 0.5}], "parameters": {}})
     assert ranking.top(1) == ("a",)
     assert (ranking.rows[0].missing, ranking.rows[0].near, ranking.rows[0].disagreements) == ((), None, ())

@@ -61,8 +61,7 @@ def processes() -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)],
+    "kind", [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
 )
 def test_errors_keep_what_they_say_across_processes(kind):
     error = pickle.loads(pickle.dumps(kind("It broke", "Mend it.")))
@@ -172,9 +171,7 @@ def test_workers_end_when_the_one_who_asks_is_killed(home, tmp_path):
     script.write_text(ASKS)
     command = [sys.executable, str(script), str(home.home)]
     root = str(Path(__file__).parents[2])  # where `tests` is found
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}
-    ) as asking:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}) as asking:
         assert asking.stdout is not None
         worker, *imported = asking.stdout.readline().split()
         asking.kill()

@@ -44,9 +44,7 @@ def stranger(server: ServerProcess, tmp_path: Path) -> Hub:
     return Hub(server.endpoint, None, tmp_path / "strangers-cache")
 
 
-def write_adapter(
-    folder: Path, base: str = "acme/base", labels: tuple[str, ...] = ("person", "location")
-) -> Path:
+def write_adapter(folder: Path, base: str = "acme/base", labels: tuple[str, ...] = ("person", "location")) -> Path:
     """A LoRA adapter as peft writes it, with what sam-hub adds."""
     import torch
     from safetensors.torch import save_file

@@ -50,13 +50,7 @@ def tiny_tokenizer(vocab: int = 320):
 
 
 def tiny_base(
-    folder: Path,
-    *,
-    seed: int = 0,
-    vocab: int = 320,
-    dtype: str = "bfloat16",
-    tied: bool = True,
-    hidden: int = 32,
+    folder: Path, *, seed: int = 0, vocab: int = 320, dtype: str = "bfloat16", tied: bool = True, hidden: int = 32
 ) -> Path:
     """Write a random two-layer ``LlamaForCausalLM`` with its tokenizer into ``folder``, which is returned."""
     import torch

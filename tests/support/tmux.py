@@ -92,13 +92,9 @@ class Tmux:
 
     def wait_for_any(self, *texts: str, seconds: float = 30) -> str:
         """Wait until one of these is on the screen."""
-        return self.wait_until(
-            lambda screen: any(text in screen for text in texts), seconds, f"any of {texts}"
-        )
+        return self.wait_until(lambda screen: any(text in screen for text in texts), seconds, f"any of {texts}")
 
-    def wait_until(
-        self, holds: Callable[[str], bool], seconds: float = 30, what: str = "what was awaited"
-    ) -> str:
+    def wait_until(self, holds: Callable[[str], bool], seconds: float = 30, what: str = "what was awaited") -> str:
         """Wait until something holds for the screen; returns the screen.
 
         Raises:

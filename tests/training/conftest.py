@@ -14,10 +14,7 @@ from tests.support import tiny_models
 
 PEOPLE, PLACES = ("Ann", "Bob", "Marie Curie"), ("Rome", "Paris", "Lake Como")
 SENTENCES = tuple(
-    Sentence(
-        text,
-        (Sentence(text).entity(0, len(who), "PER"), Sentence(text).entity(len(who) + 7, len(text), "LOC")),
-    )
+    Sentence(text, (Sentence(text).entity(0, len(who), "PER"), Sentence(text).entity(len(who) + 7, len(text), "LOC")))
     for who in PEOPLE
     for where in PLACES
     for text in (f"{who} is in {where}",)

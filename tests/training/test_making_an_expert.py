@@ -43,8 +43,7 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
-    [("CC BY 4.0 (as redistributed)", "cc-by-4.0"), ("MIT", "mit"), ("Apache-2.0 / CC", "apache-2.0")],
+    ("said", "name"), [("CC BY 4.0 (as redistributed)", "cc-by-4.0"), ("MIT", "mit"), ("Apache-2.0 / CC", "apache-2.0")]
 )
 def test_licenses_are_called_as_the_hub_calls_them(said, name):
     assert spdx(said) == name

@@ -53,12 +53,7 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path):
 
 def test_the_command_line_gives_every_folder_the_same_options(tmp_path):
     made = recipe_of(
-        "n",
-        "d",
-        [tmp_path / "a", tmp_path / "b"],
-        rename=["PER = person"],
-        keep=["person"],
-        options={"rank": 2},
+        "n", "d", [tmp_path / "a", tmp_path / "b"], rename=["PER = person"], keep=["person"], options={"rank": 2}
     )
     assert [s.rename for s in made.data] == [{"PER": "person"}] * 2
     assert made.rank == 2
@@ -84,8 +79,7 @@ def test_labels_are_renamed_kept_and_thinned_as_the_source_says():
 
 
 @pytest.mark.parametrize(
-    ("mention", "name"),
-    [("The man", False), ("I", False), ("Her mother", False), ("the Queen", True), ("Ann", True)],
+    ("mention", "name"), [("The man", False), ("I", False), ("Her mother", False), ("the Queen", True), ("Ann", True)]
 )
 def test_a_name_has_a_capital_that_no_article_or_pronoun_explains(mention, name):
     assert is_name(mention) is name
@@ -178,9 +172,7 @@ def test_an_entity_whose_label_is_not_asked_for_is_answered_under_a_broader_one(
 def test_broader_labels_in_a_circle_end(data):
     source = replace(recipe().data[0], broader={"person": "being", "being": "person"})
     chosen = recipe(data=(source,), label_dropout=0.6, examples=400)
-    seen = {
-        e.label for pack in packs(read_sets(chosen, data), chosen) for s in pack.sentences for e in s.entities
-    }
+    seen = {e.label for pack in packs(read_sets(chosen, data), chosen) for s in pack.sentences for e in s.entities}
     assert seen == {"person", "being", "place"}
 
 

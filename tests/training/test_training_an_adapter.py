@@ -74,11 +74,7 @@ def test_thirty_steps_lower_the_loss_and_peft_reads_what_was_written(base, data,
     assert trained.loss < losses[15] < losses[0]
     assert (trained.labels, trained.steps) == (("person", "place"), 30)
     assert recorder.steps[0].what.endswith(" tokens/s")
-    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == [
-        "adapter_config.json",
-        WEIGHTS,
-        "training.json",
-    ]
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["adapter_config.json", WEIGHTS, "training.json"]
     plain = AutoModelForCausalLM.from_pretrained(base)
     assert PeftModel.from_pretrained(plain, tmp_path / "out").peft_config["default"].r == recipe().rank
 
@@ -114,9 +110,7 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint_to_the_same_adapter(b
     with pytest.raises(Killed):
         train_adapter(short, base, parts, **options, reporter=killed_at(3))
     assert not (parts / WEIGHTS).exists()
-    (parts / CHECKPOINT).rename(
-        parts / f"{CHECKPOINT}-old"
-    )  # killed again, within the saving of a checkpoint
+    (parts / CHECKPOINT).rename(parts / f"{CHECKPOINT}-old")  # killed again, within the saving of a checkpoint
     recorder = Recorder()
     train_adapter(short, base, parts, **options, reporter=recorder)
     assert [step.done for step in recorder.steps] == [3, 4, 5, 6]

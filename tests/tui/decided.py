@@ -49,9 +49,7 @@ def decide(settings: Settings, folder: Path) -> None:
     (folder / "corpus.txt").write_text("The court of Paris heard Marie Curie.\nJudge Ada Byron spoke.\n")
     (folder / "gold.jsonl").write_text(GOLD)
     with open_catalog(settings.catalog_url) as catalog:
-        target = define_target(
-            catalog, "court", folder / "corpus.txt", ["person", "court"], gold=folder / "gold.jsonl"
-        )
+        target = define_target(catalog, "court", folder / "corpus.txt", ["person", "court"], gold=folder / "gold.jsonl")
         experts = list_experts(catalog)[:4]
         for method in ("similarity", "sampling"):
             _rank(catalog, target, method, experts if method == "similarity" else experts[::-1])

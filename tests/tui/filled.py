@@ -51,9 +51,7 @@ def fill(url: str, count: int, *special: dict[str, object]) -> None:
             session.execute(insert(Expert), rows[at : at + 5_000])
 
 
-def add_target(
-    url: str, folder: Path, name: str = "court", labels: tuple[str, ...] = ("person", "court")
-) -> None:
+def add_target(url: str, folder: Path, name: str = "court", labels: tuple[str, ...] = ("person", "court")) -> None:
     """A target with a small corpus."""
     from sam_hub.catalog.corpora import define_target
     from sam_hub.catalog.engine import open_catalog

@@ -88,9 +88,7 @@ async def test_ascii_has_no_other_characters(filled: Settings, size: tuple[int, 
             await pilot.pause(0.3)
             odd = {c for c in text_of(app) if ord(c) > 126}
             assert not odd, f"{TABS[number - 1]}: {odd}\n{text_of(app)}"
-        question = Question(
-            "Sure?", "It goes.", [("x", "Remove", True), ("b", "Back", False)], typed="acme/x"
-        )
+        question = Question("Sure?", "It goes.", [("x", "Remove", True), ("b", "Back", False)], typed="acme/x")
         app.push_screen(question)
         app.notify("It ended.", title="Done")
         await until(pilot, lambda: "Type acme/x" in text_of(app) and "It ended" in text_of(app))

@@ -154,9 +154,7 @@ async def cost_of_down(pilot: Pilot) -> float:
 
 
 @pytest.mark.parametrize("count", [2_000, 100_000])
-async def test_the_first_rows_and_a_key_cost_little_however_large_the_catalog(
-    settings: Settings, count: int
-) -> None:
+async def test_the_first_rows_and_a_key_cost_little_however_large_the_catalog(settings: Settings, count: int) -> None:
     fill(settings.catalog_url, count)
     first_paints, keys = [], []
     for _ in range(3):  # the first one imports
@@ -169,15 +167,11 @@ async def test_the_first_rows_and_a_key_cost_little_however_large_the_catalog(
             first_paints.append(time.thread_time() - started)
             await ready(pilot)
             keys.append(await cost_of_down(pilot))
-    assert (
-        min(first_paints) < 1
-    )  # a tenth of what drawing the catalog whole would take; benchmarks/tui.py measures
+    assert min(first_paints) < 1  # a tenth of what drawing the catalog whole would take; benchmarks/tui.py measures
     assert min(keys) < 0.05
 
 
-async def test_a_job_that_reports_a_thousand_times_a_second_does_not_slow_the_keys(
-    settings: Settings,
-) -> None:
+async def test_a_job_that_reports_a_thousand_times_a_second_does_not_slow_the_keys(settings: Settings) -> None:
     fill(settings.catalog_url, 2_000)
     with AppContext(settings) as context:
         job = Scheduler(context).submit(Busy(seconds=60, events_per_second=1_000))
@@ -194,11 +188,7 @@ async def test_a_job_that_reports_a_thousand_times_a_second_does_not_slow_the_ke
 async def test_names_from_outside_are_shown_as_they_are(
     settings: Settings, size: tuple[int, int], tmp_path: Path
 ) -> None:
-    fill(
-        settings.catalog_url,
-        0,
-        *[{"repo": name, "domain": "[red]x", "labels": ["[b]", "人"]} for name in ODD_NAMES],
-    )
+    fill(settings.catalog_url, 0, *[{"repo": name, "domain": "[red]x", "labels": ["[b]", "人"]} for name in ODD_NAMES])
     add_target(settings.catalog_url, tmp_path, labels=("[/b]", "人"))
     app = SamHubApp(settings)
     async with app.run_test(size=size) as pilot:

@@ -29,9 +29,7 @@ def describe(settings: Settings, name: str, origin: str, embedder: tuple[str, st
         )
         values = dict(zip(("embedder", "revision"), embedder, strict=True))
         vector = pack([1.0, 0.0])
-        row = tables.Descriptor(
-            **owner, **values, count=12, sentences_sha256="a" * 64, origin=origin, vector=vector
-        )
+        row = tables.Descriptor(**owner, **values, count=12, sentences_sha256="a" * 64, origin=origin, vector=vector)
         put_descriptor(catalog, row)
 
 

@@ -53,9 +53,7 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
         models = [Model(e.repo, "expert", e.id, tmp_path) for e in list_experts(catalog)]
         for at, model in enumerate(models):
             question = task_of(model, sentences, target.labels, settings).question
-            found = tuple(
-                tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences)
-            )
+            found = tuple(tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences))
             put_entities(catalog, question, found, parse_failures=at, seconds=1.5, target_id=target.id)
         systems = [System(model.name, (model,)) for model in models]
         evaluate(catalog, target, sentences, systems, settings=settings)
@@ -74,9 +72,7 @@ async def open_evaluate(pilot: Pilot) -> EvaluateTab:
     return app.tab
 
 
-async def test_the_best_system_comes_first_with_its_types_and_its_sentences(
-    scored: Settings,
-) -> None:
+async def test_the_best_system_comes_first_with_its_types_and_its_sentences(scored: Settings) -> None:
     app = SamHubApp(scored)
     async with app.run_test(size=NARROW) as pilot:
         tab = await open_evaluate(pilot)
@@ -145,9 +141,7 @@ async def test_a_target_without_labelled_sentences_asks_for_a_file(worked: Setti
         app.screen.query_one(Input).value = str(gold)
         await until(pilot, lambda: "Systems: 7" in text_of(app), 30)
         await pilot.press("enter")
-        await until(
-            pilot, lambda: app.state.target is not None and app.state.target.gold_path == str(gold), 90
-        )
+        await until(pilot, lambda: app.state.target is not None and app.state.target.gold_path == str(gold), 90)
 
 
 async def test_before_anything_is_merged_the_tab_names_the_step_and_its_key(filled: Settings) -> None:
@@ -175,11 +169,7 @@ def drawn(row: ComparedSentence, symbols: Symbols) -> str:
 
 
 def test_marks_are_told_apart_without_colour_and_outside_text_is_never_markup() -> None:
-    marks = (
-        Mark(0, 6, "[/x]", "hit"),
-        Mark(7, 9, "city", "missed"),
-        Mark(7, 9, "river", "invented"),
-    )
+    marks = (Mark(0, 6, "[/x]", "hit"), Mark(7, 9, "city", "missed"), Mark(7, 9, "river", "invented"))
     row = ComparedSentence(3, "[bold] Po\x1b[31m", marks)
     shown = drawn(row, ASCII)
     assert "3 [[bold] ok [/x]] [Po - city] [31m" in shown

@@ -62,9 +62,7 @@ async def test_an_empty_list_says_what_becomes_a_job(filled: Settings) -> None:
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-async def test_a_running_job_moves_and_the_cursor_stays_on_another(
-    queue: Settings, size: tuple[int, int]
-) -> None:
+async def test_a_running_job_moves_and_the_cursor_stays_on_another(queue: Settings, size: tuple[int, int]) -> None:
     running, waiting = submitted(queue, LONG, LONG)
     app = SamHubApp(queue)
     async with app.run_test(size=size) as pilot:
@@ -78,9 +76,7 @@ async def test_a_running_job_moves_and_the_cursor_stays_on_another(
         assert app.query_one(JobTable).key_under_cursor == str(running)
 
 
-async def test_cancel_says_so_at_once_and_takes_the_process_and_what_was_half(
-    queue: Settings, tmp_path: Path
-) -> None:
+async def test_cancel_says_so_at_once_and_takes_the_process_and_what_was_half(queue: Settings, tmp_path: Path) -> None:
     half = tmp_path / "half"
     (number,) = submitted(queue, Busy(seconds=60, ignore_sigterm=True, leave=str(half)))
     app = SamHubApp(queue)

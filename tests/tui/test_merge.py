@@ -105,9 +105,7 @@ async def test_a_method_without_weights_closes_the_field_of_weights(worked: Sett
         assert tab.query_one("#merge-weights", Input).disabled
 
 
-async def test_an_expert_of_another_base_forbids_the_merge_and_is_named(
-    worked: Settings, tmp_path: Path
-) -> None:
+async def test_an_expert_of_another_base_forbids_the_merge_and_is_named(worked: Settings, tmp_path: Path) -> None:
     put_in_place_of(worked, "acme/ner-law", tmp_path / "law")
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:

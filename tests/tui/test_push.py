@@ -53,9 +53,7 @@ async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size:
         shown = text_of(app)
         assert f"Creates {REPO} (private)" in shown
         assert "README.md" in shown
-        await until(
-            pilot, lambda: "ner-court" in text_of(app).partition("Card")[2]
-        )  # the card, without its head
+        await until(pilot, lambda: "ner-court" in text_of(app).partition("Card")[2])  # the card, without its head
         assert "library_name" not in text_of(app)
         await pilot.press("u", *REPO[:-1], "enter")
         assert app.state.jobs == []  # not before all of it is typed

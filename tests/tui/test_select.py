@@ -33,16 +33,7 @@ async def at_select(pilot: Pilot, says: str) -> SelectTab:
 def rank(settings: Settings, method: str, *rows: dict[str, Any], **changed: Any) -> None:
     """Record a ranking for the target "court"; the first is chosen."""
     whole = [
-        {
-            "score": 0.5,
-            "low": 0.4,
-            "high": 0.6,
-            "covers": [],
-            "note": "",
-            "precision": 0.5,
-            "recall": 0.5,
-            **row,
-        }
+        {"score": 0.5, "low": 0.4, "high": 0.6, "covers": [], "note": "", "precision": 0.5, "recall": 0.5, **row}
         for row in rows
     ]
     values = {"k": 1, "parameters": {"sentences": 2, "votes": "plain", "threshold": 0.5}, "ranking": whole}
@@ -248,9 +239,7 @@ async def test_where_no_expert_fits_that_is_the_answer(filled: Settings, size: t
         assert app.tab.can("merge")  # not forbidden
 
 
-async def test_the_reasons_name_the_sentences_on_which_an_expert_is_alone(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_the_reasons_name_the_sentences_on_which_an_expert_is_alone(settings: Settings, tmp_path: Path) -> None:
     decide(settings, tmp_path)
     app = SamHubApp(settings)
     async with app.run_test(size=WIDE) as pilot:

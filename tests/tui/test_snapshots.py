@@ -55,12 +55,7 @@ async def test_a_tab_where_nothing_is_there_yet(
 @SIZES
 @pytest.mark.parametrize("tab", [s for s in TABS if s != "jobs"])
 async def test_a_tab_with_experts_and_a_target(
-    settings: Settings,
-    same_disk: None,
-    tab: str,
-    size: tuple[int, int],
-    snapshot: SnapshotAssertion,
-    tmp_path: Path,
+    settings: Settings, same_disk: None, tab: str, size: tuple[int, int], snapshot: SnapshotAssertion, tmp_path: Path
 ) -> None:
     fill(settings.catalog_url, 7)
     add_target(settings.catalog_url, tmp_path)
@@ -70,12 +65,7 @@ async def test_a_tab_with_experts_and_a_target(
 @SIZES
 @pytest.mark.parametrize("tab", [s for s in TABS if s != "target"])
 async def test_a_tab_where_the_work_was_done(
-    settings: Settings,
-    same_disk: None,
-    tab: str,
-    size: tuple[int, int],
-    snapshot: SnapshotAssertion,
-    tmp_path: Path,
+    settings: Settings, same_disk: None, tab: str, size: tuple[int, int], snapshot: SnapshotAssertion, tmp_path: Path
 ) -> None:
     decide(settings, tmp_path)
     assert await picture(settings, size, str(TABS.index(tab) + 1)) == snapshot
@@ -88,10 +78,6 @@ async def test_a_tab_where_the_work_was_done(
     ids=["selected", "no-fit", "help", "add", "details", "offline"],
 )
 async def test_what_keys_bring(
-    filled: Settings,
-    same_disk: None,
-    keys: tuple[str, ...],
-    size: tuple[int, int],
-    snapshot: SnapshotAssertion,
+    filled: Settings, same_disk: None, keys: tuple[str, ...], size: tuple[int, int], snapshot: SnapshotAssertion
 ) -> None:
     assert await picture(filled, size, *keys) == snapshot

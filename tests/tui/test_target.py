@@ -33,9 +33,7 @@ def fill_in(app: SamHubApp, **values: str) -> None:
         app.query_one(CorpusForm).input(name).value = value
 
 
-async def test_a_first_target_is_made_with_tab_enter_and_letters_alone(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_first_target_is_made_with_tab_enter_and_letters_alone(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("The judge spoke. The court rose.\n")
     app = SamHubApp(settings)
@@ -150,9 +148,7 @@ async def test_a_scan_of_nothing_is_refused_at_the_field(filled: Settings) -> No
         assert app.state.jobs == []
 
 
-async def test_a_name_that_is_taken_is_replaced_after_a_question_only(
-    filled: Settings, tmp_path: Path
-) -> None:
+async def test_a_name_that_is_taken_is_replaced_after_a_question_only(filled: Settings, tmp_path: Path) -> None:
     (tmp_path / "new.txt").write_text("One.\nTwo.\nThree.\n")
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
@@ -167,16 +163,12 @@ async def test_a_name_that_is_taken_is_replaced_after_a_question_only(
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "Replace the target court?" in text_of(app))
         await pilot.press("r")
-        await until(
-            pilot, lambda: app.state.target is not None and app.state.target.labels == ("verdict",), 60
-        )
+        await until(pilot, lambda: app.state.target is not None and app.state.target.labels == ("verdict",), 60)
     with open_catalog(filled.catalog_url) as catalog:
         assert get_target(catalog, "court").sentence_count == 3
 
 
-async def test_enter_works_on_another_target_and_the_sign_goes_with_it(
-    filled: Settings, tmp_path: Path
-) -> None:
+async def test_enter_works_on_another_target_and_the_sign_goes_with_it(filled: Settings, tmp_path: Path) -> None:
     add_target(filled.catalog_url, tmp_path, "hospital", ("[/red]", "disease"))
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
@@ -211,9 +203,7 @@ def test_a_path_is_completed_by_the_first_name_that_goes_on_so(tmp_path: Path) -
     assert complete("~nobody-of-this-name/x") is None
 
 
-async def test_a_target_that_could_not_be_made_leaves_the_form_and_says_why(
-    filled: Settings, tmp_path: Path
-) -> None:
+async def test_a_target_that_could_not_be_made_leaves_the_form_and_says_why(filled: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n\n")
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:

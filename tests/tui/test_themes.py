@@ -46,9 +46,7 @@ async def test_text_is_readable_in_every_theme(settings: Settings, tmp_path: Pat
         for theme in sorted(set(BUILTIN_THEMES) - OF_THE_TERMINAL):
             app.theme = theme
             await pilot.pause(0.1)
-            for strip in app.screen._compositor.render_strips()[
-                :-1
-            ]:  # the footer shows what can't be done now
+            for strip in app.screen._compositor.render_strips()[:-1]:  # the footer shows what can't be done now
                 for segment in strip:
                     words = "".join(c for c in segment.text if c.isalnum())
                     style = segment.style

@@ -36,10 +36,7 @@ COPY = """() => {
 def web(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """`sam-hub --web`."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "sam_hub", "--web"],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", "sam_hub", "--web"], env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
     )
     yield server
     server.send_signal(signal.SIGINT)
@@ -62,10 +59,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
     options += ["--no-sandbox", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
-            tmp_path / "browser",
-            executable_path=CHROMIUM,
-            args=options,
-            viewport={"width": 1280, "height": 720},
+            tmp_path / "browser", executable_path=CHROMIUM, args=options, viewport={"width": 1280, "height": 720}
         )
         yield browser.pages[0]
         browser.close()
@@ -131,9 +125,7 @@ def test_no_ui_outlives_its_page_or_the_server(web: subprocess.Popen[str], addre
 
 def test_the_demo_opens_in_the_same_page(filled: Settings, address: str, page: Page) -> None:
     with open_catalog(filled.catalog_url) as catalog:
-        stocking = add_job(
-            catalog, Job(kind="stock", title="", queue="network", state="running", pid=os.getpid())
-        )
+        stocking = add_job(catalog, Job(kind="stock", title="", queue="network", state="running", pid=os.getpid()))
         page.goto(address)
         wait_for(page, "000000-legal", "Jobs(1)")
         with catalog.writing() as session:

@@ -52,10 +52,7 @@ class EvaluationScreen(ModalScreen["EvaluationOptions | None"]):
     """
 
     def __init__(
-        self,
-        target: TargetRow,
-        symbols: Symbols,
-        plan: Callable[[EvaluationOptions], Awaitable[EvaluationPlan]],
+        self, target: TargetRow, symbols: Symbols, plan: Callable[[EvaluationOptions], Awaitable[EvaluationPlan]]
     ) -> None:
         super().__init__()
         self._target, self._symbols, self._plan = target, symbols, plan

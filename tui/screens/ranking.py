@@ -23,9 +23,7 @@ DEFAULTS = {
 }
 
 
-def ranking_form(
-    target: TargetRow, selected: Sequence[str], on_disk: int, before: Mapping[str, str]
-) -> FormScreen:
+def ranking_form(target: TargetRow, selected: Sequence[str], on_disk: int, before: Mapping[str, str]) -> FormScreen:
     """Return a form with the fields by, k, sample, votes, weights and threshold.
 
     Args:

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
     from sam_hub.services.experts import RepoReport
 
-FACTS_DELAY = (
-    0.04  # seconds that the cursor rests on a row until its facts are shown: a held key only moves it
-)
+FACTS_DELAY = 0.04  # seconds that the cursor rests on a row until its facts are shown: a held key only moves it
 CARD_DELAY = 0.25  # and until its card is read
 ASKING = 180  # seconds that it may take to ask the Hub for every expert's head
 DEMO = (

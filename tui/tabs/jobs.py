@@ -153,9 +153,7 @@ class JobsTab(BaseTab):
             return any(not other.is_active for other in self._views)
         if view is None:
             return False
-        return (
-            view.is_active and view.id not in self._cancelling if action == "cancel" else not view.is_active
-        )
+        return view.is_active and view.id not in self._cancelling if action == "cancel" else not view.is_active
 
     @background(exclusive=False)
     async def do_cancel(self) -> None:

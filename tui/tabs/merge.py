@@ -97,8 +97,7 @@ class MergeTab(BaseTab):
         else:
             self._say_empty("Loading mergekit's methods ...")
             rankings, methods = await asyncio.gather(
-                self.source.ask(latest_rankings, target.name),
-                self.source.ask(merge_methods, timeout=PLANNING),
+                self.source.ask(latest_rankings, target.name), self.source.ask(merge_methods, timeout=PLANNING)
             )
             self.form.offer_methods(methods)
         if not rankings.rankings:

@@ -262,9 +262,7 @@ class PushTab(BaseTab):
     @property
     def _newest_push(self) -> JobView | None:
         name = self.state.target.name if self.state.target else None
-        return next(
-            (view for view in self.state.jobs if view.job.kind == "push" and view.target == name), None
-        )
+        return next((view for view in self.state.jobs if view.job.kind == "push" and view.target == name), None)
 
     def jobs_listed(self, ended: list[JobView]) -> None:
         """Show how far the push has come, and how it ended."""

@@ -96,9 +96,7 @@ class SelectTab(BaseTab):
         latest = await guarded(self, self.source.ask(latest_rankings, target.name)) if target else None
         if target and latest is None:
             self.stale = True  # read again when the tab is next opened
-            self.show_message(
-                f"The rankings could not be read: press {self.keys('last_error')} for the reason."
-            )
+            self.show_message(f"The rankings could not be read: press {self.keys('last_error')} for the reason.")
             return
         choices = latest.rankings.values() if latest else ()
         names = sorted({row.expert for choice in choices for row in choice.ranking.rows})
@@ -116,9 +114,7 @@ class SelectTab(BaseTab):
             self.show_message("")
             self.call_after_refresh(self._draw, first)
         elif self._underway:
-            self.show_message(
-                f"The experts are being ranked for {target.name}: who is first is shown here then."
-            )
+            self.show_message(f"The experts are being ranked for {target.name}: who is first is shown here then.")
         elif not count:
             self.show_message(
                 f"No expert on disk yet: press {keys('tab_experts')}, and {keys('pull')} there to fetch some."

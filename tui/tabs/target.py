@@ -288,9 +288,7 @@ class TargetTab(BaseTab):
         self.report.show(Text(f"{self.symbols.done} {target.name} was made.{left_out}"))
         self.post_message(TargetChosen(target.name))
         keys = self.keys
-        words = (
-            f"Next: press {keys('tab_experts')} for experts, or {keys('tab_select')} to rank those on disk."
-        )
+        words = f"Next: press {keys('tab_experts')} for experts, or {keys('tab_select')} to rank those on disk."
         if target.uncovered:
             words = (
                 f"No expert in the catalog covers {', '.join(target.uncovered)}. Next: press {keys('tab_experts')}, "

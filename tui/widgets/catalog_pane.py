@@ -37,12 +37,7 @@ def columns(width: int, symbols: Symbols, query: ExpertQuery) -> list[tuple[str,
         fixed = [("domain", 10), *fixed[:2], ("size", 8), fixed[2]]
     room = width - 4 - sum(w + 1 for _, w in fixed)
     name = max(FREE, room * 3 // 5 - 1)
-    sizes = {
-        "mark": 3,
-        "repo": name,
-        **dict(fixed[:1] if width >= WIDE else []),
-        "types": max(6, room - name - 2),
-    }
+    sizes = {"mark": 3, "repo": name, **dict(fixed[:1] if width >= WIDE else []), "types": max(6, room - name - 2)}
     sizes |= dict(fixed)
     heads = {"mark": "", "repo": "name", "types": "types"}
     arrow = symbols.down if query.descending else symbols.up
@@ -202,9 +197,7 @@ class CatalogPane(Vertical):
 
     def _title(self) -> None:
         page, query, dot = self.page, self.query_now, self._symbols.dot
-        parts = [
-            f"Experts {page.total:,} of {page.catalog_total:,}" if query.text else f"Experts {page.total:,}"
-        ]
+        parts = [f"Experts {page.total:,} of {page.catalog_total:,}" if query.text else f"Experts {page.total:,}"]
         if query.text:
             parts.append(f"filter: {cut(query.text, 20, self._symbols)}")
         parts.append(f"by {SORT_WORDS.get(query.sort, query.sort)}{' (down)' if query.descending else ''}")

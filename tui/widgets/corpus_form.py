@@ -74,10 +74,7 @@ class CorpusForm(Form):
         fields: tuple[Field, ...] = (
             TextField("name", "Name", hint="such as court-2026"),
             TextField(
-                "corpus",
-                "Text",
-                hint="a file or a folder; the right arrow completes",
-                suggester=PathSuggester(),
+                "corpus", "Text", hint="a file or a folder; the right arrow completes", suggester=PathSuggester()
             ),
             TickField("split", "cut running text into sentences (space)"),
             TextField("labels", "Types", hint="person, organization, court"),

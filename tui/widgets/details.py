@@ -37,9 +37,7 @@ def fact_lines(facts: Sequence[tuple[str, str]], width: int = 80) -> Text:
     return text
 
 
-def expert_facts(
-    row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols: Symbols, width: int
-) -> Text:
+def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols: Symbols, width: int) -> Text:
     """The facts of a catalog's expert; ``wanted`` are the target's labels, none without a target."""
     kind = f"LoRA rank {row.rank}" if row.kind == "adapter" else "full model"
     sign = symbols.done if same_base else symbols.warning

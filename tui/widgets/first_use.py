@@ -40,8 +40,7 @@ class FirstUse(Vertical):
             ),
             Option(
                 Text.assemble(
-                    (f"Search {self._hub_name}\n", "bold"),
-                    "  Find experts there, and add them to the catalog.",
+                    (f"Search {self._hub_name}\n", "bold"), "  Find experts there, and add them to the catalog."
                 ),
                 id="hub",
             ),

@@ -127,9 +127,7 @@ class Form(VerticalScroll, can_focus=False):
             super().__init__()
             self.last = last
 
-    def __init__(
-        self, name: str, rows: Iterable[Sequence[Field]], *, id: str = "", classes: str = ""
-    ) -> None:
+    def __init__(self, name: str, rows: Iterable[Sequence[Field]], *, id: str = "", classes: str = "") -> None:
         super().__init__(id=id or f"{name}-form", classes=classes)
         self.form_name, self.rows = name, [tuple(row) for row in rows]
 

@@ -40,13 +40,7 @@ def columns(width: int, digits: int) -> list[tuple[str, str, int]]:
     number = max(3, digits)
     room = width - number - STATE - TIME - 5  # one cell after each column
     title = max(LEAST, room // 2)
-    sizes = {
-        "job": number,
-        "state": STATE,
-        "title": title,
-        "progress": max(LEAST, room - title),
-        "time": TIME,
-    }
+    sizes = {"job": number, "state": STATE, "title": title, "progress": max(LEAST, room - title), "time": TIME}
     return [(key, key, size) for key, size in sizes.items()]
 
 

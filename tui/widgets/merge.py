@@ -30,9 +30,7 @@ FIELDS: tuple[Field, ...] = (
     ChoiceField("by", "Experts by", BY),
     TextField("parameters", "Parameters"),
     TextField("weights", "Weights", hint=f"best first, or: {SCORES}"),
-    ChoiceField(
-        "trimming", "Trimming", {"mergekit": "as mergekit-yaml does", "stable": "stable, and quicker"}
-    ),
+    ChoiceField("trimming", "Trimming", {"mergekit": "as mergekit-yaml does", "stable": "stable, and quicker"}),
     ChoiceField("adapter", "Adapter", ADAPTERS),
     ChoiceField("leave-out", "Each adds", {"no": "not measured", "yes": "measured"}),
 )
@@ -58,9 +56,7 @@ class MergeForm(Form):
     def at_end(self) -> Iterator[Widget]:
         """Return a hint on the method's parameters, and the button."""
         yield Static(id="merge-hint", markup=False)
-        yield Button(
-            Text(f"Merge ({self._key})"), id="merge-button", variant="primary", compact=True, disabled=True
-        )
+        yield Button(Text(f"Merge ({self._key})"), id="merge-button", variant="primary", compact=True, disabled=True)
 
     # --- what can be chosen ----------------------------------------------------------------------------
 

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 BY = {"sampling": "merged by sampling", "similarity": "merged by similarity"}
 ROWS: tuple[tuple[Field, ...], ...] = (
-    (
-        ChoiceField("by", "Model", BY),
-        ChoiceField("as", "", {"model": "the whole model", "adapter": "its one adapter"}),
-    ),
+    (ChoiceField("by", "Model", BY), ChoiceField("as", "", {"model": "the whole model", "adapter": "its one adapter"})),
     (
         ChoiceField("how", "Sent", {"commit": "in a commit", "pull-request": "in a pull request"}),
         ChoiceField("who", "", {"private": "private", "public": "public"}),
@@ -74,9 +71,7 @@ def plan_lines(plan: PushPlan, options: PushOptions, symbols: Symbols) -> list[s
     verb = "Makes a pull request to" if options.pull_request else verb
     lines = [f"{verb} {cut(plan.repo, 100, symbols)} ({visibility})"]
     if not plan.creates and plan.private == options.public:
-        lines.append(
-            f"{symbols.warning} It exists, and stays {visibility}; its page on the Hub can change that."
-        )
+        lines.append(f"{symbols.warning} It exists, and stays {visibility}; its page on the Hub can change that.")
     lines += [f"{symbols.warning} The check after the merge: {problem}" for problem in plan.problems]
     lines.append(f"Page: {cut(plan.page, 200, symbols)}")
     lines.append(f"{count} {'file' if count == 1 else 'files'}, {megabytes(plan.bytes)}, in one commit")

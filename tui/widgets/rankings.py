@@ -85,9 +85,7 @@ class RankingTable(Table):
         rows = self._choice.ranking.rows if self._choice else ()
         shown = columns(rows, self.method == "sampling", max(40, self.content_width))
         self.set_columns(shown)
-        self.fill(
-            ((row.expert, self._cells_of(row, rank, shown)) for rank, row in enumerate(rows, 1)), cursor
-        )
+        self.fill(((row.expert, self._cells_of(row, rank, shown)) for rank, row in enumerate(rows, 1)), cursor)
         self._title()
 
     def _cells_of(self, row: Ranked, rank: int, shown: Sequence[tuple[str, str, int]]) -> list[Text]:
@@ -152,9 +150,7 @@ def _bar(row: Ranked, symbols: Symbols, width: int) -> str:
 # --- in words ------------------------------------------------------------------------------------------
 
 
-def why_text(
-    expert: str, rankings: SelectionOutcome, labels: Sequence[str], symbols: Symbols, width: int
-) -> Text:
+def why_text(expert: str, rankings: SelectionOutcome, labels: Sequence[str], symbols: Symbols, width: int) -> Text:
     """Return what both rankings say of an expert, for a target of these labels.
 
     Lines have at most ``width`` cells, and a sentence two of them.
@@ -169,11 +165,7 @@ def why_text(
         number=lambda value: number(value, symbols),
         ellipsis=symbols.cut,
     )
-    signs = {
-        "note": symbols.warning,
-        "covers": symbols.done,
-        "missing": symbols.missing,
-    }
+    signs = {"note": symbols.warning, "covers": symbols.done, "missing": symbols.missing}
     lines, bar = [], ""
     for head, words in facts:
         lines.append((head, f"{signs[head]} {words}" if head in signs else f"{bar}{words}"))

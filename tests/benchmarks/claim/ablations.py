@@ -28,11 +28,7 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
     for method in METHODS:
         yield "method", method, replace(default, method=method)
     for density in DENSITIES:
-        yield (
-            "density of ties",
-            str(density),
-            replace(default, method="ties", parameters={"density": density}),
-        )
+        yield ("density of ties", str(density), replace(default, method="ties", parameters={"density": density}))
     for by_score in (False, True):
         yield "weights", "by score" if by_score else "equal", replace(default, by_score=by_score)
     for sample in SAMPLES:

@@ -111,9 +111,7 @@ def main_table(rows: Sequence[Row], types: str) -> str:
         p, r, f1 = np.mean([cell.scores for cell in of.values()], axis=0)
         failed = mean(cell.parse_failures for cell in of.values())
         spent = sum(cell.seconds for cell in of.values())
-        lines.append(
-            f"| {name} | {' | '.join(shown)} | {f1:.3f} | {p:.3f} | {r:.3f} | {failed:.1%} | {spent:.0f} |"
-        )
+        lines.append(f"| {name} | {' | '.join(shown)} | {f1:.3f} | {p:.3f} | {r:.3f} | {failed:.1%} | {spent:.0f} |")
     return "\n".join(lines)
 
 
@@ -149,9 +147,7 @@ def claim_table(rows: Sequence[Row]) -> str:
         head = next((head for head in bounds if name.startswith(head)), None)
         if head is None or not all(name in found for found in cells[OWN]):
             continue
-        ours_theirs = [
-            ([c[sam] for c in cells[ours]], [c[name] for c in cells[theirs]]) for ours, theirs in pairs
-        ]
+        ours_theirs = [([c[sam] for c in cells[ours]], [c[name] for c in cells[theirs]]) for ours, theirs in pairs]
         shown = " | ".join(_ratio(*both, draws) for both in ours_theirs)
         lines.append(f"| {name} | {shown} | {f'{bounds[head]:.2f}' if bounds[head] else ''} |")
     return "\n".join(lines)
@@ -163,8 +159,7 @@ def _ratio(ours: Sequence[Cell], theirs: Sequence[Cell], draws: Sequence[np.ndar
     if other < LEAST:
         return ""
     above, below = (
-        np.mean([cell.resampled(d) for cell, d in zip(cells, draws, strict=True)], axis=0)
-        for cells in (ours, theirs)
+        np.mean([cell.resampled(d) for cell, d in zip(cells, draws, strict=True)], axis=0) for cells in (ours, theirs)
     )
     low, high = np.percentile(above / np.maximum(below, LEAST), [2.5, 97.5])
     return f"{mean(cell.scores[2] for cell in ours) / other:.2f} ({low:.2f}–{high:.2f})"

@@ -119,12 +119,7 @@ class Bench:
         for file, part in (("corpus", goal.corpus), ("test", goal.gold)):
             (folder / f"{file}.jsonl").write_text(to_jsonl(part), encoding="utf-8")
         row = define_target(
-            self.catalog,
-            name,
-            folder / "corpus.jsonl",
-            goal.labels,
-            gold=folder / "test.jsonl",
-            replace=True,
+            self.catalog, name, folder / "corpus.jsonl", goal.labels, gold=folder / "test.jsonl", replace=True
         )
         wanted = {e.domain for e in self.experts}
         seen = {u.repo: domains_of(u) for u in self.unified}
@@ -187,10 +182,7 @@ class Bench:
         near = similarity_ranking(self.catalog, target.row, target.experts, settings=self.settings)
         if setup.descriptor != MEAN:
             near = by_centres(near, nearest(target.goal.corpus, target.experts, setup.descriptor))
-        if (
-            sum(not set(target.goal.labels).isdisjoint(expert.labels) for expert in target.experts)
-            < MIN_VOTERS
-        ):
+        if sum(not set(target.goal.labels).isdisjoint(expert.labels) for expert in target.experts) < MIN_VOTERS:
             return [near]
         voted = sampling_ranking(
             self.catalog,

@@ -21,8 +21,9 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what drives terminals, browsers, real models or stock tools, or kills processes many times."""
+    """Mark what drives terminals, browsers, real models or stock tools, or kills processes many times; run it first."""
     root = Path(__file__).parent
     for item in items:
         if item.path.relative_to(root).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: "slow" not in item.keywords)  # so that no process is left with the longest at the end

@@ -7,6 +7,10 @@ retry), 130 interrupted.
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class SamHubError(Exception):
@@ -78,3 +82,9 @@ def of_the_system(error: OSError) -> SamHubError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DiskFull(f"The disk is full{where}", "Free some space, or set SAM_HUB_HOME to a larger disk.")
     return InputError(f"{error.strerror or error}{where}", "Check the path and its permissions.")
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first thing that pydantic found wrong, and where."""
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar, TypeVarTuple, overload
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
+from sqlmodel.sql.expression import Select, SelectOfScalar
 
 from sam_hub.catalog.schema import APPLICATION_ID, MIGRATIONS, connect, file_of, head_version, is_current, version_of
 from sam_hub.catalog.sqlite_errors import explained
 from sam_hub.errors import CatalogError
 
 LOCK_SECONDS = 120
+_LISTINGS = {"expert": "list", "target": "target list", "job": "jobs list"}
+Row = TypeVar("Row", bound=SQLModel)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True)
@@ -28,26 +33,54 @@ class Catalog:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Read: one consistent view, which no writer waits for.
-
-        Raises:
-            CatalogError: the file is damaged, busy, or not readable.
-        """
+        """Read: one consistent view, which no writer waits for."""
         with explained(self.path), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Write: all of it is stored at the end, or nothing, if an exception leaves the block.
-
-        Raises:
-            CatalogError: the disk is full, or the file damaged, busy or not writable.
-        """
+        """Write: all of it is stored at the end, or nothing, if an exception leaves the block."""
         # The write lock is taken at the start: a reader that becomes a writer would fail at once when another
         # process has written in between, whatever the timeout.
         engine = self.engine.execution_options(begin="IMMEDIATE")
         with explained(self.path), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @overload
+    def all(self, query: SelectOfScalar[T]) -> list[T]: ...
+
+    @overload
+    def all(self, query: Select[*Ts]) -> list[tuple[*Ts]]: ...
+
+    def all(self, query: Any) -> list[Any]:
+        """Return what a query finds."""
+        with self.session() as session:
+            return list(session.exec(query))
+
+    def first(self, query: SelectOfScalar[T]) -> T | None:
+        """Return the first that a query finds."""
+        with self.session() as session:
+            return session.exec(query).first()
+
+    def get(self, table: type[Row], number: int) -> Row:
+        """Return the row with this id.
+
+        Raises:
+            CatalogError: there is none.
+        """
+        with self.session() as session:
+            row = session.get(table, number)
+        if row is None:
+            noun = table.__name__.lower()
+            listing = _LISTINGS.get(noun, "list")
+            raise CatalogError(f"No {noun} {number} in the catalog", f"`sam-hub {listing}` shows what is there.")
+        return row
+
+    def add(self, row: Row) -> Row:
+        """Store a new row, and return it with its id."""
+        with self.writing() as session:
+            session.add(row)
+            return row
 
     def close(self) -> None:
         """Close every connection; the last one of all processes folds the write-ahead log into the file."""

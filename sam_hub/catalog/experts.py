@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, text, update
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.names import resolve
@@ -22,38 +21,43 @@ def add_base(catalog: Catalog, base: Base) -> Base:
     """Add a base, or renew what is known of it; the experts that were tuned from it are linked to it."""
     with catalog.writing() as session:
         known = session.exec(select(Base).where(Base.repo == base.repo, Base.commit == base.commit)).first()
-        stored = _renew(known, base.model_dump(exclude={"id", "added_at"})) if known else base
+        stored = known.sqlmodel_update(base.model_dump(exclude={"id", "added_at"})) if known else base
         session.add(stored)
         session.flush()
-        session.exec(
-            update(Expert)
-            .where(
-                or_(
-                    col(Expert.base_sha256) == stored.weights_sha256,
-                    and_(col(Expert.base_sha256).is_(None), col(Expert.base_repo) == stored.repo),
-                )
-            )
-            .values(base_id=stored.id)
-        )
+        by_name = and_(col(Expert.base_sha256).is_(None), col(Expert.base_repo) == stored.repo)
+        tuned_from_it = or_(col(Expert.base_sha256) == stored.weights_sha256, by_name)
+        session.exec(update(Expert).where(tuned_from_it).values(base_id=stored.id))
         return stored
 
 
 def get_base(catalog: Catalog, name: str) -> Base:
-    """The base of this repo (or the end of its name), as last added.
+    """Return the base of this repo (or the end of its name), as last added.
 
     Raises:
         CatalogError: none or several fit.
     """
-    with catalog.session() as session:
-        repos = session.exec(select(Base.repo).distinct()).all()
-        repo = resolve(name, repos, "base", f"{LISTING} --bases")
-        return session.exec(select(Base).where(Base.repo == repo).order_by(col(Base.id).desc()).limit(1)).one()
+    bases = {base.repo: base for base in list_bases(catalog)}
+    return bases[resolve(name, list(bases), "base", f"{LISTING} --bases")]
 
 
 def list_bases(catalog: Catalog) -> list[Base]:
-    """All bases, by name."""
-    with catalog.session() as session:
-        return list(session.exec(select(Base).order_by(col(Base.repo), col(Base.id))))
+    """Return all bases, by name; of one name, the last added at the end."""
+    return catalog.all(select(Base).order_by(col(Base.repo), col(Base.id)))
+
+
+def base_of(catalog: Catalog, expert: Expert) -> Base:
+    """Return the base from which an expert was tuned: the one last added with its weights, else with its name.
+
+    Raises:
+        InputError: the base is not in the catalog.
+    """
+    base = catalog.first(select(Base).join(Expert).where(Expert.id == expert.id))
+    if base is None:
+        raise InputError(
+            f"The base of {expert.repo}, {expert.base_repo}, is not in the catalog",
+            f"Run `sam-hub pull {expert.repo}`.",
+        )
+    return base
 
 
 def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
@@ -68,88 +72,57 @@ def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
         if known and expert.path is None:
             given["path"] = known.path
         session.exec(update(Expert).where(col(Expert.repo) == expert.repo).values(current=False))
-        stored = _renew(known, {**given, "current": True}) if known else Expert(**given)
-        stored.base_id = _base_id(session, stored)
+        stored = known.sqlmodel_update({**given, "current": True}) if known else Expert(**given)
+        sha256 = stored.base_sha256
+        same = Base.weights_sha256 == sha256 if sha256 else Base.repo == stored.base_repo
+        stored.base_id = session.exec(select(Base.id).where(same).order_by(col(Base.id).desc())).first()
         session.add(stored)
         return stored
-
-
-def _renew(row: Any, values: dict[str, Any]) -> Any:
-    for name, value in values.items():
-        setattr(row, name, value)
-    return row
-
-
-def _base_id(session: Session, expert: Expert) -> int | None:
-    """The base last added with the weights that the expert records, or with its name where it records none."""
-    same = Base.weights_sha256 == expert.base_sha256 if expert.base_sha256 else Base.repo == expert.base_repo
-    return session.exec(select(Base.id).where(same).order_by(col(Base.id).desc())).first()
-
-
-def base_of(catalog: Catalog, expert: Expert) -> Base:
-    """Return the base from which an expert was tuned: the one last added with its weights, else with its name.
-
-    Raises:
-        InputError: the base is not in the catalog.
-    """
-    with catalog.session() as session:
-        base = session.exec(select(Base).join(Expert).where(Expert.id == expert.id)).first()
-    if base is None:
-        raise InputError(
-            f"The base of {expert.repo}, {expert.base_repo}, is not in the catalog",
-            f"Run `sam-hub pull {expert.repo}`.",
-        )
-    return base
 
 
 def place_expert(catalog: Catalog, expert_id: int, path: Path, size_bytes: int) -> Expert:
     """Note where an expert's files lie now, and how large they are."""
     with catalog.writing() as session:
-        expert = _by_id(session, expert_id)
-        expert.path, expert.size_bytes = str(path), size_bytes
-        return expert
+        return session.get_one(Expert, expert_id).sqlmodel_update({"path": str(path), "size_bytes": size_bytes})
 
 
 def get_expert(catalog: Catalog, name: str | int) -> Expert:
-    """One expert: by id, ``repo``, the end of a repo's name, or ``repo@commit`` (7 digits of it suffice).
+    """Return one expert: by id, ``repo``, the end of a repo's name, or ``repo@commit`` (7 digits of it suffice).
 
     Raises:
         CatalogError: none or several fit; the message shows the nearest names.
     """
-    with catalog.session() as session:
-        if isinstance(name, int) or name.isdecimal():
-            return _by_id(session, int(name))
-        wanted, _, commit = name.partition("@")
-        which: Any = col(Expert.commit).startswith(commit, autoescape=True) if commit else col(Expert.current)
-        found = session.exec(select(Expert).where(Expert.repo == wanted, which)).all()
-        if not found:
-            repo = resolve(wanted, _candidates(session, wanted, which), "expert", LISTING)
-            found = session.exec(select(Expert).where(Expert.repo == repo, which)).all()
-        if len(found) > 1:
-            raise CatalogError(f"'{name}' could be several commits", "Write more digits of the commit.")
-        return found[0]
+    if isinstance(name, int) or name.isdecimal():
+        return catalog.get(Expert, int(name))
+    wanted, _, commit = name.partition("@")
+    at_commit = col(Expert.commit).startswith(commit, autoescape=True)
+    which: ColumnElement[bool] = at_commit if commit else col(Expert.current).is_(True)
+    query = select(Expert).where(which)
+    experts = catalog.all(query.where(Expert.repo == wanted))
+    if not experts:
+        # The repos that end as was typed are found in SQL; all of them where none does, to suggest from.
+        repos = select(Expert.repo).where(which).distinct()
+        near = catalog.all(repos.where(col(Expert.repo).iendswith(wanted, autoescape=True))) or catalog.all(repos)
+        experts = catalog.all(query.where(Expert.repo == resolve(wanted, near, "expert", LISTING)))
+    if len(experts) > 1:
+        raise CatalogError(f"'{name}' could be several commits", "Write more digits of the commit.")
+    return experts[0]
+
+
+def resolve_experts(catalog: Catalog, names: Sequence[str]) -> list[Expert]:
+    """Return the experts of these names (or ids), in their order, each once.
+
+    Raises:
+        CatalogError: one is not in the catalog, or could be several.
+    """
+    return list({expert.repo: expert for expert in (get_expert(catalog, name) for name in names)}.values())
 
 
 def experts_at(catalog: Catalog, refs: Collection[str]) -> list[Expert]:
-    """The experts of these ``repo@commit``, by repo, whether they are current or were updated since."""
-    query = select(Expert).where(col(Expert.repo).in_({ref.partition("@")[0] for ref in refs}))
-    with catalog.session() as session:
-        return [expert for expert in session.exec(query.order_by(Expert.repo)) if expert.ref in refs]
-
-
-def _candidates(session: Session, wanted: str, which: ColumnElement[bool]) -> Sequence[str]:
-    """The repos that end as was typed, found in SQL; all of them where none does, to suggest from."""
-    query = select(Expert.repo).where(which).distinct()
-    return session.exec(query.where(col(Expert.repo).iendswith(wanted, autoescape=True))).all() or (
-        session.exec(query).all()
-    )
-
-
-def _by_id(session: Session, expert_id: int) -> Expert:
-    expert = session.get(Expert, expert_id)
-    if expert is None:
-        raise CatalogError(f"No expert with the id {expert_id} in the catalog", f"`{LISTING}` shows what is there.")
-    return expert
+    """Return the experts of these ``repo@commit``, by repo, whether they are current or were updated since."""
+    repos = {ref.partition("@")[0] for ref in refs}
+    experts = catalog.all(select(Expert).where(col(Expert.repo).in_(repos)).order_by(Expert.repo))
+    return [expert for expert in experts if expert.ref in refs]
 
 
 def list_experts(catalog: Catalog, query: ExpertQuery | None = None) -> list[Expert]:
@@ -160,5 +133,4 @@ def list_experts(catalog: Catalog, query: ExpertQuery | None = None) -> list[Exp
     """
     sql, values = experts_sql(query or ExpertQuery(), "expert.*")
     with catalog.session() as session:
-        statement = select(Expert).from_statement(text(sql))
-        return list(session.scalars(statement, values))
+        return list(session.scalars(select(Expert).from_statement(text(sql)), values))

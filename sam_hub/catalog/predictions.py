@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
+from sqlalchemy import ColumnElement, func
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, SQLModel, col, select
 
@@ -17,11 +18,7 @@ from sam_hub.catalog.tables import MODEL_KINDS, LabelScore, ModelKind, Predictio
 from sam_hub.errors import CatalogError
 from sam_hub.ner import Entity
 
-# SQLite takes a limited number of values in one statement; older versions 999.
-VALUES_AT_ONCE = 500
-
 Entities = tuple[tuple[Entity, ...], ...]
-Value = TypeVar("Value", int, str)
 
 
 @dataclass(frozen=True)
@@ -95,20 +92,14 @@ def find_sentences(catalog: Catalog, key: CacheKey, prompts: Collection[str]) ->
     Args:
         prompts: hashes, as `prompt_hash` makes them.
     """
-    columns = (col(getattr(SentencePrediction, name)) == value for name, value in key.columns.items())
-    query = select(SentencePrediction).where(*columns)
-    rows: dict[str, SentencePrediction] = {}
-    with catalog.session() as session:
-        for some in _portions(prompts):
-            found = session.exec(query.where(col(SentencePrediction.prompt_sha256).in_(some)))
-            rows |= {row.prompt_sha256: row for row in found}
-    return rows
+    query = select(SentencePrediction).where(*_equal(SentencePrediction, key.columns))
+    rows = catalog.all(query.where(_one_of(SentencePrediction.prompt_sha256, prompts)))
+    return {row.prompt_sha256: row for row in rows}
 
 
 def put_sentences(catalog: Catalog, rows: Sequence[SentencePrediction]) -> None:
     """Keep answers, all in one transaction. Where another process has kept one already, that one stays."""
-    with catalog.writing() as session:
-        _insert(session, rows)
+    _insert(catalog, rows)
 
 
 def get_run(catalog: Catalog, question: Question) -> Predictions | None:
@@ -129,16 +120,21 @@ def put_run(
     misaligned: Counter[str] = Counter()
     for row in rows:
         misaligned.update(row.misaligned)
+    run = PredictionRun(
+        **question.columns,
+        labels=list(question.labels),
+        sentence_ids=[row.id for row in rows],
+        parse_failures=sum(row.parse_failed for row in rows),
+        misaligned=dict(misaligned),
+        seconds=sum({row.id: row.seconds for row in rows}.values()),
+        target_id=target_id,
+    )
     with catalog.writing() as session:
-        return _put_run(
-            session,
-            question,
-            sentence_ids=[row.id for row in rows],
-            parse_failures=sum(row.parse_failed for row in rows),
-            misaligned=dict(misaligned),
-            seconds=sum({row.id: row.seconds for row in rows}.values()),
-            target_id=target_id,
-        )
+        if kept := _find_run(session, question):
+            return kept
+        session.add(run)
+        session.flush()
+        return _with_entities(session, run)
 
 
 def put_entities(
@@ -146,8 +142,6 @@ def put_entities(
     question: Question,
     entities: Sequence[Sequence[Entity]],
     *,
-    parse_failures: int = 0,
-    misaligned: Mapping[str, int] | None = None,
     seconds: float = 0.0,
     target_id: int | None = None,
 ) -> Predictions:
@@ -162,21 +156,13 @@ def put_entities(
             **key.columns,
             prompt_sha256=prompt_hash(json.dumps([*about, number])),
             entities=[[e.start, e.end, e.text, e.label] for e in sentence],
+            seconds=0.0 if number else seconds,  # of all of them together
         )
         for number, sentence in enumerate(entities)
     ]
     put_sentences(catalog, rows)
     kept = find_sentences(catalog, key, [row.prompt_sha256 for row in rows])
-    with catalog.writing() as session:
-        return _put_run(
-            session,
-            question,
-            sentence_ids=[kept[row.prompt_sha256].id for row in rows],
-            parse_failures=parse_failures,
-            misaligned=dict(misaligned or {}),
-            seconds=seconds,
-            target_id=target_id,
-        )
+    return put_run(catalog, question, [kept[row.prompt_sha256] for row in rows], target_id)
 
 
 def runs_by_id(catalog: Catalog, ids: Sequence[int]) -> list[Predictions]:
@@ -186,38 +172,26 @@ def runs_by_id(catalog: Catalog, ids: Sequence[int]) -> list[Predictions]:
         CatalogError: one was removed since, with its model or target.
     """
     with catalog.session() as session:
-        runs = [session.get(PredictionRun, number) for number in ids]
-        if None in runs:
+        runs = [run for number in ids if (run := session.get(PredictionRun, number))]
+        if len(runs) < len(ids):
             raise CatalogError(
                 "A prediction behind this evaluation was removed, with its model or its target",
                 "Run `sam-hub evaluate` again.",
             )
-        return [_with_entities(session, run) for run in runs if run]
+        return [_with_entities(session, run) for run in runs]
 
 
 def _find_run(session: Session, question: Question) -> Predictions | None:
-    wanted = (col(getattr(PredictionRun, name)) == value for name, value in question.columns.items())
-    run = session.exec(select(PredictionRun).where(*wanted)).first()
+    run = session.exec(select(PredictionRun).where(*_equal(PredictionRun, question.columns))).first()
     return _with_entities(session, run) if run else None
 
 
-def _put_run(session: Session, question: Question, **values: Any) -> Predictions:
-    if known := _find_run(session, question):
-        return known
-    run = PredictionRun(**question.columns, labels=list(question.labels), **values)
-    session.add(run)
-    session.flush()
-    return _with_entities(session, run)
-
-
 def _with_entities(session: Session, run: PredictionRun) -> Predictions:
-    rows: dict[int, Sequence[Any]] = {}
-    for some in _portions(run.sentence_ids):
-        query = select(SentencePrediction.id, SentencePrediction.entities)
-        rows |= dict(session.exec(query.where(col(SentencePrediction.id).in_(some))).all())
+    query = select(SentencePrediction.id, SentencePrediction.entities)
+    rows = dict(session.exec(query.where(_one_of(SentencePrediction.id, run.sentence_ids))).all())
     kind = next(kind for kind in MODEL_KINDS if getattr(run, f"{kind}_id") is not None)
     return Predictions(
-        run.id or 0,
+        run.id,
         kind,
         getattr(run, f"{kind}_id"),
         tuple(run.labels),
@@ -232,33 +206,31 @@ def find_label_scores(
     catalog: Catalog, base_id: int, decoding: str, prompts: Collection[str]
 ) -> dict[str, list[float]]:
     """Return the kept scores of the labels, by the prompt's hash; those that are missing must be computed."""
-    scores: dict[str, list[float]] = {}
     query = select(LabelScore).where(LabelScore.base_id == base_id, LabelScore.decoding == decoding)
-    with catalog.session() as session:
-        for some in _portions(prompts):
-            rows = session.exec(query.where(col(LabelScore.prompt_sha256).in_(some)))
-            scores |= {row.prompt_sha256: row.scores for row in rows}
-    return scores
+    return {
+        row.prompt_sha256: row.scores for row in catalog.all(query.where(_one_of(LabelScore.prompt_sha256, prompts)))
+    }
 
 
 def put_label_scores(catalog: Catalog, base_id: int, decoding: str, scores: Mapping[str, Sequence[float]]) -> None:
     """Keep scores by the prompt's hash. Where another process has kept some already, those stay."""
-    rows = [
-        LabelScore(base_id=base_id, prompt_sha256=prompt, decoding=decoding, scores=list(row))
-        for prompt, row in scores.items()
-    ]
-    with catalog.writing() as session:
-        _insert(session, rows)
+    rows = scores.items()
+    _insert(
+        catalog, [LabelScore(base_id=base_id, prompt_sha256=p, decoding=decoding, scores=list(row)) for p, row in rows]
+    )
 
 
-def _insert(session: Session, rows: Sequence[SQLModel]) -> None:
-    if not rows:
-        return
-    values = [row.model_dump(exclude={"id"}) for row in rows]
-    session.connection().execute(insert(type(rows[0])).on_conflict_do_nothing(), values)
+def _insert(catalog: Catalog, rows: Sequence[SQLModel]) -> None:
+    if rows:
+        values = [row.model_dump(exclude={"id"}) for row in rows]
+        with catalog.writing() as session:
+            session.connection().execute(insert(type(rows[0])).on_conflict_do_nothing(), values)
 
 
-def _portions(values: Collection[Value]) -> Iterator[list[Value]]:
-    ordered = sorted(set(values))
-    for first in range(0, len(ordered), VALUES_AT_ONCE):
-        yield ordered[first : first + VALUES_AT_ONCE]
+def _equal(table: type[SQLModel], columns: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    return [col(getattr(table, name)) == value for name, value in columns.items()]
+
+
+def _one_of(column: Any, values: Collection[int] | Collection[str]) -> ColumnElement[bool]:
+    """Whether a column holds one of many values: as one of JSON, since SQLite limits how many a statement takes."""
+    return col(column).in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))

@@ -7,15 +7,16 @@ Imports nothing but the standard library, so that the first rows are on a screen
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sam_hub.catalog.schema import connect, is_current
-from sam_hub.errors import CatalogError, UsageError
+from sam_hub.catalog.sqlite_errors import explained
+from sam_hub.errors import UsageError
 
 # Each sort with the order in SQL. Experts without a score come last, up or down; ties go by name.
 SORTS = {
@@ -25,16 +26,16 @@ SORTS = {
     "size_bytes": "expert.size_bytes",
     "added_at": "expert.added_at",
     "similarity": "sim.cosine",
-    "probe": "sampled.f1",
+    "sampling": "sampled.f1",
 }
-OF_A_TARGET = ("similarity", "probe")
-OWN = (
+OF_A_TARGET = ("similarity", "sampling")
+_OWN = (
     'expert.id, expert.repo, expert."commit", expert.kind, expert.rank, expert.base_repo, expert.base_sha256, '
     "expert.license, expert.labels, expert.domain, expert.size_bytes, expert.path IS NOT NULL"
 )
-SCORES = "sim.cosine, sampled.f1, sampled.low, sampled.high"
+_SCORES = "sim.cosine, sampled.f1, sampled.low, sampled.high"
 # Scores by sampling are those of the target's latest ranking.
-JOINS = (
+_JOINS = (
     "LEFT JOIN similarity AS sim ON sim.target_id = :target AND sim.expert_id = expert.id "
     "LEFT JOIN sampling_score AS sampled ON sampled.expert_id = expert.id AND sampled.selection_id = "
     "(SELECT max(id) FROM selection WHERE target_id = :target AND method = 'sampling')"
@@ -63,7 +64,7 @@ class ExpertQuery:
 
 @dataclass(frozen=True)
 class Description:
-    """A descriptor without its vector; ``origin`` is a `sam_hub.catalog.descriptor_sources.Origin`."""
+    """By what text an expert is described; ``origin`` is a `sam_hub.catalog.descriptor_sources.Origin`."""
 
     embedder: str
     revision: str
@@ -75,7 +76,7 @@ class Description:
 class ExpertRow:
     """An expert as a list shows it; the four scores are None without a target, or where they are not known.
 
-    ``described`` tells by what text the expert is described, an entry an embedder, the latest first.
+    ``described`` has an entry for each embedder, the latest first.
     """
 
     id: int
@@ -91,9 +92,9 @@ class ExpertRow:
     size_bytes: int
     on_disk: bool
     similarity: float | None
-    probe: float | None
-    probe_low: float | None
-    probe_high: float | None
+    sampling: float | None
+    sampling_low: float | None
+    sampling_high: float | None
     described: tuple[Description, ...] = ()
 
 
@@ -119,32 +120,30 @@ class TargetRow:
 
 
 def is_ready(path: Path) -> bool:
-    """Whether the catalog can be read as it is; if not, `open_catalog` makes or migrates it.
+    """Return whether the catalog can be read as it is; if not, `open_catalog` makes or migrates it.
 
     Raises:
-        CatalogError: it can't be served at all: another program's, or a newer sam-hub's.
+        CatalogError: it can't be served at all: damaged, another program's, or a newer sam-hub's.
     """
-    with _explained(path):
+    with explained(path):
         return path.exists() and is_current(path)
 
 
 def browse_experts(path: Path, query: ExpertQuery, *, limit: int, offset: int = 0) -> Page:
-    """A page of the current experts that fit.
+    """Return a page of the current experts that fit.
 
     Raises:
         UsageError: there is no such sort.
         CatalogError: the catalog can't be read.
     """
-    scores = SCORES if query.target_id is not None else "NULL, NULL, NULL, NULL"
-    sql, values = experts_sql(query, f"{OWN}, {scores}")
+    scores = _SCORES if query.target_id is not None else "NULL, NULL, NULL, NULL"
+    sql, values = experts_sql(query, f"{_OWN}, {scores}")
     with _reading(path) as connection:
         catalog_total = total = connection.execute("SELECT count(*) FROM expert WHERE current").fetchone()[0]
         where, _ = _filter(query)
         if where != _filter(ExpertQuery())[0]:
             total = connection.execute(f"SELECT count(*) FROM expert WHERE {where}", values).fetchone()[0]
-        paged = f"{sql} LIMIT :limit OFFSET :offset"
-        found = connection.execute(paged, {**values, "limit": limit, "offset": offset}).fetchall()
-        rows = _rows(connection, found)
+        rows = _rows(connection, f"{sql} LIMIT :limit OFFSET :offset", {**values, "limit": limit, "offset": offset})
     return Page(tuple(rows), offset, total, catalog_total)
 
 
@@ -159,41 +158,38 @@ def experts_sql(query: ExpertQuery, columns: str) -> tuple[str, dict[str, object
 
 
 def experts_named(path: Path, repos: Sequence[str]) -> list[ExpertRow]:
-    """The current experts of these repositories, without scores; those that are not there are left out."""
+    """Return the current experts of these repositories, without scores; those that are not there are left out."""
     return _some(path, "expert.repo IN (SELECT value FROM json_each(:repos))", repos=json.dumps(list(repos)))
 
 
 def experts_on_disk(path: Path) -> list[ExpertRow]:
-    """The current experts whose files are here, by name, without scores."""
+    """Return the current experts whose files are here, by name, without scores."""
     return _some(path, "expert.path IS NOT NULL")
 
 
-def _some(path: Path, condition: str, **values: str) -> list[ExpertRow]:
-    sql = f"SELECT {OWN}, NULL, NULL, NULL, NULL FROM expert WHERE current AND {condition} ORDER BY expert.repo"
+def _some(path: Path, condition: str, **values: object) -> list[ExpertRow]:
+    sql = f"SELECT {_OWN}, NULL, NULL, NULL, NULL FROM expert WHERE current AND {condition} ORDER BY expert.repo"
     with _reading(path) as connection:
-        return _rows(connection, connection.execute(sql, values).fetchall())
+        return _rows(connection, sql, values)
 
 
 def position_of(path: Path, query: ExpertQuery, expert_id: int) -> int | None:
-    """How many experts stand before this one in the order of the query; None if it is not among them."""
+    """Return how many experts stand before this one in the order of the query; None if it is not among them."""
     where, values = _filter(query)
     columns = f"expert.id AS id, row_number() OVER (ORDER BY {_order(query)}) - 1 AS place"
     sql = f"SELECT place FROM ({_from(query, columns)} WHERE {where}) WHERE id = :id"
     with _reading(path) as connection:
-        found = connection.execute(sql, {**values, "id": expert_id}).fetchone()
-    return found[0] if found else None
+        row = connection.execute(sql, {**values, "id": expert_id}).fetchone()
+    return row[0] if row else None
 
 
 def _from(query: ExpertQuery, columns: str) -> str:
     """The beginning of a query, up to its WHERE; scores are joined where there is a target to have them for."""
-    if query.target_id is None:
-        return f"SELECT {columns} FROM expert"
-    return f"SELECT {columns} FROM expert {JOINS}"
+    return f"SELECT {columns} FROM expert {'' if query.target_id is None else _JOINS}"
 
 
 def _order(query: ExpertQuery) -> str:
-    known = query.sort in SORTS and (query.target_id is not None or query.sort not in OF_A_TARGET)
-    if not known:
+    if query.sort not in SORTS or (query.target_id is None and query.sort in OF_A_TARGET):
         raise UsageError(f"Experts can't be sorted by '{query.sort}'", f"Sort by one of: {', '.join(SORTS)}.")
     way = "DESC" if query.descending else "ASC"
     columns = dict.fromkeys([SORTS[query.sort], "expert.repo"])
@@ -217,8 +213,8 @@ def _filter(query: ExpertQuery) -> tuple[str, dict[str, object]]:
         values[f"word{number}"] = _pattern(word)
         values[f"json{number}"] = _pattern(json.dumps(word)[1:-1])  # labels are kept as JSON
         places = " OR ".join(
-            f"{column} LIKE :{name}{number} ESCAPE '\\'"
-            for column, name in (("expert.repo", "word"), ("expert.domain", "word"), ("expert.labels", "json"))
+            f"expert.{column} LIKE :{name}{number} ESCAPE '\\'"
+            for column, name in (("repo", "word"), ("domain", "word"), ("labels", "json"))
         )
         parts.append(f"({places})")
     return " AND ".join(parts), values
@@ -229,74 +225,46 @@ def _label_pattern(label: str) -> str:
 
 
 def _pattern(word: str) -> str:
-    for sign in "\\%_":
-        word = word.replace(sign, f"\\{sign}")
-    return f"%{word}%"
+    literal = re.sub(r"([\\%_])", r"\\\1", word)
+    return f"%{literal}%"
 
 
-def _rows(connection: sqlite3.Connection, found: Sequence[Sequence[object]]) -> list[ExpertRow]:
+def _rows(connection: sqlite3.Connection, sql: str, values: dict[str, object]) -> list[ExpertRow]:
     """The rows, with what they are described by: a query of its own, since a sort would join it for all experts."""
-    described: dict[object, list[Description]] = {}
-    ids = json.dumps([row[0] for row in found])
-    sql = (
+    rows = connection.execute(sql, values).fetchall()
+    described: dict[int, list[Description]] = {}
+    descriptors = connection.execute(
         "SELECT id, expert_id, embedder, revision, origin, count FROM descriptor "
-        "WHERE expert_id IN (SELECT value FROM json_each(?))"
-    )
-    for _, expert_id, *values in sorted(connection.execute(sql, (ids,)).fetchall(), reverse=True):
-        described.setdefault(expert_id, []).append(Description(*values))
-    return [_row(row, tuple(described.get(row[0], ()))) for row in found]
+        "WHERE expert_id IN (SELECT value FROM json_each(?))",
+        (json.dumps([row[0] for row in rows]),),
+    ).fetchall()
+    for _, expert_id, *facts in sorted(descriptors, reverse=True):
+        described.setdefault(expert_id, []).append(Description(*facts))
+    return [_row([*row, tuple(described.get(row[0], ()))]) for row in rows]
 
 
-def _row(values: Sequence[Any], described: tuple[Description, ...]) -> ExpertRow:
-    row = [*values, described]
-    row[8], row[11] = tuple(json.loads(row[8])), bool(row[11])
-    return ExpertRow(*row)
+def _row(values: list[Any]) -> ExpertRow:
+    values[8], values[11] = tuple(json.loads(values[8])), bool(values[11])
+    return ExpertRow(*values)
 
 
 def browse_targets(path: Path) -> list[TargetRow]:
-    """All targets, by name."""
+    """Return all targets, by name."""
+    sql = "SELECT id, name, labels, sentence_count, gold_path FROM target ORDER BY name"
     with _reading(path) as connection:
-        rows = connection.execute(
-            "SELECT id, name, labels, sentence_count, gold_path FROM target ORDER BY name"
-        ).fetchall()
+        rows = connection.execute(sql).fetchall()
     return [TargetRow(id_, name, tuple(json.loads(labels)), *rest) for id_, name, labels, *rest in rows]
 
 
 def coverage(path: Path, labels: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """For each label: how many current experts know it, and how many of those are on disk."""
-    found = {}
+    """Return for each label how many current experts cover it, and how many of those are on disk."""
+    sql = "SELECT count(*), count(path) FROM expert WHERE current AND labels LIKE ? ESCAPE '\\'"
     with _reading(path) as connection:
-        for label in labels:
-            known, on_disk = connection.execute(
-                "SELECT count(*), count(path) FROM expert WHERE current AND labels LIKE ? ESCAPE '\\'",
-                (_label_pattern(label),),
-            ).fetchone()
-            found[label] = (known, on_disk)
-    return found
-
-
-def listed_repos(path: Path, repos: Sequence[str]) -> set[str]:
-    """Which of these repositories are in the catalog."""
-    with _reading(path) as connection:
-        rows = connection.execute(
-            "SELECT repo FROM expert WHERE current AND repo IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(repos)),),
-        ).fetchall()
-    return {repo for (repo,) in rows}
+        return {label: connection.execute(sql, (_label_pattern(label),)).fetchone() for label in labels}
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    with _explained(path), closing(connect(path)) as connection:
+    with explained(path), closing(connect(path)) as connection:
         connection.execute("BEGIN")  # one view for all that is read
         yield connection
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise CatalogError(
-            f"The catalog {path} can't be read: {error}", "`sam-hub list` tells more; models on disk are untouched."
-        ) from error

@@ -1,9 +1,9 @@
-"""Bring models from a Hub into the catalog and onto the disk."""
+"""Bring models from a Hub into the catalog and onto the disk, and find those that their owners changed since."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,15 @@ from pydantic import ValidationError
 from sam_hub.catalog.descriptor_sources import CORPUS
 from sam_hub.catalog.descriptors import get_descriptor, put_descriptor, read_descriptor
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import add_base, add_expert, base_of, get_expert, place_expert
-from sam_hub.catalog.tables import Base, Expert, ExpertCreate
-from sam_hub.errors import InputError, UnusableModel
+from sam_hub.catalog.experts import add_base, add_expert, base_of, get_expert, list_experts, place_expert
+from sam_hub.catalog.history import latest_selection
+from sam_hub.catalog.tables import Base, Expert, ExpertCreate, RankingMethod
+from sam_hub.catalog.targets import list_targets
+from sam_hub.errors import InputError, NotFoundOnHub, UnusableModel, first_fault
 from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
 from sam_hub.hub.inspection import DESCRIPTOR, Inspection, inspect
+from sam_hub.hub.repo_snapshot import head_of
 from sam_hub.hub.weights import parameter_count, weights_sha256
 from sam_hub.progress import SILENT, Reporter
 
@@ -44,21 +47,45 @@ def register(
         UnusableModel: it can't serve; every reason is named.
         InputError: nobody says of which base it is.
     """
-    found = inspect(hub, repo, revision).require_usable()
+    return _register(catalog, inspect(hub, repo, revision), labels, base, domain, prompt_format)
+
+
+def move(catalog: Catalog, hub: Hub, expert: Expert) -> tuple[Expert, Inspection]:
+    """Make the Hub's head the expert's current commit; the earlier one stays in the history.
+
+    What was said by hand when it was added counts where the repository says nothing itself.
+
+    Raises:
+        UnusableModel, InputError, NotFoundOnHub, HubError: as `register`; the catalog stays as it was.
+    """
+    found = inspect(hub, expert.repo)
+    return _register(
+        catalog,
+        found,
+        found.labels or expert.labels,
+        found.base or expert.base_repo,
+        found.domain or expert.domain,
+        found.prompt_format or expert.prompt_format,
+    )
+
+
+def _register(
+    catalog: Catalog,
+    found: Inspection,
+    labels: Sequence[str],
+    base: str | None,
+    domain: str | None,
+    prompt_format: str | None,
+) -> tuple[Expert, Inspection]:
+    found.require_usable()
     about = found.metadata or {}
-    base_repo = base or found.base or (repo if found.kind == "full" else None)
+    base_repo = base or found.base or (found.repo if found.kind == "full" else None)
     if base_repo is None:
-        raise InputError(f"{repo} does not say which base it was made from", "Name it with --base OWNER/NAME.")
-    values = {
-        "repo": found.repo,
-        "commit": found.commit,
-        "kind": found.kind,
+        raise InputError(f"{found.repo} does not say which base it was made from", "Name it with --base OWNER/NAME.")
+    values = {name: getattr(found, name) for name in ("repo", "commit", "kind", "rank", "alpha", "license")} | {
         "base_repo": base_repo,
         "base_sha256": about.get("base_sha256"),
-        "rank": found.rank,
-        "alpha": found.alpha,
         "target_modules": list(found.target_modules),
-        "license": found.license,
         "labels": list(labels or found.labels),
         "prompt_format": prompt_format or found.prompt_format,
         "domain": domain or found.domain,
@@ -68,9 +95,8 @@ def register(
     try:
         expert = ExpertCreate.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
         raise UnusableModel(
-            f"What {repo} says of itself can't be used: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            f"What {found.repo} says of itself can't be used: {first_fault(error)}",
             "Ask its owner to correct its sam_hub.json and adapter_config.json, or choose another model.",
         ) from error
     added = add_expert(catalog, expert)
@@ -79,10 +105,10 @@ def register(
     return added, found
 
 
-def _keep_descriptor(catalog: Catalog, expert: Expert, said: Mapping[str, Any]) -> str | None:
-    """Keep the descriptor that a repository carries; returns why it is not kept."""
+def _keep_descriptor(catalog: Catalog, expert: Expert, content: Mapping[str, Any]) -> str | None:
+    """Keep the descriptor that a repository carries; return why it is not kept."""
     try:
-        row = read_descriptor(said)
+        row = read_descriptor(content)
     except ValueError as error:
         return f"its {DESCRIPTOR} can't be used: {error}"
     known = get_descriptor(catalog, row.embedder, row.revision, expert_id=expert.id)
@@ -134,42 +160,62 @@ def pull_base(
     """Fetch a base and add it to the catalog.
 
     Raises:
-        UnusableModel: it is not a full model in safetensors.
+        UnusableModel: it is not a full model in safetensors, or its configuration can't be read.
     """
     found = inspect(hub, repo, revision).require_usable()
     if found.kind != "full":
         raise UnusableModel(f"{repo} is an adapter, not a base", "Name the model it was made from.")
     folder = pull(hub, plan_pull(hub, repo, found.commit, models, found.snapshot), reporter)
-    return add_base(catalog, describe_base(folder, repo, found.commit, found.license))
-
-
-def describe_base(folder: Path, repo: str, commit: str, license: str | None) -> Base:
-    """What the catalog keeps of a base that lies in a folder.
-
-    Raises:
-        UnusableModel: its configuration can't be read.
-    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return Base(
+        base = Base(
             repo=repo,
-            commit=commit,
+            commit=found.commit,
             weights_sha256=weights_sha256(folder),
             architecture=config["architectures"][0],
             hidden_size=config["hidden_size"],
             vocabulary_size=config["vocab_size"],
             parameter_count=parameter_count(folder),
-            license=license,
+            license=found.license,
             path=str(folder),
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise UnusableModel(f"The configuration of {repo} can't be read: {error}", "Choose another base.") from error
+    return add_base(catalog, base)
 
 
-def resolve_experts(catalog: Catalog, names: Sequence[str]) -> list[Expert]:
-    """The experts of these names (or ids), in their order, each once.
+def outdated(
+    catalog: Catalog, hub: Hub, experts: Sequence[Expert] = (), reporter: Reporter = SILENT
+) -> list[tuple[Expert, str | None]]:
+    """Return the experts whose ``main`` on the Hub is another commit, with that commit; None where it is gone.
+
+    Args:
+        experts: whom to ask about; all current ones where none are named.
 
     Raises:
-        CatalogError: one is not in the catalog, or could be several.
+        HubError: the network or the Hub failed.
     """
-    return list({expert.repo: expert for expert in (get_expert(catalog, name) for name in names)}.values())
+    heads: list[tuple[Expert, str | None]] = []
+    experts = experts or list_experts(catalog)
+    for number, expert in enumerate(experts):
+        reporter.progress("ask the Hub", number, len(experts), "experts")
+        try:
+            heads.append((expert, head_of(hub, expert.repo)))
+        except NotFoundOnHub:  # deleted, renamed, or private now
+            heads.append((expert, None))
+    reporter.progress("ask the Hub", len(experts), len(experts), "experts")
+    return [(expert, head) for expert, head in heads if head != expert.commit]
+
+
+def stale_selections(catalog: Catalog, moved: Collection[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield every target's latest selections of commits that are not current: target, method, those ``repo@commit``.
+
+    Args:
+        moved: repositories that count as if they had been moved already.
+    """
+    current = {expert.ref for expert in list_experts(catalog) if expert.repo not in moved}
+    for target in list_targets(catalog):
+        for method in RankingMethod:
+            selection = latest_selection(catalog, target.id, method)
+            if old := tuple(ref for ref in selection.chosen if ref not in current) if selection else ():
+                yield target.name, method.value, old

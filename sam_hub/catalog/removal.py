@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, update
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import LISTING as EXPERTS
 from sam_hub.catalog.experts import get_expert
 from sam_hub.catalog.history import latest_selection
 from sam_hub.catalog.tables import (
@@ -27,7 +28,8 @@ from sam_hub.catalog.tables import (
     SentencePrediction,
     Target,
 )
-from sam_hub.catalog.targets import LISTING, get_target, list_targets, own_copy
+from sam_hub.catalog.targets import LISTING as TARGETS
+from sam_hub.catalog.targets import get_target, list_targets, unused_copy
 from sam_hub.errors import CatalogError
 
 
@@ -35,9 +37,9 @@ from sam_hub.errors import CatalogError
 class RemovalPlan:
     """What removing an expert takes away.
 
-    ``folder`` is the folder that will be deleted, None where no files go; ``kept`` says why they don't.
-    ``predictions`` counts those of single sentences; the runs made of them go, too. ``chosen_for`` names the targets
-    whose latest selections hold the expert, as "paris by sampling".
+    ``folder`` is the folder that will be deleted, None where no files go; ``kept`` says why they don't. ``counts`` says
+    what goes of the catalog. ``chosen_for`` names the targets whose latest selections hold the expert, as "paris by
+    sampling".
     """
 
     expert_id: int
@@ -45,15 +47,9 @@ class RemovalPlan:
     folder: Path | None
     files: tuple[Path, ...]
     bytes: int
-    descriptors: int
-    predictions: int
+    counts: str
     kept: str | None = None
     chosen_for: tuple[str, ...] = ()
-
-    @property
-    def counts(self) -> str:
-        """What goes of the catalog, in words."""
-        return _in_words({"descriptor": self.descriptors, "prediction": self.predictions})
 
 
 @dataclass(frozen=True)
@@ -73,17 +69,16 @@ class TargetRemovalPlan:
 
     @property
     def counts(self) -> str:
-        """What goes, in words."""
-        kinds = ("descriptor", "selection", "evaluation")
-        return _in_words({kind: getattr(self, f"{kind}s") for kind in kinds})
+        """What goes of the catalog, in words."""
+        return _in_words(descriptor=self.descriptors, selection=self.selections, evaluation=self.evaluations)
 
 
-def _in_words(numbers: dict[str, int]) -> str:
-    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in numbers.items())
+def _in_words(**counts: int) -> str:
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
 
 
 def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan:
-    """What would go with this expert. Nothing is touched.
+    """Return what would go with this expert. Nothing is touched.
 
     Args:
         models: the home's models folder; files elsewhere belong to others and stay.
@@ -92,32 +87,47 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
         CatalogError: no such expert, or several fit.
     """
     expert = get_expert(catalog, name)
-    with catalog.session() as session:
-        descriptors = _count(session, Descriptor.expert_id == expert.id)
-        predictions = _count(session, SentencePrediction.expert_id == expert.id)
-        kept = _reason_to_keep(session, expert, models)
+    kept = _reason_to_keep(catalog, expert, models)
     folder = Path(expert.path).resolve() if expert.path and not kept else None
     files = tuple(sorted(f for f in folder.rglob("*") if f.is_symlink() or f.is_file())) if folder else ()
+    latest = (
+        (target.name, method, latest_selection(catalog, target.id, method))
+        for target in list_targets(catalog)
+        for method in RankingMethod
+    )
     return RemovalPlan(
         expert_id=expert.id,
         ref=expert.ref,
         folder=folder,
         files=files,
         bytes=sum(file.lstat().st_size for file in files),
-        descriptors=descriptors,
-        predictions=predictions,
+        counts=_in_words(
+            descriptor=_count(catalog, Descriptor.expert_id == expert.id),
+            prediction=_count(catalog, SentencePrediction.expert_id == expert.id),
+        ),
         kept=kept,
-        chosen_for=_chosen_for(catalog, expert.ref),
+        chosen_for=tuple(f"{name} by {method}" for name, method, row in latest if row and expert.ref in row.chosen),
     )
 
 
-def _chosen_for(catalog: Catalog, ref: str) -> tuple[str, ...]:
-    latest = (
-        (target.name, method, latest_selection(catalog, target.id or 0, method))
-        for target in list_targets(catalog)
-        for method in RankingMethod
-    )
-    return tuple(f"{name} by {method}" for name, method, row in latest if row and ref in row.chosen)
+def _count(catalog: Catalog, condition: Any) -> int:
+    """How many rows of the condition's table fulfil it."""
+    return catalog.all(select(func.count()).where(condition))[0]
+
+
+def _reason_to_keep(catalog: Catalog, expert: Expert, models: Path) -> str | None:
+    if expert.path is None:
+        return "nothing of it is on disk"
+    folder, home = Path(expert.path).resolve(), models.resolve()
+    if home not in folder.parents:
+        return f"its files lie outside of {models}"
+    if not folder.is_dir():
+        return f"its folder {folder} is not there any more"
+    experts = catalog.all(select(Expert.repo, Expert.path).where(Expert.id != expert.id))
+    for repo, path in [*experts, *catalog.all(select(Base.repo, Base.path))]:
+        if path and Path(path).resolve().is_relative_to(folder):
+            return f"{repo} uses the same files"
+    return None
 
 
 def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
@@ -127,21 +137,18 @@ def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
         CatalogError: the expert is gone already, or its folder can't be deleted.
     """
     with _deleted(plan.folder), catalog.writing() as session:
-        if not session.exec(delete(Expert).where(col(Expert.id) == plan.expert_id)).rowcount:
-            raise CatalogError(f"{plan.ref} is no longer in the catalog", "`sam-hub list` shows what is there.")
+        _delete(session, Expert, plan.ref, EXPERTS, col(Expert.id) == plan.expert_id)
 
 
 def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
-    """What would go with this target. Nothing is touched.
+    """Return what would go with this target. Nothing is touched.
 
     Raises:
         CatalogError: no such target, or several fit.
     """
     target = get_target(catalog, name)
-    tables: dict[str, Any] = {"descriptors": Descriptor, "selections": Selection, "evaluations": Evaluation}
-    with catalog.session() as session:
-        counts = {word: _count(session, table.target_id == target.id) for word, table in tables.items()}
-    return TargetRemovalPlan(target.id or 0, target.name, own_copy(catalog, target), **counts)
+    counts = (_count(catalog, table.target_id == target.id) for table in (Descriptor, Selection, Evaluation))
+    return TargetRemovalPlan(target.id, target.name, unused_copy(catalog, target.corpus_path, target.id), *counts)
 
 
 def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
@@ -151,17 +158,19 @@ def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
         CatalogError: the target is gone already, or the copy can't be deleted.
     """
     with _deleted(plan.copy), catalog.writing() as session:
-        others = session.exec(select(Evaluation.prediction_ids).where(Evaluation.target_id != plan.target_id)).all()
+        others = session.exec(select(Evaluation.prediction_ids).where(Evaluation.target_id != plan.target_id))
         shared = {number for numbers in others for number in numbers}
         session.exec(  # a target of the same sentences and labels was scored by them, too
             update(PredictionRun).where(col(PredictionRun.id).in_(shared)).values(target_id=None)
         )
         # By name, too: the number of a target that is gone may be another's by now.
         its = (col(Target.id) == plan.target_id, col(Target.name) == plan.name)
-        if not session.exec(delete(Target).where(*its)).rowcount:
-            raise CatalogError(
-                f"The target '{plan.name}' is no longer in the catalog", f"`{LISTING}` shows what is there."
-            )
+        _delete(session, Target, f"The target '{plan.name}'", TARGETS, *its)
+
+
+def _delete(session: Session, table: type[Any], title: str, listing: str, *its: Any) -> None:
+    if not session.exec(delete(table).where(*its)).rowcount:
+        raise CatalogError(f"{title} is no longer in the catalog", f"`{listing}` shows what is there.")
 
 
 @contextmanager
@@ -192,27 +201,3 @@ def _deleted(path: Path | None) -> Iterator[None]:
 
 def _undeletable(path: Path, error: OSError) -> CatalogError:
     return CatalogError(f"{path} can't be deleted: {error.strerror}", "Allow writing there, and delete it.")
-
-
-def _count(session: Session, condition: Any) -> int:
-    """How many rows of the condition's table fulfil it."""
-    return session.exec(select(func.count()).where(condition)).one()
-
-
-def _reason_to_keep(session: Session, expert: Expert, models: Path) -> str | None:
-    if expert.path is None:
-        return "nothing of it is on disk"
-    folder, home = Path(expert.path).resolve(), models.resolve()
-    if home not in folder.parents:
-        return f"its files lie outside of {models}"
-    if not folder.is_dir():
-        return f"its folder {folder} is not there any more"
-    others = session.exec(
-        select(Expert.repo, Expert.path).where(Expert.id != expert.id, col(Expert.path).is_not(None))
-    ).all()
-    bases = session.exec(select(Base.repo, Base.path).where(col(Base.path).is_not(None))).all()
-    for repo, path in [*others, *bases]:
-        other = Path(path).resolve()
-        if other == folder or folder in other.parents:
-            return f"{repo} uses the same files"
-    return None

@@ -7,60 +7,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from sam_hub.catalog.schema import BUSY_SECONDS
 from sam_hub.errors import CatalogError
 
-
-def _damaged(path: Path) -> CatalogError:
-    return CatalogError(
-        f"The catalog {path} is damaged, or is no SQLite database",
-        f"Move it aside (mv '{path}' '{path}.damaged') and start again with an empty catalog, or put back a "
-        "copy; models on disk are untouched.",
-    )
-
-
-def _unwritable(path: Path) -> CatalogError:
-    return CatalogError(
-        f"The catalog {path} can't be opened for writing",
-        f"Allow writing to {path.parent} and to the file, or set SAM_HUB_HOME to a folder of your own.",
-    )
-
-
-def _full(path: Path) -> CatalogError:
-    return CatalogError(
-        f"The disk that holds the catalog {path} is full",
+# By SQLite's primary result codes, the low byte of the extended ones.
+_EXPLANATIONS = (
+    (
+        (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT),
+        "The catalog {path} is damaged, or is no SQLite database",
+        "Move it aside (mv '{path}' '{path}.damaged') and start again with an empty catalog, or put back a copy; "
+        "models on disk are untouched.",
+    ),
+    (
+        (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+        "The catalog {path} can't be opened for writing",
+        "Allow writing to {path.parent} and to the file, or set SAM_HUB_HOME to a folder of your own.",
+    ),
+    (
+        (sqlite3.SQLITE_FULL,),
+        "The disk that holds the catalog {path} is full",
         "Free some space and run the command again; what was stored before is intact.",
-    )
-
-
-def _busy(path: Path) -> CatalogError:
-    return CatalogError(
-        f"Another program has been writing to the catalog {path} for more than {BUSY_SECONDS} seconds",
+    ),
+    (
+        (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+        f"Another program has been writing to the catalog {{path}} for more than {BUSY_SECONDS} seconds",
         "Wait for it to end, or stop it, and run the command again.",
-    )
-
-
-def _broken_disk(path: Path) -> CatalogError:
-    return CatalogError(
-        f"The disk refused to read or write the catalog {path}",
+    ),
+    (
+        (sqlite3.SQLITE_IOERR,),
+        "The disk refused to read or write the catalog {path}",
         "Check the disk, its quota and the file size limit (ulimit -f), and run the command again.",
-    )
-
-
-# By SQLite's primary result code, the low byte of the extended one.
-EXPLANATIONS = {
-    sqlite3.SQLITE_NOTADB: _damaged,
-    sqlite3.SQLITE_CORRUPT: _damaged,
-    sqlite3.SQLITE_CANTOPEN: _unwritable,
-    sqlite3.SQLITE_READONLY: _unwritable,
-    sqlite3.SQLITE_PERM: _unwritable,
-    sqlite3.SQLITE_FULL: _full,
-    sqlite3.SQLITE_BUSY: _busy,
-    sqlite3.SQLITE_LOCKED: _busy,
-    sqlite3.SQLITE_IOERR: _broken_disk,
-}
+    ),
+)
 
 
 @contextmanager
@@ -68,9 +46,10 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what the disk or the file is to blame for into a CatalogError; let programming errors through."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        explain = EXPLANATIONS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
-        if explain is None:
-            raise
-        raise explain(path) from error
+    except Exception as error:
+        cause = getattr(error, "orig", error)  # SQLAlchemy wraps it; reading the first rows does without SQLAlchemy
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF if isinstance(cause, sqlite3.Error) else 0
+        for codes, title, action in _EXPLANATIONS:
+            if code in codes:
+                raise CatalogError(title.format(path=path), action.format(path=path)) from error
+        raise

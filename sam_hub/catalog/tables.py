@@ -57,9 +57,9 @@ def _id() -> Any:
     return Field(default=None, primary_key=True)
 
 
-def _owner(table: str) -> Any:
-    """A reference to the row to which this one belongs, and with which it goes (a unique key indexes it)."""
-    return Field(default=None, foreign_key=f"{table}.id", ondelete="CASCADE")
+def _owner(table: str, **options: Any) -> Any:
+    """A reference to the row to which this one belongs, and with which it goes."""
+    return Field(foreign_key=f"{table}.id", ondelete="CASCADE", **options)
 
 
 def _exactly_one(*columns: str) -> CheckConstraint:
@@ -90,8 +90,8 @@ class Base(SQLModel, table=True):
     added_at: datetime = Field(default_factory=_now)
 
 
-class ExpertBase(SQLModel):
-    """What is known of an expert: a Hub repo at a commit, an adapter of, or a full model from, one base."""
+class ExpertCreate(SQLModel):
+    """What is given to add an expert (a Hub repo at a commit): an adapter of, or a full model from, one base."""
 
     repo: str = Field(min_length=1)
     commit: Commit
@@ -110,7 +110,7 @@ class ExpertBase(SQLModel):
     details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, description="recipe, data, scores")
 
 
-class Expert(ExpertBase, table=True):
+class Expert(ExpertCreate, table=True):
     """An expert in the catalog. One commit of a repo is the current one, which lists and rankings use."""
 
     __table_args__ = (
@@ -133,19 +133,6 @@ class Expert(ExpertBase, table=True):
     def ref(self) -> str:
         """``repo@commit``, as history names this expert."""
         return f"{self.repo}@{self.commit}"
-
-
-class ExpertCreate(ExpertBase):
-    """What is given to add an expert; the base is found by its hash."""
-
-
-class ExpertPublic(ExpertBase):
-    """An expert as lists and ``--json`` show it."""
-
-    id: int
-    base_id: int | None
-    current: bool
-    added_at: datetime
 
 
 class Target(SQLModel, table=True):
@@ -174,8 +161,8 @@ class Descriptor(SQLModel, table=True):
     )
 
     id: int = _id()
-    expert_id: int | None = _owner("expert")
-    target_id: int | None = _owner("target")
+    expert_id: int | None = _owner("expert", default=None)  # a unique key indexes it
+    target_id: int | None = _owner("target", default=None)
     embedder: str
     revision: str
     count: int
@@ -185,7 +172,16 @@ class Descriptor(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
-class SentencePrediction(SQLModel, table=True):
+class _ByModel(SQLModel):
+    """What one model predicted: a base, an expert, or a merge. Unique keys index the owner."""
+
+    id: int = _id()
+    base_id: int | None = _owner("base", default=None)
+    expert_id: int | None = _owner("expert", default=None)
+    merge_id: int | None = _owner("merge", default=None)
+
+
+class SentencePrediction(_ByModel, table=True):
     """A model's answer to one sentence, kept as soon as it is computed, so that nothing is computed twice.
 
     ``prompt_sha256`` is of the whole prompt. ``base_commit`` is that of the base on which an adapter ran; it is empty
@@ -210,10 +206,6 @@ class SentencePrediction(SQLModel, table=True):
         _exactly_one("base_id", "expert_id", "merge_id"),
     )
 
-    id: int = _id()
-    base_id: int | None = _owner("base")
-    expert_id: int | None = _owner("expert")
-    merge_id: int | None = _owner("merge")
     base_commit: str
     prompt_sha256: str
     decoding: str
@@ -224,7 +216,7 @@ class SentencePrediction(SQLModel, table=True):
     created_at: datetime = Field(default_factory=_now)
 
 
-class PredictionRun(SQLModel, table=True):
+class PredictionRun(_ByModel, table=True):
     """A model's answers to a list of sentences, as they were used. Evaluations name runs.
 
     ``sentence_ids`` are the ids of its sentence predictions, in the order of the sentences. ``target_id`` is the target
@@ -248,11 +240,7 @@ class PredictionRun(SQLModel, table=True):
         {"sqlite_autoincrement": True},  # evaluations hold these ids
     )
 
-    id: int = _id()
-    base_id: int | None = _owner("base")
-    expert_id: int | None = _owner("expert")
-    merge_id: int | None = _owner("merge")
-    target_id: int | None = Field(default=None, foreign_key="target.id", ondelete="CASCADE", index=True)
+    target_id: int | None = _owner("target", default=None, index=True)
     sentences_sha256: str
     prompt_format: str
     labels: list[str] = Field(sa_type=JSON)
@@ -276,7 +264,7 @@ class LabelScore(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("base_id", "prompt_sha256", "decoding"),)
 
     id: int = _id()
-    base_id: int = Field(foreign_key="base.id", ondelete="CASCADE")
+    base_id: int = _owner("base")
     prompt_sha256: str
     decoding: str
     scores: list[float] = Field(sa_type=JSON)
@@ -289,7 +277,7 @@ class Selection(SQLModel, table=True):
     __table_args__ = (_one_of("method", RankingMethod),)
 
     id: int = _id()
-    target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", index=True)
+    target_id: int = _owner("target", index=True)
     method: str
     k: int
     by_hand: bool = False
@@ -307,8 +295,8 @@ class SamplingScore(SQLModel, table=True):
 
     __tablename__ = "sampling_score"
 
-    selection_id: int = Field(foreign_key="selection.id", ondelete="CASCADE", primary_key=True)
-    expert_id: int = Field(foreign_key="expert.id", ondelete="CASCADE", primary_key=True, index=True)
+    selection_id: int = _owner("selection", primary_key=True)
+    expert_id: int = _owner("expert", primary_key=True, index=True)
     precision: float
     recall: float
     f1: float
@@ -350,8 +338,8 @@ class SelectionMerge(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("selection_id", "merge_id"), {"sqlite_autoincrement": True})
 
     id: int = _id()
-    selection_id: int = Field(foreign_key="selection.id", ondelete="CASCADE")
-    merge_id: int = Field(foreign_key="merge.id", ondelete="CASCADE", index=True)
+    selection_id: int = _owner("selection")
+    merge_id: int = _owner("merge", index=True)
 
 
 class Evaluation(SQLModel, table=True):
@@ -361,7 +349,7 @@ class Evaluation(SQLModel, table=True):
     """
 
     id: int = _id()
-    target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", index=True)
+    target_id: int = _owner("target", index=True)
     name: str
     test_sha256: str
     precision: float
@@ -395,8 +383,8 @@ class Similarity(SQLModel, table=True):
     ``revision`` are those of both descriptors.
     """
 
-    target_id: int = Field(foreign_key="target.id", ondelete="CASCADE", primary_key=True)
-    expert_id: int = Field(foreign_key="expert.id", ondelete="CASCADE", primary_key=True, index=True)
+    target_id: int = _owner("target", primary_key=True)
+    expert_id: int = _owner("expert", primary_key=True, index=True)
     embedder: str
     revision: str
     cosine: float

@@ -9,8 +9,8 @@ from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import resolve_experts
 from sam_hub.catalog.history import latest_selection
-from sam_hub.catalog.registration import resolve_experts
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, UsageError
 from sam_hub.evaluation.systems import read_gold

@@ -14,7 +14,7 @@ from pathlib import Path
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import list_experts
-from sam_hub.catalog.history import latest_selection, list_evaluations, record_push
+from sam_hub.catalog.history import latest_selection, list_evaluations
 from sam_hub.catalog.predictions import runs_by_id
 from sam_hub.catalog.tables import RankingMethod
 from sam_hub.config import Settings
@@ -282,9 +282,7 @@ def publish(
         if dry_run:
             return plan, None
         done = push(hub, plan, f"Merge for {about.target.name} by {merge.method}", reporter)
-    record_push(
-        catalog, tables.Push(merge_id=merge.id, repo=done.repo, commit=done.commit, url=done.url, private=plan.private)
-    )
+    catalog.add(tables.Push(merge_id=merge.id, repo=done.repo, commit=done.commit, url=done.url, private=plan.private))
     return plan, done
 
 

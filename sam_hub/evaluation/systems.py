@@ -11,7 +11,6 @@ from typing import Any
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import base_of
-from sam_hub.catalog.history import record_evaluation
 from sam_hub.catalog.predictions import runs_by_id
 from sam_hub.config import Settings
 from sam_hub.errors import InputError
@@ -154,8 +153,7 @@ def evaluate(
         scores = score(gold, entities)
         failures, seconds = sum(r.parse_failures for r in rows), sum(r.seconds for r in rows)
         results.append(Evaluated(system.name, scores, failures, seconds))
-        record_evaluation(
-            catalog,
+        catalog.add(
             tables.Evaluation(
                 target_id=target.id,
                 name=system.name,
@@ -169,7 +167,7 @@ def evaluate(
                 prediction_ids=[row.id for row in rows],
                 rule=system.rule if len(rows) == 2 and not system.typed_by else None,
                 seconds=seconds,
-            ),
+            )
         )
     return results
 

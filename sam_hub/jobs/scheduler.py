@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job
+from sam_hub.catalog.jobs import ENDED, forget_jobs, get_job
 from sam_hub.catalog.tables import Job, JobState
 from sam_hub.errors import SamHubError, UsageError, of_the_system
 from sam_hub.jobs.kinds import CONCURRENCY, kind_of, task_of
@@ -51,7 +51,7 @@ class Scheduler:
         return self._queued(Job(kind=kind, title=options.title, arguments=arguments, queue=task_of(kind).queue))
 
     def _queued(self, job: Job) -> Job:
-        added = add_job(self._catalog, job)
+        added = self._catalog.add(job)
         self.tick()
         return get_job(self._catalog, added.id or 0)
 

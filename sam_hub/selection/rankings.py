@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
+from sam_hub.catalog.experts import resolve_experts
 from sam_hub.catalog.history import latest_selection, record_selections
-from sam_hub.catalog.registration import resolve_experts
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.selection.report import METHODS

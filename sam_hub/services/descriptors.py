@@ -181,7 +181,7 @@ def find_neighbours(context: AppContext, options: DescribeOptions, reporter: Rep
     else:
         described = run_describe(context, options, reporter)
         made = expert_descriptor(catalog, get_expert(catalog, described.expert), settings)
-    near = nearest(catalog, made.vector, made.embedder, made.revision, limit=10, leave_out_others=True)
+    near = nearest(catalog, made.vector, made.embedder, made.revision, limit=10)
     others = described_otherwise(catalog, made.embedder, made.revision)
     return Neighbourhood(
         name=described.expert if described else options.expert,
@@ -191,6 +191,6 @@ def find_neighbours(context: AppContext, options: DescribeOptions, reporter: Rep
         sentences_sha256=made.sentences_sha256,
         vector=made.vector,
         described=described,
-        nearest=tuple(Neighbour(n.expert.repo, n.expert.domain, n.cosine) for n in near),
+        nearest=tuple(Neighbour(expert.repo, expert.domain, cosine) for expert, cosine in near),
         left_out={other.repo: str(other.against(made.embedder, made.revision)) for other in others},
     )

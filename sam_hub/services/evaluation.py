@@ -283,12 +283,11 @@ def compare_sentences(
         CatalogError: there is no such evaluation, or a prediction behind it is gone.
         InputError: the target's labelled sentences are not those it was made on.
     """
-    from sam_hub.catalog.history import get_evaluation
-    from sam_hub.catalog.targets import get_target_by_id
+    from sam_hub.catalog.tables import Evaluation, Target
     from sam_hub.evaluation.systems import gold_hash, predicted_by, read_gold
 
-    evaluation = get_evaluation(context.catalog, evaluation_id)
-    target = get_target_by_id(context.catalog, evaluation.target_id)
+    evaluation = context.catalog.get(Evaluation, evaluation_id)
+    target = context.catalog.get(Target, evaluation.target_id)
     gold = read_gold(Path(target.gold_path), target.labels) if target.gold_path else []
     if gold_hash(gold) != evaluation.test_sha256:
         raise InputError(

@@ -256,24 +256,18 @@ def plan_update(
 
 
 def _outdated(context: AppContext, options: UpdateOptions, reporter: Reporter) -> tuple[OutdatedExpert, ...]:
-    from sam_hub.catalog.outdated import outdated
-    from sam_hub.catalog.registration import resolve_experts
+    from sam_hub.catalog.experts import resolve_experts
+    from sam_hub.catalog.registration import outdated
 
     named = resolve_experts(context.catalog, options.experts) if options.experts else ()
-    moved = outdated(
-        context.catalog,
-        context.hub,
-        named,
-        lambda done, total: reporter.progress("ask the Hub", done, total, "experts"),
-    )
-    return tuple(OutdatedExpert(one.repo, one.commit, one.head) for one in moved)
+    heads = outdated(context.catalog, context.hub, named, reporter)
+    return tuple(OutdatedExpert(expert.repo, expert.commit, head) for expert, head in heads)
 
 
 def _stale(context: AppContext, moved: set[str] | None = None) -> tuple[StaleSelection, ...]:
-    from sam_hub.catalog.outdated import stale_selections
+    from sam_hub.catalog.registration import stale_selections
 
-    stale = stale_selections(context.catalog, moved or set())
-    return tuple(StaleSelection(one.target, one.method, one.experts) for one in stale)
+    return tuple(StaleSelection(*facts) for facts in stale_selections(context.catalog, moved or set()))
 
 
 def run_update(context: AppContext, options: UpdateOptions, reporter: Reporter = SILENT) -> UpdateOutcome:
@@ -285,7 +279,7 @@ def run_update(context: AppContext, options: UpdateOptions, reporter: Reporter =
         HubError: the network or the Hub failed.
     """
     from sam_hub.catalog.experts import get_expert
-    from sam_hub.catalog.outdated import move
+    from sam_hub.catalog.registration import move
 
     moved, kept = [], []
     for found in _outdated(context, options, reporter):
@@ -350,7 +344,7 @@ def pull_options(context: AppContext, experts: tuple[str, ...]) -> list[PullOpti
     Raises:
         CatalogError: an expert is not in the catalog.
     """
-    from sam_hub.catalog.registration import resolve_experts
+    from sam_hub.catalog.experts import resolve_experts
 
     rows = resolve_experts(context.catalog, experts)
     return [PullOptions(row.repo if row.current else row.ref) for row in rows]
@@ -363,8 +357,7 @@ def plan_pull(context: AppContext, experts: tuple[str, ...]) -> PullPlan:
         CatalogError: an expert is not in the catalog.
         HubError, NotFoundOnHub, UnusableModel: as `sam_hub.hub.download.plan_pull`.
     """
-    from sam_hub.catalog.experts import list_bases
-    from sam_hub.catalog.registration import resolve_experts
+    from sam_hub.catalog.experts import list_bases, resolve_experts
     from sam_hub.hub.download import plan_pull as plan_of
 
     hub, models = context.hub, context.settings.models

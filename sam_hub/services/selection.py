@@ -130,7 +130,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
         InputError: no expert can be chosen.
         CatalogError: the target or an expert is not in the catalog.
     """
-    from sam_hub.catalog.registration import resolve_experts
+    from sam_hub.catalog.experts import resolve_experts
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.choice import candidates, choose_best, with_enough_votes
     from sam_hub.selection.ranking import FAILED, uncovered

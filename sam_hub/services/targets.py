@@ -108,8 +108,8 @@ def run_create_target(context: AppContext, options: TargetOptions, reporter: Rep
         InputError: no label, an unusable name, or an empty or unreadable corpus.
         CatalogError: another target has this name.
     """
-    from sam_hub.catalog.corpora import define_target
     from sam_hub.catalog.experts import list_experts
+    from sam_hub.catalog.targets import define_target
     from sam_hub.ner.readers import labelled_within, left_out_in_words
     from sam_hub.selection.descriptors import target_descriptor
     from sam_hub.selection.ranking import uncovered

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.removal import execute_target_removal, plan_target_removal
 from sam_hub.catalog.tables import Target
-from sam_hub.catalog.targets import get_target, put_target
+from sam_hub.catalog.targets import define_target, get_target, put_target
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.scanning import scan_corpus

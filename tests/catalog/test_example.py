@@ -78,7 +78,7 @@ def test_an_example_copied_into_a_home_is_a_working_catalog(example, tmp_path):
             "sam-hub/news",
             "sam-hub/tweets",
         ]
-        assert nearest(catalog, [0.1, 1.0], *MINILM)[0].expert.repo == "sam-hub/tweets"
+        assert nearest(catalog, [0.1, 1.0], *MINILM)[0][0].repo == "sam-hub/tweets"
         news = get_expert(catalog, "news")
         assert (news.rank, news.alpha, news.target_modules) == (8, 16, ["q_proj", "v_proj"])
         assert news.details == {"data": {"name": "news"}, "recipe": {"seed": 1}, "scores": {"f1": 0.64}}

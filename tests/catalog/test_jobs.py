@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from sam_hub.catalog.jobs import ENDED, add_job, forget_jobs, get_job, list_jobs
+from sam_hub.catalog.jobs import ENDED, forget_jobs, get_job, list_jobs
 from sam_hub.catalog.tables import Job
 from sam_hub.errors import CatalogError
 
@@ -18,11 +18,11 @@ def job_of(title: str, state: str = "queued") -> Job:
 def jobs(catalog) -> dict[str, int]:
     """A job in each state: its number by its state."""
     states = ("queued", "running", "cancelling", *ENDED)
-    return {state: add_job(catalog, job_of(f"a {state} one", state)).id for state in states}
+    return {state: catalog.add(job_of(f"a {state} one", state)).id for state in states}
 
 
 def test_a_new_job_waits_with_what_it_was_given(catalog):
-    job = get_job(catalog, add_job(catalog, job_of("pull o/news")).id)
+    job = get_job(catalog, catalog.add(job_of("pull o/news")).id)
     assert (job.state, job.title, job.arguments) == ("queued", "pull o/news", {"expert": "o/news"})
     assert (job.pid, job.result, job.started_at, job.ended_at) == (None, None, None, None)
 
@@ -46,7 +46,7 @@ def test_naming_a_running_job_does_not_forget_it(catalog, jobs):
 def test_the_number_of_a_forgotten_job_is_never_given_again(catalog, jobs):
     last = jobs["interrupted"]
     forget_jobs(catalog, [last])
-    assert add_job(catalog, job_of("another")).id == last + 1  # its log would else lie in the old one's folder
+    assert catalog.add(job_of("another")).id == last + 1  # its log would else lie in the old one's folder
 
 
 def test_a_job_that_is_not_there_is_told_with_where_to_look(catalog):
@@ -57,4 +57,4 @@ def test_a_job_that_is_not_there_is_told_with_where_to_look(catalog):
 
 def test_a_state_that_there_is_not_is_refused(catalog):
     with pytest.raises((CatalogError, IntegrityError)):
-        add_job(catalog, job_of("odd", "sleeping"))
+        catalog.add(job_of("odd", "sleeping"))

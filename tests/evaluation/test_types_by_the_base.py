@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sam_hub.catalog import tables
-from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.experts import add_expert
 from sam_hub.catalog.history import list_evaluations, record_selections
 from sam_hub.catalog.predictions import runs_by_id
 from sam_hub.catalog.removal import execute_removal, plan_removal
+from sam_hub.catalog.targets import define_target
 from sam_hub.errors import InputError, UsageError
 from sam_hub.evaluation.entity_typing import trust_in
 from sam_hub.evaluation.predictor import Predictor

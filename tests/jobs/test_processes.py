@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from sam_hub.catalog.jobs import add_job
 from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 from sam_hub.hub.embedded import shared_hub, stop_shared_hub
@@ -116,7 +115,7 @@ def test_a_job_stopped_from_outside_says_so_and_starts_the_next_which_can_be_can
 def claimed(queue: Queue, pid: int, ago: float = 0, **options) -> Job:
     """A job that a process has claimed, and of which no process has been written down."""
     began = datetime.now(UTC) - timedelta(seconds=ago)
-    return add_job(queue.catalog, record_of(Busy(**options), state="running", pid=pid, started_at=began))
+    return queue.catalog.add(record_of(Busy(**options), state="running", pid=pid, started_at=began))
 
 
 def test_a_process_that_is_not_written_down_yet_takes_the_job_that_was_claimed_for_it(queue: Queue):
@@ -159,7 +158,7 @@ def test_a_claim_that_leads_to_nothing_for_a_minute_is_put_back(queue: Queue, st
 
 
 def test_a_process_of_which_nobody_knows_does_nothing(queue: Queue):
-    job = add_job(queue.catalog, record_of(Busy(seconds=0.1)))
+    job = queue.catalog.add(record_of(Busy(seconds=0.1)))
     pid, _ = start(queue.settings, job.id)
     until(lambda: is_gone(psutil.Process(pid)) if psutil.pid_exists(pid) else True)
     assert (queue.states(job.id), progress_of(queue.settings, job.id)) == (["queued"], None)
@@ -190,7 +189,7 @@ def test_the_one_who_submitted_is_killed_and_the_job_goes_on(queue: Queue):
 def test_a_later_process_of_the_same_number_is_not_taken_for_the_job(queue: Queue, stranger):
     started = psutil.Process(stranger.pid).create_time() - 100
     values = {"pid": stranger.pid, "pid_started": started, "started_at": datetime.now(UTC)}
-    running, other = (add_job(queue.catalog, record_of(Busy(), state="running", **values)) for _ in range(2))
+    running, other = (queue.catalog.add(record_of(Busy(), state="running", **values)) for _ in range(2))
     assert not is_alive(running)
     assert queue.cancel(running.id).state == "cancelled"
     queue.scheduler.tick()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sam_hub.catalog.engine import open_catalog
-from sam_hub.catalog.jobs import add_job, list_jobs
+from sam_hub.catalog.jobs import list_jobs
 from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, UsageError
@@ -53,7 +53,7 @@ def test_one_computes_and_two_download_the_others_wait_and_follow_by_themselves(
 
 
 def test_many_who_look_at_once_start_a_job_once(queue: Queue):
-    job = add_job(queue.catalog, Job(kind=Busy.KIND, title="once", arguments={"seconds": 0.2}, queue="compute"))
+    job = queue.catalog.add(Job(kind=Busy.KIND, title="once", arguments={"seconds": 0.2}, queue="compute"))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: queue.scheduler.tick(), range(8)))
     assert queue.ended(job.id).state == "done"
@@ -95,7 +95,7 @@ def test_a_bug_is_told_with_the_path_of_the_log_which_holds_the_traceback(queue:
 
 
 def test_a_job_of_another_version_fails_with_what_to_do(queue: Queue):
-    job = add_job(queue.catalog, Job(kind="levitate", title="levitate", arguments={}, queue="local"))
+    job = queue.catalog.add(Job(kind="levitate", title="levitate", arguments={}, queue="local"))
     queue.scheduler.tick()
     job = queue.ended(job.id)
     assert (job.state, job.error_title) == ("failed", "There is no task 'levitate'")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from sam_hub.catalog import tables
-from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.experts import add_base, add_expert
+from sam_hub.catalog.targets import define_target
 from sam_hub.config import Settings
 from sam_hub.ner import Entity, Sentence
 from sam_hub.selection.ranking import Ranking

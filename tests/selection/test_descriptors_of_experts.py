@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from sam_hub.catalog import tables
-from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.descriptors import read_descriptor
 from sam_hub.catalog.experts import get_expert, list_experts
+from sam_hub.catalog.targets import define_target
 from sam_hub.config import load_settings
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.inference.embedding import Descriptor, cosine, describe
@@ -213,10 +213,10 @@ def test_what_was_weak_can_be_described_again_once_its_data_set_is_there(world: 
         ({"vector": [0.5] + [0.0] * 383}, "length is 0.5, not 1"),
         ({"vector": [float("nan")] + [0.0] * 383}, "length is nan, not 1"),
         ({"vector": [1.0]}, "has 1 numbers, not 384"),
-        ({"vector": ["1"] * 384}, "something else than numbers"),
-        ({"count": 0}, "count of sentences"),
-        ({"sentences_sha256": "none"}, "not 64 hexadecimal digits"),
-        ({"embedder": "evil\x1b[2J"}, "names no embedder"),
+        ({"vector": ["1"] * 384}, "vector.0: Input should be a valid number"),
+        ({"count": 0}, "count: Input should be greater than or equal to 1"),
+        ({"sentences_sha256": "none"}, "sentences_sha256: String should match pattern"),
+        ({"embedder": "evil\x1b[2J"}, "embedder: .*can't be printed"),
     ],
 )
 def test_a_bad_descriptor_is_not_kept_and_the_reason_is_said(wrong: dict, why: str) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sam_hub.catalog import tables
-from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.experts import add_expert
+from sam_hub.catalog.targets import define_target
 from sam_hub.jobs.process import environment
 from sam_hub.ner.readers import read_corpus
 from sam_hub.selection.sampling import draw_sample

@@ -31,7 +31,7 @@ def test_a_selection_by_sampling_is_recorded_with_all_that_it_was_made_of(contex
     assert kept.chosen == [e.ref for name in chosen for e in context.experts if e.repo == name]
     assert [row["expert"] for row in kept.ranking] == [row.expert for row in ranking.rows]
     page = browse_experts(context.catalog.path, ExpertQuery(target_id=context.target.id), limit=9)
-    scores = {(row.repo, row.probe, row.probe_low, row.probe_high) for row in page.rows}
+    scores = {(row.repo, row.sampling, row.sampling_low, row.sampling_high) for row in page.rows}
     assert scores == {(row.expert, row.score, row.low, row.high) for row in ranking.rows}
 
 

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sam_hub.catalog import tables
-from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.experts import list_experts
-from sam_hub.catalog.history import record_evaluation, record_selections
-from sam_hub.catalog.jobs import add_job
+from sam_hub.catalog.history import record_selections
 from sam_hub.catalog.predictions import Question, put_entities
+from sam_hub.catalog.targets import define_target
 from sam_hub.config import Settings
 from sam_hub.evaluation.systems import gold_hash, read_gold
 from sam_hub.ner.text import Entity
@@ -94,8 +93,7 @@ def _score(catalog: Catalog, target: tables.Target, expert: tables.Expert, gold_
             label: {"precision": f1 + 0.1, "recall": f1 - 0.1, "f1": f1, "support": number}
             for number, label in enumerate(target.labels, 2)
         }
-        record_evaluation(
-            catalog,
+        catalog.add(
             tables.Evaluation(
                 target_id=target.id,
                 name=name,
@@ -108,7 +106,7 @@ def _score(catalog: Catalog, target: tables.Target, expert: tables.Expert, gold_
                 per_type=types,
                 prediction_ids=[kept.id],
                 seconds=1.5,
-            ),
+            )
         )
 
 
@@ -123,8 +121,7 @@ def _jobs(catalog: Catalog) -> None:
         began = NOON + timedelta(minutes=number)
         failed = state in ("failed", "interrupted")
         arguments = {"expert": title.split()[1]} if kind == "pull" else {"target": "court"}
-        add_job(
-            catalog,
+        catalog.add(
             tables.Job(
                 kind=kind,
                 title=title,
@@ -136,5 +133,5 @@ def _jobs(catalog: Catalog) -> None:
                 created_at=began,
                 started_at=began,
                 ended_at=began + timedelta(seconds=75),
-            ),
+            )
         )

@@ -53,8 +53,8 @@ def fill(url: str, count: int, *special: dict[str, object]) -> None:
 
 def add_target(url: str, folder: Path, name: str = "court", labels: tuple[str, ...] = ("person", "court")) -> None:
     """A target with a small corpus."""
-    from sam_hub.catalog.corpora import define_target
     from sam_hub.catalog.engine import open_catalog
+    from sam_hub.catalog.targets import define_target
 
     corpus = folder / f"{name}.txt"
     corpus.write_text("The court of Paris heard Marie Curie .\nA judge spoke .\n")

@@ -37,6 +37,7 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
     from sam_hub.catalog.engine import open_catalog
     from sam_hub.catalog.experts import list_experts
     from sam_hub.catalog.predictions import put_entities
+    from sam_hub.catalog.tables import PredictionRun
     from sam_hub.catalog.targets import get_target, set_gold
     from sam_hub.evaluation.systems import System, evaluate, read_gold
     from sam_hub.inference.cached_predict import Model, task_of
@@ -54,7 +55,9 @@ def scored(settings: Settings, tmp_path: Path) -> Settings:
         for at, model in enumerate(models):
             question = task_of(model, sentences, target.labels, settings).question
             found = tuple(tuple(s.entity(*mark) for mark in answers(n if at else 1)) for n, s in enumerate(sentences))
-            put_entities(catalog, question, found, parse_failures=at, seconds=1.5, target_id=target.id)
+            run = put_entities(catalog, question, found, seconds=1.5, target_id=target.id)
+            with catalog.writing() as session:
+                session.get_one(PredictionRun, run.id).parse_failures = at
         systems = [System(model.name, (model,)) for model in models]
         evaluate(catalog, target, sentences, systems, settings=settings)
     return settings

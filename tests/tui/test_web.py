@@ -18,7 +18,6 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from sam_hub.catalog.engine import open_catalog
-from sam_hub.catalog.jobs import add_job
 from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 
@@ -125,7 +124,7 @@ def test_no_ui_outlives_its_page_or_the_server(web: subprocess.Popen[str], addre
 
 def test_the_demo_opens_in_the_same_page(filled: Settings, address: str, page: Page) -> None:
     with open_catalog(filled.catalog_url) as catalog:
-        stocking = add_job(catalog, Job(kind="stock", title="", queue="network", state="running", pid=os.getpid()))
+        stocking = catalog.add(Job(kind="stock", title="", queue="network", state="running", pid=os.getpid()))
         page.goto(address)
         wait_for(page, "000000-legal", "Jobs(1)")
         with catalog.writing() as session:

@@ -179,7 +179,7 @@ class TargetTab(BaseTab):
 
     async def _faults(self, corpus: Corpus) -> dict[str, str]:
         def look() -> dict[str, str]:
-            from sam_hub.catalog.corpora import faults_of
+            from sam_hub.catalog.targets import faults_of
 
             return faults_of(corpus.name, corpus.path, corpus.labels, corpus.gold)
 

@@ -24,10 +24,10 @@ from sam_hub.tui.widgets.table import Table
 WINDOW, SHIFT = 120, 60
 AHEAD, MORE, MOST = 40, 40, 600  # so near to its end a window grows by so many rows, up to a size
 TYPING = 0.12  # seconds without a key until a filter is tried
-SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at", "similarity", "probe")
-SORT_WORDS = {"base_repo": "base", "size_bytes": "size", "added_at": "date", "repo": "name"}
+SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at", "similarity", "sampling")
+SORT_WORDS = {"sampling": "probe", "base_repo": "base", "size_bytes": "size", "added_at": "date", "repo": "name"}
 WIDE, FREE = 66, 16  # inner cells from which domain and size have room; the least for a name
-COLUMN_OF = {"repo": "repo", "domain": "domain", "size_bytes": "size", "similarity": "sim", "probe": "probe"}
+COLUMN_OF = {"repo": "repo", "domain": "domain", "size_bytes": "size", "similarity": "sim", "sampling": "probe"}
 
 
 def columns(width: int, symbols: Symbols, query: ExpertQuery) -> list[tuple[str, str, int]]:
@@ -46,11 +46,11 @@ def columns(width: int, symbols: Symbols, query: ExpertQuery) -> list[tuple[str,
 
 
 def score_cell(row: ExpertRow, symbols: Symbols) -> str:
-    """A probe's score with half the width of its interval: ``.41±.06``."""
-    if row.probe is None or row.probe_low is None or row.probe_high is None:
-        return number(row.probe, symbols)
-    half = (row.probe_high - row.probe_low) / 2
-    return f"{number(row.probe, symbols)}{symbols.plus_minus}{number(half, symbols)}"
+    """A sampling score with half the width of its interval: ``.41±.06``."""
+    if row.sampling is None or row.sampling_low is None or row.sampling_high is None:
+        return number(row.sampling, symbols)
+    half = (row.sampling_high - row.sampling_low) / 2
+    return f"{number(row.sampling, symbols)}{symbols.plus_minus}{number(half, symbols)}"
 
 
 class CatalogPane(Vertical):
@@ -224,7 +224,7 @@ class CatalogPane(Vertical):
 
     def sort_by(self, sort: str, descending: bool | None = None) -> None:
         """Sort; numbers come with the largest first unless said otherwise."""
-        largest_first = sort in ("size_bytes", "added_at", "similarity", "probe")
+        largest_first = sort in ("size_bytes", "added_at", "similarity", "sampling")
         way = largest_first if descending is None else descending
         self.query_now = replace(self.query_now, sort=sort, descending=way)
         self.again(keep=True)

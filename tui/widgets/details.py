@@ -58,11 +58,11 @@ def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols
         missing = [label for label in wanted if label not in row.labels]
         text.append("\nWhy it fits\n", style="bold")
         text.append_text(fact_lines([("text", _nearness(row, symbols))], width))
-        if row.probe is not None and row.probe_low is not None and row.probe_high is not None:
-            bar = interval_bar(symbols, row.probe_low, row.probe, row.probe_high, BAR)
-            interval = f"{number(row.probe_low, symbols)} to {number(row.probe_high, symbols)}"
+        if row.sampling is not None and row.sampling_low is not None and row.sampling_high is not None:
+            bar = interval_bar(symbols, row.sampling_low, row.sampling, row.sampling_high, BAR)
+            interval = f"{number(row.sampling_low, symbols)} to {number(row.sampling_high, symbols)}"
             text.append_text(
-                fact_lines([("votes", f"F1 {number(row.probe, symbols)}  95% {interval}"), ("", bar)], width)
+                fact_lines([("votes", f"F1 {number(row.sampling, symbols)}  95% {interval}"), ("", bar)], width)
             )
         else:
             text.append_text(fact_lines([("votes", "not probed yet")], width))

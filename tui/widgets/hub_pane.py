@@ -114,10 +114,11 @@ class HubPane(Vertical):
 
     async def refresh_listed(self) -> None:
         """Look again which of the found are in the catalog."""
-        from sam_hub.catalog.queries import listed_repos
+        from sam_hub.catalog.queries import experts_named
 
         repos = [found.repo for found in self.found]
-        self._listed = await self._state.source.read(listed_repos, self._state.source.path, repos)
+        rows = await self._state.source.read(experts_named, self._state.source.path, repos)
+        self._listed = {row.repo for row in rows}
         self.draw()
 
     def _say(self, text: str) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlmodel import select
+
 from sam_hub.catalog import tables
-from sam_hub.catalog.corpora import define_target
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import get_base
-from sam_hub.catalog.history import find_merge
 from sam_hub.catalog.registration import pull_base, pull_expert, register
+from sam_hub.catalog.targets import define_target
 from sam_hub.config import Settings
 from sam_hub.demo.base import REPO as BASE
 from sam_hub.demo.base import make_base
@@ -229,7 +230,7 @@ class Bench:
 
     def _model(self, plan: MergePlan) -> Model:
         """A merge that may have been deleted; what it has answered is kept under its number."""
-        known = find_merge(self.catalog, recipe_hash(plan.recipe))
+        known = self.catalog.first(select(tables.Merge).where(tables.Merge.recipe_hash == recipe_hash(plan.recipe)))
         row = known or merge(self.catalog, plan)
         return Model(str(row.id), "merge", row.id, plan.output)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sam_hub.catalog.schema import connect, is_current
 from sam_hub.catalog.sqlite_errors import explained

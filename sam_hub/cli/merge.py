@@ -73,7 +73,7 @@ def merge(
     if background and not dry_run:
         start_jobs(context, [options], as_json=as_json)
         return
-    plans = plan_merges(context, options)
+    plans = plan_merges(context, options, dry_run=dry_run)
     previews = plans.previews()
     for plan in previews if not as_json else ():
         _show_plan(plan, dry_run)

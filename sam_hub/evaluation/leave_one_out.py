@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import resolve_experts
-from sam_hub.catalog.history import latest_selection
 from sam_hub.config import Settings
-from sam_hub.errors import CatalogError, UsageError
+from sam_hub.errors import UsageError
+from sam_hub.evaluation.contributions import Contribution, Contributions
+from sam_hub.evaluation.predictor import Predictor
 from sam_hub.evaluation.systems import read_gold
-from sam_hub.inference.cached_predict import Model, ask, merged_model
+from sam_hub.inference.cached_predict import Model, merged_model
 from sam_hub.merging.plan import MergePlan
 from sam_hub.merging.service import merge, plan_for
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.selection.choice import required_selection
 from sam_hub.selection.scores import f1_of
 from sam_hub.selection.service import repeat_votes
 from sam_hub.selection.votes import MIN_VOTERS, Rows
 
 WHOLE = "the whole merge"
-
-
-@dataclass(frozen=True)
-class Row:
-    """Scores of the merge without one expert, or of the `WHOLE` merge.
-
-    Attributes:
-        agreement: strict F1 against the votes.
-        change: of the agreement, compared to the whole merge; above 0, the merge is better without the expert.
-        f1: strict F1 on the target's labelled sentences; None if there are none.
-        f1_change: of the F1, compared to the whole merge.
-    """
-
-    without: str
-    agreement: float
-    change: float | None
-    f1: float | None
-    f1_change: float | None
-
-
-@dataclass(frozen=True)
-class Contributions:
-    """The rows, the whole merge first, and the votes: who voted, on how many sentences, for how many entities."""
-
-    rows: tuple[Row, ...]
-    voters: tuple[str, ...]
-    pseudo_entities: int
-    sentences: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
 
 
 def plans_without_each(
@@ -75,7 +44,7 @@ def plans_without_each(
         CatalogError: there is no such selection, or no ranking by sampling for the votes.
         UsageError: only one expert was chosen, or the method can't merge one expert less.
     """
-    selection, _ = (_latest(catalog, target, name) for name in (by, "sampling"))
+    selection, _ = (required_selection(catalog, target, name) for name in (by, "sampling"))
     experts = resolve_experts(catalog, selection.chosen)
     if len(experts) < 2:
         raise UsageError(
@@ -102,65 +71,38 @@ def leave_one_out(
     Args:
         plans: from `plans_without_each`.
     """
-    voted = _latest(catalog, target, "sampling")
+    voted = required_selection(catalog, target, "sampling")
     votes = repeat_votes(catalog, target, voted, settings=settings, reporter=reporter)
-    models = {}
+    models: dict[str, Model] = {}
     for name, plan in plans.items():
-        step = f"merge {name}" if name == WHOLE else f"merge without {name}"
-        naming = reporter.named(name if name == WHOLE else f"without {name}")
-        row = merge(catalog, plan, naming, timeout)
-        models[name] = merged_model(catalog, row, step)
+        step = name if name == WHOLE else f"without {name}"
+        row = merge(catalog, plan, reporter.named(step), timeout)
+        models[name] = merged_model(catalog, row, f"merge {step}")
+    predictor = Predictor(catalog, target, settings, reporter=reporter)
+
+    def answers(sentences: Sequence[Sentence]) -> dict[str, Rows]:
+        predictions = predictor.ask(list(models.values()), sentences)
+        return {name: predictions[model.name].entities for name, model in models.items()}
+
     inside = {expert.repo for expert in plans[WHOLE].recipe.experts}
     outside = set(votes.vote_counts.voters) - inside
     without = inside if len(outside) >= MIN_VOTERS else frozenset()
-    answered = _answers(catalog, models, votes.sentences, target, settings, reporter)
-    agreement = {name: f1_of(*votes.score_against(rows, without)) for name, rows in answered.items()}
+    answered = answers(votes.sentences)
     pseudo_labels, _ = votes.score_against(answered[WHOLE], without)
-    f1 = _f1(catalog, models, target, settings, reporter)
+    agreement = {name: f1_of(*votes.score_against(rows, without)) for name, rows in answered.items()}
+    f1: dict[str, float] = {}
+    if target.gold_path:
+        gold = read_gold(Path(target.gold_path), target.labels)
+        f1 = {name: score(gold, rows).f1 for name, rows in answers(gold).items()}
     return Contributions(
-        tuple(Row(name, agreement[name], _change(agreement, name), f1.get(name), _change(f1, name)) for name in plans),
+        tuple(
+            Contribution(name, agreement[name], _change(agreement, name), f1.get(name), _change(f1, name))
+            for name in plans
+        ),
         tuple(sorted(outside if without else votes.vote_counts.voters)),
         sum(map(len, pseudo_labels)),
         len(votes.sentences),
     )
-
-
-def _latest(catalog: Catalog, target: tables.Target, method: str) -> tables.Selection:
-    if (selection := latest_selection(catalog, target.id, method)) is None:
-        raise CatalogError(f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first.")
-    return selection
-
-
-def _answers(
-    catalog: Catalog,
-    models: Mapping[str, Model],
-    sentences: Sequence[Sentence],
-    target: tables.Target,
-    settings: Settings,
-    reporter: Reporter,
-) -> dict[str, Rows]:
-    """Return the entities of each merge, by the name of the expert that it lacks."""
-    predictions = ask(
-        catalog,
-        list(models.values()),
-        sentences,
-        target.labels,
-        settings=settings,
-        target_id=target.id,
-        reporter=reporter,
-    )
-    return {name: predictions[model.name].entities for name, model in models.items()}
-
-
-def _f1(
-    catalog: Catalog, models: Mapping[str, Model], target: tables.Target, settings: Settings, reporter: Reporter
-) -> dict[str, float]:
-    """Return strict F1 on the labelled sentences; empty if there are none."""
-    if not target.gold_path:
-        return {}
-    gold = read_gold(Path(target.gold_path), target.labels)
-    answered = _answers(catalog, models, gold, target, settings, reporter)
-    return {name: score(gold, rows).f1 for name, rows in answered.items()}
 
 
 def _change(scores: Mapping[str, float], name: str) -> float | None:

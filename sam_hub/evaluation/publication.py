@@ -32,7 +32,7 @@ from sam_hub.merging.lora_extraction import FOLDER, RECORD, MergedAdapter, saved
 from sam_hub.merging.sanity_check import require_passed, saved_check
 from sam_hub.merging.service import merges_for
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.selection.rankings import chosen_repos
+from sam_hub.selection.choice import chosen_repos
 from sam_hub.tempdirs import scratch_prefix
 
 CARD = "README.md"

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from sam_hub.errors import UnusableModel
@@ -15,6 +14,7 @@ DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_HASHES: dict[tuple[int, ...], str] = {}  # by a file's status
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,15 @@ def read_headers(folder: Path) -> dict[str, TensorInfo]:
 def file_sha256(file: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal; this process computes it once, as long as nobody touches the file.
 
-    Any write changes the file's status, its ctime at least, which no program can set back.
+    Any write changes the file's status, its ctime at least, which no program can set back. The path does not count: a
+    folder that is renamed is not read again.
     """
     status = file.stat()
-    return _sha256(file, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _sha256(file: Path, *_status: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if key not in _HASHES:
+        with file.open("rb") as stream:
+            _HASHES[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _HASHES[key]
 
 
 def weights_sha256(folder: Path) -> str:

@@ -13,13 +13,14 @@ from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo, read_headers, weights_s
 from sam_hub.inference.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
 from sam_hub.merging.licenses import conflicts
 from sam_hub.merging.methods import METHODS, tensors_at_a_time
-from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256, validate
-from sam_hub.merging.tensor_file import total_bytes
+from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256
+from sam_hub.merging.tensor_file import DTYPE_CODES
 
 ABOUT = "sam_hub.json"  # written beside an adapter by training: base_sha256, labels, prompt_format and so on
 FLOATS = {"F64", "F32", "F16", "BF16"}
 LIBRARY_BYTES = 900_000_000  # torch, transformers and mergekit, loaded
 SPARE_BYTES = 50_000_000  # tokenizer, configuration, and some room
+OWN_BASE = "Leave it out, or merge experts of its own base."
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Inputs:
 class Report:
     """The outcome of all checks. Errors forbid the merge, warnings ask for a look, notes inform.
 
-    Args:
-        inputs: what the headers say; None if the inputs have errors.
+    ``inputs`` is None if the inputs have errors.
     """
 
     errors: tuple[Finding, ...] = ()
@@ -85,6 +85,11 @@ def read_inputs(recipe: Recipe) -> Inputs:
     return Inputs(read_headers(recipe.base.path), adapters, full)
 
 
+def about(folder: Path) -> dict[str, Any]:
+    """Return what training recorded in ``sam_hub.json``; empty where there is none."""
+    return read_json(folder / ABOUT) if (folder / ABOUT).is_file() else {}
+
+
 def check_recipe(
     recipe: Recipe, output: Path | None = None, licenses: Mapping[str, str | None] | None = None
 ) -> Report:
@@ -92,22 +97,18 @@ def check_recipe(
 
     Args:
         licenses: the known ones, by repository; for others, the experts' own records count.
-
-    Raises:
-        UsageError: the recipe itself is wrong (method, parameters).
     """
-    validate(recipe)
     errors: list[Finding] = []
     warnings: list[Finding] = []
     try:
         base = read_headers(recipe.base.path)
-        errors += _check_base(recipe, base)
+        errors += _check_base(recipe.base, base)
     except UnusableModel as error:
         return Report((Finding(f"The base {recipe.base.repo} can't be used: {error.title}", error.action),))
     for expert in recipe.experts:
         try:
-            errors += list(_check_expert(recipe, expert, base))
-            warnings += _doubts(recipe, expert)
+            errors += list(_check_expert(recipe.base, expert, base))
+            warnings += _doubts(recipe.base, expert)
         except UnusableModel as error:
             errors.append(Finding(f"The expert {expert.repo} can't be merged: {error.title}", error.action))
     if errors:
@@ -132,53 +133,71 @@ def _check_pin(model: ModelInput, what: str) -> Iterator[Finding]:
         )
 
 
-def _check_base(recipe: Recipe, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
-    config = read_json(recipe.base.path / "config.json")
+def _check_base(base: ModelInput, tensors: Mapping[str, TensorInfo]) -> Iterator[Finding]:
+    config = read_json(base.path / "config.json")
     if config.get("quantization_config"):
-        yield Finding(f"The base {recipe.base.repo} is quantized", "Use the base in bfloat16 or float32.")
+        yield Finding(f"The base {base.repo} is quantized", "Use the base in bfloat16 or float32.")
     if config.get("auto_map"):
-        yield Finding(
-            f"The base {recipe.base.repo} needs code from its repository", "Use a base that transformers has."
-        )
-    if is_adapter(recipe.base.path):
-        yield Finding(f"{recipe.base.repo} is an adapter, not a base", "Name the model it was trained on.")
-    if not any(info.dtype in FLOATS for info in base.values()):
-        yield Finding(f"The base {recipe.base.repo} holds no floating-point weights", "Use another base.")
-    yield from _check_pin(recipe.base, "base")
+        yield Finding(f"The base {base.repo} needs code from its repository", "Use a base that transformers has.")
+    if is_adapter(base.path):
+        yield Finding(f"{base.repo} is an adapter, not a base", "Name the model it was trained on.")
+    if not any(info.dtype in FLOATS for info in tensors.values()):
+        yield Finding(f"The base {base.repo} holds no floating-point weights", "Use another base.")
+    yield from _check_pin(base, "base")
 
 
-def _check_expert(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
+def _check_expert(base: ModelInput, expert: ModelInput, tensors: Mapping[str, TensorInfo]) -> Iterator[Finding]:
     recorded = about(expert.path).get("base_sha256")
-    if recorded and recorded != recipe.base.weights_sha256:
-        yield Finding(
-            f"The expert {expert.repo} is of another base: it was trained on weights {str(recorded)[:12]}, "
-            f"{recipe.base.repo} has {recipe.base.weights_sha256[:12]}",
-            "Leave it out, or merge experts of its own base.",
-        )
+    if recorded and recorded != base.weights_sha256:
+        trained = f"it was trained on weights {str(recorded)[:12]}, {base.repo} has {base.weights_sha256[:12]}"
+        yield Finding(f"The expert {expert.repo} is of another base: {trained}", OWN_BASE)
         return
     if is_adapter(expert.path):
-        yield from _check_adapter(recipe, expert, base)
-    else:
-        yield from _check_full(recipe, expert, base)
-    yield from _check_tokenizer(recipe, expert)
+        yield from _check_adapter(base, expert, tensors)
+    elif odd := _differing_model(base.path, expert.path, tensors):
+        yield Finding(f"The expert {expert.repo} {odd}", OWN_BASE)
+    if odd := _differing_tokenizer(base.path, expert.path):
+        yield Finding(f"The expert {expert.repo} has another tokenizer: it {odd}", OWN_BASE)
     yield from _check_pin(expert, "expert")
 
 
-def _check_tokenizer(recipe: Recipe, expert: ModelInput) -> Iterator[Finding]:
-    """A tokenizer that lies beside an expert must number its tokens as the base's does."""
-    files = [model.path / "tokenizer.json" for model in (recipe.base, expert)]
+def _check_adapter(base: ModelInput, expert: ModelInput, tensors: Mapping[str, TensorInfo]) -> Iterator[Finding]:
+    adapter = read_adapter(expert.path)
+    for name, pair in adapter.pairs.items():
+        if name not in tensors or tensors[name].shape != pair.shape:
+            has = list(tensors[name].shape) if name in tensors else "no such tensor"
+            where = f"'{name}' is {list(pair.shape)} in the expert, {has} in the base"
+            yield Finding(f"The expert {expert.repo} does not fit the base {base.repo}: {where}", OWN_BASE)
+            return
+    if absent := untrained_targets(adapter, tensors):
+        yield Finding(
+            f"The expert {expert.repo} says it changes '{absent[0]}' but holds no weights for it",
+            "Pull the adapter again; it is incomplete.",
+        )
+
+
+def _differing_model(base: Path, expert: Path, tensors: Mapping[str, TensorInfo]) -> str:
+    """Return how a full model differs from the base in architecture, tensors or shapes; empty if it doesn't."""
+    own = read_headers(expert)
+    architectures = [read_json(path / "config.json").get("architectures") for path in (base, expert)]
+    if architectures[0] != architectures[1]:
+        return f"is a {architectures[1]}, the base a {architectures[0]}"
+    if odd := sorted(set(tensors) ^ set(own)):
+        return f"and the base do not have the same tensors: '{odd[0]}'"
+    if odd := sorted(name for name in tensors if tensors[name].shape != own[name].shape):
+        return f"has '{odd[0]}' as {list(own[odd[0]].shape)}, the base as {list(tensors[odd[0]].shape)}"
+    return ""
+
+
+def _differing_tokenizer(base: Path, expert: Path) -> str:
+    """Return how the tokenizer beside an expert numbers tokens otherwise than the base's; empty if it doesn't."""
+    files = [folder / "tokenizer.json" for folder in (base, expert)]
     if not all(file.is_file() for file in files):
-        return
-    base, own = map(_numbering, files)
-    if odd := sorted(token for token, number in own.items() if base.get(token, number) != number):
-        what = f"numbers '{odd[0]}' {own[odd[0]]}, the base {base[odd[0]]}"
-    elif len(base) != len(own):
-        what = f"has {len(own)} tokens, the base {len(base)}"
-    else:
-        return
-    yield Finding(
-        f"The expert {expert.repo} has another tokenizer: it {what}", "Leave it out, or merge experts of its own base."
-    )
+        return ""
+    known, own = map(_numbering, files)
+    if odd := sorted(token for token, number in own.items() if known.get(token, number) != number):
+        return f"numbers '{odd[0]}' {own[odd[0]]}, the base {known[odd[0]]}"
+    return f"has {len(own)} tokens, the base {len(known)}" if len(known) != len(own) else ""
 
 
 def _numbering(file: Path) -> dict[str, int]:
@@ -189,51 +208,12 @@ def _numbering(file: Path) -> dict[str, int]:
     return {**vocabulary, **{row["content"]: row["id"] for row in content.get("added_tokens") or ()}}
 
 
-def _check_adapter(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
-    adapter = read_adapter(expert.path)
-    for name, pair in adapter.pairs.items():
-        if name not in base or base[name].shape != pair.shape:
-            has = list(base[name].shape) if name in base else "no such tensor"
-            yield Finding(
-                f"The expert {expert.repo} does not fit the base {recipe.base.repo}: "
-                f"'{name}' is {list(pair.shape)} in the expert, {has} in the base",
-                "Leave it out, or merge experts of its own base.",
-            )
-            return
-    if absent := untrained_targets(adapter, base):
-        yield Finding(
-            f"The expert {expert.repo} says it changes '{absent[0]}' but holds no weights for it",
-            "Pull the adapter again; it is incomplete.",
-        )
-
-
-def _check_full(recipe: Recipe, expert: ModelInput, base: Mapping[str, TensorInfo]) -> Iterator[Finding]:
-    tensors = read_headers(expert.path)
-    architectures = [read_json(path / "config.json").get("architectures") for path in (recipe.base.path, expert.path)]
-    if architectures[0] != architectures[1]:
-        what = f"is a {architectures[1]}, the base a {architectures[0]}"
-    elif odd := sorted(set(base) ^ set(tensors)):
-        what = f"and the base do not have the same tensors: '{odd[0]}'"
-    elif odd := sorted(name for name in base if base[name].shape != tensors[name].shape):
-        what = f"has '{odd[0]}' as {list(tensors[odd[0]].shape)}, the base as {list(base[odd[0]].shape)}"
-    else:
-        return
-    yield Finding(f"The expert {expert.repo} {what}", "Leave it out, or merge experts of its own base.")
-
-
-def about(folder: Path) -> dict[str, Any]:
-    """What training recorded in ``sam_hub.json``; empty where there is none."""
-    return read_json(folder / ABOUT) if (folder / ABOUT).is_file() else {}
-
-
-def _doubts(recipe: Recipe, expert: ModelInput) -> Iterator[Finding]:
-    if not is_adapter(expert.path):
-        return
-    if not about(expert.path).get("base_sha256"):
+def _doubts(base: ModelInput, expert: ModelInput) -> Iterator[Finding]:
+    if is_adapter(expert.path) and not about(expert.path).get("base_sha256"):
         named = read_json(expert.path / "adapter_config.json").get("base_model_name_or_path") or "no base"
         yield Finding(
             f"{expert.repo} does not record its base's weights; its adapter names {named}, the shapes fit",
-            f"Make sure that it is an expert of {recipe.base.repo}.",
+            f"Make sure that it is an expert of {base.repo}.",
         )
 
 
@@ -245,21 +225,22 @@ def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -> Iterator[str]:
-    ranks = sorted({pair.rank for adapter in inputs.adapters.values() for pair in adapter.pairs.values()})
+    adapters = list(inputs.adapters.values())
+    ranks = sorted({pair.rank for adapter in adapters for pair in adapter.pairs.values()})
     if len(ranks) > 1:
         yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}); that is fine."
-    leaves = [
-        sorted({name.removesuffix(".weight").rpartition(".")[2] for name in adapter.pairs})
-        for adapter in inputs.adapters.values()
-    ]
-    if any(one != leaves[0] for one in leaves):
-        listed = "; ".join(sorted({", ".join(one) for one in leaves}))
+    modules = {
+        ", ".join(sorted({name.removesuffix(".weight").rpartition(".")[2] for name in adapter.pairs}))
+        for adapter in adapters
+    }
+    if len(modules) > 1:
+        listed = "; ".join(sorted(modules))
         yield f"The adapters change different modules ({listed}); where one has none, its change counts as 0."
     if unknown := [repo for repo, license in licenses.items() if not license]:
         yield f"No license is recorded for {', '.join(unknown)}; their cards may name one."
-    if any(adapter.config.get("use_rslora") for adapter in inputs.adapters.values()):
+    if any(adapter.config.get("use_rslora") for adapter in adapters):
         yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."
-    if any(adapter.config.get("use_dora") for adapter in inputs.adapters.values()):
+    if any(adapter.config.get("use_dora") for adapter in adapters):
         yield "Some adapters use DoRA: they change the length of each row of a weight, too."
     if METHODS[recipe.method].keeps_untouched and not inputs.full:
         copied = len(inputs.base) - len(inputs.touched)
@@ -267,12 +248,12 @@ def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -
 
 
 def bytes_to_write(recipe: Recipe, inputs: Inputs) -> int:
-    """Size of the merged weights, in bytes."""
-    return total_bytes(inputs.base.values(), recipe.dtype)
+    """Return the size of the merged weights, in bytes."""
+    return sum(info.size for info in inputs.base.values()) * DTYPE_BYTES[DTYPE_CODES[recipe.dtype]]
 
 
 def memory_needed(recipe: Recipe, inputs: Inputs) -> int:
-    """Estimated peak memory of a merge and the check after it, in bytes.
+    """Estimate the peak memory of a merge and the check after it, in bytes.
 
     The merge holds the libraries and the largest tensor, once for each model, and sorting it by magnitude takes 8 + 4
     bytes an element more. The check holds one model, at most in float32.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sam_hub.inference.adapters import is_adapter
 from sam_hub.merging.methods import METHODS, base_role, stable_name
-from sam_hub.merging.recipe import ModelInput, Recipe, validate
+from sam_hub.merging.recipe import ModelInput, Recipe
 
 FILE_NAME = "mergekit_config.yml"
 
 
 def _reference(base: ModelInput, model: ModelInput) -> str | dict[str, Any]:
-    """A model as mergekit refers to it: ``base``, ``base+adapter`` or a full model, by absolute path.
+    """Return how mergekit refers to a model: ``base``, ``base+adapter`` or a full model, by absolute path.
 
-    mergekit splits the short form at ``+`` and ``@``; for paths that hold one, the long form, which it reads
-    just as well, keeps every path whole.
+    mergekit splits the short form at ``+`` and ``@``, so paths that hold one are written in the long form.
     """
     whole = model if model is base or not is_adapter(model.path) else base
     paths = [str(whole.path.absolute())] + ([str(model.path.absolute())] if whole is not model else [])
@@ -27,19 +25,11 @@ def _reference(base: ModelInput, model: ModelInput) -> str | dict[str, Any]:
 
 
 def to_mergekit(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a mergekit configuration (the content of ``mergekit_config.yml``).
-
-    Raises:
-        UsageError: mergekit does not take this method or one of its parameters.
-    """
-    validate(recipe)
-    weighted = METHODS[recipe.method].weighted
-    models = []
-    for expert in recipe.experts:
-        entry: dict[str, Any] = {"model": _reference(recipe.base, expert)}
-        if weighted:
+    """Return the recipe as a mergekit configuration (the content of ``mergekit_config.yml``)."""
+    models: list[dict[str, Any]] = [{"model": _reference(recipe.base, expert)} for expert in recipe.experts]
+    if METHODS[recipe.method].weighted:
+        for entry, expert in zip(models, recipe.experts, strict=True):
             entry["parameters"] = {"weight": float(expert.weight)}
-        models.append(entry)
     config: dict[str, Any] = {"merge_method": recipe.method}
     role = base_role(recipe.method, len(recipe.experts))
     if role == "base":
@@ -55,7 +45,9 @@ def to_mergekit(recipe: Recipe) -> dict[str, Any]:
 
 
 def config_text(recipe: Recipe) -> str:
-    """The YAML text of :func:`to_mergekit`, with the inputs' origins as comments."""
+    """Return the YAML text of :func:`to_mergekit`, with the inputs' origins as comments."""
+    import yaml
+
     lines = [f"# base    {recipe.base.repo} {recipe.base.commit}".rstrip()]
     lines += [f"# expert  {expert.repo} {expert.commit}".rstrip() for expert in recipe.experts]
     seed = f" --random-seed {recipe.seed}" if METHODS[recipe.method].random else ""
@@ -65,11 +57,6 @@ def config_text(recipe: Recipe) -> str:
             f"# Made with --stable, that is, by '{stable_name(recipe.method)}', which mergekit does not have: "
             f"'{recipe.method}' of mergekit-yaml keeps others of equally large changes."
         )
-    return "\n".join(lines) + "\n" + _yaml(to_mergekit(recipe))
-
-
-def _yaml(config: Mapping[str, Any]) -> str:
-    """YAML without folded lines: a path with a space stays in one piece."""
-    import yaml
-
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=float("inf"))
+    # One line each: a path with a space stays in one piece.
+    text = yaml.safe_dump(to_mergekit(recipe), sort_keys=False, allow_unicode=True, width=float("inf"))
+    return "\n".join(lines) + "\n" + text

@@ -69,17 +69,6 @@ class MergedAdapter:
         ]
 
 
-@dataclass(frozen=True)
-class _Factors:
-    """A change of a tensor as ``b @ a``; ``lacks`` and ``norm``: the norms of what is missing and of the change."""
-
-    name: str
-    b: torch.Tensor
-    a: torch.Tensor
-    lacks: float
-    norm: float
-
-
 def extract_adapter(
     recipe: Recipe, merged: Path, rank: int = 0, reporter: Reporter = SILENT, timeout: float | None = None
 ) -> MergedAdapter:
@@ -135,16 +124,21 @@ def _write_adapter(recipe: Recipe, inputs: Inputs, folder: Path, rank: int, repo
     from safetensors.torch import save_file
 
     shares = shares_of(recipe, inputs)
-    factored = _stacked(recipe, inputs, shares, rank) if shares else _nearest_of_each(recipe, inputs, rank)
     tensors: dict[str, torch.Tensor] = {}
     modules: dict[str, ModuleLoss] = {}
     lacks = norm = 0.0
-    for number, change in enumerate(factored, 1):
-        module = change.name.removesuffix(".weight")
-        tensors[f"base_model.model.{module}.lora_A.weight"] = change.a.contiguous()
-        tensors[f"base_model.model.{module}.lora_B.weight"] = change.b.contiguous()
-        modules[module] = ModuleLoss(change.a.shape[0], change.lacks / change.norm if change.norm else 0.0)
-        lacks, norm = lacks + change.lacks**2, norm + change.norm**2
+    for number, (name, change, factors) in enumerate(_changes(recipe, inputs, shares), 1):
+        whole = sum(pair.rank for adapter in inputs.adapters.values() if (pair := adapter.pairs.get(name)) is not None)
+        if factors is None or 0 < rank < whole:
+            b, a = nearest(change, min(rank or whole, *change.shape))
+            lost = float((change - b @ a).norm())
+        else:
+            (b, a), lost = factors, 0.0
+        module, size = name.removesuffix(".weight"), float(change.norm())
+        tensors[f"base_model.model.{module}.lora_A.weight"] = a.contiguous()
+        tensors[f"base_model.model.{module}.lora_B.weight"] = b.contiguous()
+        modules[module] = ModuleLoss(a.shape[0], lost / size if size else 0.0)
+        lacks, norm = lacks + lost**2, norm + size**2
         reporter.progress("adapter of the merge", number, len(inputs.touched), "tensors")
     try:
         save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
@@ -182,10 +176,16 @@ def shares_of(recipe: Recipe, inputs: Inputs) -> list[float] | None:
     return None
 
 
-def _stacked(recipe: Recipe, inputs: Inputs, shares: list[float], rank: int) -> Iterator[_Factors]:
+def _changes(
+    recipe: Recipe, inputs: Inputs, shares: list[float] | None
+) -> Iterator[tuple[str, torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]]:
+    """Yield what the merge adds to each tensor, and for a sum of the experts the two factors that it is made of."""
     import torch
     from safetensors import safe_open
 
+    if shares is None:
+        yield from ((name, change, None) for name, change in each_change(recipe, inputs))
+        return
     files = {e.path: safe_open(inputs.adapters[e.path].file, framework="pt") for e in recipe.experts}
     for name in sorted(inputs.touched):
         left, right = [], []
@@ -194,28 +194,7 @@ def _stacked(recipe: Recipe, inputs: Inputs, shares: list[float], rank: int) -> 
                 left.append(files[expert.path].get_tensor(pair.b).float() * (share * pair.scale))
                 right.append(files[expert.path].get_tensor(pair.a).float())
         b, a = torch.cat(left, 1), torch.cat(right, 0)
-        yield _shortened(name, b, a, rank)
-
-
-def _shortened(name: str, b: torch.Tensor, a: torch.Tensor, rank: int) -> _Factors:
-    """Return the product B @ A by factors of at most ``rank``, without computing it; 0: as they are."""
-    import torch
-
-    over_b, left = torch.linalg.qr(b.double())
-    over_a, right = torch.linalg.qr(a.double().T)
-    u, sizes, v = torch.linalg.svd(left @ right.T)
-    if not rank or rank >= a.shape[0]:
-        return _Factors(name, b, a, 0.0, float(sizes.norm()))
-    root = sizes[:rank].sqrt()
-    short_b, short_a = over_b @ (u[:, :rank] * root), (over_a @ (v[:rank].T * root)).T
-    return _Factors(name, short_b.float(), short_a.float(), float(sizes[rank:].norm()), float(sizes.norm()))
-
-
-def _nearest_of_each(recipe: Recipe, inputs: Inputs, rank: int) -> Iterator[_Factors]:
-    for name, change in each_change(recipe, inputs):
-        pairs = [found for x in inputs.adapters.values() if (found := x.pairs.get(name)) is not None]
-        b, a = nearest(change, min(rank or sum(pair.rank for pair in pairs), *change.shape))
-        yield _Factors(name, b, a, float((change - b @ a).norm()), float(change.norm()))
+        yield name, b @ a, (b, a)
 
 
 def nearest(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -242,11 +221,8 @@ def _save_config(recipe: Recipe, inputs: Inputs, ranks: Mapping[str, int], folde
     most = Counter(ranks.values()).most_common(1)[0][0]
     others = {module: rank for module, rank in ranks.items() if rank != most}
     leaves = {module.rpartition(".")[2] for module in ranks}
-    every = {
-        name.removesuffix(".weight")
-        for name in inputs.base
-        if name.removesuffix(".weight").rpartition(".")[2] in leaves
-    }
+    modules = {name.removesuffix(".weight") for name in inputs.base}
+    every = {module for module in modules if module.rpartition(".")[2] in leaves}
     LoraConfig(
         task_type="CAUSAL_LM",
         inference_mode=True,

@@ -141,10 +141,8 @@ def base_role(name: str, experts: int) -> str:
 def count_problem(name: str, experts: int) -> str | None:
     """Return why a method can't merge so many experts; None if it can."""
     method, role = get_method(name), base_role(name, experts)
-    for (least, most), count in (
-        (method.models, experts + (role == "base")),
-        (method.experts, experts - (role == "first expert")),
-    ):
+    limits = ((method.models, experts + (role == "base")), (method.experts, experts - (role == "first expert")))
+    for (least, most), count in limits:
         if count < (least or 0):
             return f"it takes {least} at least"
         if most is not None and count > most:
@@ -181,20 +179,17 @@ def check_parameters(name: str, parameters: Mapping[str, Any], weights: Sequence
 
 
 def _check_value(name: str, parameter: str, value: Any) -> None:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import FiniteFloat, TypeAdapter, ValidationError, confloat, conlist
 
     default = METHODS[name].parameters[parameter]
-    adapter = TypeAdapter(float | None if default is None else default if default is REQUIRED else type(default))
-    values = value if isinstance(value, (list, tuple)) else [value]
-    if not values:
-        raise UsageError(f"'{name}' got an empty list for '{parameter}'", "Give at least one value.")
+    kind: Any = type(default)
+    if parameter == "density":  # the share that is kept
+        kind = confloat(gt=0, le=1)
+    elif isinstance(default, float) or default in (None, REQUIRED):
+        kind = FiniteFloat | None if default is None else FiniteFloat
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
     try:
-        for single in values:
-            adapter.validate_python(single)
+        TypeAdapter(conlist(kind, min_length=1)).validate_python(values)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise UsageError(f"'{name}' can't take {parameter}={value!r}: {reason}", "Correct the value.") from error
-    if not all(math.isfinite(single) for single in values if isinstance(single, float)):
-        raise UsageError(f"'{parameter}' can't be {value}", "Give a finite number.")
-    if parameter == "density" and not all(0 < single <= 1 for single in values):
-        raise UsageError(f"A density of {value} makes no sense", "Give the share that is kept: above 0, at most 1.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class MergePlan:
         report: the checks; a plan with errors can't be run.
         bytes_to_write, memory, seconds: estimates; 0 bytes and seconds if ``reused``.
         reused: ``output`` already holds this very merge.
+        selection_id: the selection for which it is made; None for one to compare with, or of experts named by hand.
     """
 
     recipe: Recipe
@@ -42,25 +43,27 @@ class MergePlan:
     memory: int = 0
     seconds: float = 0.0
     reused: bool = False
+    selection_id: int | None = None
 
 
 def merge_folder(recipe: Recipe, merges: Path) -> Path:
-    """Where a recipe's merge lies below ``merges`` (``Settings.merges``): named by its content."""
+    """Return where a recipe's merge lies below ``merges`` (``Settings.merges``): named by its content."""
     return merges / recipe_hash(recipe)[:16]
 
 
-def _read_record(folder: Path) -> dict[str, Any] | None:
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return what a merge recorded in its folder; empty if it is no merge of ours, or damaged."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # no merge of ours, or a damaged one: it is not reused
-    return record if isinstance(record, dict) else None
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def is_merged(recipe: Recipe, folder: Path) -> bool:
-    """Whether ``folder`` holds the merge of ``recipe``: same recipe, same mergekit, undamaged weights."""
-    record = _read_record(folder)
-    if record is None or record.get("recipe_hash") != recipe_hash(recipe):
+    """Return whether ``folder`` holds the merge of ``recipe``: same recipe, same mergekit, undamaged weights."""
+    record = read_record(folder)
+    if record.get("recipe_hash") != recipe_hash(recipe):
         return False
     if record.get("versions", {}).get("mergekit") != version("mergekit"):
         return False
@@ -72,29 +75,29 @@ def is_merged(recipe: Recipe, folder: Path) -> bool:
         return False
 
 
-def plan_merge(recipe: Recipe, output: Path, licenses: Mapping[str, str | None] | None = None) -> MergePlan:
+def plan_merge(
+    recipe: Recipe, output: Path, licenses: Mapping[str, str | None] | None = None, *, selection_id: int | None = None
+) -> MergePlan:
     """Check a recipe and estimate the work; nothing is written.
 
     Args:
         licenses: what is known of them, by repository; else what the experts themselves say.
+        selection_id: see `MergePlan`.
 
     Raises:
-        UsageError: the recipe is wrong, or ``output`` holds something that is not a merge.
+        UsageError: ``output`` holds something that is not a merge.
     """
     output = output.absolute()
     if output.exists() and not (output / RECORD).is_file() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} holds something that is not a merge", "Name another folder.")
     reused = is_merged(recipe, output)
     report = check_recipe(recipe, None if reused else output, licenses)  # what is there takes no more disk
-    plan = MergePlan(recipe, output, config_text(recipe), report, reused=reused)
-    inputs = report.inputs
+    inputs, text = report.inputs, config_text(recipe)
     if inputs is None:
-        return replace(plan, reused=False)
-    plan = replace(plan, memory=memory_needed(recipe, inputs))
-    if reused:
-        return plan
-    size = bytes_to_write(recipe, inputs)
-    return replace(plan, bytes_to_write=size, seconds=_seconds(recipe, inputs, size))
+        return MergePlan(recipe, output, text, report, selection_id=selection_id)
+    size = 0 if reused else bytes_to_write(recipe, inputs)
+    seconds = 0.0 if reused else _seconds(recipe, inputs, size)
+    return MergePlan(recipe, output, text, report, size, memory_needed(recipe, inputs), seconds, reused, selection_id)
 
 
 def _seconds(recipe: Recipe, inputs: Inputs, size: int) -> float:

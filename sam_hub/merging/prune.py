@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,30 +44,26 @@ def plan_deletion(catalog: Catalog, name: str, merges: Path) -> DeletionPlan:
     """
     if name == UNUSED:
         used = uses(catalog)
-        found = [merge for merge in list_merges(catalog) if merge.id not in used]
+        rows = [merge for merge in list_merges(catalog) if merge.id not in used]
     else:
-        found = [get_merge(catalog, name)]
-    there = [m for m in found if Path(m.path).is_dir() and Path(m.path).resolve().parent == merges.resolve()]
-    return DeletionPlan(
-        tuple((m.id, tuple(i["repo"] for i in m.inputs), Path(m.path), _bytes(Path(m.path))) for m in there)
-    )
+        rows = [get_merge(catalog, name)]
+    plans = []
+    for row in rows:
+        folder = Path(row.path)
+        if folder.is_dir() and folder.resolve().parent == merges.resolve():
+            size = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+            plans.append((row.id, tuple(item["repo"] for item in row.inputs), folder, size))
+    return DeletionPlan(tuple(plans))
 
 
 def uses(catalog: Catalog) -> dict[int, list[str]]:
-    """What each merge that answers for a target is: its number, and words such as "paris by sampling"."""
-    found: dict[int, list[str]] = {}
+    """Return by id what each merge that answers for a target is: words such as "paris by sampling"."""
+    words: dict[int, list[str]] = {}
     for target in list_targets(catalog):
-        try:
-            merges = merges_for(catalog, target, needed=())
-        except CatalogError:  # it has no selection yet
-            continue
-        for method, merge in merges.items():
-            found.setdefault(merge.id or 0, []).append(f"{target.name} by {method}")
-    return found
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+        with suppress(CatalogError):  # it has no selection yet
+            for method, merge in merges_for(catalog, target, needed=()).items():
+                words.setdefault(merge.id, []).append(f"{target.name} by {method}")
+    return words
 
 
 def execute_deletion(catalog: Catalog, plan: DeletionPlan) -> None:

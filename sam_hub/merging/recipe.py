@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from sam_hub.errors import UsageError
 from sam_hub.hub.weights import read_headers, weights_sha256
 from sam_hub.inference.adapters import CONFIG, is_adapter, read_json
-from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, check_parameters, default_parameters, get_method, trims
+from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, check_parameters, default_parameters, trims
 from sam_hub.merging.tensor_file import DTYPE_CODES
 
 DTYPES = ("bfloat16", "float16", "float32")
@@ -43,8 +44,7 @@ class ModelInput:
         path: the local folder.
         weights_sha256: see :func:`~sam_hub.hub.weights.weights_sha256`.
         weight: its weight in the merge; meaningless for the base.
-        config_sha256: hash of what else shapes the result (an adapter's rank and alpha, a base's
-            configuration and tokenizer); see :func:`config_sha256`.
+        config_sha256: hash of what else shapes the result; see :func:`config_sha256`.
     """
 
     repo: str
@@ -59,9 +59,14 @@ class ModelInput:
 class Recipe:
     """A merge in one value; two recipes with the same :func:`recipe_hash` give the same model.
 
+    It is checked as a value; the models themselves are checked by `sam_hub.merging.checks.check_recipe`.
+
     Args:
         seed: for methods that draw at random.
         stable: merge by the method's variant in `sam_hub.merging.stable_methods`.
+
+    Raises:
+        UsageError: no or repeated experts, or a method, parameter, weight or dtype that can't be used.
     """
 
     method: str
@@ -73,15 +78,29 @@ class Recipe:
     stable: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "experts", tuple(self.experts))
-        object.__setattr__(self, "parameters", dict(self.parameters))
-
-    def __hash__(self) -> int:
-        return hash(recipe_hash(self))
+        if not self.experts:
+            raise UsageError("A merge needs at least one expert", "Select or name the experts to merge.")
+        paths = [expert.path for expert in self.experts]
+        if repeated := [expert.repo for expert in self.experts if paths.count(expert.path) > 1]:
+            raise UsageError(f"'{repeated[0]}' is named more than once", "Name every expert once; give it a weight.")
+        if self.dtype not in DTYPES:
+            raise UsageError(f"A merge can't be stored as '{self.dtype}'", f"Use one of: {', '.join(DTYPES)}.")
+        check_parameters(self.method, self.parameters, [expert.weight for expert in self.experts])
+        if self.stable and not METHODS[self.method].trims:
+            names = ", ".join(name for name, method in METHODS.items() if method.trims)
+            raise UsageError(
+                f"'{self.method}' does not trim by magnitude, so it has no stable trimming",
+                f"Leave it out, or use one of: {names}.",
+            )
+        if self.stable and not trims(self.method, self.parameters):
+            raise UsageError(
+                "Nothing is trimmed at a density of 1, so there is no stable trimming",
+                "Leave it out, or give a density below 1, such as density=0.5.",
+            )
 
 
 def config_sha256(folder: Path) -> str:
-    """Hash of the small files that shape a merge with the model in ``folder``; key order is no matter.
+    """Return the hash of the small files that shape a merge with the model in ``folder``; key order is no matter.
 
     For an adapter: its configuration, without incidental entries such as the base's local path. For a model:
     ``config.json`` and the files in :data:`CARRIED`.
@@ -111,13 +130,12 @@ def pin(path: Path, repo: str | None = None, commit: str = "", weight: float = 1
 
 
 def base_dtype(base: ModelInput) -> str:
-    """The dtype in which most of the base's numbers are stored, as torch names it."""
-    sizes: dict[str, int] = {}
+    """Return the dtype in which most of the base's numbers are stored, as torch names it."""
+    sizes: Counter[str] = Counter()
     for info in read_headers(base.path).values():
-        sizes[info.dtype] = sizes.get(info.dtype, 0) + info.size
-    names = {code: name for name, code in DTYPE_CODES.items()}
-    most = names.get(max(sizes, key=sizes.__getitem__), "") if sizes else ""
-    return most if most in DTYPES else "bfloat16"
+        sizes[info.dtype] += info.size
+    most = sizes.most_common(1)
+    return next((name for name in DTYPES if most and DTYPE_CODES[name] == most[0][0]), "bfloat16")
 
 
 def make_recipe(
@@ -130,56 +148,22 @@ def make_recipe(
     seed: int = 0,
     stable: bool = False,
 ) -> Recipe:
-    """Make a recipe with this project's defaults (TIES of whole deltas, the base's dtype), and validate it.
-
-    Raises:
-        UsageError: no or repeated experts, or a method, parameter, weight or dtype that can't be used.
-    """
+    """Make a recipe with this project's defaults: TIES of whole deltas, the base's dtype. Raises as `Recipe`."""
     settings = default_parameters(method) | dict(parameters or {})
-    recipe = Recipe(method, base, tuple(experts), settings, dtype or base_dtype(base), seed, stable)
-    validate(recipe)
-    return recipe
-
-
-def validate(recipe: Recipe) -> None:
-    """Check a recipe as a value; the models themselves are checked by :func:`sam_hub.merging.checks.check`.
-
-    Raises:
-        UsageError: as :func:`make_recipe`.
-    """
-    if not recipe.experts:
-        raise UsageError("A merge needs at least one expert", "Select or name the experts to merge.")
-    paths = [expert.path for expert in recipe.experts]
-    if repeated := [expert.repo for expert in recipe.experts if paths.count(expert.path) > 1]:
-        raise UsageError(f"'{repeated[0]}' is named more than once", "Name every expert once; give it a weight.")
-    if recipe.dtype not in DTYPES:
-        raise UsageError(f"A merge can't be stored as '{recipe.dtype}'", f"Use one of: {', '.join(DTYPES)}.")
-    if recipe.stable and not get_method(recipe.method).trims:
-        names = ", ".join(name for name, method in METHODS.items() if method.trims)
-        raise UsageError(
-            f"'{recipe.method}' does not trim by magnitude, so it has no stable trimming",
-            f"Leave it out, or use one of: {names}.",
-        )
-    if recipe.stable and not trims(recipe.method, recipe.parameters):
-        raise UsageError(
-            "Nothing is trimmed at a density of 1, so there is no stable trimming",
-            "Leave it out, or give a density below 1, such as density=0.5.",
-        )
-    check_parameters(recipe.method, recipe.parameters, [expert.weight for expert in recipe.experts])
-
-
-def _identity(model: ModelInput, *, weighted: bool) -> dict[str, Any]:
-    identity = {"weights": model.weights_sha256, "config": model.config_sha256}
-    return identity | {"weight": float(model.weight)} if weighted else identity
+    return Recipe(method, base, tuple(experts), settings, dtype or base_dtype(base), seed, stable)
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """SHA-256 over everything that decides the merged model: contents, not names, commits or local paths."""
+    """Return the SHA-256 of everything that decides the merged model: contents, not names, commits or local paths."""
+
+    def identity(model: ModelInput) -> dict[str, Any]:
+        return {"weights": model.weights_sha256, "config": model.config_sha256}
+
     content = {
         "format": 1,
         "method": recipe.method,
-        "base": _identity(recipe.base, weighted=False),
-        "experts": [_identity(expert, weighted=True) for expert in recipe.experts],
+        "base": identity(recipe.base),
+        "experts": [{**identity(expert), "weight": float(expert.weight)} for expert in recipe.experts],
         "parameters": dict(recipe.parameters),
         "dtype": recipe.dtype,
         "seed": recipe.seed if METHODS[recipe.method].random else None,
@@ -195,17 +179,10 @@ def to_json(recipe: Recipe, *, with_paths: bool = True) -> dict[str, Any]:
     Args:
         with_paths: include the inputs' local folders.
     """
-
-    def plain(model: ModelInput) -> dict[str, Any]:
-        values = asdict(model) | {"path": str(model.path)}
-        return values if with_paths else {name: value for name, value in values.items() if name != "path"}
-
-    return {
-        "method": recipe.method,
-        "base": plain(recipe.base),
-        "experts": [plain(expert) for expert in recipe.experts],
-        "parameters": dict(recipe.parameters),
-        "dtype": recipe.dtype,
-        "seed": recipe.seed,
-        "stable": recipe.stable,
-    }
+    content = asdict(recipe)
+    content["experts"] = list(content["experts"])
+    for model in (content["base"], *content["experts"]):
+        path = model.pop("path")
+        if with_paths:
+            model["path"] = str(path)
+    return content

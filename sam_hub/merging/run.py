@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import SamHubError, UnusableModel, of_the_system
 from sam_hub.files import write_json
-from sam_hub.hub.weights import read_headers, weights_sha256
+from sam_hub.hub.weights import TensorInfo, read_headers, weights_sha256
 from sam_hub.merging.checks import Inputs, read_inputs
 from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.mergekit_tasks import (
@@ -112,7 +112,7 @@ def merge_weights(
         announced = {}
         for weight in (task.output_weight for task in tasks):
             dtype = DTYPE_CODES[weight.force_dtype or recipe.dtype]
-            announced[weight.name] = (dtype, inputs.base[sources[weight.name]].shape)
+            announced[weight.name] = TensorInfo(dtype, inputs.base[sources[weight.name]].shape)
         computed = _computed(recipe, inputs, fold)
         lock, done = threading.Lock(), itertools.count(1)
 

@@ -7,8 +7,9 @@ at, and evaluated, but it is not pushed unless that is wanted all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class CheckResult:
         return not self.problems
 
     def in_words(self) -> str:
-        """A paragraph for a card."""
+        """Return a paragraph for a card."""
         if self.problems:
             return "**It failed the check after the merge:** " + "; ".join(self.problems) + "."
         experts = ", ".join(f"{rate:.0%}" for rate in self.inputs.values())
@@ -69,7 +70,7 @@ class CheckResult:
 
 
 def seconds_needed(recipe: Recipe) -> float:
-    """About how long `check_merge` takes on a few CPU cores."""
+    """Return about how long `check_merge` takes on a few CPU cores."""
     return parameter_count(recipe.base.path) * (len(recipe.experts) + 1) * SECONDS_PER_PARAMETER
 
 
@@ -85,68 +86,50 @@ def check_merge(
     """Look at the merged model in ``folder``, and write down there what was seen; what was seen before counts."""
     if (kept := saved_check(folder)) is not None:
         return kept
-    options = {"device": device, "dtype": dtype, "threads": threads}
-    labels, total = _labels(recipe), len(recipe.experts) + 1
+    load = partial(load_model, device=device, dtype=dtype, threads=threads)
     form = about(recipe.experts[0].path).get("prompt_format") or "b2ner"
-    rates, known = _of_inputs(recipe, labels, form, options, reporter)
-    problems, rate = _problems(folder, options, known, labels, rates, form)
+    taught = [label for expert in recipe.experts for label in about(expert.path).get("labels") or ()]
+    labels, total = tuple(dict.fromkeys(taught)) or LABELS, len(recipe.experts) + 1
+    rates, token_ids = _check_inputs(recipe, load, labels, form, reporter)
+    try:
+        merged = load(folder)
+        problems = [*_weights(merged.model), *_tokenizer(merged.tokenizer, token_ids)]
+        rate = parse_rate(merged, labels, form)
+    except UnusableModel as error:
+        problems, rate = [str(error).replace(str(folder), "its folder")], 0.0  # it may be told in a card
+    else:
+        worst = min(rates, key=rates.__getitem__)
+        if rate < rates[worst]:
+            problems.append(
+                f"Of its answers to {len(SENTENCES)} sentences, {rate:.0%} keep the format; of {worst}, the worst of "
+                f"its experts, {rates[worst]:.0%}"
+            )
     reporter.progress("check of the merge", total, total, "models")
     result = CheckResult(tuple(problems), rate, rates)
-    _write(folder, result)
+    write_json(folder / FILE, {**asdict(result), "weights_sha256": weights_sha256(folder)})
     return result
 
 
-def _of_inputs(
-    recipe: Recipe, labels: Sequence[str], form: str, options: dict[str, Any], reporter: Reporter
+def _check_inputs(
+    recipe: Recipe, load: Callable[[Path], LoadedModel], labels: Sequence[str], form: str, reporter: Reporter
 ) -> tuple[dict[str, float], list[list[int]]]:
-    """The experts' parse rates, and how the base's tokenizer reads :data:`SENTENCES`. No model stays in memory."""
-    rates: dict[str, float] = {}
-    base = load_model(recipe.base.path, **options)
+    """Return the experts' parse rates, and how the base reads :data:`SENTENCES`. No model stays in memory."""
+    base, rates = load(recipe.base.path), {}
     for number, expert in enumerate(recipe.experts, 1):
         if is_adapter(expert.path):
             with with_adapter(base, expert.path) as ready:
                 rates[expert.repo] = parse_rate(ready, labels, form)
         else:
-            rates[expert.repo] = parse_rate(load_model(expert.path, **options), labels, form)
+            rates[expert.repo] = parse_rate(load(expert.path), labels, form)
         reporter.progress("check of the merge", number, len(recipe.experts) + 1, "models")
     return rates, [_ids(base.tokenizer, text) for text in SENTENCES]
 
 
-def _problems(
-    folder: Path,
-    options: dict[str, Any],
-    known: Sequence[list[int]],
-    labels: Sequence[str],
-    rates: dict[str, float],
-    form: str,
-) -> tuple[list[str], float]:
-    """What is wrong with the model, and its parse rate."""
-    try:
-        merged = load_model(folder, **options)
-        problems = [*_weights(merged.model), *_tokenizer(merged.tokenizer, known)]
-        rate = parse_rate(merged, labels, form)
-    except UnusableModel as error:
-        return [str(error).replace(str(folder), "its folder")], 0.0  # it may be told in a card
-    worst = min(rates, key=rates.__getitem__)
-    if rate < rates[worst]:
-        problems.append(
-            f"Of its answers to {len(SENTENCES)} sentences, {rate:.0%} keep the format; of {worst}, the worst of "
-            f"its experts, {rates[worst]:.0%}"
-        )
-    return problems, rate
-
-
 def parse_rate(loaded: LoadedModel, labels: Sequence[str], form: str) -> float:
-    """The share of answers to :data:`SENTENCES` that keep the format, in free decoding, 0 to 1."""
+    """Return the share of answers to :data:`SENTENCES` that keep the format, in free decoding, 0 to 1."""
     answers = answer_tokens(loaded, [Sentence(text) for text in SENTENCES], labels, prompt_format=form, free=True)
     texts = [loaded.tokenizer.decode(answer, clean_up_tokenization_spaces=False) for answer in answers]
     return sum(get_format(form).parse(text).well_formed for text in texts) / len(texts)
-
-
-def _labels(recipe: Recipe) -> tuple[str, ...]:
-    """What the experts were taught, each label once."""
-    taught = [label for expert in recipe.experts for label in about(expert.path).get("labels") or ()]
-    return tuple(dict.fromkeys(taught)) or LABELS
 
 
 def _weights(model: Any) -> Iterator[str]:
@@ -158,8 +141,8 @@ def _weights(model: Any) -> Iterator[str]:
         yield "The output embeddings are not tied to the input embeddings, as its configuration says"
 
 
-def _tokenizer(tokenizer: Any, known: Sequence[list[int]]) -> Iterator[str]:
-    for text, ids in zip(SENTENCES, known, strict=True):
+def _tokenizer(tokenizer: Any, token_ids: Sequence[list[int]]) -> Iterator[str]:
+    for text, ids in zip(SENTENCES, token_ids, strict=True):
         own = _ids(tokenizer, text)
         if own != ids:
             yield f"Its tokenizer reads '{text}' otherwise than the base's"
@@ -171,12 +154,8 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
     return tokenizer.encode(text, add_special_tokens=False)
 
 
-def _write(folder: Path, result: CheckResult) -> None:
-    write_json(folder / FILE, {**asdict(result), "weights_sha256": weights_sha256(folder)})
-
-
 def saved_check(folder: Path) -> CheckResult | None:
-    """What was seen of the merged model in ``folder``; None if it was not looked at, or its weights changed since."""
+    """Return the check of the merged model in ``folder``; None if there was none, or its weights changed since."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if content["weights_sha256"] != weights_sha256(folder):
@@ -187,7 +166,7 @@ def saved_check(folder: Path) -> CheckResult | None:
 
 
 def problem_in_words(folder: Path) -> str:
-    """What speaks against the merged model in ``folder``, to be put behind its name; empty if it passed the check."""
+    """Return what speaks against a merged model, to be put behind its name; empty if it passed the check."""
     result = saved_check(folder)
     if result is None:
         return UNCHECKED

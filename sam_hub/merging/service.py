@@ -2,25 +2,99 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import base_of, resolve_experts
-from sam_hub.catalog.history import latest_selection, merges_of_selection, record_merge
+from sam_hub.catalog.experts import base_of
+from sam_hub.catalog.history import latest_selection, list_merges, merges_of_selection, record_merge
+from sam_hub.catalog.experts import resolve_experts
 from sam_hub.catalog.tables import RankingMethod
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, InputError, Interrupted, UsageError
-from sam_hub.merging.methods import DEFAULT_METHOD
-from sam_hub.merging.plan import RECORD, MergePlan, merge_folder, plan_merge
+from sam_hub.merging.mergekit_tasks import preload_mergekit
+from sam_hub.merging.methods import DEFAULT_METHOD, get_method
+from sam_hub.merging.plan import MergePlan, merge_folder, plan_merge, read_record
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
 from sam_hub.merging.run import run_merge, sweep_merges
 from sam_hub.merging.sanity_check import UNCHECKED, CheckResult, check_merge, problem_in_words
 from sam_hub.progress import SILENT, Reporter
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Experts to merge: those of a selection, or those that a person named ("by hand")."""
+
+    name: str
+    experts: list[tables.Expert]
+    selection: tables.Selection | None = None
+
+    def weights_by_score(self) -> tuple[float, ...]:
+        """Return a weight for each expert: its score in the selection's ranking over the mean of theirs.
+
+        Raises:
+            UsageError: they were named or chosen by hand, or a score is not positive.
+        """
+        ranking = self.selection.ranking if self.selection else []
+        by_repo = {row["expert"]: row["score"] for row in ranking}
+        scores = [by_repo.get(expert.repo) for expert in self.experts]
+        known = [score for score in scores if score is not None]
+        if len(known) < len(scores):
+            raise UsageError(
+                "Experts that no ranking chose have no scores to weigh them by", "Give each a weight, or none."
+            )
+        for expert, score in zip(self.experts, known, strict=True):
+            if score <= 0:
+                raise UsageError(
+                    f"{expert.repo} has a score of {score:.2f} {self.name}, which is no weight",
+                    "Choose fewer experts, or give each a weight.",
+                )
+        mean = sum(known) / len(known)
+        return tuple(round(score / mean, 4) for score in known)
+
+
+def chosen_experts(catalog: Catalog, target: str | None, by: str, names: Sequence[str]) -> list[Choice]:
+    """Return what to merge: experts that were named, or a target's latest selections.
+
+    Args:
+        by: "similarity", "sampling" or "both"; not looked at where experts are named.
+
+    Raises:
+        UsageError: neither a target nor experts are given.
+        CatalogError: the target has no such selection yet, or a chosen expert was removed since.
+    """
+    if names:
+        return [Choice("by hand", resolve_experts(catalog, names))]
+    if target is None:
+        raise UsageError("Nothing says what to merge", "Name a target, or experts with --expert.")
+    row = get_target(catalog, target)
+    methods = list(RankingMethod) if by == "both" else [RankingMethod(by)]
+    latest = {method: latest_selection(catalog, row.id, method) for method in methods}
+    if missing := [method for method, selection in latest.items() if selection is None]:
+        raise CatalogError(
+            f"{row.name} has no selection by {' and '.join(missing)}", f"Run `sam-hub select {row.name}` first."
+        )
+    return [
+        Choice(f"by {method}", resolve_experts(catalog, selection.chosen), selection)
+        for method, selection in latest.items()
+        if selection
+    ]
+
+
+def preload_for(catalog: Catalog, choices: Sequence[Choice], method: str) -> None:
+    """Load mergekit in a thread while merges are planned, unless it looks as if all of them are on disk.
+
+    Raises:
+        UsageError: there is no such method.
+    """
+    get_method(method)
+    on_disk = [merge.refs for merge in list_merges(catalog) if merge.method == method and Path(merge.path).is_dir()]
+    if any({expert.ref for expert in choice.experts} not in on_disk for choice in choices):
+        preload_mergekit()
 
 
 def plan_for(
@@ -33,8 +107,14 @@ def plan_for(
     weights: Sequence[float] | None = None,
     seed: int = 0,
     stable: bool = False,
+    selection_id: int | None = None,
 ) -> MergePlan:
     """Plan a merge of experts of one base. The same experts by the same method are one merge, in any order.
+
+    Args:
+        merges: the folder of merged models.
+        weights: one for each expert; all alike by default.
+        selection_id: the selection for which it is made.
 
     Raises:
         InputError: they are not of one base, or not on disk.
@@ -60,48 +140,34 @@ def plan_for(
     pinned = pin(Path(base.path), base.repo, base.commit)
     recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
     licenses = {expert.repo: expert.license for expert in experts} | {base.repo: base.license}
-    return plan_merge(recipe, merge_folder(recipe, merges), licenses)
+    return plan_merge(recipe, merge_folder(recipe, merges), licenses, selection_id=selection_id)
 
 
-def merge(
-    catalog: Catalog,
-    plan: MergePlan,
-    reporter: Reporter = SILENT,
-    timeout: float | None = None,
-    *,
-    selection_id: int | None = None,
-) -> tables.Merge:
+def merge(catalog: Catalog, plan: MergePlan, reporter: Reporter = SILENT, timeout: float | None = None) -> tables.Merge:
     """Run a plan and record the merged model; one that is there already is not made again.
 
     Args:
         plan: of `plan_for`; what killed merges left in the same home is deleted.
-        selection_id: the selection for which it is made; None for one to compare with, or of experts named by hand.
 
     Raises:
         UnusableModel, DiskFull, SamHubError: as `run_merge`.
     """
     sweep_merges(plan.output.parent)
     folder = run_merge(plan, reporter, timeout)
-    made = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    record = read_record(folder)
     row = tables.Merge(
         recipe_hash=recipe_hash(plan.recipe),
         method=plan.recipe.method,
         recipe=to_json(plan.recipe),
         path=str(folder),
-        weights_sha256=made["weights_sha256"],
-        seconds=made["seconds"],
+        weights_sha256=record["weights_sha256"],
+        seconds=record["seconds"],
     )
-    return record_merge(catalog, row, selection_id)
+    return record_merge(catalog, row, plan.selection_id)
 
 
 def merge_and_check(
-    catalog: Catalog,
-    plan: MergePlan,
-    settings: Settings,
-    reporter: Reporter = SILENT,
-    timeout: float | None = None,
-    *,
-    selection_id: int | None = None,
+    catalog: Catalog, plan: MergePlan, settings: Settings, reporter: Reporter = SILENT, timeout: float | None = None
 ) -> tuple[tables.Merge, CheckResult]:
     """Merge as `merge` does, and check the merged model.
 
@@ -109,9 +175,9 @@ def merge_and_check(
         Interrupted: the person stopped the check; the merge is whole, and stays.
         UnusableModel, DiskFull, SamHubError: as `merge`.
     """
-    row = merge(catalog, plan, reporter, timeout, selection_id=selection_id)
+    row = merge(catalog, plan, reporter, timeout)
     try:
-        result = check_merge(
+        return row, check_merge(
             plan.recipe,
             Path(row.path),
             device=settings.device,
@@ -124,87 +190,19 @@ def merge_and_check(
             "Interrupted before the check of the merge had ended",
             "The merge is whole, but not checked. Merge as before: it is checked then, and not made again.",
         ) from stop
-    return row, result
-
-
-def chosen_experts(
-    catalog: Catalog, target: str | None, by: str, names: Sequence[str]
-) -> dict[str, list[tables.Expert]]:
-    """What to merge, by name: experts that were named, or a target's latest selections.
-
-    Args:
-        by: "similarity", "sampling" or "both"; not looked at where experts are named.
-
-    Raises:
-        UsageError: neither a target nor experts are given.
-        CatalogError: the target has no such selection yet, or a chosen expert was removed since.
-    """
-    if names:
-        return {"by hand": resolve_experts(catalog, names)}
-    if target is None:
-        raise UsageError("Nothing says what to merge", "Name a target, or experts with --expert.")
-    goal = get_target(catalog, target)
-    methods = list(RankingMethod) if by == "both" else [RankingMethod(by)]
-    latest = {method: latest_selection(catalog, goal.id, method) for method in methods}
-    if missing := [method for method, selection in latest.items() if selection is None]:
-        raise CatalogError(
-            f"{goal.name} has no selection by {' and '.join(missing)}", f"Run `sam-hub select {goal.name}` first."
-        )
-    return {
-        f"by {method}": resolve_experts(catalog, selection.chosen) for method, selection in latest.items() if selection
-    }
-
-
-def selection_of(catalog: Catalog, target: str | None, name: str) -> int | None:
-    """Return the id of the selection that `chosen_experts` names; None where experts were named by hand."""
-    method = name.removeprefix("by ")
-    if target is None or method not in tuple(RankingMethod):
-        return None
-    selection = latest_selection(catalog, get_target(catalog, target).id or 0, method)
-    return selection.id if selection else None
-
-
-def weights_by_score(
-    catalog: Catalog, target: str | None, name: str, experts: Sequence[tables.Expert]
-) -> tuple[float, ...]:
-    """A weight for each of a selection's experts: its score in that ranking over the mean of theirs.
-
-    Args:
-        name: as `chosen_experts` names the merge.
-
-    Raises:
-        UsageError: they were named or chosen by hand, or a score is not positive.
-    """
-    method = name.removeprefix("by ")
-    found = latest_selection(catalog, get_target(catalog, target).id, method) if target else None
-    scores = {row["expert"]: row["score"] for row in (found.ranking if found else [])}
-    if method not in tuple(RankingMethod) or any(scores.get(expert.repo) is None for expert in experts):
-        raise UsageError(
-            "Experts that no ranking chose have no scores to weigh them by", "Give each a weight, or none."
-        )
-    if low := [expert.repo for expert in experts if scores[expert.repo] <= 0]:
-        raise UsageError(
-            f"{low[0]} has a score of {scores[low[0]]:.2f} by {method}, which is no weight",
-            "Choose fewer experts, or give each a weight.",
-        )
-    mean = sum(scores[expert.repo] for expert in experts) / len(experts)
-    return tuple(round(scores[expert.repo] / mean, 4) for expert in experts)
 
 
 def in_words(merge: tables.Merge) -> str:
-    """A merge in a line, such as "merge 3: ties (density 0.5) of acme/ner-law, 0.4 × acme/ner-news"."""
-    set_ = ", ".join(f"{name} {value}" for name, value in merge.recipe["parameters"].items())
-    weights = [item["weight"] for item in merge.recipe["experts"]]
-    same = len(set(weights)) == 1
-    names = [
-        item["repo"] if same else f"{weight:.2g} × {item['repo']}"
-        for weight, item in zip(weights, merge.recipe["experts"], strict=True)
-    ]
-    return f"merge {merge.id}: {merge.method}{f' ({set_})' if set_ else ''} of {', '.join(names)}"
+    """Return a line on a merge, such as "merge 3: ties (density 0.5) of acme/ner-law, 0.4 × acme/ner-news"."""
+    parameters = ", ".join(f"{name} {value}" for name, value in merge.recipe["parameters"].items())
+    experts = merge.recipe["experts"]
+    alike = len({item["weight"] for item in experts}) == 1
+    names = [item["repo"] if alike else f"{item['weight']:.2g} × {item['repo']}" for item in experts]
+    return f"merge {merge.id}: {merge.method}{f' ({parameters})' if parameters else ''} of {', '.join(names)}"
 
 
 def serving_merges(catalog: Catalog, target: tables.Target) -> list[str]:
-    """Which merge serves each of a target's selections, a line each; and a newer one that is not on disk any more.
+    """Return a line on the merge that serves each of a target's selections, and on a newer one that is gone.
 
     Raises:
         CatalogError: as `merges_for`.
@@ -213,44 +211,50 @@ def serving_merges(catalog: Catalog, target: tables.Target) -> list[str]:
     for method, merge in merges_for(catalog, target).items():
         lines.append(f"by {method}, {in_words(merge)}")
         newer = _merges_of(catalog, target, method)[0]
-        if newer.id != merge.id and not Path(newer.path).is_dir():
+        if newer.id != merge.id and not _on_disk(newer):
             lines.append(f"  ({in_words(newer)} was made later, and is not on disk any more)")
     return lines
 
 
 def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
-    """What a person must know of the merges that serve a target, a line each; empty where all passed the check.
+    """Return what a person must know of the merges that serve a target, a line each; empty if all passed the check.
 
     That one did not pass, and what to do; or that a newer one did not, and is passed over.
     """
     lines: dict[str, None] = {}
     for method, merge in merges_for(catalog, target, needed=()).items():
-        doubt = problem_in_words(Path(merge.path))
-        if doubt:
-            what = (
+        if problem := _problem(merge):
+            advice = (
                 f"Merge as before (`sam-hub merge {target.name}`): it is checked then, and not made again."
-                if doubt == UNCHECKED
+                if problem == UNCHECKED
                 else f"Its answers may be worthless: merge fewer or other experts for {target.name}."
             )
-            lines[f"Warning: merge {merge.id} {doubt.removesuffix('.')}. {what}"] = None
+            lines[f"Warning: merge {merge.id} {problem.removesuffix('.')}. {advice}"] = None
             continue
         for newer in _merges_of(catalog, target, method):
             if newer.id == merge.id:
                 break
-            if Path(newer.path).is_dir():
-                doubt = problem_in_words(Path(newer.path)).removesuffix(".")
-                lines[f"Merge {merge.id} serves on: merge {newer.id}, made later, {doubt}."] = None
+            if _on_disk(newer):
+                problem = _problem(newer).removesuffix(".")
+                lines[f"Merge {merge.id} serves on: merge {newer.id}, made later, {problem}."] = None
     return list(lines)
 
 
 def passed_methods(catalog: Catalog, target: tables.Target) -> list[str]:
-    """The selections of a target whose merge passed the check, by "similarity" and "sampling"."""
-    merges = merges_for(catalog, target, needed=())
-    return [method for method, merge in merges.items() if not problem_in_words(Path(merge.path))]
+    """Return the rankings ("similarity", "sampling") of a target whose merge passed the check."""
+    return [method for method, merge in merges_for(catalog, target, needed=()).items() if not _problem(merge)]
+
+
+def _on_disk(merge: tables.Merge) -> bool:
+    return Path(merge.path).is_dir()
+
+
+def _problem(merge: tables.Merge) -> str:
+    return problem_in_words(Path(merge.path))
 
 
 def _merges_of(catalog: Catalog, target: tables.Target, method: str) -> list[tables.Merge]:
-    """The merges that were made for the latest selection of a target, the last made first."""
+    """Return the merges that were made for the latest selection of a target, the last made first."""
     selection = latest_selection(catalog, target.id or 0, method)
     return merges_of_selection(catalog, selection.id or 0) if selection else []
 
@@ -258,7 +262,7 @@ def _merges_of(catalog: Catalog, target: tables.Target, method: str) -> list[tab
 def merges_for(
     catalog: Catalog, target: tables.Target, needed: Collection[str] = tuple(RankingMethod), *, newest: bool = False
 ) -> dict[str, tables.Merge]:
-    """The merge that serves each of a target's latest selections, by "similarity" and "sampling".
+    """Return the merge that serves each of a target's latest selections, by "similarity" and "sampling".
 
     That is the newest one which passed the check after the merge. Where none has, it is the newest of all:
     `merge_warnings` says so.
@@ -270,19 +274,18 @@ def merges_for(
     Raises:
         CatalogError: there is no selection, or one that is needed was not merged yet.
     """
-    found = {}
+    serving = {}
     for method in RankingMethod:
         if latest_selection(catalog, target.id, method) is None:
             continue
-        on_disk = [m for m in _merges_of(catalog, target, method) if Path(m.path).is_dir()]
-        if on_disk:
-            passed = (m for m in on_disk if not problem_in_words(Path(m.path)))
-            found[method.value] = on_disk[0] if newest else next(passed, on_disk[0])
+        if on_disk := list(filter(_on_disk, _merges_of(catalog, target, method))):
+            passed = (merge for merge in on_disk if not _problem(merge))
+            serving[method.value] = on_disk[0] if newest else next(passed, on_disk[0])
         elif method in needed:
             raise CatalogError(
                 f"The experts that {method} chose for {target.name} are not merged yet",
                 f"Run `sam-hub merge {target.name}`.",
             )
-    if not found:
+    if not serving:
         raise CatalogError(f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first.")
-    return found
+    return serving

@@ -8,10 +8,9 @@ Format: https://huggingface.co/docs/safetensors (8 bytes of header length, a JSO
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from sam_hub.errors import UnusableModel
 from sam_hub.files import write_json
@@ -24,77 +23,6 @@ SHARD_BYTES = 5_000_000_000  # of one file at most, as mergekit writes them
 DTYPE_CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
 
 
-def layout(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[bytes, dict[str, tuple[TensorInfo, int]]]:
-    """Place tensors in a file just as ``safetensors.save_file`` does (wide dtypes first, then by name).
-
-    Args:
-        tensors: name → (dtype code such as ``BF16``, shape).
-
-    Returns:
-        The file's first bytes (length and header), and every tensor with the place at which its bytes begin.
-    """
-    order = sorted(tensors, key=lambda name: (-DTYPE_BYTES[tensors[name][0]], name))
-    entries: dict[str, tuple[TensorInfo, int]] = {}
-    begin = 0
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    for name in order:
-        dtype, shape = tensors[name]
-        end = begin + _bytes(dtype, shape)
-        entries[name] = TensorInfo(dtype, tuple(shape)), begin
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
-        begin = end
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text, entries
-
-
-class TensorFileWriter:
-    """Writes a safetensors file in which tensors may arrive in any order; one is held at a time."""
-
-    def __init__(self, file: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
-        head, self._entries = layout(tensors)
-        self._start = len(head)
-        self._missing = set(self._entries)
-        self._stream = file.open("wb")
-        self._stream.write(head)
-
-    def write(self, name: str, tensor: torch.Tensor) -> None:
-        """Write one tensor at its place.
-
-        Raises:
-            UnusableModel: its dtype or shape is not the announced one.
-        """
-        import torch
-
-        info, begin = self._entries[name]
-        code = DTYPE_CODES.get(str(tensor.dtype).removeprefix("torch."))
-        if (code, tuple(tensor.shape)) != (info.dtype, info.shape):
-            raise UnusableModel(
-                f"'{name}' came out as {code} {list(tensor.shape)}, not as {info.dtype} {list(info.shape)}",
-                "Check that all inputs are of one base and the recipe's dtype is that of the base.",
-            )
-        self._stream.seek(self._start + begin)
-        if info.size:
-            self._stream.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        self._missing.discard(name)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
-
-    def require_complete(self) -> None:
-        """Check that all announced tensors were written.
-
-        Raises:
-            UnusableModel: some were not.
-        """
-        if self._missing:
-            raise UnusableModel(
-                f"{len(self._missing)} tensors were not merged: {', '.join(sorted(self._missing)[:3])}",
-                "Check the inputs with a dry run.",
-            )
-
-
 class ModelWriter:
     """Writes a model's weights into a folder: one file, or several with their index.
 
@@ -105,56 +33,83 @@ class ModelWriter:
         shard_bytes: the size that no file exceeds, unless it holds a single tensor.
     """
 
-    def __init__(
-        self, folder: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]], shard_bytes: int = SHARD_BYTES
-    ) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, tensors: Mapping[str, TensorInfo], shard_bytes: int = SHARD_BYTES) -> None:
+        self._folder, self._tensors = folder, tensors
+        self._missing = set(tensors)
+        self._places: dict[str, tuple[BinaryIO, int]] = {}
+        self._files: list[BinaryIO] = []
         shards = _shards(tensors, shard_bytes)
-        self._file_of: dict[str, str] = {}
-        self._writers: dict[str, TensorFileWriter] = {}
         for number, names in enumerate(shards, 1):
-            one = WEIGHTS if len(shards) == 1 else f"model-{number:05}-of-{len(shards):05}.safetensors"
-            self._file_of |= dict.fromkeys(names, one)
-            self._writers[one] = TensorFileWriter(folder / one, {name: tensors[name] for name in names})
-        self._total = sum(_bytes(*tensor) for tensor in tensors.values())
+            name = WEIGHTS if len(shards) == 1 else f"model-{number:05}-of-{len(shards):05}.safetensors"
+            file = (folder / name).open("wb")
+            self._files.append(file)
+            self._announce(file, names)
+
+    def _announce(self, file: BinaryIO, names: Sequence[str]) -> None:
+        """Write the header, with the tensors in the order of ``safetensors.save_file``: wide dtypes first."""
+        header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+        begins, end = {}, 0
+        for name in sorted(names, key=lambda name: (-DTYPE_BYTES[self._tensors[name].dtype], name)):
+            info, begins[name] = self._tensors[name], end
+            end += _bytes(info)
+            header[name] = {"dtype": info.dtype, "shape": list(info.shape), "data_offsets": [begins[name], end]}
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        text += b" " * (-len(text) % 8)
+        file.write(len(text).to_bytes(8, "little") + text)
+        start = file.tell()
+        self._places |= {name: (file, start + begin) for name, begin in begins.items()}
 
     def write(self, name: str, tensor: torch.Tensor) -> None:
-        """Write one tensor; raises as `TensorFileWriter.write`."""
-        self._writers[self._file_of[name]].write(name, tensor)
+        """Write one tensor at its place.
+
+        Raises:
+            UnusableModel: its dtype or shape is not the announced one.
+        """
+        import torch
+
+        info, (file, place) = self._tensors[name], self._places[name]
+        code = DTYPE_CODES.get(str(tensor.dtype).removeprefix("torch."))
+        if (code, tuple(tensor.shape)) != (info.dtype, info.shape):
+            raise UnusableModel(
+                f"'{name}' came out as {code} {list(tensor.shape)}, not as {info.dtype} {list(info.shape)}",
+                "Check that all inputs are of one base and the recipe's dtype is that of the base.",
+            )
+        file.seek(place)
+        if info.size:
+            file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        self._missing.discard(name)
 
     def __enter__(self) -> ModelWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        if kind is not None:
-            return
-        for writer in self._writers.values():
-            writer.require_complete()
-        if len(self._writers) > 1:
-            index = {"metadata": {"total_size": self._total}, "weight_map": dict(sorted(self._file_of.items()))}
+        for file in self._files:
+            file.close()
+        if kind is None and self._missing:
+            raise UnusableModel(
+                f"{len(self._missing)} tensors were not merged: {', '.join(sorted(self._missing)[:3])}",
+                "Check the inputs with a dry run.",
+            )
+        if kind is None and len(self._files) > 1:
+            index = {
+                "metadata": {"total_size": sum(map(_bytes, self._tensors.values()))},
+                "weight_map": {name: Path(file.name).name for name, (file, _) in sorted(self._places.items())},
+            }
             write_json(self._folder / INDEX, index)
 
 
-def _shards(tensors: Mapping[str, tuple[str, tuple[int, ...]]], most: int) -> list[list[str]]:
-    """Names by shard: each takes what follows as long as it stays within ``most`` bytes, one tensor at least."""
+def _shards(tensors: Mapping[str, TensorInfo], most: int) -> list[list[str]]:
+    """Return names by shard: each takes what follows as long as it stays within ``most`` bytes, one tensor at least."""
     shards: list[list[str]] = [[]]
     held = 0
-    for name, tensor in tensors.items():
-        size = _bytes(*tensor)
-        if shards[-1] and held + size > most:
+    for name, info in tensors.items():
+        if shards[-1] and held + _bytes(info) > most:
             shards.append([])
             held = 0
         shards[-1].append(name)
-        held += size
+        held += _bytes(info)
     return shards
 
 
-def _bytes(dtype: str, shape: tuple[int, ...]) -> int:
-    return math.prod(shape) * DTYPE_BYTES[dtype]
-
-
-def total_bytes(tensors: Iterable[TensorInfo], dtype: str) -> int:
-    """Bytes that ``tensors`` take when they are stored as ``dtype`` (a torch name)."""
-    return sum(info.size for info in tensors) * DTYPE_BYTES[DTYPE_CODES[dtype]]
+def _bytes(info: TensorInfo) -> int:
+    return info.size * DTYPE_BYTES[info.dtype]

@@ -1,4 +1,4 @@
-"""Choose the best experts of each ranking, and record the rankings and the choice."""
+"""Choose the best experts of each ranking, or those that a person names, and record the rankings and the choice."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import list_experts
-from sam_hub.catalog.history import record_selections
-from sam_hub.errors import InputError, UsageError
+from sam_hub.catalog.history import latest_selection, record_selections
+from sam_hub.catalog.experts import resolve_experts
+from sam_hub.catalog.targets import get_target
+from sam_hub.errors import CatalogError, InputError, UsageError
 from sam_hub.selection.ranking import OTHER_BASE, Ranking, noted
 
 AUTO = "auto"
@@ -137,6 +139,58 @@ def choose_best(
         )
     record_selections(catalog, *selections)
     return chosen
+
+
+def chosen_repos(selection: tables.Selection) -> set[str]:
+    """Return the repositories of the chosen experts, which may have other commits by now."""
+    return {ref.rpartition("@")[0] for ref in selection.chosen}
+
+
+def required_selection(catalog: Catalog, target: tables.Target, method: str) -> tables.Selection:
+    """Return a target's latest selection by a method.
+
+    Raises:
+        CatalogError: there is none.
+    """
+    if (selection := latest_selection(catalog, target.id or 0, method)) is None:
+        raise CatalogError(f"{target.name} has no selection by {method}", f"Run `sam-hub select {target.name}` first.")
+    return selection
+
+
+def choose_by_hand(
+    catalog: Catalog, target_name: str, experts: Sequence[str], by: str = "both"
+) -> dict[str, list[str]]:
+    """Record these experts as the choice instead of the best k; the rankings stay unchanged.
+
+    Args:
+        by: the rankings for which they are chosen, "similarity", "sampling" or "both".
+
+    Returns:
+        The chosen repositories by ranking.
+
+    Raises:
+        InputError: no expert is named, or one is not in the ranking.
+        CatalogError: there is no such ranking yet.
+    """
+    target = get_target(catalog, target_name)
+    chosen = resolve_experts(catalog, experts)
+    if not chosen:
+        raise InputError("No expert is chosen", "Name at least one.")
+    selections = []
+    for method in tables.RankingMethod if by == "both" else (by,):
+        latest = required_selection(catalog, target, method)
+        ranked = {row["expert"] for row in latest.ranking}
+        if missing := [expert.repo for expert in chosen if expert.repo not in ranked]:
+            raise InputError(
+                f"{missing[0]} is not in the ranking by {method}",
+                f"Pull it, and run `sam-hub select {target.name}` again.",
+            )
+        own = latest.model_dump(include={"target_id", "method", "parameters", "ranking"})
+        selections.append(
+            tables.Selection(**own, k=len(chosen), by_hand=True, chosen=[expert.ref for expert in chosen])
+        )
+    record_selections(catalog, *selections)
+    return {str(selection.method): [expert.repo for expert in chosen] for selection in selections}
 
 
 def candidates(catalog: Catalog) -> list[tables.Expert]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import DiskFull, UsageError
+from sam_hub.evaluation.contributions import Contributions
 from sam_hub.merging.lora_extraction import MergedAdapter
 from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, default_parameters
 from sam_hub.progress import SILENT, Reporter
@@ -161,8 +162,11 @@ class MergePlans:
         return tuple(preview(name, plan) for name, plan in self.merges.items())
 
 
-def plan_merges(context: AppContext, options: MergeOptions) -> MergePlans:
+def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = False) -> MergePlans:
     """Check and estimate merges; nothing is written.
+
+    Args:
+        dry_run: the plans are not going to be run; else mergekit is loaded meanwhile.
 
     Raises:
         UsageError: the options exclude each other, or the method or a parameter is unknown.
@@ -170,15 +174,22 @@ def plan_merges(context: AppContext, options: MergeOptions) -> MergePlans:
         InputError: the experts are not of one base, or not on disk.
         DiskFull: the merges without each expert need more disk than there is.
     """
-    from sam_hub.merging.service import chosen_experts, plan_for, weights_by_score
+    from sam_hub.merging.service import chosen_experts, plan_for, preload_for
 
     options.check()
     catalog, plans = context.catalog, {}
-    for name, experts in chosen_experts(catalog, options.target, options.by, options.experts).items():
-        weights = options.weights
-        if options.by_score:
-            weights = weights_by_score(catalog, options.target, name, experts)
-        plans[name] = plan_for(catalog, experts, context.settings.merges, weights=weights, **options.recipe)
+    choices = chosen_experts(catalog, options.target, options.by, options.experts)
+    if not dry_run:
+        preload_for(catalog, choices, options.method)
+    for choice in choices:
+        plans[choice.name] = plan_for(
+            catalog,
+            choice.experts,
+            context.settings.merges,
+            weights=choice.weights_by_score() if options.by_score else options.weights,
+            selection_id=choice.selection.id if choice.selection else None,
+            **options.recipe,
+        )
     return MergePlans(plans, _plans_without_each(context, options))
 
 
@@ -216,7 +227,7 @@ def preview_merges(context: AppContext, options: MergeOptions) -> MergesPreview:
 
     import psutil
 
-    plans = plan_merges(context, options)
+    plans = plan_merges(context, options, dry_run=True)
     return MergesPreview(
         plans.previews(),
         plans.contribution_bytes,
@@ -250,42 +261,6 @@ def preview(name: str, plan: MergePlan) -> MergePreview:
 
 
 @dataclass(frozen=True)
-class ContributionRow:
-    """A merge without one expert, its strict F1 with the votes and with the labels, and what that changes."""
-
-    without: str
-    agreement: float
-    change: float | None
-    f1: float | None
-    f1_change: float | None
-
-
-@dataclass(frozen=True)
-class MergeContributions:
-    """What each expert adds to a merge, the whole merge first; see `sam_hub.evaluation.leave_one_out`."""
-
-    rows: tuple[ContributionRow, ...]
-    voters: tuple[str, ...]
-    pseudo_entities: int
-    sentences: int
-
-    def lines(self, name: str) -> list[str]:
-        """Return a table of the contributions to the merge ``name``."""
-        labelled = ", and with the labels" if self.rows[0].f1 is not None else ""
-        lines = [
-            f"What each expert adds to the merge {name}: strict F1 with the {self.pseudo_entities} entities on which "
-            f"{len(self.voters)} experts agree in {self.sentences} sentences{labelled}",
-            f"{'without':32} {'votes':>7} {'change':>7} {'labels':>7} {'change':>7}",
-        ]
-        for row in self.rows:
-            first = "(nothing)" if row.change is None else row.without
-            cells = (row.agreement, row.change, row.f1, row.f1_change)
-            shown = ["" if v is None else f"{v:+.3f}" if n % 2 else f"{v:.3f}" for n, v in enumerate(cells)]
-            lines.append(f"{first:32} " + " ".join(f"{cell:>7}" for cell in shown))
-        return lines
-
-
-@dataclass(frozen=True)
 class MergeOutcome(MergePreview):
     """A merged model on disk, what its sanity check found (``problems``), and what else was made of it."""
 
@@ -293,7 +268,7 @@ class MergeOutcome(MergePreview):
     path: str
     weights_sha256: str
     adapter: MergedAdapter | None = None
-    contributions: MergeContributions | None = None
+    contributions: Contributions | None = None
 
 
 @dataclass(frozen=True)
@@ -345,19 +320,12 @@ def _run_merge(
     context: AppContext, options: MergeOptions, name: str, plan: MergePlan, reporter: Reporter
 ) -> MergeOutcome:
     from sam_hub.merging.lora_extraction import extract_adapter
-    from sam_hub.merging.service import merge_and_check, selection_of
+    from sam_hub.merging.service import merge_and_check
 
     reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
     values = vars(preview(name, plan))
     reporter = reporter.named(name)
-    row, check = merge_and_check(
-        context.catalog,
-        plan,
-        context.settings,
-        reporter,
-        options.timeout,
-        selection_id=selection_of(context.catalog, options.target, name),
-    )
+    row, check = merge_and_check(context.catalog, plan, context.settings, reporter, options.timeout)
     reporter.log(f"Merged: {row.path}")
     for problem in check.problems:
         reporter.log(f"Failed the check: {problem}")
@@ -372,11 +340,11 @@ def _run_merge(
 
 def _contributions(
     context: AppContext, options: MergeOptions, plans: Mapping[str, MergePlan], reporter: Reporter
-) -> MergeContributions:
+) -> Contributions:
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.leave_one_out import leave_one_out
 
-    found = leave_one_out(
+    return leave_one_out(
         context.catalog,
         get_target(context.catalog, str(options.target)),
         plans,
@@ -384,8 +352,6 @@ def _contributions(
         timeout=options.timeout,
         reporter=reporter,
     )
-    rows = tuple(ContributionRow(row.without, row.agreement, row.change, row.f1, row.f1_change) for row in found.rows)
-    return MergeContributions(rows, found.voters, found.pseudo_entities, found.sentences)
 
 
 def clean_up_merges(settings: Settings, options: MergeOptions) -> None:

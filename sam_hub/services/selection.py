@@ -189,8 +189,8 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
     from sam_hub.catalog.history import latest_selection
     from sam_hub.catalog.tables import RankingMethod
     from sam_hub.catalog.targets import get_target
+    from sam_hub.selection.choice import chosen_repos
     from sam_hub.selection.ranking import uncovered
-    from sam_hub.selection.rankings import chosen_repos
 
     row = get_target(context.catalog, target)
     choices = {}
@@ -226,6 +226,6 @@ def choose_experts(context: AppContext, options: ChooseOptions) -> dict[str, lis
         InputError: no expert is named, or one is not in the ranking.
         CatalogError: there is no such ranking yet.
     """
-    from sam_hub.selection.rankings import choose_by_hand
+    from sam_hub.selection.choice import choose_by_hand
 
     return choose_by_hand(context.catalog, options.target, options.experts, str(options.by))

@@ -56,10 +56,12 @@ PEERS = {"sam-hub": "stock", "stable": "stable-stock"}  # whose bits each way sh
 OURS = """
 import sys
 from pathlib import Path
+from sam_hub.merging.mergekit_tasks import preload_mergekit
 from sam_hub.merging.plan import plan_merge
 from sam_hub.merging.recipe import make_recipe, pin
 from sam_hub.merging.run import run_merge
 way, *paths = sys.argv[1:]
+preload_mergekit()
 base, out, *experts = map(Path, paths)
 half = {"density": 0.5}
 recipe = make_recipe(pin(base), [pin(e) for e in experts], parameters=half, stable=way == "stable")

@@ -72,7 +72,7 @@ def test_a_recipe_is_stored_with_or_without_local_paths(recipe, tiny_base: Path)
     [
         ({"method": "tiez"}, "Use one of: arcee_fusion, breadcrumbs"),
         ({"parameters": {"densitty": 0.5}}, "It takes: density, int8_mask, lambda, normalize, rescale"),
-        ({"parameters": {"density": 9}}, "A density of 9 makes no sense"),
+        ({"parameters": {"density": 9}}, "density=9: Input should be less than or equal to 1"),
         ({"parameters": {"density": "much"}}, "density='much'"),
         ({"method": "slerp", "parameters": {}}, "needs the parameter 't'"),
         ({"method": "model_stock", "parameters": {}}, "has no weights"),

@@ -104,11 +104,6 @@ class AnswerRecipe(BaseModel):
         return recipe
 
 
-def integrated_entities(answers: Sequence[Entities], rule: str) -> Entities:
-    """Return the entities of one model, or those of two, integrated."""
-    return integrate(answers[0], answers[1], rule) if len(answers) == 2 else answers[0]
-
-
 def find_mentions(ask: Ask, labels: Sequence[str], learned: Sequence[str], rule: str) -> Entities:
     """Return the mentions that the models find in two rounds: for all labels, and for the learned labels only.
 
@@ -119,9 +114,9 @@ def find_mentions(ask: Ask, labels: Sequence[str], learned: Sequence[str], rule:
     if 0 < len(learned) < len(labels):
         rounds.insert(0, ask(learned))
     by_model = list(zip(*rounds, strict=True))
-    merged = [integrated_entities([_untyped(answer) for answer in answers], UNION) for answers in by_model]
+    merged = [integrate([_untyped(answer) for answer in answers], UNION) for answers in by_model]
     by_rank = [answer for answers in rounds for answer in answers]
-    return _with_own_labels(integrated_entities(merged, rule), by_rank, learned)
+    return _with_own_labels(integrate(merged, rule), by_rank, learned)
 
 
 def assign_types(

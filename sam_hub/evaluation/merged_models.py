@@ -13,14 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sam_hub.errors import UnusableModel
-from sam_hub.evaluation.answer import (
-    AnswerRecipe,
-    Entities,
-    assign_types,
-    find_mentions,
-    integrated_entities,
-    mentions_in,
-)
+from sam_hub.evaluation.answer import AnswerRecipe, Entities, assign_types, find_mentions, mentions_in
+from sam_hub.evaluation.union import integrate
 from sam_hub.hub.file_rules import CONFIG_LIMIT
 from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.weights import weights_sha256
@@ -106,7 +100,7 @@ class MergedModels:
             return answers
 
         if recipe.typing is None:
-            return integrated_entities(ask(recipe.labels), recipe.rule)
+            return integrate(ask(recipe.labels), recipe.rule)
         mentions = find_mentions(ask, recipe.labels, learned, recipe.rule)
         asked = sorted(set(mentions_in(sentences, mentions)))
         scores = score_labels(self._load(self._base_folder()), asked, recipe.labels)

@@ -10,16 +10,9 @@ from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.predictions import Predictions, get_run, put_entities
 from sam_hub.config import Settings
-from sam_hub.evaluation.answer import (
-    AnswerRecipe,
-    BaseTyping,
-    BaseVersion,
-    Entities,
-    find_mentions,
-    integrated_entities,
-)
+from sam_hub.evaluation.answer import AnswerRecipe, BaseTyping, BaseVersion, Entities, find_mentions
 from sam_hub.evaluation.entity_typing import EntityTyper, TypingStrategy, sample_of
-from sam_hub.evaluation.union import UNION
+from sam_hub.evaluation.union import UNION, integrate
 from sam_hub.inference.cached_predict import Model, ask
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
@@ -78,7 +71,7 @@ class Predictor:
         answers = answers or self.ask(system.models, sentences)
         if system.typing is None or system.typed_by is None:
             rows = [answers[model.name] for model in system.models]
-            return integrated_entities([row.entities for row in rows], system.rule), rows
+            return integrate([row.entities for row in rows], system.rule), rows
         mentions, rows = self._mentions(system, sentences, answers)
         typer = self._typer(system.typed_by)
         trust = system.typing.trust

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
@@ -20,24 +19,9 @@ from sam_hub.evaluation.union import UNION, integrate
 from sam_hub.inference.cached_predict import base_model, expert_model, merged_model
 from sam_hub.merging.service import merges_for
 from sam_hub.ner.readers import read_corpus, to_jsonl
-from sam_hub.ner.scoring import Scores, iob2, score
+from sam_hub.ner.scoring import iob2, score
 from sam_hub.ner.text import Entity, Sentence, restrict
 from sam_hub.progress import SILENT, Reporter
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """A system's strict scores, the number of answers that broke the format, and the seconds of its predictions."""
-
-    name: str
-    scores: Scores
-    parse_failures: int
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON and tables."""
-        own = {"parse_failures": self.parse_failures, "seconds": self.seconds}
-        return {"name": self.name, **self.scores.as_dict(), **own}
 
 
 def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
@@ -139,52 +123,29 @@ def evaluate(
     settings: Settings,
     free: bool = False,
     reporter: Reporter = SILENT,
-) -> list[Evaluated]:
-    """Score every system on the gold sentences, and record the scores.
+) -> list[tables.Evaluation]:
+    """Score every system on the gold sentences, record the scores, and return what was recorded.
 
     A model that is part of several systems predicts once.
     """
     models = list({model.name: model for system in systems for model in system.models}.values())
     predictor = Predictor(catalog, target, settings, free, reporter)
     answers = predictor.ask(models, gold)
-    results = []
+    evaluations = []
     for system in systems:
-        entities, rows = predictor.answer(system, gold, answers)
-        scores = score(gold, entities)
-        failures, seconds = sum(r.parse_failures for r in rows), sum(r.seconds for r in rows)
-        results.append(Evaluated(system.name, scores, failures, seconds))
-        catalog.add(
-            tables.Evaluation(
-                target_id=target.id,
-                name=system.name,
-                test_sha256=gold_hash(gold),
-                precision=scores.precision,
-                recall=scores.recall,
-                f1=scores.f1,
-                support=scores.support,
-                parse_failures=failures,
-                per_type={label: asdict(row) for label, row in scores.per_type.items()},
-                prediction_ids=[row.id for row in rows],
-                rule=system.rule if len(rows) == 2 and not system.typed_by else None,
-                seconds=seconds,
-            )
+        entities, runs = predictor.answer(system, gold, answers)
+        evaluation = tables.Evaluation(
+            **asdict(score(gold, entities)),
+            target_id=target.id,
+            name=system.name,
+            test_sha256=gold_hash(gold),
+            parse_failures=sum(run.parse_failures for run in runs),
+            prediction_ids=[run.id for run in runs],
+            rule=system.rule if len(runs) == 2 and not system.typed_by else None,
+            seconds=sum(run.seconds for run in runs),
         )
-    return results
-
-
-def recompute(catalog: Catalog, evaluation: tables.Evaluation, gold: Sequence[Sentence]) -> Scores:
-    """Compute the scores of a recorded evaluation again from its stored predictions.
-
-    Args:
-        gold: the test sentences of the evaluation.
-
-    Raises:
-        InputError: the sentences are not those of the evaluation.
-        CatalogError: a prediction was removed.
-    """
-    if gold_hash(gold) != evaluation.test_sha256:
-        raise InputError("The evaluation was made on other sentences", "Give the file it was made with.")
-    return score(gold, predicted_by(catalog, evaluation))
+        evaluations.append(catalog.add(evaluation))
+    return evaluations
 
 
 def predicted_by(catalog: Catalog, evaluation: tables.Evaluation) -> Sequence[Sequence[Entity]]:
@@ -193,5 +154,5 @@ def predicted_by(catalog: Catalog, evaluation: tables.Evaluation) -> Sequence[Se
     Raises:
         CatalogError: a prediction was removed.
     """
-    stored = [run.entities for run in runs_by_id(catalog, evaluation.prediction_ids)]
-    return integrate(stored[0], stored[1], evaluation.rule) if evaluation.rule else stored[0]
+    answers = [run.entities for run in runs_by_id(catalog, evaluation.prediction_ids)]
+    return integrate(answers, evaluation.rule) if evaluation.rule else answers[0]

@@ -17,15 +17,17 @@ RULES = (UNION, INTERSECTION, FIRST, SECOND)
 Rows = Sequence[Sequence[Entity]]
 
 
-def integrate(first: Rows, second: Rows, rule: str = UNION) -> tuple[tuple[Entity, ...], ...]:
-    """Return the integrated entities of two models on the same N sentences, without overlaps.
+def integrate(answers: Sequence[Rows], rule: str = UNION) -> tuple[tuple[Entity, ...], ...]:
+    """Return the entities of one model, or those of two integrated, on the same N sentences and without overlaps.
 
     Raises:
         UsageError: there is no such rule.
     """
     if rule not in RULES:
         raise UsageError(f"There is no rule '{rule}' to integrate predictions", f"Known: {', '.join(RULES)}.")
-    return tuple(_integrate(a, b, rule) for a, b in zip(first, second, strict=True))
+    if len(answers) == 1:
+        return tuple(map(tuple, answers[0]))
+    return tuple(_integrate(first, second, rule) for first, second in zip(*answers, strict=True))
 
 
 def _integrate(first: Sequence[Entity], second: Sequence[Entity], rule: str) -> tuple[Entity, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from sam_hub.catalog import tables
@@ -13,7 +13,7 @@ from sam_hub.catalog.history import latest_selection, record_selections
 from sam_hub.catalog.experts import resolve_experts
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError, UsageError
-from sam_hub.selection.ranking import OTHER_BASE, Ranking, noted
+from sam_hub.selection.ranking import OTHER_BASE, Ranked, Ranking, noted
 
 AUTO = "auto"
 MIN_VOTE_RATIO = 0.67  # of the best vote F1: what an expert needs to be chosen by similarity
@@ -56,33 +56,28 @@ def with_enough_votes(
     the experts that can be chosen by similarity, so at least one stays. If the best F1 or the ratio is 0, all stay.
     An expert that could not be asked for its votes is always unfit.
     """
-    near = _without_failed(near, voted)
+    failed = voted.parameters.get("failed", {})
+    reasons = {row.expert: row.unfit for row in voted.rows if row.expert in failed}
+    near = replace(near, rows=tuple(_unfit(row, reasons.get(row.expert, "")) for row in near.rows))
     scores = {row.expert: row.score or 0.0 for row in voted.rows}
     available = near.fit(allow_uninformed=allow_uninformed)
     best = max((scores.get(name, 0.0) for name in available), default=0.0)
     rows = []
     for row in near.rows:
         score = scores.get(row.expert, best)
-        if row.expert not in available:
+        if row.expert in available:
+            too_low = f"vote F1 too low ({score:.2f}; the best has {best:.2f})" if score < ratio * best else ""
+            rows.append(_unfit(row, too_low))
+        elif not row.unfit and (allow_uninformed or row.covers):
             # Experts of another base stay unfit even if those before them are dropped: a merge has one base.
-            other_base = not row.unfit and bool(allow_uninformed or row.covers)
-            rows.append(replace(row, unfit=OTHER_BASE) if other_base else row)
-        elif score < ratio * best:
-            why = f"vote F1 too low ({score:.2f}; the best has {best:.2f})"
-            rows.append(replace(noted(row, why), unfit=why))
+            rows.append(replace(row, unfit=OTHER_BASE))
         else:
             rows.append(row)
     return replace(near, rows=tuple(rows), parameters={**near.parameters, "min_vote_ratio": ratio})
 
 
-def _without_failed(near: Ranking, voted: Ranking) -> Ranking:
-    failed = voted.parameters.get("failed", {})
-    reasons = {row.expert: row.unfit for row in voted.rows if row.expert in failed}
-    rows = (
-        replace(noted(row, reasons[row.expert]), unfit=reasons[row.expert]) if row.expert in reasons else row
-        for row in near.rows
-    )
-    return replace(near, rows=tuple(rows))
+def _unfit(row: Ranked, why: str) -> Ranked:
+    return replace(noted(row, why), unfit=why) if why else row
 
 
 def best_of(rankings: Sequence[Ranking], k: int | str, *, allow_uninformed: bool = False) -> dict[str, tuple[str, ...]]:
@@ -126,14 +121,14 @@ def choose_best(
     chosen = best_of(rankings, k, allow_uninformed=allow_uninformed)
     selections = []
     for ranking in rankings:
-        plain, names = ranking.as_dict(), chosen[ranking.method]
+        names = chosen[ranking.method]
         selections.append(
             tables.Selection(
                 target_id=target.id,
                 method=ranking.method,
                 k=k if isinstance(k, int) else len(names),
-                parameters=plain["parameters"],
-                ranking=plain["rows"],
+                parameters=dict(ranking.parameters),
+                ranking=[asdict(row) for row in ranking.rows],
                 chosen=[refs[name] for name in names],
             )
         )

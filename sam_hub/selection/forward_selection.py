@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from sam_hub.selection.scores import f1_of
 from sam_hub.selection.votes import MIN_VOTERS, Votes, combine_predictions
@@ -47,10 +46,6 @@ class Evidence:
     steps: tuple[Step, ...]
     stopped: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for the parameters of a ranking."""
-        return {"chosen": list(self.chosen), "steps": [asdict(step) for step in self.steps], "stopped": self.stopped}
-
 
 def halves(lengths: Sequence[int], seed: int = 0) -> tuple[list[int], list[int]]:
     """Return the indices of N sentences in two halves of similar lengths.
@@ -75,22 +70,37 @@ def choose_by_evidence(votes: Votes, candidates: Sequence[str], most: int = MOST
         candidates: at least one expert that can be chosen, best first. Of equals, the earlier is taken.
     """
     a, b = halves([len(sentence.text) for sentence in votes.sentences], votes.voting.seed)
-    trial = _Trial(votes)
-    alone = {name: trial.f1([name], {name}, a) for name in candidates}
+
+    def f1(members: Sequence[str], without: Sequence[str], among: Sequence[int]) -> float:
+        """Return strict F1 of the members' joint prediction against the votes of those not in ``without``."""
+        covered = {name: votes.covered[name] for name in members}
+        together = combine_predictions({name: votes.predictions[name] for name in members}, covered)
+        return f1_of(*votes.score_against(together, without, among))
+
+    def compare(chosen: Sequence[str], name: str, among: Sequence[int]) -> tuple[float, float]:
+        """Return F1 without and with one more expert, both against the votes of those outside of the larger set."""
+        larger = [*chosen, name]
+        return f1(chosen, larger, among), f1(larger, larger, among)
+
+    alone = {name: f1([name], [name], a) for name in candidates}
     first = max(candidates, key=alone.__getitem__)
     chosen, steps = [first], [Step(first, None, alone[first], None, None, True)]
+    voters, stopped = set(votes.vote_counts.voters), ""
     while True:
         left = [name for name in candidates if name not in chosen]
-        if reason := _no_more(len(chosen), left, most):
-            return Evidence(tuple(chosen), tuple(steps), reason)
-        tried = [name for name in left if trial.voters_outside({*chosen, name}) >= MIN_VOTERS]
-        if not tried:
-            reason = "with one more, fewer than two voters would be left to judge it"
-            return Evidence(tuple(chosen), tuple(steps), reason)
-        gains = {name: trial.compare(chosen, name, a) for name in tried}
+        tried = [name for name in left if len(voters - {*chosen, name}) >= MIN_VOTERS]
+        if not left:
+            stopped = "no further expert is fit"
+        elif len(chosen) >= most:
+            stopped = f"{most} are the most that are chosen"
+        elif not tried:
+            stopped = "with one more, fewer than two voters would be left to judge it"
+        if stopped:
+            return Evidence(tuple(chosen), tuple(steps), stopped)
+        gains = {name: compare(chosen, name, a) for name in tried}
         best = max(tried, key=lambda name: gains[name][1] - gains[name][0])
         before, after = gains[best]
-        checked = trial.compare(chosen, best, b)
+        checked = compare(chosen, best, b)
         gain, gain_on_b = after - before, checked[1] - checked[0]
         taken = gain > 0 and gain_on_b > 0
         steps.append(Step(best, before, after, gain, gain_on_b, taken))
@@ -98,31 +108,3 @@ def choose_by_evidence(votes: Votes, candidates: Sequence[str], most: int = MOST
             where = "first half" if gain <= 0 else "second half"
             return Evidence(tuple(chosen), tuple(steps), f"no further expert helps on the {where}")
         chosen.append(best)
-
-
-def _no_more(count: int, left: Sequence[str], most: int) -> str:
-    if not left:
-        return "no further expert is fit"
-    return f"{most} are the most that are chosen" if count >= most else ""
-
-
-class _Trial:
-    """Scores sets of experts against the votes of the others."""
-
-    def __init__(self, votes: Votes) -> None:
-        self._votes = votes
-
-    def voters_outside(self, members: set[str]) -> int:
-        return sum(name not in members for name in self._votes.vote_counts.voters)
-
-    def f1(self, members: Sequence[str], without: set[str], among: Sequence[int]) -> float:
-        """Return strict F1 of the members' joint prediction against the votes of those not in ``without``."""
-        votes = self._votes
-        covered = {name: votes.covered[name] for name in members}
-        together = combine_predictions({name: votes.predictions[name] for name in members}, covered)
-        return f1_of(*votes.score_against(together, without, among))
-
-    def compare(self, chosen: Sequence[str], name: str, among: Sequence[int]) -> tuple[float, float]:
-        """Return F1 without and with one more expert, both against the votes of those outside of the larger set."""
-        larger = [*chosen, name]
-        return self.f1(chosen, set(larger), among), self.f1(larger, set(larger), among)

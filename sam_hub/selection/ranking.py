@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sam_hub.errors import InputError, UsageError
@@ -21,12 +21,6 @@ class Disagreement:
     text: str
     says: tuple[Entity, ...]
     others: tuple[Entity, ...]
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Disagreement:
-        """Return an instance from plain values."""
-        says, others = (tuple(Entity(**entity) for entity in values[side]) for side in ("says", "others"))
-        return cls(values["text"], says, others)
 
 
 @dataclass(frozen=True)
@@ -77,14 +71,6 @@ class Ranked:
     near: DomainSimilarity | None = None
     agreement: float | None = None
     disagreements: tuple[Disagreement, ...] = ()
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Ranked:
-        """Return an instance from plain values."""
-        lists = {name: tuple(values[name]) for name in ("covers", "missing") if name in values}
-        near = DomainSimilarity(**values["near"]) if values.get("near") else None
-        differ = tuple(Disagreement.from_dict(each) for each in values.get("disagreements", ()))
-        return cls(**{**values, **lists, "near": near, "disagreements": differ})
 
 
 @dataclass(frozen=True)
@@ -140,26 +126,17 @@ class Ranking:
         rows = tuple(row if row.base == first else noted(row, OTHER_BASE) for row in rows)
         return replace(self, rows=rows)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for the catalog and JSON."""
-        return {"method": self.method, "rows": [asdict(r) for r in self.rows], "parameters": dict(self.parameters)}
-
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Ranking:
-        """Return a ranking from plain values."""
-        rows = tuple(Ranked.from_dict(row) for row in values["rows"])
-        return cls(values["method"], rows, values["parameters"])
+    def read(cls, method: str, rows: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> Ranking:
+        """Return a ranking from the plain values that the catalog holds; what its rows lack has its default."""
+        from pydantic import TypeAdapter
+
+        return cls(method, TypeAdapter(tuple[Ranked, ...]).validate_python(rows), parameters)
 
 
 def noted(row: Ranked, note: str) -> Ranked:
     """Return the row with one more note."""
     return replace(row, note="; ".join(filter(None, (row.note, note))))
-
-
-def describe_failures(failed: Mapping[str, Any]) -> str:
-    """Return one line on the experts that could not be asked and why; it names at most five."""
-    reasons = [f"{name} {FAILED}: {getattr(why, 'title', why)}" for name, why in list(failed.items())[:5]]
-    return "; ".join([*reasons, *([f"and {len(failed) - 5} more"] if len(failed) > 5 else [])])
 
 
 def covered_labels(labels: Sequence[str], expert_labels: Collection[str] | None) -> tuple[str, ...]:
@@ -175,17 +152,3 @@ def missing_labels(labels: Sequence[str], covered: Collection[str]) -> tuple[str
 def uncovered(labels: Sequence[str], experts: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:
     """Return the target's labels that no expert covers."""
     return tuple(label for label in labels if not any(covered_labels([label], own) for own in experts.values()))
-
-
-def side_by_side(chosen: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """Return the experts chosen by both rankings and by one alone: "both", "similarity_only", "sampling_only".
-
-    Args:
-        chosen: the chosen experts by method; a method without a ranking is missing.
-    """
-    near, voted = (list(chosen.get(method, ())) for method in ("similarity", "sampling"))
-    return {
-        "both": sorted(set(near) & set(voted)),
-        "similarity_only": [name for name in near if name not in voted],
-        "sampling_only": [name for name in voted if name not in near],
-    }

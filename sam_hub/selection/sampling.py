@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import pairwise
 
 from sam_hub.errors import UsageError
@@ -84,7 +85,7 @@ def rank_by_sampling(votes: Votes) -> Ranking:
         rows.append(row)
     rows.sort(key=lambda row: (-(row.score or 0.0), row.expert))
     parameters = {
-        **votes.voting.as_dict(),
+        **asdict(votes.voting),
         "sentences": len(votes.sentences),
         "pseudo_entities": sizes,
         "agreement": agreement,

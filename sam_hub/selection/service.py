@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,14 @@ from sam_hub.catalog.predictions import Predictions
 from sam_hub.config import Settings
 from sam_hub.errors import InputError, SamHubError
 from sam_hub.inference.cached_predict import DEFAULT_FORMAT, Model, apart, ask, base_model, expert_model
-from sam_hub.inference.embedding import Descriptor, cosine
+from sam_hub.inference.embedding import cosine
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.forward_selection import choose_by_evidence
-from sam_hub.selection.ranking import (
-    FAILED,
-    DomainSimilarity,
-    Ranked,
-    Ranking,
-    covered_labels,
-    describe_failures,
-    missing_labels,
-)
+from sam_hub.selection.ranking import FAILED, DomainSimilarity, Ranked, Ranking, covered_labels, missing_labels
 from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
 from sam_hub.selection.similarity import domain_similarities, rank_by_similarity
 from sam_hub.selection.votes import BY_SIMILARITY, VoteOptions, Votes, collect_votes
@@ -49,42 +41,42 @@ def similarity_ranking(
         InputError: no expert has a descriptor.
         CatalogError: an expert's only descriptor is by another embedder.
     """
-    centre = target_descriptor(catalog, target, settings)
-    near = _nearness(catalog, target, centre, experts, settings)
-    ranking = rank_by_similarity(centre, near, target.labels, {e.repo: e.labels for e in experts})
+    near = _similarities(catalog, target, experts, settings)
+    descriptor = target_descriptor(catalog, target, settings)
+    ranking = rank_by_similarity(descriptor, near, target.labels, {e.repo: e.labels for e in experts})
     return ranking.explained(_bases(catalog, experts), _domains(experts), near)
 
 
-def _nearness(
-    catalog: Catalog, target: tables.Target, centre: Descriptor, experts: Sequence[tables.Expert], settings: Settings
+def _similarities(
+    catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], settings: Settings
 ) -> dict[str, DomainSimilarity]:
     """Return the similarity of the experts that have a descriptor; stored cosines are not computed again.
 
     Raises:
         CatalogError: an expert's only descriptor is by another embedder, and can't be compared.
     """
-    cosines, origins, ours = {}, {}, (centre.embedder, centre.revision)
-    kept = similarities_of(catalog, target.id or 0, *ours)
+    centre = target_descriptor(catalog, target, settings)
+    ours = (centre.embedder, centre.revision)
+    cosines, origins, kept = {}, {}, similarities_of(catalog, target.id or 0, *ours)
     for expert in experts:
-        if described := descriptors_of(catalog, expert.id):
+        if rows := descriptors_of(catalog, expert.id):
             descriptor = expert_descriptor(catalog, expert, settings)
             cosines[expert.repo] = kept[expert.id] if expert.id in kept else cosine(centre, descriptor)
-            row = next(row for row in described if (row.embedder, row.revision) == ours)
+            row = next(row for row in rows if (row.embedder, row.revision) == ours)
             origins[expert.repo] = Origin.parse(row.origin).kind
     return domain_similarities(cosines, origins)
 
 
-def _nearness_if_any(
-    catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], settings: Settings, needed: bool
+def _similarities_if_any(
+    catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], settings: Settings, voting: VoteOptions
 ) -> dict[str, DomainSimilarity]:
-    """Return the similarities for a ranking by votes; if they are not needed, errors give an empty result."""
+    """Return the similarities for a ranking by votes; if the votes don't need them, errors give an empty result."""
     if not any(descriptors_of(catalog, expert.id) for expert in experts):
         return {}  # the target's corpus need not be described
     try:
-        centre = target_descriptor(catalog, target, settings)
-        return _nearness(catalog, target, centre, experts, settings)
+        return _similarities(catalog, target, experts, settings)
     except SamHubError:
-        if needed:
+        if voting.weights == BY_SIMILARITY:
             raise
         return {}
 
@@ -129,7 +121,7 @@ def sampling_ranking(
         InputError: fewer than two experts have a vote, or none could be run.
     """
     voting = voting or VoteOptions()
-    near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
+    near = _similarities_if_any(catalog, target, experts, settings, voting)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
     bases = _bases(catalog, experts)
     untuned = _untuned(catalog, [e for e in experts if covered_labels(target.labels, e.labels)], bases)
@@ -150,21 +142,18 @@ def sampling_ranking(
         on_failure=failed.setdefault,
     )
     asked = [expert for expert in experts if expert.repo not in failed]
-    votes = _votes_without(failed, target, asked, sample, answers, voting, near)
+    votes = _collect_votes(target, asked, sample, answers, voting, near, failed)
     ranking = rank_by_sampling(votes)
     ranking = replace(ranking, rows=(*ranking.rows, *_failed_rows(target, experts, failed)))
     ranking = ranking.explained(bases, _domains(experts), near)
     fit = ranking.fit()
     base = untuned.get(bases[fit[0]]) if fit else None
-    untuned_answer = answers[base.name].entities if base else None
-    parameters: dict[str, Any] = {
-        "free": free,
-        "fit": compare_to_base(votes, ranking, _plain_name(base), untuned_answer),
-    }
+    name, entities = (base.name.removesuffix(UNTUNED), answers[base.name].entities) if base else ("", None)
+    parameters: dict[str, Any] = {"free": free, "fit": compare_to_base(votes, ranking, name, entities)}
     if failed:
         parameters["failed"] = {name: str(why) for name, why in failed.items()}
     if by_evidence and fit:
-        parameters["evidence"] = choose_by_evidence(votes, fit).as_dict()
+        parameters["evidence"] = asdict(choose_by_evidence(votes, fit))
     return replace(ranking, parameters={**ranking.parameters, **parameters})
 
 
@@ -179,43 +168,37 @@ def _failed_rows(
     return rows
 
 
-def _votes_without(failed: Mapping[str, SamHubError], *arguments: Any) -> Votes:
-    """Return the votes of the experts that could be run (see `_votes_of`).
-
-    Raises:
-        InputError: there are too few of them; the message names the others and the reasons.
-    """
-    _, asked, *_ = arguments
-    if failed and not asked:
-        raise InputError(
-            f"None of the {len(failed)} experts could be asked: {describe_failures(failed)}",
-            next(iter(failed.values())).action,
-        )
-    try:
-        return _votes_of(*arguments)
-    except InputError as error:
-        if not failed:
-            raise
-        raise InputError(f"{error.title}; {describe_failures(failed)}", error.action) from error
-
-
-def _votes_of(
+def _collect_votes(
     target: tables.Target,
     experts: Sequence[tables.Expert],
     sample: Sequence[Sentence],
     answers: Mapping[str, Predictions],
     voting: VoteOptions,
     near: Mapping[str, DomainSimilarity],
+    failed: Mapping[str, SamHubError],
 ) -> Votes:
-    return collect_votes(
-        sample,
-        {e.repo: answers[e.repo].entities for e in experts},
-        target.labels,
-        {e.repo: e.labels for e in experts},
-        voting,
-        {e.repo: answers[e.repo].parse_failures for e in experts},
-        {name: place.cosine for name, place in near.items()},
-    )
+    """Return the votes of the experts that could be run.
+
+    Raises:
+        InputError: there are too few of them; the message names the others and the reasons, five at most.
+    """
+    reasons = [f"{name} {FAILED}: {error.title}" for name, error in list(failed.items())[:5]]
+    reasons += [f"and {len(failed) - 5} more"] if len(failed) > 5 else []
+    if failed and not experts:
+        title = f"None of the {len(failed)} experts could be asked: {'; '.join(reasons)}"
+        raise InputError(title, next(iter(failed.values())).action)
+    try:
+        return collect_votes(
+            sample,
+            {e.repo: answers[e.repo].entities for e in experts},
+            target.labels,
+            {e.repo: e.labels for e in experts},
+            voting,
+            {e.repo: answers[e.repo].parse_failures for e in experts},
+            {name: place.cosine for name, place in near.items()},
+        )
+    except InputError as error:
+        raise InputError("; ".join([error.title, *reasons]), error.action) from error
 
 
 def repeat_votes(
@@ -232,11 +215,10 @@ def repeat_votes(
     """
     by_repo = {expert.repo: expert for expert in list_experts(catalog)}
     failed = selection.parameters.get("failed", {})
-    experts = [
-        by_repo[row["expert"]] for row in selection.ranking if row["expert"] in by_repo and row["expert"] not in failed
-    ]
+    repos = [row["expert"] for row in selection.ranking]
+    experts = [by_repo[repo] for repo in repos if repo in by_repo and repo not in failed]
     voting = VoteOptions(**{part.name: selection.parameters[part.name] for part in fields(VoteOptions)})
-    near = _nearness_if_any(catalog, target, experts, settings, voting.weights == BY_SIMILARITY)
+    near = _similarities_if_any(catalog, target, experts, settings, voting)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), selection.parameters["sentences"], voting.seed)
     answers = ask(
         catalog,
@@ -248,12 +230,12 @@ def repeat_votes(
         free=selection.parameters.get("free", False),
         reporter=reporter,
     )
-    return _votes_of(target, experts, sample, answers, voting, near)
+    return _collect_votes(target, experts, sample, answers, voting, near, {})
 
 
 def _untuned(catalog: Catalog, experts: Sequence[tables.Expert], bases: Mapping[str, str]) -> dict[str, Model]:
     """Return the bases of these experts that are on disk, by their names in `_bases`."""
-    untuned = {}
+    untuned: dict[str, Model] = {}
     for expert in experts:
         if bases[expert.repo] not in untuned:
             try:
@@ -263,7 +245,3 @@ def _untuned(catalog: Catalog, experts: Sequence[tables.Expert], bases: Mapping[
             # Its name must differ from an expert's, since a repository can be listed as both.
             untuned[bases[expert.repo]] = replace(model, name=f"{model.name}{UNTUNED}")
     return untuned
-
-
-def _plain_name(base: Model | None) -> str:
-    return base.name.removesuffix(UNTUNED) if base else ""

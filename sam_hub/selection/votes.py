@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import fsum
-from typing import Any
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.text import Entity, Sentence
@@ -61,10 +60,6 @@ class VoteOptions:
         weighted = "" if self.weights == UNIFORM else f", weighted by {self.weights}"
         minimum = "" if self.minimum == MINIMUM else f", at least {self.minimum}"
         return f"{self.votes}{weighted}{minimum}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for the parameters of a ranking."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sam_hub.services.descriptors import absolute
 
 if TYPE_CHECKING:
     from sam_hub.catalog.tables import Evaluation, Target
-    from sam_hub.evaluation.systems import Evaluated, System
+    from sam_hub.evaluation.systems import System
     from sam_hub.ner.text import Entity, Sentence
     from sam_hub.services.context import AppContext
 
@@ -71,7 +71,7 @@ class TypeScore:
 class SystemScore:
     """Strict scores of a system. ``parse_failures`` counts answers that broke the format; ``seconds`` of prediction.
 
-    ``id`` and ``created_at`` are those of the recorded evaluation, where it is read back.
+    ``id`` and ``created_at`` are those of the recorded evaluation.
     """
 
     name: str
@@ -154,27 +154,10 @@ def run_evaluation(context: AppContext, options: EvaluationOptions, reporter: Re
         context.catalog, target, gold, systems, settings=context.settings, free=options.free, reporter=reporter
     )
     for result in results:
-        reporter.log(f"{result.name}: F1 {result.scores.f1:.3f}")
+        reporter.log(f"{result.name}: F1 {result.f1:.3f}")
     scores = tuple(map(system_score, results))
     passed = tuple(passed_methods(context.catalog, target))
     return EvaluationOutcome(target.name, len(gold), types, scores, tuple(warnings), passed)
-
-
-def system_score(result: Evaluated) -> SystemScore:
-    """Return a result of `sam_hub.evaluation.systems.evaluate` in plain values."""
-    scores = result.scores
-    return SystemScore(
-        name=result.name,
-        precision=scores.precision,
-        recall=scores.recall,
-        f1=scores.f1,
-        support=scores.support,
-        per_type={
-            label: TypeScore(row.precision, row.recall, row.f1, row.support) for label, row in scores.per_type.items()
-        },
-        parse_failures=result.parse_failures,
-        seconds=result.seconds,
-    )
 
 
 @dataclass(frozen=True)
@@ -219,10 +202,11 @@ def latest_scores(context: AppContext, target: str) -> LatestScores:
     except SamHubError as error:
         why_not = str(error)
     best_first = sorted(latest.values(), key=lambda evaluation: (-evaluation.f1, evaluation.name))
-    return LatestScores(sentences, tuple(map(_recorded_score, best_first)), why_not)
+    return LatestScores(sentences, tuple(map(system_score, best_first)), why_not)
 
 
-def _recorded_score(row: Evaluation) -> SystemScore:
+def system_score(row: Evaluation) -> SystemScore:
+    """Return the scores of a recorded evaluation."""
     return SystemScore(
         name=row.name,
         precision=row.precision,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,8 @@ from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.choices import Method
 
 if TYPE_CHECKING:
-    from sam_hub.catalog.tables import Merge
     from sam_hub.config import Settings
     from sam_hub.evaluation.publication import Publication
-    from sam_hub.hub.upload import Pushed
     from sam_hub.hub.upload import PushPlan as UploadPlan
     from sam_hub.services.context import AppContext
 
@@ -95,14 +93,14 @@ def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
         CatalogError: the target has no such merge.
         NotFoundOnHub, HubError, InputError: as `sam_hub.hub.upload.plan_push`.
     """
-    from sam_hub.catalog.targets import get_target
-    from sam_hub.evaluation.publication import publication_of, write_card
+    from sam_hub.evaluation.publication import CARD, staged
     from sam_hub.merging.sanity_check import UNCHECKED, saved_check
 
-    target = get_target(context.catalog, options.target)
-    merge, about = publication_of(context.catalog, target, str(options.by), newest=options.force)
-    plan, _ = _publish(context, replace(options, force=True), SILENT, (merge, about), dry_run=True)
-    check = saved_check(Path(merge.path))
+    about = _publication(context, options)
+    with staged(context.catalog, about, options.repo, adapter=options.adapter) as folder:
+        plan = _plan_upload(context, options, folder)
+        card = (folder / CARD).read_text(encoding="utf-8")
+    check = saved_check(Path(about.merge.path))
     return PushPlan(
         repo=plan.repo,
         creates=plan.creates,
@@ -110,29 +108,53 @@ def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
         bytes=plan.size,
         files=tuple(PushedFile(file.path, file.size) for file in plan.files),
         removes=plan.removes,
-        card=write_card(context.catalog, merge, options.repo, about, adapter=options.adapter),
+        card=card,
         page=context.hub.page(options.repo),
         problems=tuple(check.problems) if check else (f"It {UNCHECKED}",),
     )
 
 
+def _publication(context: AppContext, options: PushOptions) -> Publication:
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.evaluation.publication import publication_of
+
+    target = get_target(context.catalog, options.target)
+    return publication_of(context.catalog, target, str(options.by), newest=options.force)
+
+
+def _plan_upload(context: AppContext, options: PushOptions, folder: Path) -> UploadPlan:
+    from sam_hub.hub import upload
+
+    private, proposed = not options.public, options.pull_request
+    return upload.plan_push(context.hub, folder, options.repo, private=private, pull_request=proposed)
+
+
 def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SILENT) -> PushOutcome:
-    """Push a merge.
+    """Push a merge in one commit, and record it.
 
     Raises:
         UnusableModel: it failed the sanity check, and ``force`` is not set.
         CatalogError: the target has no such merge.
         HubError, NotFoundOnHub, InputError: as `sam_hub.hub.upload.push`.
     """
-    from sam_hub.catalog.targets import get_target
+    from sam_hub.catalog.tables import Push
     from sam_hub.config import PUBLIC_HUB
-    from sam_hub.evaluation.publication import publication_of
+    from sam_hub.evaluation.publication import answer_recipe, staged
     from sam_hub.hub.cards import load_snippet
+    from sam_hub.hub.upload import push
+    from sam_hub.merging.sanity_check import require_passed
 
-    target = get_target(context.catalog, options.target)
-    found = publication_of(context.catalog, target, str(options.by), newest=options.force)
-    plan, pushed = _publish(context, options, reporter, found)
-    assert pushed is not None
+    catalog, about = context.catalog, _publication(context, options)
+    target, merge = about.target.name, about.merge
+    if not options.force:
+        require_passed(Path(merge.path), f"The merge for {target}")
+    answer = answer_recipe(catalog, about, context.settings)
+    with staged(catalog, about, options.repo, adapter=options.adapter, answer=answer) as folder:
+        plan = _plan_upload(context, options, folder)
+        pushed = push(context.hub, plan, f"Merge for {target} by {merge.method}", reporter)
+    record_push(
+        catalog, Push(merge_id=merge.id, repo=pushed.repo, commit=pushed.commit, url=pushed.url, private=plan.private)
+    )
     reporter.log(f"{pushed.url} at {pushed.commit[:8]}")
     endpoint = context.hub.endpoint
     return PushOutcome(
@@ -151,33 +173,6 @@ def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SIL
             revision=f"refs/pr/{pushed.url.rpartition('/')[2]}" if options.pull_request else None,
             login=_login(context) if plan.private else None,
         ),
-    )
-
-
-def _publish(
-    context: AppContext,
-    options: PushOptions,
-    reporter: Reporter,
-    found: tuple[Merge, Publication],
-    *,
-    dry_run: bool = False,
-) -> tuple[UploadPlan, Pushed | None]:
-    from sam_hub.evaluation.publication import publish
-
-    merge, about = found
-    return publish(
-        context.catalog,
-        context.hub,
-        merge,
-        options.repo,
-        about,
-        private=not options.public,
-        dry_run=dry_run,
-        force=options.force,
-        adapter=options.adapter,
-        pull_request=options.pull_request,
-        settings=context.settings,
-        reporter=reporter,
     )
 
 

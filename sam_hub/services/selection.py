@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +86,8 @@ class RankingChoice:
         """Return the plain values that `sam_hub.selection.report` puts into words."""
         from sam_hub.selection.report import shown
 
-        plain = self.ranking.as_dict()
-        return shown(plain["rows"], plain["parameters"], self.chosen, self.k, self.by_hand)
+        rows = [asdict(row) for row in self.ranking.rows]
+        return shown(rows, self.ranking.parameters, self.chosen, self.k, self.by_hand)
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,12 @@ class SideBySide:
     @classmethod
     def of(cls, rankings: Mapping[str, RankingChoice]) -> SideBySide:
         """Compare the choices of rankings, by method."""
-        from sam_hub.selection.ranking import side_by_side
-
-        sides = side_by_side({method: made.chosen for method, made in rankings.items()})
-        return cls(**{name: tuple(repos) for name, repos in sides.items()})
+        near, voted = (rankings[name].chosen if name in rankings else () for name in ("similarity", "sampling"))
+        return cls(
+            both=tuple(sorted(set(near) & set(voted))),
+            similarity_only=tuple(name for name in near if name not in voted),
+            sampling_only=tuple(name for name in voted if name not in near),
+        )
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
     for method in RankingMethod:
         if (latest := latest_selection(context.catalog, row.id or 0, method)) is None:
             continue
-        ranking = Ranking.from_dict({"method": method, "rows": latest.ranking, "parameters": latest.parameters})
+        ranking = Ranking.read(method, latest.ranking, latest.parameters)
         chosen = chosen_repos(latest)
         choices[str(method)] = RankingChoice(
             ranking,

@@ -137,10 +137,10 @@ def test_the_card_tells_what_the_check_has_found(selected: Call) -> None:
 
     (made,) = selected("merge", "paris", "--by", "sampling")
     catalog = AppContext().catalog
-    merge, about = publication_of(catalog, get_target(catalog, "paris"), "sampling")
-    assert "## Check\n\nIt loads, all its numbers are finite" in write_card(catalog, merge, "me/paris", about)
+    about = publication_of(catalog, get_target(catalog, "paris"), "sampling")
+    assert "## Check\n\nIt loads, all its numbers are finite" in write_card(catalog, about, "me/paris")
     _fail_the_check(Path(made["path"]))
-    assert "**It failed the check after the merge:** it says nothing." in write_card(catalog, merge, "me/paris", about)
+    assert "**It failed the check after the merge:** it says nothing." in write_card(catalog, about, "me/paris")
 
 
 def _fail_the_check(folder: Path) -> None:

@@ -23,10 +23,11 @@ from sam_hub.catalog.history import list_evaluations, list_merges, list_pushes
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import load_settings
 from sam_hub.demo.setup import HERE, LABELS, demo_settings
-from sam_hub.evaluation.systems import read_gold, recompute
+from sam_hub.evaluation.systems import predicted_by, read_gold
 from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.inspection import inspect
 from sam_hub.local_hub.process import start
+from sam_hub.ner.scoring import score
 from sam_hub.services.context import AppContext
 from sam_hub.tempdirs import has_ended
 from tests.end_to_end import api_example
@@ -80,7 +81,7 @@ def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog
     target = get_target(catalog, outcome["target"])
     latest = {e.name: e for e in reversed(list_evaluations(catalog, target.id))}
     for name, scores in outcome["scores"].items():
-        again = recompute(catalog, latest[name], gold)
+        again = score(gold, predicted_by(catalog, latest[name]))
         assert (again.precision, again.recall, again.f1) == (scores["precision"], scores["recall"], scores["f1"])
 
 

@@ -16,7 +16,7 @@ YORK, NEW_YORK, CITY = (PLAIN.entity(a, b, "place") for a, b in ((11, 15), (7, 1
 
 
 def both(first, second, rule="union"):
-    return integrate([first], [second], rule)[0]
+    return integrate([[first], [second]], rule)[0]
 
 
 def test_the_union_takes_what_either_found_in_the_order_of_the_text():
@@ -25,7 +25,7 @@ def test_the_union_takes_what_either_found_in_the_order_of_the_text():
 
 def test_what_both_found_stays_before_what_is_longer():
     assert both([NEW_YORK, ANN], [NEW_YORK]) == (ANN, NEW_YORK)
-    assert integrate([[NEW_YORK], [CITY]], [[NEW_YORK], []]) == ((NEW_YORK,), (CITY,))
+    assert integrate([[[NEW_YORK], [CITY]], [[NEW_YORK], []]]) == ((NEW_YORK,), (CITY,))
 
 
 def test_the_longer_stays_before_the_shorter():

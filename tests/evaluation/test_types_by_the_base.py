@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ from sam_hub.catalog.targets import define_target
 from sam_hub.errors import InputError, UsageError
 from sam_hub.evaluation.entity_typing import trust_in
 from sam_hub.evaluation.predictor import Predictor
-from sam_hub.evaluation.systems import evaluate, predict_with, read_gold, recompute, sam_systems
+from sam_hub.evaluation.systems import evaluate, predict_with, predicted_by, read_gold, sam_systems
 from sam_hub.ner import Sentence
-from tests.evaluation.test_evaluating_systems import GOLD, merged
+from sam_hub.ner.scoring import score
+from tests.evaluation.test_evaluating_systems import GOLD, merged, scores_of
 from tests.support.reporters import Recorder
 
 NEW = ("person", "place", "event")  # the experts learned the first two
@@ -112,8 +113,8 @@ def test_the_scores_can_be_computed_again(context, fair, tmp_path):
     systems = sam_systems(context.catalog, fair)
     results = evaluate(context.catalog, fair, gold, systems, settings=context.settings)
     kept = {row.name: row for row in list_evaluations(context.catalog, fair.id)}
-    assert {r.name: r.scores for r in results} == {
-        name: recompute(context.catalog, row, gold) for name, row in kept.items()
+    assert {r.name: scores_of(r) for r in results} == {
+        name: asdict(score(gold, predicted_by(context.catalog, row))) for name, row in kept.items()
     }
     # What it is made of stays named, so that a merge that is replaced makes it old.
     rows = runs_by_id(context.catalog, kept["SaM (union, base's types)"].prediction_ids)

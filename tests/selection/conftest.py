@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,12 @@ def votes_of(rows, labels, covers, voting=None, **more) -> Votes:
 def rank(rows, labels, covers, voting=None, **more) -> Ranking:
     """Return the ranking by such votes."""
     return rank_by_sampling(votes_of(rows, labels, covers, voting, **more))
+
+
+def json_again(ranking: Ranking) -> Ranking:
+    """Return a ranking as the catalog gives it back."""
+    rows, parameters = json.loads(json.dumps([[asdict(row) for row in ranking.rows], dict(ranking.parameters)]))
+    return Ranking.read(ranking.method, rows, parameters)
 
 
 @dataclass(frozen=True)

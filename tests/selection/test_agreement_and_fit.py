@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from sam_hub.ner import Sentence
 from sam_hub.selection.agreement import pairwise_f1
 from sam_hub.selection.base_check import compare_to_base
-from sam_hub.selection.ranking import Ranking
 from sam_hub.selection.sampling import rank_by_sampling
 from sam_hub.selection.votes import PLAIN, VoteOptions
-from tests.selection.conftest import ANN, BOB, COMO, ROME, TEXT, rank, votes_of
+from tests.selection.conftest import ANN, BOB, COMO, ROME, TEXT, json_again, rank, votes_of
 
 BOTH = ("person", "place")
 
@@ -53,7 +50,7 @@ def test_what_a_ranking_explains_survives_json():
     ranking = rank({"a": [[BOB]], "b": [[ANN]], "c": [[ANN]]}, BOTH, dict.fromkeys("abc", ("person",)))
     assert ranking.rows[0].disagreements
     assert ranking.rows[0].missing == ("place",)
-    assert Ranking.from_dict(json.loads(json.dumps(ranking.as_dict()))) == ranking
+    assert json_again(ranking) == ranking
 
 
 GOOD = {

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.inference.embedding import Descriptor, cosine
-from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, covered_labels, side_by_side, uncovered
+from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, covered_labels, uncovered
 from sam_hub.selection.similarity import domain_similarities
 from sam_hub.selection.similarity import rank_by_similarity as rank
+from sam_hub.services.selection import RankingChoice, SideBySide
+from tests.selection.conftest import json_again
 
 LABELS = ("person", "place")
+CHOSEN = {"similarity": ("a", "b"), "sampling": ("c", "b")}
 
 
 def descriptor(*vector: float, embedder: str = "mini") -> Descriptor:
@@ -67,7 +68,7 @@ def test_labels_that_no_expert_knows_are_named():
 def test_a_ranking_survives_json():
     experts = {"near": descriptor(1, 0), "far": descriptor(0, 1)}
     ranking = rank_by_similarity(descriptor(1, 0), experts, LABELS, {"near": ["place"], "far": None})
-    assert Ranking.from_dict(json.loads(json.dumps(ranking.as_dict()))) == ranking
+    assert json_again(ranking) == ranking
 
 
 def test_an_expert_without_a_descriptor_comes_last_with_a_note_and_is_not_chosen():
@@ -112,17 +113,14 @@ def test_the_base_is_that_of_the_first_that_is_fit():
 
 
 def test_both_choices_side_by_side():
-    assert side_by_side({"similarity": ["a", "b"], "sampling": ["c", "b"]}) == {
-        "both": ["b"],
-        "similarity_only": ["a"],
-        "sampling_only": ["c"],
-    }
-    assert side_by_side({"sampling": ["c"]})["both"] == []
+    near, voted = (RankingChoice(Ranking(method, (), {}), chosen, 2) for method, chosen in CHOSEN.items())
+    assert SideBySide.of({"similarity": near, "sampling": voted}) == SideBySide(("b",), ("a",), ("c",))
+    assert SideBySide.of({"sampling": voted}).both == ()
 
 
 def test_a_ranking_of_an_earlier_version_still_reads():
     """Its rows have none of the fields that were added since."""
     row = {"expert": "a", "score": 0.5, "low": 0.4, "high": 0.6, "covers": ["person"], "note": "", "precision": 0.5}
-    ranking = Ranking.from_dict({"method": "sampling", "rows": [{**row, "recall": 0.5}], "parameters": {}})
+    ranking = Ranking.read("sampling", [{**row, "recall": 0.5}], {})
     assert ranking.top(1) == ("a",)
     assert (ranking.rows[0].missing, ranking.rows[0].near, ranking.rows[0].disagreements) == ((), None, ())

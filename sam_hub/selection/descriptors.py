@@ -25,7 +25,7 @@ from sam_hub.catalog.descriptors import (
 )
 from sam_hub.catalog.engine import Catalog
 from sam_hub.config import Settings
-from sam_hub.errors import InputError, SamHubError
+from sam_hub.errors import CatalogError, InputError, SamHubError
 from sam_hub.hub.card_text import LIMIT, named_datasets, prose
 from sam_hub.hub.client import Hub
 from sam_hub.hub.datasets import read_dataset
@@ -47,14 +47,17 @@ class Described:
     notes: tuple[str, ...] = ()
 
 
+def _revision(settings: Settings) -> str:
+    return embedder_revision(embedder_folder(settings.embedder))
+
+
 def target_descriptor(catalog: Catalog, target: tables.Target, settings: Settings) -> Descriptor:
     """Return the descriptor of a target's corpus, computed once."""
-    revision = embedder_revision(embedder_folder(settings.embedder))
-    known = get_descriptor(catalog, settings.embedder, revision, target_id=target.id)
-    if known is None:
+    row = get_descriptor(catalog, settings.embedder, _revision(settings), target_id=target.id)
+    if row is None:
         made = describe(read_corpus(Path(target.corpus_path)), settings.embedder)
-        known = put_descriptor(catalog, _row(made, Origin(CORPUS), target_id=target.id))
-    return _value(known)
+        row = put_descriptor(catalog, _row(made, Origin(CORPUS), target_id=target.id))
+    return _value(row)
 
 
 def expert_descriptor(
@@ -69,14 +72,12 @@ def expert_descriptor(
     if corpus is not None:
         made = describe(corpus, settings.embedder)
         return _value(put_descriptor(catalog, _row(made, Origin(CORPUS), expert_id=expert.id)))
-    known = known_descriptor(catalog, expert, settings)
-    if known is not None:
-        return _value(known)
-    revision = embedder_revision(embedder_folder(settings.embedder))
-    if other := _otherwise(catalog, expert):
-        raise other.against(settings.embedder, revision)
+    if row := known_descriptor(catalog, expert, settings):
+        return _value(row)
+    if other := _described_otherwise(catalog, expert, settings):
+        raise other
     raise InputError(
-        f"{expert.repo} has no descriptor of its training text by {settings.embedder} at {revision}",
+        f"{expert.repo} has no descriptor of its training text by {settings.embedder} at {_revision(settings)}",
         f"Run `sam-hub describe {expert.repo}`, or with --corpus FILE, text of its domain.",
     )
 
@@ -87,8 +88,7 @@ def known_descriptor(catalog: Catalog, expert: tables.Expert, settings: Settings
     Raises:
         InputError: there is no such embedder.
     """
-    revision = embedder_revision(embedder_folder(settings.embedder))
-    return get_descriptor(catalog, settings.embedder, revision, expert_id=expert.id)
+    return get_descriptor(catalog, settings.embedder, _revision(settings), expert_id=expert.id)
 
 
 def describe_expert(
@@ -117,9 +117,8 @@ def describe_expert(
     fetch = cache(lambda: snapshot or take_snapshot(hub, expert.repo, expert.commit))
     if again and (row := _of_repository(fetch, expert, settings, notes)):
         return Described(put_descriptor(catalog, row), tuple(notes))
-    if other := _otherwise(catalog, expert):
-        revision = embedder_revision(embedder_folder(settings.embedder))
-        notes.append(other.against(settings.embedder, revision).title)
+    if other := _described_otherwise(catalog, expert, settings):
+        notes.append(other.title)
     card = _card(fetch, expert, notes)
     origin, sentences = _of_datasets(hub, named_datasets(card), notes, reporter)
     if not sentences:
@@ -139,18 +138,17 @@ def _of_repository(
     """Return the descriptor in the repository, if it is by the settings' embedder."""
     try:
         content = fetch().read_json(DESCRIPTOR)
-        if content is None:
-            return None
-        row = read_descriptor(content)
+        row = read_descriptor(content) if content is not None else None
     except SamHubError as error:
         notes.append(f"its {DESCRIPTOR}: {error.title}")
         return None
     except ValueError as error:
         notes.append(f"its {DESCRIPTOR} can't be used: {error}")
         return None
+    if row is None or (row.embedder, row.revision) != (settings.embedder, _revision(settings)):
+        return None
     row.expert_id = expert.id
-    ours = (settings.embedder, embedder_revision(embedder_folder(settings.embedder)))
-    return row if (row.embedder, row.revision) == ours else None
+    return row
 
 
 def _card(fetch: Callable[[], RepoSnapshot], expert: tables.Expert, notes: list[str]) -> str:
@@ -176,21 +174,23 @@ def _of_datasets(hub: Hub, names: Sequence[str], notes: list[str], reporter: Rep
             texts.append(read_dataset(hub, name, reporter))
         except SamHubError as error:
             notes.append(f"data set {name}: {error.title}")
-    refs = tuple(text.ref for text in texts)
-    return Origin(DATASET, refs), [sentence for text in texts for sentence in text.sentences]
+    origin = Origin(DATASET, tuple(text.ref for text in texts))
+    return origin, [sentence for text in texts for sentence in text.sentences]
 
 
-def _otherwise(catalog: Catalog, expert: tables.Expert) -> DescribedOtherwise | None:
-    rows = descriptors_of(catalog, expert.id)
-    return DescribedOtherwise(expert.repo, rows[0].embedder, rows[0].revision) if rows else None
+def _described_otherwise(catalog: Catalog, expert: tables.Expert, settings: Settings) -> CatalogError | None:
+    """Return why an expert's descriptor can't be compared with the settings' embedder; None if it has none."""
+    if not (rows := descriptors_of(catalog, expert.id)):
+        return None
+    other = DescribedOtherwise(expert.repo, rows[0].embedder, rows[0].revision)
+    return other.against(settings.embedder, _revision(settings))
 
 
 def _row(made: Descriptor, origin: Origin, **owner: Any) -> tables.Descriptor:
-    values: dict[str, Any] = {key: getattr(made, key) for key in ("embedder", "revision", "count", "sentences_sha256")}
-    return tables.Descriptor(**values, origin=str(origin), vector=pack(made.vector), **owner)
+    values = {**vars(made), "vector": pack(made.vector), "origin": str(origin)}
+    return tables.Descriptor(**values, **owner)
 
 
 def _value(row: tables.Descriptor) -> Descriptor:
-    vector = tuple(float(x) for x in unpack(row))
-    weak = Origin.parse(row.origin).weak
+    vector, weak = tuple(map(float, unpack(row))), Origin.parse(row.origin).weak
     return Descriptor(row.embedder, row.revision, row.count, row.sentences_sha256, vector, weak)

@@ -9,9 +9,8 @@ from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import base_of
+from sam_hub.catalog.experts import base_of, resolve_experts
 from sam_hub.catalog.history import latest_selection, list_merges, merges_of_selection, record_merge
-from sam_hub.catalog.experts import resolve_experts
 from sam_hub.catalog.tables import RankingMethod
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import Settings

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import list_experts
+from sam_hub.catalog.experts import list_experts, resolve_experts
 from sam_hub.catalog.history import latest_selection, record_selections
-from sam_hub.catalog.experts import resolve_experts
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError, UsageError
 from sam_hub.selection.ranking import OTHER_BASE, Ranked, Ranking, noted

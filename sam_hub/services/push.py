@@ -152,9 +152,7 @@ def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SIL
     with staged(catalog, about, options.repo, adapter=options.adapter, answer=answer) as folder:
         plan = _plan_upload(context, options, folder)
         pushed = push(context.hub, plan, f"Merge for {target} by {merge.method}", reporter)
-    record_push(
-        catalog, Push(merge_id=merge.id, repo=pushed.repo, commit=pushed.commit, url=pushed.url, private=plan.private)
-    )
+    catalog.add(Push(merge_id=merge.id, **asdict(pushed), private=plan.private))
     reporter.log(f"{pushed.url} at {pushed.commit[:8]}")
     endpoint = context.hub.endpoint
     return PushOutcome(

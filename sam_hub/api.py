@@ -24,6 +24,26 @@ from sam_hub.errors import UsageError
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.context import AppContext
+from sam_hub.services.experts import AddedExpert, run_add, run_pull, run_removal, search_hub
+from sam_hub.services.merged_ner import load_pretrained, load_target_models
+from sam_hub.services.merges import run_merges
+from sam_hub.services.options import (
+    AddOptions,
+    MergeOptions,
+    PullOptions,
+    PushOptions,
+    RemovalOptions,
+    Rule,
+    SearchOptions,
+    SelectOptions,
+    TargetOptions,
+    Types,
+    copied,
+    options_from,
+)
+from sam_hub.services.push import PushOutcome, run_push
+from sam_hub.services.selection import SelectionOutcome, latest_rankings, run_selection
+from sam_hub.services.targets import run_create_target
 
 if TYPE_CHECKING:
     import pandas
@@ -32,9 +52,7 @@ if TYPE_CHECKING:
     from sam_hub.evaluation.merged_models import MergedModels
     from sam_hub.hub.search import FoundModel
     from sam_hub.ner.scoring import Scores
-    from sam_hub.services.experts import AddedExpert
-    from sam_hub.services.push import PushOutcome
-    from sam_hub.services.selection import RankingChoice, SelectionOutcome
+    from sam_hub.selection.ranking import RankingChoice
 
 __all__ = ["Entity", "EntityDict", "EntityList", "MergedNER", "RankedExpert", "SamHub", "Selection", "Target"]
 
@@ -156,9 +174,8 @@ class SamHub:
         Raises:
             HubError: the network or the Hub failed.
         """
-        from sam_hub.services.experts import SearchOptions, search_hub
-
-        return search_hub(self._context, SearchOptions(text, labels=tuple(labels), limit=limit, **filters))
+        values = {"text": text, "labels": labels, "limit": limit, **filters}
+        return search_hub(self._context, options_from(SearchOptions, values))
 
     def add(self, *repos: str, **overrides: Any) -> list[AddedExpert]:
         """Add experts of the Hub to the catalog, pinned to their commits. Nothing large is fetched.
@@ -171,11 +188,8 @@ class SamHub:
             UnusableModel: a repository can't serve as an expert; those before it stay.
             NotFoundOnHub, HubError: it can't be read.
         """
-        from sam_hub.services.experts import AddOptions, run_add
-
-        if "labels" in overrides:
-            overrides["labels"] = tuple(overrides["labels"])
-        return list(run_add(self._context, AddOptions(repos, **overrides), self._reporter).experts)
+        options = options_from(AddOptions, {"repos": repos, **overrides})
+        return list(run_add(self._context, options, self._reporter).experts)
 
     def pull(self, *experts: str) -> None:
         """Fetch experts of the catalog, and the base that they need.
@@ -184,8 +198,6 @@ class SamHub:
             CatalogError: an expert is not in the catalog.
             DiskFull, NotFoundOnHub, HubError: it can't be fetched.
         """
-        from sam_hub.services.experts import PullOptions, run_pull
-
         for expert in experts:
             run_pull(self._context, PullOptions(expert), self._reporter)
 
@@ -208,8 +220,6 @@ class SamHub:
         Raises:
             CatalogError: there is no such expert.
         """
-        from sam_hub.services.experts import RemovalOptions, run_removal
-
         run_removal(self._context, RemovalOptions(expert), self._reporter)
 
     # --- targets -------------------------------------------------------------------------------------------
@@ -236,19 +246,26 @@ class SamHub:
             InputError: no label, an unusable name, or no text.
             CatalogError: another target has this name.
         """
-        from sam_hub.services.targets import TargetOptions, run_create_target
 
-        def create(corpus: str) -> Target:
-            options = TargetOptions(name, corpus, tuple(labels), str(gold) if gold else None, split, replace)
+        def create(corpus: str | Path) -> Target:
+            values = {
+                "name": name,
+                "corpus": corpus,
+                "labels": labels,
+                "gold": gold,
+                "split": split,
+                "replace": replace,
+            }
+            options = options_from(TargetOptions, values)
             return Target(self, run_create_target(self._context, options, self._reporter).name)
 
         if isinstance(texts, str | Path):
-            return create(str(texts))
+            return create(texts)
         with tempfile.TemporaryDirectory() as folder:
             corpus = Path(folder) / "texts.jsonl"
             lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
             corpus.write_text("\n".join(lines), encoding="utf-8")
-            return create(str(corpus))
+            return create(corpus)
 
     def target(self, name: str) -> Target:
         """Return a target of the catalog.
@@ -289,9 +306,7 @@ class Target:
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types wanted."""
-        from sam_hub.catalog.targets import get_target
-
-        return tuple(get_target(self._hub._context.catalog, self.name).labels)
+        return tuple(self._row().labels)
 
     def select(self, k: int | str = 3, *, experts: Sequence[str] = (), **options: Any) -> Selection:
         """Rank the experts on disk by similarity and by votes, and choose the best.
@@ -305,17 +320,7 @@ class Target:
             InputError: no expert can be chosen.
             UsageError: an option makes no sense.
         """
-        from sam_hub.services.choices import By, VoteScheme, VoteWeights
-        from sam_hub.services.selection import SelectOptions, run_selection
-
-        kinds = {"by": By, "votes": VoteScheme, "weights": VoteWeights}
-        try:
-            typed: dict[str, Any] = {
-                name: kinds[name](value) if name in kinds else value for name, value in options.items()
-            }
-            chosen = SelectOptions(self.name, tuple(experts), k=k, **typed)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"The experts can't be selected so: {error}", "See `sam-hub select --help`.") from error
+        chosen = options_from(SelectOptions, {"target": self.name, "k": k, "experts": experts, **options})
         return Selection(run_selection(self._hub._context, chosen, self._hub._reporter))
 
     def selection(self) -> Selection:
@@ -324,8 +329,6 @@ class Target:
         Raises:
             UsageError: nothing was selected yet.
         """
-        from sam_hub.services.selection import latest_rankings
-
         outcome = latest_rankings(self._hub._context, self.name)
         if not outcome.rankings:
             raise UsageError(f"{self.name} has no selection yet", "Call select() first.")
@@ -342,18 +345,13 @@ class Target:
             UsageError: an option makes no sense, or the selection is not the latest of this target.
             UnusableModel, DiskFull: the experts can't be merged.
         """
-        from sam_hub.services.merges import MergeOptions, plan_merges, run_merges
-
         if selection is not None and selection.chosen != self.selection().chosen:
             raise UsageError(
                 f"This is not the latest selection of {self.name}", "Call select() again, or merge() without it."
             )
-        try:
-            choice = MergeOptions(self.name, **options)
-        except TypeError as error:
-            raise UsageError(f"The experts can't be merged so: {error}", "See `sam-hub merge --help`.") from error
+        choice = options_from(MergeOptions, {"target": self.name, **options})
         context, reporter = self._hub._context, self._hub._reporter
-        outcome = run_merges(context, choice, reporter, plans=plan_merges(context, choice))
+        outcome = run_merges(context, choice, reporter)
         for merge in outcome.merges:
             for problem in merge.problems or ():
                 warnings.warn(f"The merge {merge.name} failed its sanity check: {problem}", stacklevel=2)
@@ -370,8 +368,6 @@ class Target:
             CatalogError: nothing was merged for this target yet.
         """
         from sam_hub.merging.service import merges_for
-        from sam_hub.services.choices import Rule, Types
-        from sam_hub.services.merged_ner import load_target_models
 
         context, reporter = self._hub._context, self._hub._reporter
         merges_for(context.catalog, self._row())
@@ -492,15 +488,7 @@ def _ranked(choice: RankingChoice | None) -> tuple[RankedExpert, ...]:
     if choice is None:
         return ()
     return tuple(
-        RankedExpert(
-            row.expert,
-            row.score,
-            row.low,
-            row.high,
-            tuple(row.covers),
-            row.expert in choice.chosen,
-            row.unfit or row.note,
-        )
+        copied(RankedExpert, row, chosen=row.expert in choice.chosen, note=row.unfit or row.note)
         for row in choice.ranking.rows
     )
 
@@ -555,8 +543,6 @@ class MergedNER:
             UnusableModel: the repository holds no merge of sam-hub.
             NotFoundOnHub, HubError, DiskFull: it can't be fetched.
         """
-        from sam_hub.services.merged_ner import load_pretrained
-
         reporter: Reporter = _BarReporter() if progress else SILENT
         context = _context(home, endpoint, token, settings)
         folder = Path(base).expanduser() if base else None
@@ -637,15 +623,10 @@ class MergedNER:
             UnusableModel: the merge failed its sanity check.
             NotFoundOnHub, HubError: the Hub failed, or does not let this token write.
         """
-        from sam_hub.services.choices import Method
-        from sam_hub.services.push import PushOptions, run_push
-
         if self._target is None:
             raise UsageError(
                 "These models belong to no target of the catalog", "Upload their folder with huggingface_hub."
             )
-        try:
-            choice = PushOptions(self._target.name, repo, Method(by), public, **options)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"The merge can't be pushed so: {error}", "See `sam-hub push --help`.") from error
+        where = {"target": self._target.name, "repo": repo, "by": by, "public": public}
+        choice = options_from(PushOptions, {**where, **options})
         return run_push(self._target._hub._context, choice, self._reporter)

@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from sam_hub.config import Settings
-from sam_hub.services.experts import PullOptions, clean_up_pulls
-from sam_hub.services.merges import MergeOptions, clean_up_merges
-from sam_hub.services.push import PushOptions, clean_up_pushes
+from sam_hub.services.experts import clean_up_pulls
+from sam_hub.services.merges import clean_up_merges
+from sam_hub.services.options import MergeOptions, PullOptions, PushOptions
+from sam_hub.services.push import clean_up_pushes
 from sam_hub.tempdirs import scratch_prefix, staged_folder
 
 

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from sam_hub import __version__
-from sam_hub.cli import demo, evaluate, experts, hub, jobs, merge, predict, push, select, serve, target, train
+from sam_hub.cli.command import app
 
-app = typer.Typer(
-    help="Entity recognition for a new domain without labels: select experts on the Hub, and merge them.",
-    epilog="With no command it opens the terminal UI: sam-hub [--ascii], or in a browser: sam-hub --web.",
-    no_args_is_help=False,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-for module in (hub, experts, select, merge, predict, evaluate, push, train, serve, demo):
-    module.register(app)
-app.add_typer(target.app, name="target")
-app.add_typer(jobs.app, name="jobs")
+COMMANDS = "hub experts select merge predict evaluate push train serve demo target jobs"  # in the order of the help
+for module in COMMANDS.split():
+    import_module(f"sam_hub.cli.{module}")
 
 
 @app.callback(invoke_without_command=True)

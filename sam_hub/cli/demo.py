@@ -7,18 +7,14 @@ from typing import Annotated
 
 import typer
 
+from sam_hub.cli.command import command
 from sam_hub.cli.evaluate import show_scores
 from sam_hub.cli.output import AsJson, TerminalReporter, say, show_json
 from sam_hub.cli.select import show_ranking
 from sam_hub.services.context import AppContext
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(epilog="Example: sam-hub demo --json")(demo)
-    app.command("build-example", hidden=True)(build_example)
-
-
+@command("demo --json")
 def demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run made.")] = False,
     as_json: AsJson = False,
@@ -48,6 +44,7 @@ def demo(
     )
 
 
+@command(name="build-example", hidden=True)
 def build_example(destination: Annotated[Path, typer.Argument()] = Path("catalog.db.example")) -> None:
     """Build catalog.db.example from the shipped experts."""
     from sam_hub.catalog.example import build_example as build

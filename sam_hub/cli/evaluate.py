@@ -3,53 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, Background, Free, TerminalReporter, say, show_json, show_table, start_jobs
-from sam_hub.services.choices import Rule, Types
+from sam_hub.cli.command import command
+from sam_hub.cli.output import AsJson, TerminalReporter, say, show_json, show_table
 from sam_hub.services.context import AppContext
+from sam_hub.services.options import EvaluationOptions
 
 if TYPE_CHECKING:
     from sam_hub.services.evaluation import SystemScore
 
-TypesOption = Annotated[
-    Types,
-    typer.Option(
-        help="Whose types SaM's answer has: the merged models', or the untuned base's. auto: the base's, where the "
-        "target has a label that no merged expert learned."
-    ),
-]
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example: sam-hub evaluate court-2026 --gold labelled.jsonl --singles")(evaluate)
-
-
+@command("evaluate court-2026 --gold labelled.jsonl --singles", background=True)
 def evaluate(
-    target: Annotated[str, typer.Argument(help="The target's name.")],
-    gold: Annotated[Path | None, typer.Option(help="Labelled sentences; else those of the target.")] = None,
-    rule: Annotated[Rule, typer.Option(help="How both models' entities become one answer.")] = Rule.union,
-    types: TypesOption = Types.auto,
-    free: Free = False,
-    singles: Annotated[bool, typer.Option("--singles", help="Evaluate each expert and the untuned base, too.")] = False,
+    options: EvaluationOptions,
     per_type: Annotated[bool, typer.Option("--per-type", help="Show the scores of each type.")] = False,
-    background: Background = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a target's merged models, strictly, on labelled sentences."""
-    from sam_hub.services.evaluation import EvaluationOptions, run_evaluation
+    from sam_hub.services.evaluation import run_evaluation
 
-    context = AppContext()
-    options = EvaluationOptions(target, str(gold) if gold else None, rule, free, singles, types)
-    if background:
-        start_jobs(context, [options], as_json=as_json)
-        return
     with TerminalReporter() as reporter:
-        outcome = run_evaluation(context, options, reporter)
+        outcome = run_evaluation(AppContext(), options, reporter)
     for warning in outcome.warnings:
         say(warning)
     if as_json:

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from sam_hub.cli.command import command
 from sam_hub.cli.output import (
     AsJson,
     DryRun,
     TerminalReporter,
     Yes,
-    confirm,
     few_labels,
-    megabytes,
-    require_yes,
+    file_size,
+    remove_after_question,
     say,
     show_json,
+    show_list,
     show_table,
 )
 from sam_hub.services.context import AppContext
-
-if TYPE_CHECKING:
-    pass
+from sam_hub.services.options import DescribeOptions, RemovalOptions
 
 Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("list", epilog="Example: sam-hub list --label person --sort domain")(list_)
-    app.command(epilog="Example: sam-hub show ner-legal")(show)
-    app.command(epilog="Example: sam-hub remove ner-legal --dry-run")(remove)
-    app.command(epilog="Example: sam-hub describe ner-legal --corpus court-texts.txt")(describe)
-
-
+@command("list --label person --sort domain", "list")
 def list_(
     text: Annotated[str, typer.Argument(help="Words in name, domain or labels.")] = "",
     label: Annotated[list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")] = None,
@@ -58,38 +49,33 @@ def _list_experts(context: AppContext, text: str, labels: tuple[str, ...], sort:
     from sam_hub.catalog.experts import list_experts
     from sam_hub.catalog.queries import ExpertQuery
 
-    rows = list_experts(context.catalog, ExpertQuery(text, sort, labels=labels))
-    if as_json:
-        show_json(rows)
-    elif not rows:
-        say("No expert fits. `sam-hub search` finds experts on the Hub, `sam-hub add` adds them.")
-    else:
-        show_table(
-            ("id", "repository", "domain", "labels", "kind", "size", "on disk"),
-            [
-                (
-                    row.id,
-                    row.repo,
-                    row.domain,
-                    few_labels(row.labels, labels),
-                    f"LoRA r{row.rank}" if row.kind == "adapter" else "full",
-                    megabytes(row.size_bytes),
-                    "yes" if row.path else "no",
-                )
-                for row in rows
-            ],
-        )
+    show_list(
+        list_experts(context.catalog, ExpertQuery(text, sort, labels=labels)),
+        ("id", "repository", "domain", "labels", "kind", "size", "on disk"),
+        lambda row: (
+            row.id,
+            row.repo,
+            row.domain,
+            few_labels(row.labels, labels),
+            f"LoRA r{row.rank}" if row.kind == "adapter" else "full",
+            file_size(row.size_bytes),
+            "yes" if row.path else "no",
+        ),
+        "No expert fits. `sam-hub search` finds experts on the Hub, `sam-hub add` adds them.",
+        as_json=as_json,
+    )
 
 
 def _list_bases(context: AppContext, as_json: bool) -> None:
     from sam_hub.catalog.experts import list_bases
 
-    rows = list_bases(context.catalog)
-    if as_json:
-        show_json(rows)
-        return
-    heads = ("base", "commit", "parameters", "license")
-    show_table(heads, [(row.repo, row.commit[:8], f"{row.parameter_count:,}", row.license) for row in rows])
+    show_list(
+        list_bases(context.catalog),
+        ("base", "commit", "parameters", "license"),
+        lambda row: (row.repo, row.commit[:8], f"{row.parameter_count:,}", row.license),
+        "No base yet. `sam-hub add` adds an expert's base, too.",
+        as_json=as_json,
+    )
 
 
 def _list_merges(context: AppContext, as_json: bool) -> None:
@@ -105,20 +91,23 @@ def _list_merges(context: AppContext, as_json: bool) -> None:
             ]
         )
         return
-    rows = [
-        (
+    show_list(
+        describe_merges(context),
+        ("merge", "made", "check", "answers for", "pushed to", "path"),
+        lambda merge: (
             merge.description,
             merge.created_at,
             merge.check,
             ", ".join(merge.used_by) or "nothing",
             ", ".join(merge.pushed_to),
             merge.path if merge.on_disk else "not on disk",
-        )
-        for merge in describe_merges(context)
-    ]
-    show_table(("merge", "made", "check", "answers for", "pushed to", "path"), rows)
+        ),
+        "No merge yet. Make one with `sam-hub merge TARGET`.",
+        as_json=False,
+    )
 
 
+@command("show ner-legal")
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show all that is known of an expert."""
     from sam_hub.catalog.descriptor_sources import described_by
@@ -145,6 +134,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         )
 
 
+@command("remove ner-legal --dry-run")
 def remove(
     name: Annotated[
         str | None, typer.Argument(help="An expert: a repository (owner/name), the end of its name, or an id.")
@@ -163,23 +153,17 @@ def remove(
 
     if (name is None) == (merge is None):
         raise UsageError("One thing at a time is removed", "Name an expert, or a merged model with --merge.")
-    require_yes("remove", as_json, yes or dry_run)
     context = AppContext()
     if name is None:
         _prune(context, merge or "", dry_run=dry_run, yes=yes, as_json=as_json)
         return
-    options = experts.RemovalOptions(name)
+    options = RemovalOptions(name)
     plan = experts.plan_removal(context, options)
-    if not as_json:
-        print("\n".join(plan.lines))
-    if not dry_run:
-        if not yes:
-            confirm("Remove them?", refused="Not removed")
+
+    def execute() -> None:
         experts.run_removal(context, options)
-    if as_json:
-        show_json({**vars(plan), "removed": not dry_run})
-    elif not dry_run:
-        print("Removed.")
+
+    remove_after_question(plan.lines, vars(plan), execute, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 def _prune(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
@@ -187,54 +171,46 @@ def _prune(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json:
     from sam_hub.merging.prune import UNUSED, execute_deletion, plan_deletion
 
     plan = plan_deletion(context.catalog, name, context.settings.merges)
-    for number, repos, _, size in plan.merges if not as_json else ():
-        print(f"merge {number}, of {', '.join(repos)}: {megabytes(size)}")
     if not plan.merges and not as_json:
-        unused = name == UNUSED
-        print("Every merge on disk is in use." if unused else "This merge's files are not in this home.")
-    if plan.merges and not dry_run:
-        if not yes:
-            confirm("Delete their files? The catalog keeps how they are made.", refused="Not deleted")
-        execute_deletion(context.catalog, plan)
-        if not as_json:
-            print(f"Deleted, {megabytes(plan.bytes)} are free again.")
-    if as_json:
-        merges = [dict(zip(("id", "experts", "path", "bytes"), row, strict=True)) for row in plan.merges]
-        show_json({"merges": merges, "bytes": plan.bytes, "removed": not dry_run})
+        print("Every merge on disk is in use." if name == UNUSED else "This merge's files are not in this home.")
+        return
+    merges = [dict(zip(("id", "experts", "path", "bytes"), row, strict=True)) for row in plan.merges]
+    remove_after_question(
+        [f"merge {number}, of {', '.join(repos)}: {file_size(size)}" for number, repos, _, size in plan.merges],
+        {"merges": merges, "bytes": plan.bytes},
+        lambda: execute_deletion(context.catalog, plan) if plan.merges else None,
+        question="Delete their files? The catalog keeps how they are made.",
+        done=f"Deleted, {file_size(plan.bytes)} are free again.",
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
-def describe(
-    name: Annotated[str, typer.Argument(help="A target, or an expert.")],
-    corpus: Annotated[
-        Path | None, typer.Option(help="Text of an expert's domain, in place of what it is described by.")
-    ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Look for an expert's text anew: its repository, data set, card.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+@command("describe ner-legal --corpus court-texts.txt")
+def describe(options: DescribeOptions, as_json: AsJson = False) -> None:
     """Show the descriptor of a target or an expert, made if there is none, and which experts are nearest to it."""
     from sam_hub.catalog.descriptor_sources import described_by
     from sam_hub.services import descriptors
 
-    options = descriptors.DescribeOptions(name, str(corpus) if corpus else None, again)
     with TerminalReporter() as reporter:
-        made = descriptors.find_neighbours(AppContext(), options, reporter)
-    about = made.described
+        found = descriptors.find_neighbours(AppContext(), options, reporter)
+    about, descriptor = found.described, found.descriptor
     if as_json:
-        values = {**vars(made), "nearest": {near.repo: near.cosine for near in made.nearest}}
-        values |= {"left_out": list(made.left_out)}
-        del values["described"]
-        if about:
-            values |= {**vars(about.descriptor), "expert": about.expert, "notes": about.notes}
-        show_json(values)
+        near = {expert.repo: cosine for expert, cosine in found.nearest}
+        values = {"name": found.name, **vars(descriptor), "nearest": near, "left_out": list(found.left_out)}
+        extra = {**vars(about.descriptor), "expert": about.expert, "notes": about.notes} if about else {}
+        show_json(values | extra)
         return
-    for note in about.notes if about else ():
-        say(f"  {note}")
-    source = f"described by {described_by(about.descriptor.origin, made.count)}" if about else f"{made.count} sentences"
-    print(f"{made.name}: {source}, {made.embedder} at {made.revision}")
+    source = f"{descriptor.count} sentences"
+    if about:
+        source = f"described by {described_by(about.descriptor.origin, descriptor.count)}"
+        for note in about.notes:
+            say(f"  {note}")
+    print(f"{found.name}: {source}, {descriptor.embedder} at {descriptor.revision}")
     if about and about.descriptor.weak:
         say(f"Better: {descriptors.describe_command(about.expert)}")
-    show_table(("nearest expert", "domain", "cosine"), [(n.repo, n.domain, n.cosine) for n in made.nearest])
-    for line in made.left_out.values():
+    near_rows = [(expert.repo, expert.domain, cosine) for expert, cosine in found.nearest]
+    show_table(("nearest expert", "domain", "cosine"), near_rows)
+    for line in found.left_out.values():
         say(f"Left out: {line}")

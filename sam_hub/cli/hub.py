@@ -7,104 +7,63 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sam_hub.cli.command import command
 from sam_hub.cli.output import (
     AsJson,
     Background,
     DryRun,
     TerminalReporter,
     few_labels,
-    megabytes,
+    file_size,
     say,
     show_json,
+    show_list,
     show_table,
     start_jobs,
 )
 from sam_hub.services.context import AppContext
+from sam_hub.services.options import AddOptions, SearchOptions, UpdateOptions
 
 if TYPE_CHECKING:
     from sam_hub.services import experts
 
 Names = Annotated[list[str], typer.Argument(help="Repositories (owner/name), ids, or ends of names.")]
-MaybeNames = Annotated[list[str] | None, typer.Argument(help="Experts; all, where none are named.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(epilog="Example: sam-hub search legal --base HuggingFaceTB/SmolLM2-135M-Instruct --label court")(search)
-    app.command(epilog="Example: sam-hub add acme/ner-legal acme/ner-news")(add)
-    app.command(epilog="Example: sam-hub pull ner-legal")(pull)
-    app.command(epilog="Example: sam-hub outdated")(outdated)
-    app.command(epilog="Example: sam-hub update ner-legal")(update)
-
-
-def search(
-    text: Annotated[str | None, typer.Argument(help="Words in the repository's name.")] = None,
-    base: Annotated[str | None, typer.Option(help="The base model's repository.")] = None,
-    author: Annotated[str | None, typer.Option(help="Its owner on the Hub.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")] = None,
-    library: Annotated[str | None, typer.Option(help="What loads it: peft, transformers.")] = None,
-    license: Annotated[str | None, typer.Option(help="Its license, such as apache-2.0.")] = None,
-    sort: Annotated[str, typer.Option(help="last_modified, downloads, likes or created_at.")] = "last_modified",
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 30,
-    as_json: AsJson = False,
-) -> None:
+@command("search legal --base HuggingFaceTB/SmolLM2-135M-Instruct --label court")
+def search(options: SearchOptions, as_json: AsJson = False) -> None:
     """Search the Hub for experts."""
     from sam_hub.services import experts
 
-    options = experts.SearchOptions(
-        text=text or "",
-        author=author,
-        base=base,
-        labels=tuple(label or ()),
-        library=library,
-        license=license,
-        sort=sort,
-        limit=limit,
+    show_list(
+        experts.search_hub(AppContext(), options),
+        ("repository", "base", "labels", "license", "downloads", "changed"),
+        lambda model: (
+            model.repo,
+            model.base,
+            few_labels(model.labels, options.labels),
+            model.license,
+            f"{model.downloads:,}",
+            str(model.last_modified or "")[:10],
+        ),
+        "No model on the Hub fits. Try fewer words, or another base.",
+        as_json=as_json,
     )
-    models = experts.search_hub(AppContext(), options)
-    if as_json:
-        show_json(models)
-    elif not models:
-        say("No model on the Hub fits. Try fewer words, or another base.")
-    else:
-        show_table(
-            ("repository", "base", "labels", "license", "downloads", "changed"),
-            [
-                (
-                    m.repo,
-                    m.base,
-                    few_labels(m.labels, options.labels),
-                    m.license,
-                    f"{m.downloads:,}",
-                    str(m.last_modified or "")[:10],
-                )
-                for m in models
-            ],
-        )
 
 
-def add(
-    repos: Annotated[list[str], typer.Argument(help="Repositories (owner/name).")],
-    revision: Annotated[str, typer.Option(help="A branch, tag or commit.")] = "main",
-    label: Annotated[list[str] | None, typer.Option(help="Its entity types, where it does not say.")] = None,
-    base: Annotated[str | None, typer.Option(help="Its base, where it does not say.")] = None,
-    domain: Annotated[str | None, typer.Option(help="Its domain, where it does not say.")] = None,
-    prompt_format: Annotated[str | None, typer.Option(help="b2ner or json, where it does not say.")] = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
+@command("add acme/ner-legal acme/ner-news")
+def add(options: AddOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Inspect experts on the Hub and add them to the catalog, pinned to their commit."""
     from sam_hub.services import experts
 
     context = AppContext()
     if dry_run:
-        reports = [experts.inspect_repo(context, repo, revision) for repo in repos]
+        reports = [experts.inspect_repo(context, repo, options.revision) for repo in options.repos]
         if as_json:
             show_json([{name: v for name, v in vars(one).items() if name != "card"} for one in reports])
         for report in reports if not as_json else ():
             _show_report(report)
         return
-    options = experts.AddOptions(tuple(repos), revision, tuple(label or ()), base, domain, prompt_format)
     with TerminalReporter(None if as_json else say) as reporter:
         added = experts.run_add(context, options, reporter).experts
     if as_json:
@@ -117,12 +76,13 @@ def _show_report(report: experts.RepoReport) -> None:
     """Print what a model on the Hub is, and whether it can serve."""
     what = f"LoRA of rank {report.rank} for {report.base}" if report.kind == "adapter" else "full model"
     print(f"{report.repo} at {report.commit[:8]}: {report.verdict}")
-    print(f"  {what}, {megabytes(report.size)}, license {report.license or 'not stated'}")
+    print(f"  {what}, {file_size(report.size)}, license {report.license or 'not stated'}")
     print(f"  entity types: {', '.join(report.labels) or 'not stated'}")
     for reason in (*report.reasons, *report.warnings):
         print(f"  {reason}")
 
 
+@command("pull ner-legal")
 def pull(names: Names, dry_run: DryRun = False, background: Background = False, as_json: AsJson = False) -> None:
     """Fetch experts (and their base, once) at the commits in the catalog."""
     from sam_hub.services import experts
@@ -150,18 +110,18 @@ def _show_pull(plan: experts.PullPlan) -> None:
         if item.on_disk:
             print(f"{item.expert} is on disk already")
         else:
-            print(f"Would fetch {item.expert} ({megabytes(item.bytes)})")
+            print(f"Would fetch {item.expert} ({file_size(item.bytes)})")
     for base in plan.bases:
-        print(f"Would fetch {base.repo}, their base ({megabytes(base.bytes)})")
-    print(f"{megabytes(plan.free)} of disk are free")
+        print(f"Would fetch {base.repo}, their base ({file_size(base.bytes)})")
+    print(f"{file_size(plan.free)} of disk are free")
 
 
-def outdated(names: MaybeNames = None, as_json: AsJson = False) -> None:
+@command("outdated")
+def outdated(options: UpdateOptions, as_json: AsJson = False) -> None:
     """List the experts that changed on the Hub since they were added, and selections of earlier commits."""
     from sam_hub.services import experts
 
     with TerminalReporter() as reporter:
-        options = experts.UpdateOptions(tuple(names or ()))
         plan = experts.plan_update(AppContext(), options, reporter, as_moved=False)
     if as_json:
         show_json(plan)
@@ -178,16 +138,13 @@ def outdated(names: MaybeNames = None, as_json: AsJson = False) -> None:
         say("Next: sam-hub update")
 
 
-def update(names: MaybeNames = None, background: Background = False, as_json: AsJson = False) -> None:
+@command("update ner-legal", background=True)
+def update(options: UpdateOptions, as_json: AsJson = False) -> None:
     """Move experts to the commits that the Hub has now; the earlier ones stay in the history."""
     from sam_hub.services import experts
 
-    context, options = AppContext(), experts.UpdateOptions(tuple(names or ()))
-    if background:
-        start_jobs(context, [options], as_json=as_json)
-        return
     with TerminalReporter(None if as_json else say) as reporter:
-        outcome = experts.run_update(context, options, reporter)
+        outcome = experts.run_update(AppContext(), options, reporter)
     if as_json:
         show_json(outcome)
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sam_hub.cli.command import command, group
 from sam_hub.cli.output import (
     AsJson,
     TerminalReporter,
@@ -15,6 +16,7 @@ from sam_hub.cli.output import (
     require_yes,
     say,
     show_json,
+    show_list,
     show_started,
     show_table,
 )
@@ -27,12 +29,12 @@ if TYPE_CHECKING:
 LATEST = 20
 PRIVATE = {"pid", "pid_started"}  # of a job's row: nobody's business
 
-app = typer.Typer(help="Jobs: long work in processes of their own.", no_args_is_help=True, rich_markup_mode=None)
+jobs = group("jobs", "Jobs: long work in processes of their own.")
 Number = Annotated[int, typer.Argument(help="The job's number.", metavar="N", min=1)]
 Numbers = Annotated[list[int], typer.Argument(help="Numbers of jobs.", metavar="N...", min=1)]
 
 
-@app.command("list", epilog="Example: sam-hub jobs list --all")
+@command("jobs list --all", "list", group=jobs)
 def list_(
     all_: Annotated[bool, typer.Option("--all", help=f"All there are, not the latest {LATEST}.")] = False,
     as_json: AsJson = False,
@@ -40,38 +42,36 @@ def list_(
     """List jobs, newest first."""
     from sam_hub.catalog.jobs import list_jobs
 
-    context, _ = _scheduler()
-    jobs = list_jobs(context.catalog, limit=None if all_ else LATEST)
-    if as_json:
-        show_json([_values(job) for job in jobs])
-    elif not jobs:
-        say("No job yet. Make one with `sam-hub pull NAME --background`, or in the UI.")
-    else:
-        keys = ("id", "state", "kind", "title", "started_at", "seconds")
-        rows = [[_line(values[key]) for key in keys] for values in map(_values, jobs)]
-        show_table(("job", "state", "kind", "title", "started", "seconds"), rows)
+    catalog = _scheduler().context.catalog
+    keys = ("id", "state", "kind", "title", "started_at", "seconds")
+    show_list(
+        [_values(job) for job in list_jobs(catalog, limit=None if all_ else LATEST)],
+        ("job", "state", "kind", "title", "started", "seconds"),
+        lambda values: [_line(values[key]) for key in keys],
+        "No job yet. Make one with `sam-hub pull NAME --background`, or in the UI.",
+        as_json=as_json,
+    )
 
 
-@app.command(epilog="Example: sam-hub jobs show 12")
+@command("jobs show 12", group=jobs)
 def show(number: Number, as_json: AsJson = False) -> None:
     """Show a job: what it does, how it ended, and the last lines of its log."""
     from sam_hub.catalog.jobs import get_job
     from sam_hub.jobs.progress import progress_of
 
-    context, scheduler = _scheduler()
-    job = get_job(context.catalog, number)
-    progress, log = progress_of(context.settings, number), scheduler.log_tail(number)
+    scheduler = _scheduler()
+    job = get_job(scheduler.context.catalog, number)
+    progress, log = progress_of(scheduler.context.settings, number), scheduler.log_tail(number)
     if as_json:
         show_json({**_values(job), "progress": progress, "log": log})
         return
-    values = {**_values(job), "result": _readable(job.result or {})}
+    values = {**_values(job), "result": _readable(job)}
     if progress is not None and job.state in ("running", "cancelling"):
         values["progress"] = f"{progress.what}: {progress.done} of {progress.total} {progress.unit}".rstrip()
-    _show_fields(values)
-    _show_log(log)
+    _show_fields(values, log)
 
 
-@app.command(epilog="Example: sam-hub jobs logs -f 12")
+@command("jobs logs -f 12", group=jobs)
 def logs(
     number: Number,
     follow: Annotated[
@@ -85,17 +85,16 @@ def logs(
     """Show the last lines of a job's log; with -f, watch the job until it ends."""
     from sam_hub.catalog.jobs import get_job
 
-    context, scheduler = _scheduler()
-    get_job(context.catalog, number)
+    scheduler = _scheduler()
+    get_job(scheduler.context.catalog, number)
     if follow:
         _follow(number, as_json)
-    elif as_json:
-        show_json(scheduler.log_tail(number, lines=200))
-    else:
-        print("\n".join(scheduler.log_tail(number, lines=200)))
+        return
+    lines = scheduler.log_tail(number, lines=200)
+    show_json(lines) if as_json else print("\n".join(lines))
 
 
-@app.command("follow", hidden=True)
+@command(name="follow", group=jobs, hidden=True)
 def _follow(number: Number, as_json: AsJson = False) -> None:
     """Show a job's progress until it ends, then its result; Ctrl+C stops following, not the job."""
     from sam_hub.errors import Interrupted, SamHubError
@@ -120,17 +119,16 @@ def _follow(number: Number, as_json: AsJson = False) -> None:
         )
     if not as_json:
         print(f"Job {number}: {job.title} (done)")
-        _show_fields(_readable(job.result or {}))
-        _show_log(scheduler.log_tail(number))
+        _show_fields(_readable(job), scheduler.log_tail(number))
 
 
-@app.command(epilog="Example: sam-hub jobs cancel 12 13")
+@command("jobs cancel 12 13", group=jobs)
 def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
     """Cancel jobs; returns when their processes are gone and nothing half-written is left."""
     from sam_hub.catalog.jobs import ENDED, get_job
 
-    context, scheduler = _scheduler()
-    before = [get_job(context.catalog, number) for number in numbers]  # all exist, or none is cancelled
+    scheduler = _scheduler()
+    before = [get_job(scheduler.context.catalog, number) for number in numbers]  # all exist, or none is cancelled
     after = [scheduler.cancel(number) for number in numbers]
     if as_json:
         show_json([_values(job) for job in after])
@@ -139,15 +137,14 @@ def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
         print(f"Job {job.id}: {job.title} ({'had ended: ' if was.state in ENDED else ''}{job.state})")
 
 
-@app.command(epilog="Example: sam-hub jobs retry 12")
+@command("jobs retry 12", group=jobs)
 def retry(number: Number, as_json: AsJson = False) -> None:
     """Run an ended job's work once more, as a new job."""
-    _, scheduler = _scheduler()
-    show_started([scheduler.retry(number)], as_json=as_json)
+    show_started([_scheduler().retry(number)], as_json=as_json)
 
 
-@app.command("forget", hidden=True)
-@app.command("rm", epilog="Example: sam-hub jobs rm 12 13 --yes")
+@command(name="forget", group=jobs, hidden=True)
+@command("jobs rm 12 13 --yes", "rm", group=jobs)
 def rm(
     numbers: Annotated[
         list[int] | None, typer.Argument(help="Numbers of jobs; none: all that have ended.", metavar="[N...]")
@@ -156,9 +153,9 @@ def rm(
     as_json: AsJson = False,
 ) -> None:
     """Remove ended jobs and their logs; what they made stays."""
-    context, scheduler = _scheduler()
-    ended = _ended(context, numbers or [])
-    require_yes("jobs rm", as_json, yes)
+    scheduler = _scheduler()
+    ended = _ended(scheduler.context, numbers or [])
+    require_yes(as_json, yes)
     if ended and not yes:
         what = "job and its log" if len(ended) == 1 else "jobs and their logs"
         confirm(f"Remove {len(ended)} ended {what}?", refused="Not removed")
@@ -169,18 +166,17 @@ def rm(
         print(f"Removed: {', '.join(map(str, removed))}" if removed else "No job has ended: nothing to remove.")
 
 
-def _scheduler() -> tuple[AppContext, Scheduler]:
-    """The queue, after dead jobs were marked and waiting ones were started."""
+def _scheduler() -> Scheduler:
+    """Return the queue, after dead jobs were marked and waiting ones were started."""
     from sam_hub.jobs.scheduler import Scheduler
 
-    context = AppContext()
-    scheduler = Scheduler(context)
+    scheduler = Scheduler(AppContext())
     scheduler.tick()
-    return context, scheduler
+    return scheduler
 
 
 def _ended(context: AppContext, numbers: list[int]) -> list[int]:
-    """These jobs, which must have ended; without numbers, all that have."""
+    """Return these jobs, which must have ended; without numbers, all that have."""
     from sam_hub.catalog.jobs import ENDED, get_job, list_jobs
     from sam_hub.errors import UsageError
 
@@ -198,31 +194,23 @@ def _values(job: Job) -> dict[str, Any]:
     return {**job.model_dump(exclude=PRIVATE), "seconds": seconds_of(job)}
 
 
-def _readable(result: dict[str, Any]) -> dict[str, Any]:
-    """What of a result fits into a table; the rest (whole rankings) is told by the log, or by --json in full."""
-    return {
-        name: value
-        for name, value in result.items()
-        if not any(isinstance(item, (dict, list)) for item in _items(value))
-    }
+def _readable(job: Job) -> dict[str, Any]:
+    """Return what of a result fits into a table; the rest (whole rankings) is in the log, or in full in --json."""
+    return {name: value for name, value in (job.result or {}).items() if not _is_nested(value)}
 
 
-def _items(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, (list, tuple)) else []
+def _is_nested(value: object) -> bool:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(item, (dict, list)) for item in items)
 
 
-def _show_log(lines: list[str]) -> None:
-    if lines:
-        print("\n" + "\n".join(lines))
-
-
-def _show_fields(values: dict[str, Any]) -> None:
-    """Print a table of what has a value."""
+def _show_fields(values: dict[str, Any], log: list[str]) -> None:
+    """Print a table of what has a value, and the log below."""
     rows = [(key, _line(value)) for key, value in values.items() if value not in (None, "", [], {})]
     if rows:
         show_table(("field", "value"), rows)
+    if log:
+        print("\n" + "\n".join(log))
 
 
 def _line(value: object) -> str:

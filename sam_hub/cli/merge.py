@@ -2,84 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from sam_hub.cli.output import AsJson, Background, DryRun, TerminalReporter, megabytes, say, show_json, start_jobs
-from sam_hub.merging.methods import DEFAULT_METHOD
-from sam_hub.services.choices import By
+from sam_hub.cli.command import command
+from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, file_size, say, show_json
 from sam_hub.services.context import AppContext
+from sam_hub.services.options import MergeOptions
 
 if TYPE_CHECKING:
     from sam_hub.services.merges import MergePreview, MergesOutcome
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog="Example: sam-hub merge court-2026 --method dare_ties --set density=0.4 --dry-run")(merge)
-
-
-def merge(
-    target: Annotated[str | None, typer.Argument(help="The target whose selection is merged.")] = None,
-    by: Annotated[By, typer.Option(help="Whose choice: similarity, sampling, or one merge for each.")] = By.both,
-    expert: Annotated[list[str] | None, typer.Option(help="Merge these instead; may be repeated.")] = None,
-    method: Annotated[str, typer.Option(help="A mergekit method.")] = DEFAULT_METHOD,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="A parameter, such as density=0.5.")] = None,
-    weight: Annotated[list[float] | None, typer.Option(help="A weight for each expert, in their order.")] = None,
-    by_score: Annotated[
-        bool, typer.Option("--by-score", help="Weigh each expert by its score in the ranking that chose it.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="For methods that draw at random.")] = 0,
-    stable: Annotated[
-        bool,
-        typer.Option(
-            "--stable", help="Keep equally large changes by their order: quicker, but not mergekit-yaml's very bits."
-        ),
-    ] = False,
-    as_adapter: Annotated[
-        bool, typer.Option("--as-adapter", help="Write each merge as one LoRA adapter, too.")
-    ] = False,
-    rank: Annotated[int, typer.Option(min=0, help="The adapter's rank at most; 0: the sum of the experts'.")] = 0,
-    leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out", help="Merge without each expert, too: what does each add?")
-    ] = False,
-    timeout: Annotated[float, typer.Option(min=0, help="Give a merge up after so many seconds; 0: never.")] = 0,
-    dry_run: DryRun = False,
-    background: Background = False,
-    as_json: AsJson = False,
-) -> None:
+@command("merge court-2026 --method dare_ties --set density=0.4 --dry-run", background=True)
+def merge(options: MergeOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Merge the selected experts with mergekit."""
-    from sam_hub.merging.parameters import parameters
-    from sam_hub.services.merges import MergeOptions, plan_merges, run_merges
+    from sam_hub.services.merges import plan_merges, run_merges
 
     context = AppContext()
-    options = MergeOptions(
-        target=target,
-        by=by,
-        experts=tuple(expert or ()),
-        method=method,
-        parameters=parameters(set_ or []),
-        weights=tuple(weight or ()),
-        by_score=by_score,
-        seed=seed,
-        stable=stable,
-        as_adapter=as_adapter or rank > 0,
-        rank=rank,
-        timeout=timeout,
-        leave_one_out=leave_one_out,
-    )
-    options.check()
-    if background and not dry_run:
-        start_jobs(context, [options], as_json=as_json)
-        return
     plans = plan_merges(context, options, dry_run=dry_run)
     previews = plans.previews()
     for plan in previews if not as_json else ():
         _show_plan(plan, dry_run)
     if plans.without and not as_json:
-        size = megabytes(plans.contribution_bytes)
-        print(f"\nThe merges without each expert write up to {size} more")
+        print(f"\nThe merges without each expert write up to {file_size(plans.contribution_bytes)} more")
     if dry_run:
         if as_json:
             show_json([{"path": None, "weights_sha256": None, **vars(plan)} for plan in previews])
@@ -89,7 +34,7 @@ def merge(
     if as_json:
         show_json(outcome.merges)
     else:
-        _show_outcome(outcome, target)
+        _show_outcome(outcome, options.target)
 
 
 def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
@@ -122,7 +67,7 @@ def _show_plan(plan: MergePreview, dry_run: bool) -> None:
         for problem in plan.problems or ():
             print(f"  failed the check: {problem}")
     elif not plan.errors:
-        size, memory = megabytes(plan.bytes), megabytes(plan.memory)
+        size, memory = file_size(plan.bytes), file_size(plan.memory)
         print(f"  writes {size}, takes about {plan.seconds:.0f} s and {memory} of memory")
     if dry_run:
         print(plan.configuration)

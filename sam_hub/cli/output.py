@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import typer
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sam_hub.catalog.tables import Job
     from sam_hub.services.context import AppContext
 
+T = TypeVar("T")
 FEW = 8  # labels of a cell
 SECONDS_BETWEEN_LINES = 15
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Free = Annotated[bool, typer.Option("--free", help="Decode without the answer's grammar.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Background = Annotated[
@@ -60,6 +60,18 @@ def show_table(
     Console(highlight=False, width=width or (None if sys.stdout.isatty() else 140)).print(table)
 
 
+def show_list(
+    rows: Sequence[T], heads: Sequence[str], cells: Callable[[T], Sequence[object]], empty: str, *, as_json: bool
+) -> None:
+    """Print rows as JSON or as a table, or say what to do where there are none."""
+    if as_json:
+        show_json(rows)
+    elif rows:
+        show_table(heads, map(cells, rows))
+    else:
+        say(empty)
+
+
 def cell(value: object) -> str:
     """Return a value as a table shows it: fractions with three digits."""
     if value is None:
@@ -81,9 +93,11 @@ def few_labels(labels: Sequence[str], first: Sequence[str] = ()) -> str:
     return f"{cell(ordered[:FEW])} and {more} more" if more > 1 else cell(ordered)
 
 
-def megabytes(size: float) -> str:
+def file_size(size: float) -> str:
     """Return bytes as people read them."""
-    return f"{size / 1e6:,.1f} MB"
+    from humanize import naturalsize
+
+    return naturalsize(size)
 
 
 def say(line: str) -> None:
@@ -103,12 +117,37 @@ def confirm(question: str, *, refused: str) -> None:
         raise Interrupted(refused, "Nothing was changed.")
 
 
-def require_yes(command: str, as_json: bool, agreed: bool) -> None:
+def remove_after_question(
+    lines: Sequence[str],
+    values: Mapping[str, object],
+    execute: Callable[[], None],
+    *,
+    question: str = "Remove them?",
+    done: str = "Removed.",
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Show what would go, ask, and let it go; as JSON, print ``values`` and whether it went."""
+    require_yes(as_json, yes or dry_run)
+    for line in lines if not as_json else ():
+        print(line)
+    if not dry_run:
+        if not yes:
+            confirm(question, refused="Not removed")
+        execute()
+    if as_json:
+        show_json({**values, "removed": not dry_run})
+    elif not dry_run:
+        print(done)
+
+
+def require_yes(as_json: bool, agreed: bool) -> None:
     """Refuse a command that would have to ask and prints JSON alone."""
     from sam_hub.errors import UsageError
 
     if as_json and not agreed:
-        raise UsageError(f"`{command} --json` does not ask", "Add --yes, or look first: --dry-run.")
+        raise UsageError("With --json, nothing is asked", "Add --yes, or look first: --dry-run.")
 
 
 def start_jobs(context: AppContext, options: Sequence[Any], *, as_json: bool) -> None:
@@ -177,7 +216,7 @@ class TerminalReporter(Reporter):
 def counts(done: float, total: float, unit: str, rate: float) -> str:
     """Return how far something has come, how quick it is, and the time left."""
     if unit == "B":
-        text, speed = f"{done / 1e6:,.1f} of {megabytes(total)}", f"{rate / 1e6:,.1f} MB/s"
+        text, speed = f"{file_size(done)} of {file_size(total)}", f"{file_size(rate)}/s"
     else:
         text, speed = f"{done:g} of {total:g} {unit}".rstrip(), f"{rate:,.1f}/s"
     if rate <= 0 or total <= done:

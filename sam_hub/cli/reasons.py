@@ -16,18 +16,17 @@ def show_reasons(outcome: SelectionOutcome) -> None:
     """Print why each expert has its rank, what both rankings come to, and which labels nobody covers."""
     from sam_hub.selection.report import METHODS, evidence_lines, reasons, verdict
 
-    rankings = outcome.shown()
     # In the order of the votes, where there are any: that ranking tells more.
-    main = rankings[next(method for method in reversed(METHODS) if method in rankings)]
-    for row in main["rows"]:
-        print(f"\n{row['expert']}{' *' if row['chosen'] else ''}")
-        for head, words in reasons(row["expert"], rankings, outcome.labels, room=SENTENCE):
-            _show(head, words)
+    main = next(outcome.rankings[method] for method in reversed(METHODS) if method in outcome.rankings)
+    for row in main.ranking.rows:
+        print(f"\n{row.expert}{' *' if row.expert in main.chosen else ''}")
+        for head, words in reasons(row.expert, outcome.rankings, outcome.labels, room=SENTENCE):
+            _line(f"  {head:<{INDENT - 2}}{words}", " " * INDENT)
     print()
-    if len(rankings) == 2:
+    if len(outcome.rankings) == 2:
         for head, key in (("in both", "both"), *((f"{m} only", f"{m}_only") for m in METHODS)):
             _line(f"Chosen {head}: {', '.join(getattr(outcome.chosen, key)) or 'none'}")
-    parameters = main["parameters"]
+    parameters = main.ranking.parameters
     if steps := evidence_lines(parameters):
         print("\nHow many to choose, by evidence:")
         for step in steps:
@@ -38,10 +37,6 @@ def show_reasons(outcome: SelectionOutcome) -> None:
     if gaps := outcome.uncovered:
         print()
         _line(f"No expert covers: {', '.join(gaps)}.")
-
-
-def _show(head: str, words: str) -> None:
-    _line(f"  {head:<{INDENT - 2}}{words}", " " * INDENT)
 
 
 def _line(text: str, indent: str = "") -> None:

@@ -7,20 +7,14 @@ from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, say, show_json, show_table
+from sam_hub.cli.command import command, group
+from sam_hub.cli.output import AsJson, say, show_json, show_list
 from sam_hub.services.context import AppContext
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(epilog="Example: sam-hub hub-serve --port 8111")(hub_serve)
-    tokens = typer.Typer(help="Tokens of the embedded Hub's users.", no_args_is_help=True)
-    tokens.command("add", epilog="Example: sam-hub hub-token add laptop --user ann --role read")(add)
-    tokens.command("list")(list_)
-    tokens.command("remove")(remove)
-    app.add_typer(tokens, name="hub-token")
+tokens = group("hub-token", "Tokens of the embedded Hub's users.")
 
 
+@command("hub-serve --port 8111", "hub-serve")
 def hub_serve(
     root: Annotated[Path | None, typer.Argument(help="Where its repositories lie; else hub/ in the home.")] = None,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
@@ -44,6 +38,7 @@ def hub_serve(
 Root = Annotated[Path | None, typer.Option(help="Where the Hub's repositories lie; else hub/ in the home.")]
 
 
+@command("hub-token add laptop --user ann --role read", group=tokens)
 def add(
     name: Annotated[str, typer.Argument(help="What to call it, such as laptop.")],
     user: Annotated[str, typer.Option(help="Whose it is; `local` is the owner, who may change everything.")] = "local",
@@ -61,19 +56,21 @@ def add(
         print(token)
 
 
+@command(name="list", group=tokens)
 def list_(root: Root = None, as_json: AsJson = False) -> None:
     """List tokens, without their secrets."""
     from sam_hub.hub.embedded import list_tokens
 
-    rows = list_tokens(root or AppContext().settings.home / "hub")
-    if as_json:
-        show_json(rows)
-    elif rows:
-        show_table(("name", "user", "role", "made"), [(*list(row.values())[:3], row["created"][:16]) for row in rows])
-    else:
-        say("No tokens. `sam-hub hub-token add NAME` makes one.")
+    show_list(
+        list_tokens(root or AppContext().settings.home / "hub"),
+        ("name", "user", "role", "made"),
+        lambda row: (*list(row.values())[:3], row["created"][:16]),
+        "No tokens. `sam-hub hub-token add NAME` makes one.",
+        as_json=as_json,
+    )
 
 
+@command(group=tokens)
 def remove(name: Annotated[str, typer.Argument(help="The token's name.")], root: Root = None) -> None:
     """Let a token log in no more."""
     from sam_hub.hub.embedded import remove_token

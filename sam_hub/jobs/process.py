@@ -69,24 +69,13 @@ def _reap_later(child: subprocess.Popen[bytes]) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What leads the process to the same settings. The token goes by the environment, and into no file."""
+    """Return what leads the process to the same settings. The token goes by the environment, and into no file."""
     paths = [str(Path(sam_hub.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    given = {
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
-        "PYTHONUNBUFFERED": "1",
-        "SAM_HUB_HOME": str(settings.home),
-        "SAM_HUB_ENDPOINT": settings.endpoint,
-        "SAM_HUB_OFFLINE": str(settings.offline).lower(),
-        "SAM_HUB_DEVICE": settings.device,
-        "SAM_HUB_DTYPE": settings.dtype,
-        "SAM_HUB_EMBEDDER": settings.embedder,
-        "SAM_HUB_THREADS": str(settings.threads),
-    }
-    optional = {"SAM_HUB_DATABASE_URL": settings.database_url, "SAM_HUB_TOKEN": settings.token}
-    given |= {name: value for name, value in optional.items() if value}
+    values = settings.model_dump(mode="json", exclude={"theme", "ascii", "keys"}, exclude_none=True)
+    given = {f"SAM_HUB_{name.upper()}": str(value) for name, value in values.items()}
     # Those of the person's own home do not hold in the demo's.
-    inherited = {name: value for name, value in os.environ.items() if name not in optional}
-    return {**inherited, **given}
+    inherited = {k: v for k, v in os.environ.items() if k not in ("SAM_HUB_DATABASE_URL", "SAM_HUB_TOKEN")}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1", **given}
 
 
 def is_alive(job: Job) -> bool:

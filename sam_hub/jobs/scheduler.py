@@ -14,18 +14,20 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from sam_hub.catalog.jobs import ENDED, forget_jobs, get_job
 from sam_hub.catalog.tables import Job, JobState
 from sam_hub.errors import SamHubError, UsageError, of_the_system
-from sam_hub.jobs.kinds import CONCURRENCY, kind_of, task_of
+from sam_hub.jobs.kinds import CONCURRENCY, task_of
 from sam_hub.jobs.process import end, is_alive, runs, start
 from sam_hub.jobs.progress import job_folder, log_tail, progress_of
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.context import AppContext
+from sam_hub.services.options import JobOptions
 
 ACTIVE = (JobState.RUNNING, JobState.CANCELLING)
+UNFINISHED = select(Job).where(col(Job.state).in_((*ACTIVE, JobState.QUEUED))).order_by(col(Job.id))  # oldest first
 SECONDS_BETWEEN_LOOKS = 0.2
 CLAIM_SECONDS = 60  # to start a process takes some milliseconds
 
@@ -39,16 +41,16 @@ class Scheduler:
     """
 
     def __init__(self, context: AppContext) -> None:
-        self._context = context
+        self.context = context
         self._catalog, self._settings = context.catalog, context.settings
 
-    def submit(self, options: Any) -> Job:
-        """Make a job of a service's options (see `sam_hub.jobs.kinds`), and start it if its queue has a place."""
+    def submit(self, options: JobOptions) -> Job:
+        """Make a job of a service's options, and start it if its queue has a place. Raises UsageError."""
         from pydantic_core import to_jsonable_python
 
-        kind = kind_of(options)
-        arguments = to_jsonable_python(options)
-        return self._queued(Job(kind=kind, title=options.title, arguments=arguments, queue=task_of(kind).queue))
+        options.check()
+        arguments, queue = to_jsonable_python(options), task_of(options.KIND).queue
+        return self._queued(Job(kind=options.KIND, title=options.title, arguments=arguments, queue=queue))
 
     def _queued(self, job: Job) -> Job:
         added = self._catalog.add(job)
@@ -57,7 +59,7 @@ class Scheduler:
 
     def tick(self) -> None:
         """Mark jobs whose process is gone, and start those whose turn it is."""
-        jobs = self._unfinished()
+        jobs = self._catalog.all(UNFINISHED)
         dead = [job for job in jobs if job.state in ACTIVE and not _in_hand(job)]
         if not dead and not any(job.state == JobState.QUEUED for job in jobs):
             return
@@ -65,16 +67,13 @@ class Scheduler:
             if job.pid_started is not None:
                 self._clean_up(job)
         with self._catalog.writing() as session:
-            for job in _unfinished(session):
+            unfinished = session.exec(UNFINISHED).all()
+            for job in unfinished:
                 if job.state in ACTIVE and not _in_hand(job):
                     _mark_dead(job)
-            claimed = _claim(_unfinished(session))
+            claimed = _claim(unfinished)
         for job_id in claimed:
             self._start(job_id)
-
-    def _unfinished(self) -> Sequence[Job]:
-        with self._catalog.session() as session:
-            return _unfinished(session)
 
     def _clean_up(self, job: Job) -> None:
         # A job of another version, of which nobody knows what it left; or its files can't be deleted. Neither may
@@ -89,19 +88,14 @@ class Scheduler:
             pid, pid_started = start(self._settings, job_id)
         except OSError as failure:  # no room for its log, or for a process: the others shall go on
             error = of_the_system(failure)
-            values: dict[str, Any] = {
-                "state": JobState.FAILED,
-                "error_title": error.title,
-                "error_action": error.action,
-            }
-            values |= {"pid": None, "ended_at": datetime.now(UTC)}
+            values: dict[str, Any] = {"state": JobState.FAILED, "pid": None, "ended_at": datetime.now(UTC)}
+            values |= {"error_title": error.title, "error_action": error.action}
         else:
             values = {"pid": pid, "pid_started": pid_started}
         with self._catalog.writing() as session:
             job = session.get(Job, job_id)
             if job is not None and job.state == JobState.RUNNING and job.pid_started is None:
-                for name, value in values.items():
-                    setattr(job, name, value)
+                job.sqlmodel_update(values)
 
     def cancel(self, job_id: int) -> Job:
         """Cancel a job, and return when its process and all its children are gone (in under four seconds).
@@ -170,12 +164,6 @@ class Scheduler:
     def log_tail(self, job_id: int, lines: int = 20) -> list[str]:
         """Return the last lines of a job's log."""
         return log_tail(self._settings, job_id, lines)
-
-
-def _unfinished(session: Session) -> Sequence[Job]:
-    """The jobs that wait or are at work, the oldest first."""
-    states = col(Job.state).in_((*ACTIVE, JobState.QUEUED))
-    return session.exec(select(Job).where(states).order_by(col(Job.id))).all()
 
 
 def _is_claim(job: Job) -> bool:

@@ -100,9 +100,7 @@ def _record(context: AppContext, job_id: int, values: dict[str, Any]) -> None:
             return
         if values["state"] == JobState.INTERRUPTED and job.state == JobState.CANCELLING:
             values = {"state": JobState.CANCELLED}
-        for name, value in values.items():
-            setattr(job, name, value)
-        job.ended_at = datetime.now(UTC)
+        job.sqlmodel_update({**values, "ended_at": datetime.now(UTC)})
 
 
 if __name__ == "__main__":

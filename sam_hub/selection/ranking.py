@@ -152,3 +152,33 @@ def missing_labels(labels: Sequence[str], covered: Collection[str]) -> tuple[str
 def uncovered(labels: Sequence[str], experts: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:
     """Return the target's labels that no expert covers."""
     return tuple(label for label in labels if not any(covered_labels([label], own) for own in experts.values()))
+
+
+@dataclass(frozen=True)
+class RankingChoice:
+    """A ranking, and the experts (repositories) chosen from it: the best ``k``, or those a person chose by hand."""
+
+    ranking: Ranking
+    chosen: tuple[str, ...]
+    k: int
+    by_hand: bool = False
+    created_at: str = ""
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """The experts that both rankings chose, and those that one alone chose."""
+
+    both: tuple[str, ...] = ()
+    similarity_only: tuple[str, ...] = ()
+    sampling_only: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rankings: Mapping[str, RankingChoice]) -> SideBySide:
+        """Compare the choices of rankings, by method."""
+        near, voted = (rankings[m].chosen if m in rankings else () for m in ("similarity", "sampling"))
+        return cls(
+            tuple(sorted(set(near) & set(voted))),
+            tuple(repo for repo in near if repo not in voted),
+            tuple(repo for repo in voted if repo not in near),
+        )

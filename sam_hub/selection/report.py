@@ -1,12 +1,12 @@
-"""Explain rankings in words, for the command line and the UI, from plain values as `shown` returns them.
-
-Rows of older catalogs lack some values, and facts on missing values are left out.
-"""
+"""Explain rankings in words, for the command line and the UI."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from sam_hub.ner.text import Entity
+from sam_hub.selection.ranking import Ranked, RankingChoice
 
 METHODS = ("similarity", "sampling")
 ORIGINS = {
@@ -28,21 +28,9 @@ def two_digits(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def shown(
-    rows: Sequence[Mapping[str, Any]],
-    parameters: Mapping[str, Any],
-    chosen: Collection[str],
-    k: int,
-    by_hand: bool = False,
-) -> dict[str, Any]:
-    """Return a ranking for display: "rows" with "chosen" added, "parameters", "k" and "by_hand"."""
-    marked = [{**row, "chosen": row["expert"] in chosen} for row in rows]
-    return {"rows": marked, "parameters": dict(parameters), "k": k, "by_hand": by_hand}
-
-
 def reasons(
     expert: str,
-    rankings: Mapping[str, Any],
+    rankings: Mapping[str, RankingChoice],
     labels: Sequence[str],
     *,
     room: int = 88,
@@ -52,82 +40,70 @@ def reasons(
     """Return why an expert has its rank in both rankings: facts with a short head, empty for further lines of a fact.
 
     Args:
-        rankings: by method, as `shown` returns them, or None.
+        rankings: by method.
         labels: of the target.
         room: characters of a line, to which sentences are cut.
     """
-    places = {}
-    for method in METHODS:
-        rows = rankings[method]["rows"] if rankings.get(method) else []
-        at = next((i for i, row in enumerate(rows) if row["expert"] == expert), None)
-        if at is not None:
-            places[method] = (f"rank {at + 1} of {len(rows)}", rows[at])
     facts: Facts = []
-    if "similarity" in places:
-        facts += _by_similarity(*places["similarity"], rankings["similarity"], number)
-    elif "sampling" in places:
-        facts += _nearness(places["sampling"][1], rankings["sampling"], number)
-    if "sampling" in places:
-        facts += _by_votes(*places["sampling"], rankings["sampling"], number)
-    rows = [row for _, row in places.values()]
-    notes = dict.fromkeys(note for row in rows for note in row["note"].split("; ") if note)
+    rows = {}
+    for method in METHODS:
+        choice = rankings.get(method)
+        ranked = choice.ranking.rows if choice else ()
+        for rank, row in enumerate(ranked, 1):
+            if choice and row.expert == expert:
+                rows[method] = row
+                by = _by_similarity if method == "similarity" else _by_votes
+                if method == "sampling" and "similarity" not in rows:
+                    facts += _nearness(row, choice, number)
+                facts += by(f"rank {rank} of {len(ranked)}", row, choice, number)
+    notes = dict.fromkeys(note for row in rows.values() for note in row.note.split("; ") if note)
     facts += [("note", note) for note in notes]
     if rows:
-        covers = rows[-1]["covers"]
+        covers = list(rows.values())[-1].covers
         missing = [label for label in labels if label not in covers]
         facts += [("covers", ", ".join(covers))] if covers else []
         facts += [("missing", ", ".join(missing))] if missing else []
-    if "sampling" in places:
-        facts += _differences(places["sampling"][1], room, ellipsis)
-    return facts
+    return facts + (_differences(rows["sampling"], room, ellipsis) if "sampling" in rows else [])
 
 
-def _by_similarity(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any], number: Number) -> Facts:
-    chosen = _chosen(row, ranking)
-    if row["score"] is None:
+def _by_similarity(place: str, row: Ranked, choice: RankingChoice, number: Number) -> Facts:
+    chosen = _chosen(row, choice)
+    if row.score is None:
         return [("text", f"not compared with the target's text, {chosen}")]
-    facts = [("text", f"{number(row['score'])} cosine to the target's text, {place}, {chosen}")]
-    embedder = ranking["parameters"].get("embedder")
-    origin = _origin(row)
-    by = f"by {embedder}" if embedder else ""
-    return facts + [("", line) for line in ("; ".join(filter(None, (origin, by))),) if line]
+    embedder = choice.ranking.parameters.get("embedder")
+    source = "; ".join(filter(None, (_origin(row), f"by {embedder}" if embedder else "")))
+    facts = [("text", f"{number(row.score)} cosine to the target's text, {place}, {chosen}")]
+    return facts + ([("", source)] if source else [])
 
 
-def _nearness(row: Mapping[str, Any], ranking: Mapping[str, Any], number: Number) -> Facts:
+def _nearness(row: Ranked, choice: RankingChoice, number: Number) -> Facts:
     """Return the facts on the rank by similarity for an expert that is ranked only by votes."""
-    near = row.get("near")
-    if not near:
-        return [("text", f"no descriptor to compare{_of_domain(row)}")] if "near" in row else []
-    compared = sum(bool(other.get("near")) for other in ranking["rows"])
-    place = f"rank {near['rank']} of {compared} by similarity"
-    facts = [("text", f"{number(near['cosine'])} cosine to the target's text, {place}")]
-    return facts + [("", line) for line in (_origin(row),) if line]
+    if not row.near:
+        return [("text", f"no descriptor to compare{f' (domain {row.domain})' if row.domain else ''}")]
+    compared = sum(bool(other.near) for other in choice.ranking.rows)
+    place = f"rank {row.near.rank} of {compared} by similarity"
+    facts = [("text", f"{number(row.near.cosine)} cosine to the target's text, {place}")]
+    return facts + ([("", source)] if (source := _origin(row)) else [])
 
 
-def _origin(row: Mapping[str, Any]) -> str:
-    near = row.get("near") or {}
-    source = ORIGINS.get(near.get("origin", ""), "")
-    parts = (f"domain {row['domain']}" if row.get("domain") else "", f"described {source}" if source else "")
+def _origin(row: Ranked) -> str:
+    source = ORIGINS.get(row.near.origin, "") if row.near else ""
+    parts = (f"domain {row.domain}" if row.domain else "", f"described {source}" if source else "")
     return ", ".join(filter(None, parts))
 
 
-def _of_domain(row: Mapping[str, Any]) -> str:
-    return f" (domain {row['domain']})" if row.get("domain") else ""
-
-
-def _by_votes(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any], number: Number) -> Facts:
-    parameters = ranking["parameters"]
-    if row["score"] is None:
+def _by_votes(place: str, row: Ranked, choice: RankingChoice, number: Number) -> Facts:
+    parameters = choice.ranking.parameters
+    if row.score is None:
         return [("votes", f"none, {place}, not chosen: it could not be asked")]
-    pseudo_entities = (parameters.get("pseudo_entities") or {}).get(row["expert"])
+    pseudo_entities = (parameters.get("pseudo_entities") or {}).get(row.expert, "the")
     weighted = f", weighted by {parameters['weights']}" if parameters.get("weights", "uniform") != "uniform" else ""
     facts = [
-        ("votes", f"F1 {number(row['score'])}, {place}, {_chosen(row, ranking)}"),
-        ("", f"95% {number(row['low'])} to {number(row['high'])}"),
+        ("votes", f"F1 {number(row.score)}, {place}, {_chosen(row, choice)}"),
+        ("", f"95% {number(row.low)} to {number(row.high)}"),
         (
             "",
-            f"precision {number(row['precision'])}, recall {number(row['recall'])}, against "
-            f"{'the' if pseudo_entities is None else pseudo_entities} voted entities",
+            f"precision {number(row.precision)}, recall {number(row.recall)}, against {pseudo_entities} voted entities",
         ),
         (
             "",
@@ -135,37 +111,35 @@ def _by_votes(place: str, row: Mapping[str, Any], ranking: Mapping[str, Any], nu
             f"{parameters.get('threshold')} of the voters must agree",
         ),
     ]
-    if row.get("agreement") is not None:
-        facts.append(("agrees", f"F1 {number(row['agreement'])} with the other experts, on average"))
+    if row.agreement is not None:
+        facts.append(("agrees", f"F1 {number(row.agreement)} with the other experts, on average"))
     steps = (parameters.get("evidence") or {}).get("steps", ())
-    return facts + [("adds", _step(step, number)) for step in steps if step["expert"] == row["expert"]]
+    return facts + [("adds", _step(step, number)) for step in steps if step["expert"] == row.expert]
 
 
-def _chosen(row: Mapping[str, Any], ranking: Mapping[str, Any]) -> str:
-    if not row["chosen"]:
+def _chosen(row: Ranked, choice: RankingChoice) -> str:
+    if row.expert not in choice.chosen:
         return "not chosen"
-    if ranking["by_hand"]:
+    if choice.by_hand:
         return "chosen by hand"
-    if "evidence" in ranking["parameters"]:
-        return f"chosen by evidence (k is {ranking['k']})"
-    return f"chosen (k is {ranking['k']})"
+    return f"chosen{' by evidence' if 'evidence' in choice.ranking.parameters else ''} (k is {choice.k})"
 
 
-def _differences(row: Mapping[str, Any], room: int, ellipsis: str) -> Facts:
+def _differences(row: Ranked, room: int, ellipsis: str) -> Facts:
     facts: Facts = []
-    for difference in row.get("disagreements") or ():
-        first = min(entity["start"] for entity in (*difference["says"], *difference["others"]))
-        facts.append(("differs", f'"{excerpt(difference["text"], first, room - 2, ellipsis)}"'))
+    for difference in row.disagreements:
+        first = min(entity.start for entity in (*difference.says, *difference.others))
+        facts.append(("differs", f'"{excerpt(difference.text, first, room - 2, ellipsis)}"'))
         facts += [
             ("", f"{who}: {_mentions(entities, ellipsis)}")
-            for who, entities in (("expert only", difference["says"]), ("votes only", difference["others"]))
+            for who, entities in (("expert only", difference.says), ("votes only", difference.others))
             if entities
         ]
     return facts
 
 
-def _mentions(entities: Sequence[Mapping[str, Any]], ellipsis: str) -> str:
-    named = [f"{excerpt(each['text'], 0, 60, ellipsis)} [{each['label']}]" for each in entities[:MENTIONS]]
+def _mentions(entities: Sequence[Entity], ellipsis: str) -> str:
+    named = [f"{excerpt(each.text, 0, 60, ellipsis)} [{each.label}]" for each in entities[:MENTIONS]]
     more = len(entities) - len(named)
     return f"{', '.join(named)}{f' and {more} more' if more else ''}"
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sam_hub.errors import InputError, SamHubError
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.options import DescribeOptions, copied
 
 if TYPE_CHECKING:
     from sam_hub.catalog import tables
     from sam_hub.hub.repo_snapshot import RepoSnapshot
+    from sam_hub.inference.embedding import Descriptor
     from sam_hub.services.context import AppContext
-
-
-def absolute(path: str) -> str:
-    """Return a path that means the same in every working folder."""
-    return str(Path(path).expanduser().absolute())
 
 
 @dataclass(frozen=True)
@@ -37,8 +33,7 @@ class DescriptorFacts:
         """Return the facts of a row, without its vector."""
         from sam_hub.catalog.descriptor_sources import Origin
 
-        names = ("origin", "embedder", "revision", "count", "sentences_sha256")
-        return cls(weak=Origin.parse(row.origin).weak, **{name: getattr(row, name) for name in names})
+        return copied(cls, row, weak=Origin.parse(row.origin).weak)
 
 
 def describe_added(
@@ -76,27 +71,6 @@ def describe_command(repo: str) -> str:
 
 
 @dataclass(frozen=True)
-class DescribeOptions:
-    """An expert to describe, by a corpus or by what its repository, data sets and card lead to.
-
-    ``again``: look for its text once more, and replace the descriptor it has.
-    """
-
-    expert: str
-    corpus: str | None = None
-    again: bool = False
-
-    def __post_init__(self) -> None:
-        if self.corpus:  # a job's process may work in another folder
-            object.__setattr__(self, "corpus", absolute(self.corpus))
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"describe {self.expert}"
-
-
-@dataclass(frozen=True)
 class DescribeOutcome:
     """An expert's descriptor, and notes on the sources that were tried for it."""
 
@@ -106,12 +80,7 @@ class DescribeOutcome:
 
 
 def run_describe(context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT) -> DescribeOutcome:
-    """Describe an expert's text.
-
-    Raises:
-        InputError: there is no text to describe it by.
-        CatalogError: there is no such expert.
-    """
+    """Describe an expert's text."""
     from sam_hub.catalog.experts import get_expert
     from sam_hub.ner.readers import read_corpus
     from sam_hub.selection.descriptors import describe_expert, expert_descriptor, known_descriptor
@@ -120,7 +89,7 @@ def run_describe(context: AppContext, options: DescribeOptions, reporter: Report
     expert = get_expert(catalog, options.expert)
     notes: tuple[str, ...] = ()
     if options.corpus:
-        expert_descriptor(catalog, expert, settings, read_corpus(Path(options.corpus)))
+        expert_descriptor(catalog, expert, settings, read_corpus(options.corpus))
     row = known_descriptor(catalog, expert, settings)
     if not options.corpus and (row is None or options.again):
         described = describe_expert(catalog, context.hub, expert, settings, reporter, again=options.again)
@@ -136,39 +105,22 @@ def run_describe(context: AppContext, options: DescribeOptions, reporter: Report
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    """An expert, its domain, and the cosine (-1 to 1) of its descriptor to the one asked for."""
-
-    repo: str
-    domain: str | None
-    cosine: float
-
-
-@dataclass(frozen=True)
 class Neighbourhood:
-    """The descriptor of a target or an expert, and the experts nearest to it.
+    """The descriptor of a target or an expert, and the experts nearest to it with their cosines.
 
     ``described`` is None for a target. ``left_out`` has a line for each expert that another embedder describes, by
     repository.
     """
 
     name: str
-    count: int
-    embedder: str
-    revision: str
-    sentences_sha256: str
-    vector: tuple[float, ...]
+    descriptor: Descriptor
     described: DescribeOutcome | None
-    nearest: tuple[Neighbour, ...]
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    nearest: Sequence[tuple[tables.Expert, float]]
+    left_out: Mapping[str, str]
 
 
 def find_neighbours(context: AppContext, options: DescribeOptions, reporter: Reporter = SILENT) -> Neighbourhood:
-    """Describe a target or an expert where that was not done yet, and find the ten nearest experts.
-
-    Raises:
-        InputError, CatalogError: as `run_describe`.
-    """
+    """Describe a target or an expert where that was not done yet, and find the ten nearest experts."""
     from sam_hub.catalog.descriptors import described_otherwise, nearest
     from sam_hub.catalog.experts import get_expert
     from sam_hub.catalog.targets import list_targets
@@ -177,20 +129,12 @@ def find_neighbours(context: AppContext, options: DescribeOptions, reporter: Rep
     catalog, settings, described = context.catalog, context.settings, None
     target = next((t for t in list_targets(catalog) if t.name == options.expert), None)
     if target is not None and options.corpus is None and not options.again:
-        made = target_descriptor(catalog, target, settings)
+        descriptor = target_descriptor(catalog, target, settings)
     else:
         described = run_describe(context, options, reporter)
-        made = expert_descriptor(catalog, get_expert(catalog, described.expert), settings)
-    near = nearest(catalog, made.vector, made.embedder, made.revision, limit=10)
-    others = described_otherwise(catalog, made.embedder, made.revision)
-    return Neighbourhood(
-        name=described.expert if described else options.expert,
-        count=made.count,
-        embedder=made.embedder,
-        revision=made.revision,
-        sentences_sha256=made.sentences_sha256,
-        vector=made.vector,
-        described=described,
-        nearest=tuple(Neighbour(expert.repo, expert.domain, cosine) for expert, cosine in near),
-        left_out={other.repo: str(other.against(made.embedder, made.revision)) for other in others},
-    )
+        descriptor = expert_descriptor(catalog, get_expert(catalog, described.expert), settings)
+    embedder = (descriptor.embedder, descriptor.revision)
+    near = nearest(catalog, descriptor.vector, *embedder, limit=10)
+    left_out = {other.repo: str(other.against(*embedder)) for other in described_otherwise(catalog, *embedder)}
+    name = described.expert if described else options.expert
+    return Neighbourhood(name, descriptor, described, near, left_out)

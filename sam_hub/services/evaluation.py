@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_hub.errors import CatalogError, InputError, SamHubError
+from sam_hub.ner.scoring import TypeScore
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.choices import Rule, Types
-from sam_hub.services.descriptors import absolute
+from sam_hub.services.options import EvaluationOptions, copied
 
 if TYPE_CHECKING:
     from sam_hub.catalog.tables import Evaluation, Target
     from sam_hub.evaluation.systems import System
     from sam_hub.ner.text import Entity, Sentence
     from sam_hub.services.context import AppContext
-
-
-@dataclass(frozen=True)
-class EvaluationOptions:
-    """What to score on labelled sentences.
-
-    Args:
-        gold: a file of labelled sentences; else those of the target.
-        free: decode without the answer's grammar.
-        singles: also score each expert on disk and their untuned bases.
-    """
-
-    target: str
-    gold: str | None = None
-    rule: Rule = Rule.union
-    free: bool = False
-    singles: bool = False
-    types: Types = Types.auto
-
-    def __post_init__(self) -> None:
-        if self.gold:
-            object.__setattr__(self, "gold", absolute(self.gold))
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"evaluate {self.target}"
 
 
 @dataclass(frozen=True)
@@ -55,16 +28,6 @@ class EvaluationPlan:
     models: int
     sentences: int
     entities: int
-
-
-@dataclass(frozen=True)
-class TypeScore:
-    """Strict scores of one entity type; ``support`` counts its gold entities."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
 
 
 @dataclass(frozen=True)
@@ -103,13 +66,7 @@ class EvaluationOutcome:
 
 
 def plan_evaluation(context: AppContext, options: EvaluationOptions) -> EvaluationPlan:
-    """Read the labelled sentences, and find the models; no model is asked.
-
-    Raises:
-        UsageError: there are no labelled sentences.
-        InputError: they can't be used for this target.
-        CatalogError: nothing was merged for the target yet.
-    """
+    """Read the labelled sentences, and find the models; no model is asked."""
     _, _, gold, systems = _prepare(context, options)
     models = {(model.kind, model.id) for system in systems for model in system.models}
     entities = sum(len(sentence.entities or ()) for sentence in gold)
@@ -134,11 +91,7 @@ def _prepare(context: AppContext, options: EvaluationOptions) -> tuple[Target, P
 
 
 def run_evaluation(context: AppContext, options: EvaluationOptions, reporter: Reporter = SILENT) -> EvaluationOutcome:
-    """Ask every model that was not asked before, score all systems, and record the scores.
-
-    Raises:
-        UsageError, InputError, CatalogError: as `plan_evaluation`.
-    """
+    """Ask every model that was not asked before, score all systems, and record the scores."""
     from sam_hub.catalog.targets import set_gold
     from sam_hub.evaluation.systems import evaluate
     from sam_hub.merging.service import merge_warnings, passed_methods
@@ -178,11 +131,7 @@ class LatestScores:
 
 
 def latest_scores(context: AppContext, target: str) -> LatestScores:
-    """Return the latest evaluation of each system on the target's latest test sentences.
-
-    Raises:
-        CatalogError: there is no such target.
-    """
+    """Return the latest evaluation of each system on the target's latest test sentences."""
     from sam_hub.catalog.history import list_evaluations
     from sam_hub.catalog.predictions import runs_by_id
     from sam_hub.catalog.targets import get_target
@@ -207,25 +156,8 @@ def latest_scores(context: AppContext, target: str) -> LatestScores:
 
 def system_score(row: Evaluation) -> SystemScore:
     """Return the scores of a recorded evaluation."""
-    return SystemScore(
-        name=row.name,
-        precision=row.precision,
-        recall=row.recall,
-        f1=row.f1,
-        support=row.support,
-        per_type=_type_scores(row.per_type),
-        parse_failures=row.parse_failures,
-        seconds=row.seconds,
-        id=row.id,
-        created_at=row.created_at.isoformat(),
-    )
-
-
-def _type_scores(per_type: Mapping[str, Mapping[str, float]]) -> dict[str, TypeScore]:
-    return {
-        label: TypeScore(row["precision"], row["recall"], row["f1"], int(row["support"]))
-        for label, row in per_type.items()
-    }
+    per_type = {label: TypeScore(**scores) for label, scores in row.per_type.items()}  # type: ignore[arg-type]
+    return copied(SystemScore, row, per_type=per_type, created_at=row.created_at.isoformat())
 
 
 @dataclass(frozen=True)
@@ -262,10 +194,6 @@ def compare_sentences(
 
     Args:
         errors_only: only sentences with an entity that was missed or invented.
-
-    Raises:
-        CatalogError: there is no such evaluation, or a prediction behind it is gone.
-        InputError: the target's labelled sentences are not those it was made on.
     """
     from sam_hub.catalog.tables import Evaluation, Target
     from sam_hub.evaluation.systems import gold_hash, predicted_by, read_gold

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sam_hub.errors import SamHubError, UnusableModel
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.descriptors import DescriptorFacts, describe_added
+from sam_hub.services.options import AddOptions, PullOptions, RemovalOptions, SearchOptions, UpdateOptions, copied
 
 if TYPE_CHECKING:
     from sam_hub.catalog.removal import RemovalPlan
@@ -19,27 +20,8 @@ if TYPE_CHECKING:
     from sam_hub.services.context import AppContext
 
 
-@dataclass(frozen=True)
-class SearchOptions:
-    """What to search the Hub for; see `sam_hub.hub.search.search`. A limit of 0 means all."""
-
-    text: str = ""
-    author: str | None = None
-    base: str | None = None
-    labels: tuple[str, ...] = ()
-    library: str | None = None
-    license: str | None = None
-    sort: str = "last_modified"
-    limit: int = 50
-
-
 def search_hub(context: AppContext, options: SearchOptions) -> list[FoundModel]:
-    """Return the models on the Hub that fit.
-
-    Raises:
-        HubError: the network or the Hub failed.
-        UsageError: there is no such order.
-    """
+    """Return the models on the Hub that fit."""
     from sam_hub.hub.search import search
 
     values = {**asdict(options), "limit": options.limit or None}
@@ -69,17 +51,11 @@ class RepoReport:
 
 
 def inspect_repo(context: AppContext, repo: str, revision: str = "main") -> RepoReport:
-    """Look at a repository's files on the Hub without fetching weights.
-
-    Raises:
-        NotFoundOnHub, HubError, InputError: as `sam_hub.hub.inspection.inspect`.
-    """
+    """Look at a repository's files on the Hub without fetching weights."""
     from sam_hub.hub.inspection import inspect
 
     inspection = inspect(context.hub, repo, revision)
-    names = [name for name in RepoReport.__dataclass_fields__ if name != "card"]
-    values = {name: getattr(inspection, name) for name in names}
-    return RepoReport(**values, card=_shown_card(lambda: inspection.snapshot))
+    return copied(RepoReport, inspection, card=_shown_card(lambda: inspection.snapshot))
 
 
 def _shown_card(snapshot: Callable[[], RepoSnapshot]) -> str:
@@ -90,11 +66,7 @@ def _shown_card(snapshot: Callable[[], RepoSnapshot]) -> str:
 
 
 def read_card(context: AppContext, expert: str) -> str:
-    """Return the card of an expert in the catalog, as Markdown: from its files on disk, or from the Hub.
-
-    Raises:
-        CatalogError: there is no such expert.
-    """
+    """Return the card of an expert in the catalog, as Markdown: from its files on disk, or from the Hub."""
     from sam_hub.catalog.experts import get_expert
     from sam_hub.hub.repo_snapshot import take_snapshot
 
@@ -105,23 +77,6 @@ def read_card(context: AppContext, expert: str) -> str:
     if context.settings.offline:
         return "*Not on disk, and offline: no card.*"
     return _shown_card(lambda: take_snapshot(context.hub, row.repo, row.commit))
-
-
-@dataclass(frozen=True)
-class AddOptions:
-    """Repositories to add, pinned to the commit of ``revision``; the other fields replace what they say themselves."""
-
-    repos: tuple[str, ...]
-    revision: str = "main"
-    labels: tuple[str, ...] = ()
-    base: str | None = None
-    domain: str | None = None
-    prompt_format: str | None = None
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"add {', '.join(self.repos)}"
 
 
 @dataclass(frozen=True)
@@ -156,9 +111,6 @@ def run_add(context: AppContext, options: AddOptions, reporter: Reporter = SILEN
 
     An expert whose repository has no descriptor is described by its data set or its card. A failure to describe it
     is logged and is no error.
-
-    Raises:
-        UnusableModel, InputError, NotFoundOnHub, HubError: as `sam_hub.catalog.registration.register`.
     """
     from sam_hub.catalog.registration import register
 
@@ -170,30 +122,10 @@ def run_add(context: AppContext, options: AddOptions, reporter: Reporter = SILEN
         reporter.log(f"Added {expert.repo} at {expert.commit[:8]} ({inspection.verdict})")
         for warning in inspection.warnings:
             reporter.log(f"  warning: {warning}")
-        known = ("labels", "verdict", "warnings", "descriptor")
-        columns = [name for name in AddedExpert.__dataclass_fields__ if name not in known]
-        added.append(
-            AddedExpert(
-                **{name: getattr(expert, name) for name in columns},
-                labels=tuple(expert.labels),
-                verdict=inspection.verdict,
-                warnings=tuple(inspection.warnings),
-                descriptor=describe_added(context, expert, inspection.snapshot, reporter),
-            )
-        )
+        descriptor = describe_added(context, expert, inspection.snapshot, reporter)
+        facts = {"verdict": inspection.verdict, "warnings": inspection.warnings, "descriptor": descriptor}
+        added.append(copied(AddedExpert, expert, labels=tuple(expert.labels), **facts))
     return AddOutcome(tuple(added))
-
-
-@dataclass(frozen=True)
-class UpdateOptions:
-    """Experts to move to the Hub's head; all where none are named."""
-
-    experts: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"update {', '.join(self.experts) or 'all experts'}"
 
 
 @dataclass(frozen=True)
@@ -245,71 +177,49 @@ def plan_update(
 
     Args:
         as_moved: also count selections that an update would make stale, not only those that are stale now.
-
-    Raises:
-        HubError: the network or the Hub failed.
-        CatalogError: an expert is not in the catalog.
     """
-    outdated = _outdated(context, options, reporter)
-    moved = {expert.repo for expert in outdated if expert.head} if as_moved else set()
-    return UpdatePlan(outdated, _stale(context, moved))
-
-
-def _outdated(context: AppContext, options: UpdateOptions, reporter: Reporter) -> tuple[OutdatedExpert, ...]:
     from sam_hub.catalog.experts import resolve_experts
     from sam_hub.catalog.registration import outdated
 
-    named = resolve_experts(context.catalog, options.experts) if options.experts else ()
-    heads = outdated(context.catalog, context.hub, named, reporter)
-    return tuple(OutdatedExpert(expert.repo, expert.commit, head) for expert, head in heads)
+    catalog = context.catalog
+    named = resolve_experts(catalog, options.experts) if options.experts else ()
+    heads = outdated(catalog, context.hub, named, reporter)
+    moved = {expert.repo for expert, head in heads if head} if as_moved else set()
+    experts = tuple(OutdatedExpert(expert.repo, expert.commit, head) for expert, head in heads)
+    return UpdatePlan(experts, _stale(context, moved))
 
 
-def _stale(context: AppContext, moved: set[str] | None = None) -> tuple[StaleSelection, ...]:
+def _stale(context: AppContext, moved: Collection[str] = ()) -> tuple[StaleSelection, ...]:
     from sam_hub.catalog.registration import stale_selections
 
-    return tuple(StaleSelection(*facts) for facts in stale_selections(context.catalog, moved or set()))
+    return tuple(StaleSelection(*facts) for facts in stale_selections(context.catalog, moved))
 
 
 def run_update(context: AppContext, options: UpdateOptions, reporter: Reporter = SILENT) -> UpdateOutcome:
     """Move experts to the Hub's heads, one after another; those before a failure stay moved.
 
     An expert that can't serve at its new commit stays where it is.
-
-    Raises:
-        HubError: the network or the Hub failed.
     """
     from sam_hub.catalog.experts import get_expert
     from sam_hub.catalog.registration import move
 
     moved, kept = [], []
-    for found in _outdated(context, options, reporter):
-        facts = asdict(found)
-        if found.head is None:
-            reporter.log(f"{found.repo} is not on the Hub any more; it stays at {found.commit[:8]}")
-            kept.append(KeptExpert(**facts, reason="gone from the Hub"))
+    for outdated in plan_update(context, options, reporter).outdated:
+        before = outdated.commit[:8]
+        if outdated.head is None:
+            reporter.log(f"{outdated.repo} is not on the Hub any more; it stays at {before}")
+            kept.append(copied(KeptExpert, outdated, reason="gone from the Hub"))
             continue
         try:
-            expert, inspection = move(context.catalog, context.hub, get_expert(context.catalog, found.repo))
+            expert, inspection = move(context.catalog, context.hub, get_expert(context.catalog, outdated.repo))
         except UnusableModel as error:
-            reporter.log(f"{found.repo} stays at {found.commit[:8]}: {error}")
-            kept.append(KeptExpert(**facts, reason=str(error)))
+            reporter.log(f"{outdated.repo} stays at {before}: {error}")
+            kept.append(copied(KeptExpert, outdated, reason=str(error)))
             continue
-        reporter.log(f"{expert.repo}: {found.commit[:8]} -> {expert.commit[:8]} ({inspection.verdict})")
+        reporter.log(f"{expert.repo}: {before} -> {expert.commit[:8]} ({inspection.verdict})")
         describe_added(context, expert, inspection.snapshot, reporter)
-        moved.append(found)
+        moved.append(outdated)
     return UpdateOutcome(tuple(moved), tuple(kept), _stale(context))
-
-
-@dataclass(frozen=True)
-class PullOptions:
-    """An expert to fetch: ``owner/name``, the end of a name, ``repo@commit``, or an id."""
-
-    expert: str
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"pull {self.expert}"
 
 
 @dataclass(frozen=True)
@@ -339,11 +249,7 @@ class PullPlan:
 
 
 def pull_options(context: AppContext, experts: tuple[str, ...]) -> list[PullOptions]:
-    """Return the options that fetch each of some experts, once.
-
-    Raises:
-        CatalogError: an expert is not in the catalog.
-    """
+    """Return the options that fetch each of some experts, once."""
     from sam_hub.catalog.experts import resolve_experts
 
     rows = resolve_experts(context.catalog, experts)
@@ -351,12 +257,7 @@ def pull_options(context: AppContext, experts: tuple[str, ...]) -> list[PullOpti
 
 
 def plan_pull(context: AppContext, experts: tuple[str, ...]) -> PullPlan:
-    """Ask the Hub for the sizes of experts and of the bases that they need.
-
-    Raises:
-        CatalogError: an expert is not in the catalog.
-        HubError, NotFoundOnHub, UnusableModel: as `sam_hub.hub.download.plan_pull`.
-    """
+    """Ask the Hub for the sizes of experts and of the bases that they need."""
     from sam_hub.catalog.experts import list_bases, resolve_experts
     from sam_hub.hub.download import plan_pull as plan_of
 
@@ -386,15 +287,13 @@ class PullOutcome:
 
 
 def run_pull(context: AppContext, options: PullOptions, reporter: Reporter = SILENT) -> PullOutcome:
-    """Fetch an expert at its commit, and its base if it is missing.
+    """Fetch an expert at its commit, and its base if it is missing."""
+    from humanize import naturalsize
 
-    Raises:
-        UnusableModel, DiskFull, HubError, NotFoundOnHub: as `sam_hub.catalog.registration.pull_expert`.
-    """
     from sam_hub.catalog.registration import pull_expert
 
     pulled = pull_expert(context.catalog, context.hub, options.expert, context.settings.models, reporter)
-    reporter.log(f"Pulled {pulled.repo} at {pulled.commit[:8]} ({pulled.size_bytes / 1e6:,.1f} MB)")
+    reporter.log(f"Pulled {pulled.repo} at {pulled.commit[:8]} ({naturalsize(pulled.size_bytes)})")
     return PullOutcome(pulled.repo, pulled.commit, pulled.path or "", pulled.size_bytes)
 
 
@@ -404,18 +303,6 @@ def clean_up_pulls(settings: Settings, options: PullOptions) -> None:
 
     for folder in settings.models.glob("*"):
         sweep_scratch(folder)
-
-
-@dataclass(frozen=True)
-class RemovalOptions:
-    """An expert to remove."""
-
-    expert: str
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"remove {self.expert}"
 
 
 @dataclass(frozen=True)
@@ -432,23 +319,16 @@ class Removal:
 
 
 def plan_removal(context: AppContext, options: RemovalOptions) -> Removal:
-    """Return what would go with an expert. Nothing is touched.
-
-    Raises:
-        CatalogError: there is no such expert.
-    """
-    return _removal(_removal_plan(context, options))
-
-
-def _removal_plan(context: AppContext, options: RemovalOptions) -> RemovalPlan:
+    """Return what would go with an expert. Nothing is touched."""
     from sam_hub.catalog.removal import plan_removal
 
-    return plan_removal(context.catalog, options.expert, context.settings.models)
+    return _removal(plan_removal(context.catalog, options.expert, context.settings.models))
 
 
 def _removal(plan: RemovalPlan) -> Removal:
-    size = f"{plan.bytes / 1e6:,.1f} MB"
-    files = f"{len(plan.files)} files ({size})" if plan.folder else f"no files: {plan.kept}"
+    from humanize import naturalsize
+
+    files = f"{len(plan.files)} files ({naturalsize(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
     targets = ", ".join(plan.chosen_for)
     selected = (f"It is chosen for {targets}; rank anew afterwards.",) if targets else ()
     folder = str(plan.folder) if plan.folder else None
@@ -456,14 +336,10 @@ def _removal(plan: RemovalPlan) -> Removal:
 
 
 def run_removal(context: AppContext, options: RemovalOptions, reporter: Reporter = SILENT) -> Removal:
-    """Remove an expert with its files and what was computed with it.
+    """Remove an expert with its files and what was computed with it."""
+    from sam_hub.catalog.removal import execute_removal, plan_removal
 
-    Raises:
-        CatalogError: there is no such expert, or its folder can't be deleted.
-    """
-    from sam_hub.catalog.removal import execute_removal
-
-    plan = _removal_plan(context, options)
+    plan = plan_removal(context.catalog, options.expert, context.settings.models)
     execute_removal(context.catalog, plan)
     reporter.log(f"Removed {plan.ref}")
     return _removal(plan)

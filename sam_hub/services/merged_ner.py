@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.choices import Rule, Types
+from sam_hub.services.options import Rule, Types
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings

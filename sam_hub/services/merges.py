@@ -3,77 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam_hub.errors import DiskFull, UsageError
+from sam_hub.errors import DiskFull
 from sam_hub.evaluation.contributions import Contributions
 from sam_hub.merging.lora_extraction import MergedAdapter
 from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, default_parameters
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.choices import By
+from sam_hub.services.options import By, MergeOptions
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
     from sam_hub.merging.plan import MergePlan
     from sam_hub.services.context import AppContext
-
-
-@dataclass(frozen=True)
-class MergeOptions:
-    """What to merge, how, and what else to make of it.
-
-    Args:
-        target: whose chosen experts to merge (``by`` similarity, sampling or both).
-        experts: merge these instead.
-        parameters: of mergekit's method.
-        weights: one for each expert.
-        by_score: weigh each expert by its score in the ranking that chose it.
-        stable: see `sam_hub.merging.stable_methods`.
-        as_adapter: also write each merge as one adapter, of ``rank`` at most (0: the sum of the experts' ranks).
-        timeout: seconds for each merge; 0: none.
-        leave_one_out: find what each expert adds (for a target's choices alone).
-    """
-
-    target: str | None = None
-    by: By = By.both
-    experts: tuple[str, ...] = ()
-    method: str = DEFAULT_METHOD
-    parameters: dict[str, Any] = field(default_factory=dict)
-    weights: tuple[float, ...] = ()
-    by_score: bool = False
-    seed: int = 0
-    stable: bool = False
-    as_adapter: bool = False
-    rank: int = 0
-    timeout: float = 0.0
-    leave_one_out: bool = False
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"merge for {self.target}" if self.target else f"merge {', '.join(self.experts)}"
-
-    def check(self) -> None:
-        """Refuse options that exclude each other, before anything is merged or a job is made.
-
-        Raises:
-            UsageError: weights are given twice, or contributions are asked of experts that were named or weighted.
-        """
-        if self.by_score and (self.weights or self.experts):
-            raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
-        own = self.target is not None and not (self.experts or self.weights or self.by_score)
-        if self.leave_one_out and not own:
-            raise UsageError(
-                "What each expert adds is found for a target's own choices, weighted alike",
-                "Name a target, and leave experts and weights out.",
-            )
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """What `sam_hub.merging.service.plan_for` takes beside the experts and their weights."""
-        return {name: getattr(self, name) for name in ("method", "parameters", "seed", "stable")}
 
 
 @dataclass(frozen=True)
@@ -198,6 +142,8 @@ def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str,
         return {}
     import shutil
 
+    from humanize import naturalsize
+
     from sam_hub.catalog.tables import RankingMethod
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.leave_one_out import plans_without_each
@@ -211,7 +157,7 @@ def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str,
     free = shutil.disk_usage(context.catalog.path.parent).free
     if free < needed:
         raise DiskFull(
-            f"The merges without each expert need {needed / 1e6:.0f} MB; {free / 1e6:.0f} MB are free",
+            f"The merges without each expert need {naturalsize(needed)}; {naturalsize(free)} are free",
             "Free some space (`sam-hub remove --merge unused`), or leave --leave-one-out out.",
         )
     return plans

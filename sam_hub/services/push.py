@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam_hub.hub.upload import LocalFile
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.choices import Method
+from sam_hub.services.options import PushOptions, copied
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
     from sam_hub.evaluation.publication import Publication
     from sam_hub.hub.upload import PushPlan as UploadPlan
     from sam_hub.services.context import AppContext
-
-
-@dataclass(frozen=True)
-class PushOptions:
-    """Which of a target's merges to push, and where to.
-
-    Args:
-        repo: ``owner/name``.
-        public: create a public repository, not a private one.
-        force: also push a merge that failed the sanity check.
-        adapter: push the adapter that was written of the merge, not the whole model.
-        pull_request: propose it to the repository's owner.
-    """
-
-    target: str
-    repo: str
-    by: Method = Method.sampling
-    public: bool = False
-    force: bool = False
-    adapter: bool = False
-    pull_request: bool = False
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"push {self.repo}"
-
-
-@dataclass(frozen=True)
-class PushedFile:
-    """A file, and its bytes."""
-
-    path: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +31,7 @@ class PushPlan:
     creates: bool
     private: bool
     bytes: int
-    files: tuple[PushedFile, ...]
+    files: tuple[LocalFile, ...]
     removes: tuple[str, ...]
     card: str
     page: str
@@ -79,7 +46,7 @@ class PushOutcome:
     creates: bool
     private: bool
     bytes: int
-    files: tuple[PushedFile, ...]
+    files: tuple[LocalFile, ...]
     removes: tuple[str, ...]
     commit: str
     url: str
@@ -87,12 +54,7 @@ class PushOutcome:
 
 
 def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
-    """Ask the Hub what is there, and write the card. Problems of the merge are listed, and raise only by `run_push`.
-
-    Raises:
-        CatalogError: the target has no such merge.
-        NotFoundOnHub, HubError, InputError: as `sam_hub.hub.upload.plan_push`.
-    """
+    """Ask the Hub what is there, and write the card. Problems of the merge are listed, and raise only by `run_push`."""
     from sam_hub.evaluation.publication import CARD, staged
     from sam_hub.merging.sanity_check import UNCHECKED, saved_check
 
@@ -101,13 +63,10 @@ def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
         plan = _plan_upload(context, options, folder)
         card = (folder / CARD).read_text(encoding="utf-8")
     check = saved_check(Path(about.merge.path))
-    return PushPlan(
-        repo=plan.repo,
-        creates=plan.creates,
-        private=plan.private,
+    return copied(
+        PushPlan,
+        plan,
         bytes=plan.size,
-        files=tuple(PushedFile(file.path, file.size) for file in plan.files),
-        removes=plan.removes,
         card=card,
         page=context.hub.page(options.repo),
         problems=tuple(check.problems) if check else (f"It {UNCHECKED}",),
@@ -130,13 +89,7 @@ def _plan_upload(context: AppContext, options: PushOptions, folder: Path) -> Upl
 
 
 def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SILENT) -> PushOutcome:
-    """Push a merge in one commit, and record it.
-
-    Raises:
-        UnusableModel: it failed the sanity check, and ``force`` is not set.
-        CatalogError: the target has no such merge.
-        HubError, NotFoundOnHub, InputError: as `sam_hub.hub.upload.push`.
-    """
+    """Push a merge in one commit, and record it."""
     from sam_hub.catalog.tables import Push
     from sam_hub.config import PUBLIC_HUB
     from sam_hub.evaluation.publication import answer_recipe, staged
@@ -152,26 +105,17 @@ def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SIL
     with staged(catalog, about, options.repo, adapter=options.adapter, answer=answer) as folder:
         plan = _plan_upload(context, options, folder)
         pushed = push(context.hub, plan, f"Merge for {target} by {merge.method}", reporter)
-    catalog.add(Push(merge_id=merge.id, **asdict(pushed), private=plan.private))
+    catalog.add(Push(merge_id=merge.id, **vars(pushed), private=plan.private))
     reporter.log(f"{pushed.url} at {pushed.commit[:8]}")
     endpoint = context.hub.endpoint
-    return PushOutcome(
-        repo=plan.repo,
-        creates=plan.creates,
-        private=plan.private,
-        bytes=plan.size,
-        files=tuple(PushedFile(file.path, file.size) for file in plan.files),
-        removes=plan.removes,
-        commit=pushed.commit,
-        url=pushed.url,
-        snippet=load_snippet(
-            options.repo,
-            adapter=options.adapter,
-            endpoint=None if endpoint == PUBLIC_HUB else endpoint,
-            revision=f"refs/pr/{pushed.url.rpartition('/')[2]}" if options.pull_request else None,
-            login=_login(context) if plan.private else None,
-        ),
+    snippet = load_snippet(
+        options.repo,
+        adapter=options.adapter,
+        endpoint=None if endpoint == PUBLIC_HUB else endpoint,
+        revision=f"refs/pr/{pushed.url.rpartition('/')[2]}" if options.pull_request else None,
+        login=_login(context) if plan.private else None,
     )
+    return copied(PushOutcome, plan, bytes=plan.size, commit=pushed.commit, url=pushed.url, snippet=snippet)
 
 
 def _login(context: AppContext) -> str:

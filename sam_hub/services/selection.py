@@ -2,111 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.selection.ranking import Ranking
-from sam_hub.services.choices import By, VoteScheme, VoteWeights
+from sam_hub.selection.ranking import Ranking, RankingChoice, SideBySide
+from sam_hub.services.options import AUTO, By, ChooseOptions, SelectOptions
 
 if TYPE_CHECKING:
-    from sam_hub.selection.votes import VoteOptions
     from sam_hub.services.context import AppContext
-
-AUTO = "auto"
-
-
-@dataclass(frozen=True)
-class SelectOptions:
-    """How to rank experts for a target, and how many to choose.
-
-    Args:
-        experts: names; empty: all that are on disk.
-        k: a number, or "auto": as many as the votes speak for.
-        sample: sentences that every expert is asked about, 20 to 500.
-        threshold: the share of voters that must agree on an entity.
-        free: decode without the answer's grammar.
-        allow_uninformed: choose experts that cover none of the labels, too.
-        min_vote_ratio: by similarity, choose no expert with less than this share of the best score by votes.
-    """
-
-    target: str
-    experts: tuple[str, ...] = ()
-    by: By = By.both
-    k: int | str = 3
-    sample: int = 40
-    votes: VoteScheme = VoteScheme.leave_self_out
-    threshold: float = 0.25
-    seed: int = 0
-    free: bool = False
-    allow_uninformed: bool = False
-    weights: VoteWeights = VoteWeights.uniform
-    min_vote_ratio: float = 0.67
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return f"rank experts for {self.target}"
-
-    @property
-    def voting(self) -> VoteOptions:
-        """How votes are counted. Raises UsageError where that makes no sense."""
-        from sam_hub.selection.votes import VoteOptions
-
-        return VoteOptions(threshold=self.threshold, votes=str(self.votes), seed=self.seed, weights=str(self.weights))
-
-    def check(self) -> None:
-        """Refuse what can't be done, before a job is made of it or a model is asked.
-
-        Raises:
-            UsageError: the sample is too small or too large, or k, the votes or the ratio make no sense.
-        """
-        from sam_hub.selection.choice import check_count, check_vote_ratio
-        from sam_hub.selection.sampling import check_size
-
-        check_count(self.k, self.by)
-        check_size(self.sample)
-        check_vote_ratio(self.min_vote_ratio)
-        _ = self.voting
-
-
-@dataclass(frozen=True)
-class RankingChoice:
-    """A ranking, and the experts (repositories) chosen from it: the best ``k``, or those a person chose by hand."""
-
-    ranking: Ranking
-    chosen: tuple[str, ...]
-    k: int
-    by_hand: bool = False
-    created_at: str = ""
-
-    def shown(self) -> dict[str, Any]:
-        """Return the plain values that `sam_hub.selection.report` puts into words."""
-        from sam_hub.selection.report import shown
-
-        rows = [asdict(row) for row in self.ranking.rows]
-        return shown(rows, self.ranking.parameters, self.chosen, self.k, self.by_hand)
-
-
-@dataclass(frozen=True)
-class SideBySide:
-    """The experts that both rankings chose, and those that one alone chose."""
-
-    both: tuple[str, ...] = ()
-    similarity_only: tuple[str, ...] = ()
-    sampling_only: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, rankings: Mapping[str, RankingChoice]) -> SideBySide:
-        """Compare the choices of rankings, by method."""
-        near, voted = (rankings[name].chosen if name in rankings else () for name in ("similarity", "sampling"))
-        return cls(
-            both=tuple(sorted(set(near) & set(voted))),
-            similarity_only=tuple(name for name in near if name not in voted),
-            sampling_only=tuple(name for name in voted if name not in near),
-        )
 
 
 @dataclass(frozen=True)
@@ -118,10 +23,6 @@ class SelectionOutcome:
     rankings: dict[str, RankingChoice]
     chosen: SideBySide
     uncovered: tuple[str, ...]
-
-    def shown(self) -> dict[str, Any]:
-        """Return the rankings as the plain values that `sam_hub.selection.report` puts into words, by method."""
-        return {method: made.shown() for method, made in self.rankings.items()}
 
 
 def run_selection(context: AppContext, options: SelectOptions, reporter: Reporter = SILENT) -> SelectionOutcome:
@@ -210,15 +111,6 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
         )
     gaps = uncovered(row.labels, {expert.repo: expert.labels for expert in list_experts(context.catalog)})
     return SelectionOutcome(row.name, tuple(row.labels), choices, SideBySide.of(choices), tuple(gaps))
-
-
-@dataclass(frozen=True)
-class ChooseOptions:
-    """Experts to choose by hand, and in which ranking they replace the best k."""
-
-    target: str
-    experts: tuple[str, ...]
-    by: By = By.both
 
 
 def choose_experts(context: AppContext, options: ChooseOptions) -> dict[str, list[str]]:

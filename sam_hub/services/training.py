@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.options import TrainOptions
 
 if TYPE_CHECKING:
     from sam_hub.services.context import AppContext
     from sam_hub.training.recipe import TrainingRecipe
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What to train on, and where to write the expert.
-
-    Args:
-        out: the folder of the expert.
-        base: a base of the catalog, or a folder with one.
-        data: folders with train.jsonl (and test.jsonl).
-        recipe: a file with a recipe in JSON, instead of ``data`` and what follows.
-        fields: other fields of the recipe, such as examples, rank and seed.
-        rename: ``old=new`` pairs of labels; ``keep``: these labels alone.
-        named_only: leave out mentions without a capitalised word.
-        data_root: where the data folders lie.
-        base_repo: the base's name on the Hub, if ``base`` is a folder; ``repo``: the expert's, for its card.
-        test_sentences: of each test split, to measure on.
-    """
-
-    out: Path
-    base: str
-    data: tuple[Path, ...] = ()
-    recipe: Path | None = None
-    name: str | None = None
-    domain: str = "general"
-    fields: dict[str, Any] = field(default_factory=dict)
-    rename: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    named_only: bool = False
-    data_root: Path = Path()
-    base_repo: str | None = None
-    repo: str = ""
-    device: str = "auto"
-    dtype: str = "auto"
-    test_sentences: int = 200
 
 
 @dataclass(frozen=True)
@@ -79,12 +45,7 @@ def _prepare(context: AppContext, options: TrainOptions) -> tuple[TrainingRecipe
 
 
 def plan_training(context: AppContext, options: TrainOptions) -> TrainPlan:
-    """Read the recipe and the data; nothing is trained.
-
-    Raises:
-        UsageError, InputError: the recipe or the data can't be used.
-        CatalogError: there is no such base.
-    """
+    """Read the recipe and the data; nothing is trained."""
     from sam_hub.training.data import read_sets
 
     recipe, _, base = _prepare(context, options)
@@ -93,11 +54,7 @@ def plan_training(context: AppContext, options: TrainOptions) -> TrainPlan:
 
 
 def run_training(context: AppContext, options: TrainOptions, reporter: Reporter = SILENT) -> dict[str, Any]:
-    """Train an expert, and return what its ``sam_hub.json`` holds. A stopped run continues from its checkpoint.
-
-    Raises:
-        UsageError, InputError, CatalogError: as `plan_training`; or the folder holds a finished expert.
-    """
+    """Train an expert, and return what its ``sam_hub.json`` holds. A stopped run continues from its checkpoint."""
     from sam_hub.training.expert import make_expert
 
     recipe, base_folder, base_name = _prepare(context, options)

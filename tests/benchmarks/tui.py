@@ -176,7 +176,7 @@ def _keys_during_a_probe(home: Path) -> list[float]:
     from sam_hub.config import load_settings
     from sam_hub.jobs.scheduler import Scheduler
     from sam_hub.services.context import AppContext
-    from sam_hub.services.selection import SelectOptions
+    from sam_hub.services.options import SelectOptions
 
     with AppContext(load_settings(home=home)) as context:
         catalog, scheduler = context.catalog, Scheduler(context)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from sam_hub.selection.report import evidence_lines, excerpt, no_fit, reasons, shown, verdict
+from sam_hub.ner.text import Entity
+from sam_hub.selection.ranking import Disagreement, DomainSimilarity, Ranked, Ranking, RankingChoice
+from sam_hub.selection.report import evidence_lines, excerpt, no_fit, reasons, verdict
 
 Call = Callable[..., Any]
 NAMES = ("acme/ner-law", "acme/ner-medicine", "acme/ner-news")
@@ -85,17 +87,16 @@ def test_a_merge_is_not_advised_where_the_untuned_base_does_as_well(
     assert with_target("merge", "paris", "--dry-run")  # not forbidden
 
 
-def ranking(**parameters: Any) -> dict[str, Any]:
-    row = {"expert": "a", "score": 0.5, "low": 0.4, "high": 0.6, "covers": ["person"], "note": ""}
-    return shown([{**row, "precision": 0.5, "recall": 0.5}], parameters, {"a"}, 1)
+def ranking(row: dict[str, Any] | None = None, **parameters: Any) -> RankingChoice:
+    only = Ranked("a", 0.5, 0.4, 0.6, ("person",), precision=0.5, recall=0.5, **(row or {}))
+    return RankingChoice(Ranking("sampling", (only,), parameters), ("a",), 1)
 
 
-def test_of_a_ranking_of_an_earlier_version_only_what_is_known_is_told() -> None:
+def test_only_what_is_known_is_told() -> None:
     old = ranking(votes="plain", threshold=0.5, sentences=40)
-    facts = dict(reasons("a", {"similarity": None, "sampling": old}, ["person", "place"]))
+    facts = dict(reasons("a", {"sampling": old}, ["person", "place"]))
     assert facts["votes"] == "F1 0.50, rank 1 of 1, chosen (k is 1)"
     assert facts["missing"] == "place"
-    assert "text" not in facts
     assert (verdict({}), no_fit({}), evidence_lines({})) == ("", "", [])
 
 
@@ -115,19 +116,17 @@ def test_the_steps_by_which_experts_were_chosen_are_told_each_with_its_gains() -
 
 
 def test_a_ranking_by_votes_alone_tells_the_place_by_similarity_and_that_a_card_is_weak() -> None:
-    made = ranking()
-    made["rows"][0] |= {"near": {"cosine": 0.4, "rank": 1, "origin": "card"}, "domain": "law"}
-    facts = reasons("a", {"similarity": None, "sampling": made}, ["person"])
+    made = ranking({"near": DomainSimilarity(0.4, 1, "card"), "domain": "law"})
+    facts = reasons("a", {"sampling": made}, ["person"])
     assert facts[0] == ("text", "0.40 cosine to the target's text, rank 1 of 1 by similarity")
     assert facts[1][1].startswith("domain law, described from its card only, which is weak")
-    made["rows"][0]["near"] = None
+    made = ranking({"domain": "law"})
     assert reasons("a", {"sampling": made}, [])[0] == ("text", "no descriptor to compare (domain law)")
 
 
 def test_of_many_entities_on_which_an_expert_is_alone_four_are_named() -> None:
-    made = ranking()
-    says = [{"start": at, "end": at + 1, "text": word, "label": "x"} for at, word in enumerate("abcdef")]
-    made["rows"][0]["disagreements"] = [{"text": "abcdef", "says": says, "others": []}]
+    says = tuple(Entity(at, at + 1, word, "x") for at, word in enumerate("abcdef"))
+    made = ranking({"disagreements": (Disagreement("abcdef", says, ()),)})
     facts = reasons("a", {"sampling": made}, [])
     assert facts[-2:] == [("differs", '"abcdef"'), ("", "expert only: a [x], b [x], c [x], d [x] and 2 more")]
 

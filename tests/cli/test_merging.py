@@ -158,7 +158,7 @@ def test_merges_that_no_selection_needs_are_deleted_and_can_be_made_again(
     assert all(Path(merge["path"]).is_dir() for merge in plan["merges"])
     capsys.readouterr()
     assert run(["remove", "--merge", "unused", "--yes"]) == 0
-    assert "MB are free again" in capsys.readouterr().out
+    assert "are free again" in capsys.readouterr().out
     assert list(Path(needed["path"]).parent.iterdir()) == [Path(needed["path"])]
     assert selected("remove", "--merge", "unused", "--dry-run")["merges"] == []
     (again,) = selected("merge", "paris", "--by", "sampling", "--leave-one-out")

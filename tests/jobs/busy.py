@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sam_hub.errors import InputError
 from sam_hub.jobs.kinds import Task
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.options import JobOptions
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -22,7 +23,7 @@ SLEEP = "import time; time.sleep({seconds})"
 
 
 @dataclass(frozen=True)
-class Busy:
+class Busy(JobOptions):
     """Compute for ``seconds``, and report ``events_per_second``.
 
     Args:
@@ -34,6 +35,7 @@ class Busy:
     """
 
     KIND: ClassVar[str] = "tests.jobs.busy:BUSY"
+    TITLE: ClassVar[str] = "busy"
 
     seconds: float = 10
     events_per_second: int = 20
@@ -41,11 +43,6 @@ class Busy:
     leave: str = ""
     fail: str = ""
     children: int = 0
-
-    @property
-    def title(self) -> str:
-        """A few words for lists."""
-        return "busy"
 
     @property
     def events(self) -> int:
@@ -105,4 +102,4 @@ def _remove_what_is_half(options: Busy) -> None:
         Path(options.leave).unlink()
 
 
-BUSY = Task(__name__, "Busy", "run_busy", "BusyOutcome", clean_up="clean_up_busy")
+BUSY = Task(__name__, "run_busy", clean_up="clean_up_busy")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sam_hub.jobs.kinds import Task
 from sam_hub.progress import SILENT, Reporter
-from tests.jobs.busy import BUSY, Busy, clean_up_busy, run_busy
+from sam_hub.services.options import JobOptions
+from tests.jobs.busy import BUSY, Busy, BusyOutcome, clean_up_busy, run_busy
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
     from sam_hub.services.context import AppContext
 
-__all__ = ["clean_up_busy", "run_busy"]
+__all__ = ["Busy", "BusyOutcome", "clean_up_busy", "run_busy"]
 
 
 @dataclass(frozen=True)
@@ -47,27 +48,27 @@ class Length:
 
 
 @dataclass(frozen=True)
-class Unforeseen:
+class Unforeseen(JobOptions):
     """Has a bug."""
 
     KIND: ClassVar[str] = "tests.jobs.services:UNFORESEEN"
-    title: ClassVar[str] = "divide"
+    TITLE: ClassVar[str] = "divide"
 
 
-def divide(context: AppContext, options: Any, reporter: Reporter = SILENT) -> Length:
+def divide(context: AppContext, options: Unforeseen, reporter: Reporter = SILENT) -> Length:
     """Divide."""
     return Length(1 / 0)
 
 
 @dataclass(frozen=True)
-class UseToken:
+class UseToken(JobOptions):
     """Uses the token, and tells no more of it than its length."""
 
     KIND: ClassVar[str] = "tests.jobs.services:USE_TOKEN"
-    title: ClassVar[str] = "use the token"
+    TITLE: ClassVar[str] = "use the token"
 
 
-def use_token(context: AppContext, options: Any, reporter: Reporter = SILENT) -> Length:
+def use_token(context: AppContext, options: UseToken, reporter: Reporter = SILENT) -> Length:
     """Say as much as a service may say of its settings."""
     reporter.log(f"with {context.settings!r}")
     reporter.progress("use the token", 1, 1)
@@ -75,14 +76,14 @@ def use_token(context: AppContext, options: Any, reporter: Reporter = SILENT) ->
 
 
 @dataclass(frozen=True)
-class UseHub:
+class UseHub(JobOptions):
     """Is the first that needs the Hub which a home shares, and so starts it."""
 
     KIND: ClassVar[str] = "tests.jobs.services:USE_HUB"
-    title: ClassVar[str] = "use the Hub"
+    TITLE: ClassVar[str] = "use the Hub"
 
 
-def use_hub(context: AppContext, options: Any, reporter: Reporter = SILENT) -> None:
+def use_hub(context: AppContext, options: UseHub, reporter: Reporter = SILENT) -> None:
     """Start it, and go on."""
     from sam_hub.hub.embedded import shared_hub
 
@@ -92,11 +93,11 @@ def use_hub(context: AppContext, options: Any, reporter: Reporter = SILENT) -> N
 
 
 @dataclass(frozen=True)
-class Stubborn:
+class Stubborn(JobOptions):
     """When asked to end, starts a process in a session of its own, and stays."""
 
     KIND: ClassVar[str] = "tests.jobs.services:STUBBORN"
-    title: ClassVar[str] = "stay"
+    TITLE: ClassVar[str] = "stay"
 
     file: str
 
@@ -113,9 +114,9 @@ def stay(context: AppContext, options: Stubborn, reporter: Reporter = SILENT) ->
         time.sleep(60)
 
 
-DOWNLOAD = replace(BUSY, module=__name__, options="Download", queue="network")
-UNSWEEPABLE = replace(BUSY, module=__name__, options="Unsweepable", clean_up="fail_to_clean_up")
-UNFORESEEN = Task(__name__, "Unforeseen", "divide", "Length")
-USE_TOKEN = Task(__name__, "UseToken", "use_token", "Length")
-USE_HUB = Task(__name__, "UseHub", "use_hub", "Length")
-STUBBORN = Task(__name__, "Stubborn", "stay", "Length")
+DOWNLOAD = replace(BUSY, module=__name__, queue="network")
+UNSWEEPABLE = replace(BUSY, module=__name__, clean_up="fail_to_clean_up")
+UNFORESEEN = Task(__name__, "divide")
+USE_TOKEN = Task(__name__, "use_token")
+USE_HUB = Task(__name__, "use_hub")
+STUBBORN = Task(__name__, "stay")

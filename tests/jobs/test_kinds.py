@@ -1,4 +1,4 @@
-"""Every kind of job names a service, its options and its outcome by words: all of them are there."""
+"""Every kind of job names a service by words: all of them are there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sam_hub.jobs.kinds import TASKS
 @pytest.mark.parametrize("kind", TASKS)
 def test_what_a_kind_of_job_names_is_there(kind: str) -> None:
     task = TASKS[kind]
-    module = import_module(task.module)
-    assert is_dataclass(getattr(module, task.options))
-    assert is_dataclass(getattr(module, task.outcome))
-    assert callable(getattr(module, task.function))
-    assert task.clean_up is None or callable(getattr(module, task.clean_up))
+    options = task.annotated("options")
+    assert is_dataclass(options)
+    assert kind == options.KIND
+    assert is_dataclass(task.annotated("return"))
+    assert task.clean_up is None or callable(getattr(import_module(task.module), task.clean_up))

@@ -17,7 +17,8 @@ from sam_hub.ner.readers import read_corpus
 from sam_hub.progress import Progress
 from sam_hub.selection.service import expert_descriptor, repeat_votes
 from sam_hub.services.context import AppContext
-from sam_hub.services.selection import SelectOptions, run_selection
+from sam_hub.services.options import SelectOptions
+from sam_hub.services.selection import run_selection
 from tests.support.reporters import Recorder
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"

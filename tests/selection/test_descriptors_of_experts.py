@@ -28,8 +28,9 @@ from sam_hub.progress import Reporter
 from sam_hub.selection.descriptors import expert_descriptor
 from sam_hub.selection.service import similarity_ranking
 from sam_hub.services.context import AppContext
-from sam_hub.services.descriptors import DescribeOptions, DescriptorFacts, run_describe
-from sam_hub.services.experts import AddOptions, run_add
+from sam_hub.services.descriptors import DescriptorFacts, run_describe
+from sam_hub.services.experts import run_add
+from sam_hub.services.options import AddOptions, DescribeOptions
 from tests.support.hubs import publish, write_adapter
 from tests.support.tiny_hub import embedder
 

@@ -12,7 +12,7 @@ from sam_hub.errors import UsageError
 from sam_hub.selection.choice import MIN_VOTE_RATIO, best_of, check_vote_ratio, with_enough_votes
 from sam_hub.selection.ranking import Ranked, Ranking
 from sam_hub.selection.votes import THRESHOLD
-from sam_hub.services.selection import SelectOptions
+from sam_hub.services.options import SelectOptions
 
 
 def ranking(method: str, **scores: float) -> Ranking:

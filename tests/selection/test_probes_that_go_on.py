@@ -19,7 +19,8 @@ from sam_hub.ner.readers import read_corpus
 from sam_hub.selection.sampling import draw_sample
 from sam_hub.selection.service import sampling_ranking
 from sam_hub.services.context import AppContext as Works
-from sam_hub.services.selection import SelectOptions, run_selection
+from sam_hub.services.options import SelectOptions
+from sam_hub.services.selection import run_selection
 from tests.selection.conftest import LABELS
 from tests.support import tiny_models
 from tests.support.passes import counting

@@ -94,7 +94,8 @@ def test_a_ranking_that_is_stopped_changes_no_choice(context):
     """By sampling takes minutes; who stops it there keeps what both rankings chose before."""
     from sam_hub.progress import Progress
     from sam_hub.services.context import AppContext
-    from sam_hub.services.selection import SelectOptions, run_selection
+    from sam_hub.services.options import SelectOptions
+    from sam_hub.services.selection import run_selection
     from tests.support.reporters import Recorder
 
     corpus = read_corpus(Path(context.target.corpus_path))
@@ -190,7 +191,8 @@ def test_votes_cross_bases_and_the_choice_does_not(context):
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_read(context, wrong):
     from sam_hub.errors import UsageError
-    from sam_hub.services.selection import SelectOptions, run_selection
+    from sam_hub.services.options import SelectOptions
+    from sam_hub.services.selection import run_selection
 
     with pytest.raises(UsageError):
         run_selection(context, SelectOptions("no such target", **wrong))

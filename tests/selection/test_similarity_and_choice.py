@@ -6,10 +6,17 @@ import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.inference.embedding import Descriptor, cosine
-from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, covered_labels, uncovered
+from sam_hub.selection.ranking import (
+    DomainSimilarity,
+    Ranked,
+    Ranking,
+    RankingChoice,
+    SideBySide,
+    covered_labels,
+    uncovered,
+)
 from sam_hub.selection.similarity import domain_similarities
 from sam_hub.selection.similarity import rank_by_similarity as rank
-from sam_hub.services.selection import RankingChoice, SideBySide
 from tests.selection.conftest import json_again
 
 LABELS = ("person", "place")

@@ -22,8 +22,9 @@ from sam_hub.catalog.experts import add_expert
 from sam_hub.catalog.tables import ExpertCreate
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, SamHubError
-from sam_hub.services.experts import RemovalOptions, UpdateOptions, plan_removal, plan_update, read_card
+from sam_hub.services.experts import plan_removal, plan_update, read_card
 from sam_hub.services.merges import merge_methods
+from sam_hub.services.options import RemovalOptions, UpdateOptions
 from sam_hub.services.pool import ServicePool
 from tests.services.questions import die, divide, pid, sleep, standing
 

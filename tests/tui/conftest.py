@@ -48,11 +48,19 @@ def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home where the whole job was done with tiny models, from the experts on its own Hub to the scores."""
     from sam_hub.hub.embedded import stop_shared_hub
     from sam_hub.services.context import AppContext
-    from sam_hub.services.evaluation import EvaluationOptions, run_evaluation
-    from sam_hub.services.experts import AddOptions, PullOptions, run_add, run_pull
-    from sam_hub.services.merges import MergeOptions, run_merges
-    from sam_hub.services.selection import SelectOptions, run_selection
-    from sam_hub.services.targets import TargetOptions, run_create_target
+    from sam_hub.services.evaluation import run_evaluation
+    from sam_hub.services.experts import run_add, run_pull
+    from sam_hub.services.merges import run_merges
+    from sam_hub.services.options import (
+        AddOptions,
+        EvaluationOptions,
+        MergeOptions,
+        PullOptions,
+        SelectOptions,
+        TargetOptions,
+    )
+    from sam_hub.services.selection import run_selection
+    from sam_hub.services.targets import run_create_target
 
     work = tmp_path_factory.mktemp("worked")
     home = work / "home"

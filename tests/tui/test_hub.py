@@ -11,7 +11,7 @@ import pytest
 from sam_hub.config import Settings
 from sam_hub.local_hub.repository import Entry
 from sam_hub.local_hub.storage import Storage
-from sam_hub.services.experts import SearchOptions
+from sam_hub.services.options import SearchOptions
 from sam_hub.tui.app import SamHubApp
 from sam_hub.tui.widgets.hub_pane import PAGE, HubPane, search_options
 from tests.tui.conftest import WIDE, ready, text_of, until

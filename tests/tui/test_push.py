@@ -77,7 +77,8 @@ async def test_without_a_name_the_cursor_goes_to_the_field_before_the_next_key(w
 
 async def test_a_second_push_updates_and_says_what_stays_private(worked: Settings) -> None:
     from sam_hub.services.context import AppContext
-    from sam_hub.services.push import PushOptions, run_push
+    from sam_hub.services.options import PushOptions
+    from sam_hub.services.push import run_push
 
     with AppContext(worked) as context:
         run_push(context, PushOptions("court", REPO))
@@ -167,8 +168,9 @@ async def test_who_is_not_logged_in_is_told_how(worked: Settings) -> None:
 
 async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
     from sam_hub.services.context import AppContext
-    from sam_hub.services.merges import MergeOptions, run_merges
-    from sam_hub.services.push import PushOptions, run_push
+    from sam_hub.services.merges import run_merges
+    from sam_hub.services.options import MergeOptions, PushOptions
+    from sam_hub.services.push import run_push
 
     with AppContext(worked) as context:
         run_push(context, PushOptions("court", REPO))

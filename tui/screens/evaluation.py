@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -22,7 +23,8 @@ from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import TargetRow
-    from sam_hub.services.evaluation import EvaluationOptions, EvaluationPlan
+    from sam_hub.services.evaluation import EvaluationPlan
+    from sam_hub.services.options import EvaluationOptions
 
 TYPING = 0.4  # seconds without a change until the cost is asked for
 SINGLES = {"yes": "yes: each expert, and the untuned base", "no": "no: only what was merged"}
@@ -84,11 +86,12 @@ class EvaluationScreen(ModalScreen["EvaluationOptions | None"]):
 
     @property
     def _options(self) -> EvaluationOptions:
-        from sam_hub.services.evaluation import EvaluationOptions, Rule
+        from sam_hub.services.options import EvaluationOptions, Rule
 
+        gold = self._form.text("gold") if self._target.gold_path is None else ""
         return EvaluationOptions(
             self._target.name,
-            gold=self._form.text("gold") or None if self._target.gold_path is None else None,
+            gold=Path(gold) if gold else None,
             rule=Rule(self._form.choice("rule")),
             singles=self._form.choice("singles") == "yes",
         )

@@ -290,7 +290,7 @@ class ExpertsTab(BaseTab):
     @background()
     async def do_add(self) -> None:
         """Add the model under the cursor, or one whose name is typed."""
-        from sam_hub.services.experts import AddOptions
+        from sam_hub.services.options import AddOptions
         from sam_hub.tui.screens.dialogs import FormScreen
         from sam_hub.tui.widgets.form import TextField
 
@@ -323,7 +323,8 @@ class ExpertsTab(BaseTab):
     @background()
     async def do_pull(self) -> None:
         """Fetch experts (those selected, else the one under the cursor), after a look at how much it is."""
-        from sam_hub.services.experts import PullOptions, plan_pull
+        from sam_hub.services.experts import plan_pull
+        from sam_hub.services.options import PullOptions
 
         repos = self.state.checked_repos or ([self.catalog.row.repo] if self.catalog.row else [])
         if not repos:
@@ -344,7 +345,8 @@ class ExpertsTab(BaseTab):
     @background()
     async def do_update(self) -> None:
         """Move experts to the Hub's heads, after a look at which ones changed there and what that makes stale."""
-        from sam_hub.services.experts import UpdateOptions, plan_update
+        from sam_hub.services.experts import plan_update
+        from sam_hub.services.options import UpdateOptions
 
         if self._refused_offline("The Hub can't be asked"):
             return
@@ -368,7 +370,8 @@ class ExpertsTab(BaseTab):
     @background()
     async def do_remove(self) -> None:
         """Remove the expert under the cursor, after a look at what goes with it."""
-        from sam_hub.services.experts import RemovalOptions, plan_removal
+        from sam_hub.services.experts import plan_removal
+        from sam_hub.services.options import RemovalOptions
 
         row = self.catalog.row
         if row is None:

@@ -24,7 +24,8 @@ from sam_hub.tui.widgets.merge import MergeForm, errors_of, plan_text, problem_t
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
-    from sam_hub.services.merges import MergeOptions, MergesPreview
+    from sam_hub.services.merges import MergesPreview
+    from sam_hub.services.options import MergeOptions
 
 TYPING = 0.4  # seconds without a change until the plan is asked for again
 PLANNING = 300  # seconds that a plan may take: it reads and hashes all inputs

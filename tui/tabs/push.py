@@ -25,7 +25,8 @@ from sam_hub.tui.widgets.push import PushForm, PushPane, plan_lines, plan_text
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
-    from sam_hub.services.push import PushOptions, PushOutcome, PushPlan
+    from sam_hub.services.options import PushOptions
+    from sam_hub.services.push import PushOutcome, PushPlan
 
 PLANNING = 180  # seconds that a plan may take: the Hub is asked, and retried where it does not answer
 NO_CARD = "*The card is shown here with the plan.*"

@@ -217,7 +217,7 @@ class SelectTab(BaseTab):
     async def do_probe(self) -> None:
         """Rank, as a job, after a look at whom and how."""
         from sam_hub.catalog.queries import experts_on_disk
-        from sam_hub.services.selection import By, SelectOptions, VoteScheme, VoteWeights
+        from sam_hub.services.options import By, SelectOptions, VoteScheme, VoteWeights
         from sam_hub.tui.screens.ranking import ranking_form
 
         target = self.state.target
@@ -238,7 +238,7 @@ class SelectTab(BaseTab):
         self._asked = values
         options = SelectOptions(
             target.name,
-            tuple(repos),
+            experts=tuple(repos),
             by=By(values["by"]),
             k=int(values["k"]) if values["k"].isdigit() else values["k"],
             sample=int(values["sample"]),
@@ -252,7 +252,8 @@ class SelectTab(BaseTab):
     @background()
     async def do_choose(self) -> None:
         """Let the selected experts take the place of the best k."""
-        from sam_hub.services.selection import By, ChooseOptions, choose_experts
+        from sam_hub.services.options import By, ChooseOptions
+        from sam_hub.services.selection import choose_experts
         from sam_hub.tui.screens.dialogs import Question
 
         target, repos = self.state.target, self.state.checked_repos

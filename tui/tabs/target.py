@@ -197,14 +197,14 @@ class TargetTab(BaseTab):
     @background()
     async def do_scan(self) -> None:
         """Count what is in the text, as a job."""
-        from sam_hub.services.targets import ScanOptions
+        from sam_hub.services.options import ScanOptions
 
         corpus = self.form.corpus
         faults = await self._faults(corpus)
         if "corpus" in faults:
             self.form.show_faults({"corpus": faults["corpus"]}, go=True)
             return
-        options = ScanOptions(corpus.path, gold=corpus.gold or None, split=corpus.split)
+        options = ScanOptions(Path(corpus.path), corpus.split, Path(corpus.gold) if corpus.gold else None)
         job = await self.submit(options)
         self._scans[job.id or 0] = corpus.path
         self.report.show(Text("Scanning ..."))
@@ -219,7 +219,7 @@ class TargetTab(BaseTab):
     @background()
     async def do_save(self) -> None:
         """Make the target, as a job; one of this name is replaced after a question only."""
-        from sam_hub.services.targets import TargetOptions
+        from sam_hub.services.options import TargetOptions
 
         corpus = self.form.corpus
         faults = await self._faults(corpus)
@@ -231,7 +231,12 @@ class TargetTab(BaseTab):
             self.form.input("name").focus()
             return
         options = TargetOptions(
-            corpus.name, corpus.path, corpus.labels, corpus.gold or None, corpus.split, known is not None
+            corpus.name,
+            Path(corpus.path),
+            corpus.labels,
+            Path(corpus.gold) if corpus.gold else None,
+            corpus.split,
+            known is not None,
         )
         job = await self.submit(options)
         self._submitted[job.id or 0] = corpus

@@ -19,7 +19,7 @@ from sam_hub.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.hub.search import FoundModel
-    from sam_hub.services.experts import SearchOptions
+    from sam_hub.services.options import SearchOptions
 
 PAGE = 100
 FIRST_SEARCH = "ner"
@@ -30,7 +30,7 @@ LATEST = {"last_modified": "the newest", "created_at": "the youngest"}
 
 def search_options(text: str) -> SearchOptions:
     """Return what a search says: ``label:`` and those of `FILTERS` are filters, all else is text."""
-    from sam_hub.services.experts import SearchOptions
+    from sam_hub.services.options import SearchOptions
 
     words: list[str] = []
     labels: list[str] = []

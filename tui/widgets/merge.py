@@ -18,7 +18,8 @@ from sam_hub.tui.symbols import Symbols, cut, megabytes
 from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 
 if TYPE_CHECKING:
-    from sam_hub.services.merges import MergeMethod, MergeMethods, MergeOptions, MergePreview, MergesPreview
+    from sam_hub.services.merges import MergeMethod, MergeMethods, MergePreview, MergesPreview
+    from sam_hub.services.options import MergeOptions
 
 SCORES = "scores"  # instead of weights
 BY = {"both": "both rankings, a merge each", "similarity": "similarity alone", "sampling": "sampling alone"}
@@ -101,8 +102,7 @@ class MergeForm(Form):
             UsageError: parameters or weights can't be read, or options exclude each other.
         """
         from sam_hub.merging.parameters import pairs, parameters, weights
-        from sam_hub.services.merges import MergeOptions
-        from sam_hub.services.selection import By
+        from sam_hub.services.options import By, MergeOptions
 
         given = "" if self.input("weights").disabled else self.text("weights")
         adapter = self.choice("adapter")

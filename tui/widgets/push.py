@@ -13,7 +13,8 @@ from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
 from sam_hub.tui.widgets.reading import Copyable, ReadingPane
 
 if TYPE_CHECKING:
-    from sam_hub.services.push import PushOptions, PushPlan
+    from sam_hub.services.options import PushOptions
+    from sam_hub.services.push import PushPlan
 
 BY = {"sampling": "merged by sampling", "similarity": "merged by similarity"}
 ROWS: tuple[tuple[Field, ...], ...] = (
@@ -40,7 +41,7 @@ class PushForm(Form):
 
     def options(self, target: str) -> PushOptions:
         """Return what was filled in."""
-        from sam_hub.services.push import Method, PushOptions
+        from sam_hub.services.options import Method, PushOptions
 
         return PushOptions(
             target,

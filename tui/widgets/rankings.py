@@ -14,8 +14,8 @@ from sam_hub.tui.widgets.details import BAR, INDENT, fact_lines
 from sam_hub.tui.widgets.table import Table
 
 if TYPE_CHECKING:
-    from sam_hub.selection.ranking import Ranked
-    from sam_hub.services.selection import RankingChoice, SelectionOutcome
+    from sam_hub.selection.ranking import Ranked, RankingChoice
+    from sam_hub.services.selection import SelectionOutcome
 
 METHODS = ("similarity", "sampling")
 TABLE_BAR, LEAST_NAME, COUNT = 8, 14, 6  # cells; COUNT is that of "covers" over "2/3"
@@ -159,7 +159,7 @@ def why_text(expert: str, rankings: SelectionOutcome, labels: Sequence[str], sym
 
     facts = reasons(
         expert,
-        rankings.shown(),
+        rankings.rankings,
         labels,
         room=2 * (max(width, 40) - INDENT) - 10,
         number=lambda value: number(value, symbols),

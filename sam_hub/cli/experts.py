@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,31 +81,24 @@ def _list_bases(context: AppContext, as_json: bool) -> None:
 
 def _list_merges(context: AppContext, as_json: bool) -> None:
     from sam_hub.catalog.history import list_merges, list_pushes
-    from sam_hub.services.merges import describe_merges
+    from sam_hub.merging.prune import uses
+    from sam_hub.merging.sanity_check import saved_check
+    from sam_hub.merging.service import in_words
 
+    merges, pushes = list_merges(context.catalog), list_pushes(context.catalog)
     if as_json:
-        pushes = list_pushes(context.catalog)
-        show_json(
-            [
-                {**merge.model_dump(), "pushes": [push for push in pushes if push.merge_id == merge.id]}
-                for merge in list_merges(context.catalog)
-            ]
-        )
+        show_json([{**m.model_dump(), "pushes": [push for push in pushes if push.merge_id == m.id]} for m in merges])
         return
-    show_list(
-        describe_merges(context),
-        ("merge", "made", "check", "answers for", "pushed to", "path"),
-        lambda merge: (
-            merge.description,
-            merge.created_at,
-            merge.check,
-            ", ".join(merge.used_by) or "nothing",
-            ", ".join(merge.pushed_to),
-            merge.path if merge.on_disk else "not on disk",
-        ),
-        "No merge yet. Make one with `sam-hub merge TARGET`.",
-        as_json=False,
-    )
+    used, rows = uses(context.catalog), []
+    for merge in merges:
+        on_disk = Path(merge.path).is_dir()
+        check = saved_check(Path(merge.path)) if on_disk else None
+        word = "not checked" if check is None else "failed" if check.problems else "passed"
+        users = ", ".join(used.get(merge.id or 0, ())) or "nothing"
+        places = ", ".join(f"{push.repo} at {push.commit[:8]}" for push in pushes if push.merge_id == merge.id)
+        found = (word, users, places, merge.path) if on_disk else ("", users, places, "not on disk")
+        rows.append((in_words(merge), str(merge.created_at)[:16], *found))
+    show_table(("merge", "made", "check", "answers for", "pushed to", "path"), rows)
 
 
 @command("show ner-legal")

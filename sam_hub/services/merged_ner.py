@@ -20,10 +20,6 @@ def load_target_models(
     """Return the models that were merged for a target. They answer as `sam-hub predict` does.
 
     Where the untuned base types, the models are asked on a sample of the target, unless they were asked before.
-
-    Raises:
-        CatalogError: there is no such target, or nothing was merged for it yet.
-        InputError: a model is not on disk.
     """
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.answer import BaseVersion
@@ -58,10 +54,6 @@ def load_pretrained(
     Args:
         name: a folder, or a repository on the Hub.
         base: a folder with the base of the merge; else it is fetched where it is needed.
-
-    Raises:
-        NotFoundOnHub, HubError, DiskFull: the repository, or its base, can't be fetched.
-        UnusableModel: it does not hold what `sam-hub push` pushes, or the base has other weights.
     """
     from sam_hub.evaluation.merged_models import MergedModels, read_recipe
 

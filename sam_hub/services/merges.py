@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam_hub.errors import DiskFull
+from sam_hub.errors import CatalogError, DiskFull
 from sam_hub.evaluation.contributions import Contributions
 from sam_hub.merging.lora_extraction import MergedAdapter
 from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, default_parameters
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.options import By, MergeOptions
+from sam_hub.services.options import By, MergeOptions, copied
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
@@ -111,12 +112,6 @@ def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = F
 
     Args:
         dry_run: the plans are not going to be run; else mergekit is loaded meanwhile.
-
-    Raises:
-        UsageError: the options exclude each other, or the method or a parameter is unknown.
-        CatalogError: the target has no such selection yet.
-        InputError: the experts are not of one base, or not on disk.
-        DiskFull: the merges without each expert need more disk than there is.
     """
     from sam_hub.merging.service import chosen_experts, plan_for, preload_for
 
@@ -164,11 +159,7 @@ def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str,
 
 
 def preview_merges(context: AppContext, options: MergeOptions) -> MergesPreview:
-    """Return what merging would do, in plain values.
-
-    Raises:
-        SamHubError: as `plan_merges`.
-    """
+    """Return what merging would do, in plain values."""
     import shutil
 
     import psutil
@@ -232,34 +223,26 @@ def run_merges(
 
     Args:
         plans: those of `plan_merges` for the same options; computed where not given.
-
-    Raises:
-        SamHubError: as `plan_merges` and `sam_hub.merging.run.run_merge`.
     """
-    plans = plans or plan_merges(context, options)
-    contributions = {}
-    outcomes = [_run_merge(context, options, name, plan, reporter) for name, plan in plans.merges.items()]
-    for name, without in plans.without.items():
-        contributions[name] = _contributions(context, options, without, reporter)
-        for line in contributions[name].lines(name):
-            reporter.log(line)
-
-    outcomes = [replace(made, contributions=contributions.get(made.name)) for made in outcomes]
-    failed = any(made.problems for made in outcomes)
-    return MergesOutcome(tuple(outcomes), _warnings(context, options) if failed else ())
-
-
-def _warnings(context: AppContext, options: MergeOptions) -> tuple[str, ...]:
     from sam_hub.catalog.targets import get_target
-    from sam_hub.errors import CatalogError
+    from sam_hub.evaluation.leave_one_out import leave_one_out
     from sam_hub.merging.service import merge_warnings
 
-    if options.target is None:
-        return ()
-    try:
-        return tuple(merge_warnings(context.catalog, get_target(context.catalog, options.target)))
-    except CatalogError:  # experts that were named serve no selection
-        return ()
+    plans = plans or plan_merges(context, options)
+    outcomes = {name: _run_merge(context, options, name, plan, reporter) for name, plan in plans.merges.items()}
+    for name, without in plans.without.items():
+        target = get_target(context.catalog, str(options.target))
+        found = leave_one_out(
+            context.catalog, target, without, settings=context.settings, timeout=options.timeout, reporter=reporter
+        )
+        for line in found.lines(name):
+            reporter.log(line)
+        outcomes[name] = replace(outcomes[name], contributions=found)
+    warnings: list[str] = []
+    if options.target and any(outcome.problems for outcome in outcomes.values()):
+        with suppress(CatalogError):  # experts that were named serve no selection
+            warnings = merge_warnings(context.catalog, get_target(context.catalog, options.target))
+    return MergesOutcome(tuple(outcomes.values()), tuple(warnings))
 
 
 def _run_merge(
@@ -269,35 +252,19 @@ def _run_merge(
     from sam_hub.merging.service import merge_and_check
 
     reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
-    values = vars(preview(name, plan))
+    planned, adapter = preview(name, plan), None
     reporter = reporter.named(name)
     row, check = merge_and_check(context.catalog, plan, context.settings, reporter, options.timeout)
     reporter.log(f"Merged: {row.path}")
     for problem in check.problems:
         reporter.log(f"Failed the check: {problem}")
-    adapter = None
     if options.as_adapter or options.rank:
         adapter = extract_adapter(plan.recipe, Path(row.path), options.rank, reporter, options.timeout)
         for line in adapter.lines():
             reporter.log(line)
-    values = {**values, "problems": tuple(check.problems), "adapter": adapter}
-    return MergeOutcome(id=row.id or 0, path=row.path, weights_sha256=row.weights_sha256, **values)
-
-
-def _contributions(
-    context: AppContext, options: MergeOptions, plans: Mapping[str, MergePlan], reporter: Reporter
-) -> Contributions:
-    from sam_hub.catalog.targets import get_target
-    from sam_hub.evaluation.leave_one_out import leave_one_out
-
-    return leave_one_out(
-        context.catalog,
-        get_target(context.catalog, str(options.target)),
-        plans,
-        settings=context.settings,
-        timeout=options.timeout,
-        reporter=reporter,
-    )
+    values = {"problems": tuple(check.problems), "adapter": adapter, "contributions": None}
+    facts = {"id": row.id, "path": row.path, "weights_sha256": row.weights_sha256}
+    return copied(MergeOutcome, planned, **values, **facts)
 
 
 def clean_up_merges(settings: Settings, options: MergeOptions) -> None:
@@ -305,44 +272,3 @@ def clean_up_merges(settings: Settings, options: MergeOptions) -> None:
     from sam_hub.merging.run import sweep_merges
 
     sweep_merges(settings.merges)
-
-
-@dataclass(frozen=True)
-class MergeFacts:
-    """A merge of the catalog in words. ``check``: "passed", "failed", "not checked", or empty if it is not on disk."""
-
-    id: int
-    description: str
-    created_at: str
-    check: str
-    used_by: tuple[str, ...]
-    pushed_to: tuple[str, ...]
-    path: str
-    on_disk: bool
-
-
-def describe_merges(context: AppContext) -> list[MergeFacts]:
-    """Return the catalog's merges, newest first, with the targets that each answers for."""
-    from sam_hub.catalog.history import list_merges, list_pushes
-    from sam_hub.merging.prune import uses
-    from sam_hub.merging.sanity_check import saved_check
-    from sam_hub.merging.service import in_words
-
-    used, pushes, facts = uses(context.catalog), list_pushes(context.catalog), []
-    for merge in list_merges(context.catalog):
-        on_disk = Path(merge.path).is_dir()
-        check = saved_check(Path(merge.path)) if on_disk else None
-        word = "not checked" if check is None else "failed" if check.problems else "passed"
-        facts.append(
-            MergeFacts(
-                merge.id or 0,
-                in_words(merge),
-                str(merge.created_at)[:16],
-                word if on_disk else "",
-                tuple(used.get(merge.id or 0, ())),
-                tuple(f"{p.repo} at {p.commit[:8]}" for p in pushes if p.merge_id == merge.id),
-                merge.path,
-                on_disk,
-            )
-        )
-    return facts

@@ -26,13 +26,7 @@ class SelectionOutcome:
 
 
 def run_selection(context: AppContext, options: SelectOptions, reporter: Reporter = SILENT) -> SelectionOutcome:
-    """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one.
-
-    Raises:
-        UsageError: as `SelectOptions.check`.
-        InputError: no expert can be chosen.
-        CatalogError: the target or an expert is not in the catalog.
-    """
+    """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one."""
     from sam_hub.catalog.experts import resolve_experts
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.choice import candidates, choose_best, with_enough_votes
@@ -83,11 +77,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
 
 
 def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
-    """Return the latest rankings of a target; a method without one is left out.
-
-    Raises:
-        CatalogError: there is no such target.
-    """
+    """Return the latest rankings of a target; a method without one is left out."""
     from sam_hub.catalog.experts import list_experts
     from sam_hub.catalog.history import latest_selection
     from sam_hub.catalog.tables import RankingMethod
@@ -114,12 +104,7 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
 
 
 def choose_experts(context: AppContext, options: ChooseOptions) -> dict[str, list[str]]:
-    """Let experts take the place of the best k, and return the chosen repositories by method.
-
-    Raises:
-        InputError: no expert is named, or one is not in the ranking.
-        CatalogError: there is no such ranking yet.
-    """
+    """Let experts take the place of the best k, and return the chosen repositories by method."""
     from sam_hub.selection.choice import choose_by_hand
 
     return choose_by_hand(context.catalog, options.target, options.experts, str(options.by))

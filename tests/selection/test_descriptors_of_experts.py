@@ -191,7 +191,7 @@ def test_a_corpus_takes_the_place_of_whatever_there_is_and_stays(world: World, t
     world.expert(PROSE, said)
     assert world.add().origin == "repo"
     (tmp_path / "cells.txt").write_text("\n".join(CELLS))
-    assert world.describe(str(tmp_path / "cells.txt")).origin == "corpus"
+    assert world.describe(tmp_path / "cells.txt").origin == "corpus"
     assert cosine(world.descriptor(), describe([Sentence(text) for text in CELLS])) > 0.999
     assert world.add().origin == "corpus"  # to add it again is no reason to forget it
     assert world.says("stays described by the corpus")

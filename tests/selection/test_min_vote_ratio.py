@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from inspect import signature
 
 import pytest
 
-from sam_hub.cli.select import select
 from sam_hub.errors import UsageError
 from sam_hub.selection.choice import MIN_VOTE_RATIO, best_of, check_vote_ratio, with_enough_votes
 from sam_hub.selection.ranking import Ranked, Ranking
@@ -70,10 +68,6 @@ def test_a_share_that_is_none_is_refused(share):
         check_vote_ratio(share)
 
 
-def test_command_and_job_take_the_methods_own_settings():
-    command = signature(select).parameters
-    for settings in (
-        {name: command[name].default for name in ("threshold", "min_vote_ratio")},
-        vars(SelectOptions("any")),
-    ):
-        assert (settings["threshold"], settings["min_vote_ratio"]) == (THRESHOLD, MIN_VOTE_RATIO)
+def test_the_options_have_the_methods_own_settings():
+    options = SelectOptions("any")
+    assert (options.threshold, options.min_vote_ratio) == (THRESHOLD, MIN_VOTE_RATIO)

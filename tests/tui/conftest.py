@@ -69,7 +69,7 @@ def worked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (work / "corpus.txt").write_text(CORPUS)
     (work / "gold.jsonl").write_text(GOLD)
     repos = tuple(f"acme/ner-{name}" for name in EXPERTS)
-    texts = {"corpus": str(work / "corpus.txt"), "gold": str(work / "gold.jsonl")}
+    texts = {"corpus": work / "corpus.txt", "gold": work / "gold.jsonl"}
     settings = load_settings(home=home, endpoint="embedded", token=None, offline=False, device="cpu")
     with AppContext(settings) as context:
         run_add(context, AddOptions(repos))

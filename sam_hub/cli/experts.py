@@ -24,8 +24,6 @@ from sam_hub.cli.output import (
 from sam_hub.services.context import AppContext
 from sam_hub.services.options import DescribeOptions, RemovalOptions
 
-Name = Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")]
-
 
 @command("list --label person --sort domain", "list")
 def list_(
@@ -102,7 +100,10 @@ def _list_merges(context: AppContext, as_json: bool) -> None:
 
 
 @command("show ner-legal")
-def show(name: Name, as_json: AsJson = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")],
+    as_json: AsJson = False,
+) -> None:
     """Show all that is known of an expert."""
     from sam_hub.catalog.descriptor_sources import described_by
     from sam_hub.catalog.descriptors import descriptors_of

@@ -158,7 +158,7 @@ def rm(
     require_yes(as_json, yes)
     if ended and not yes:
         what = "job and its log" if len(ended) == 1 else "jobs and their logs"
-        confirm(f"Remove {len(ended)} ended {what}?", refused="Not removed")
+        confirm(f"Remove {len(ended)} ended {what}?")
     removed = scheduler.remove(ended)
     if as_json:
         show_json({"removed": removed})

@@ -105,8 +105,8 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def confirm(question: str, *, refused: str) -> None:
-    """Ask; anything but yes ends the command with nothing done, and ``refused`` says so."""
+def confirm(question: str) -> None:
+    """Ask; anything but yes ends the command with nothing done."""
     from sam_hub.errors import Interrupted
 
     try:
@@ -114,7 +114,7 @@ def confirm(question: str, *, refused: str) -> None:
     except typer.Abort:
         agreed = False
     if not agreed:
-        raise Interrupted(refused, "Nothing was changed.")
+        raise Interrupted("Not removed", "Nothing was changed.")
 
 
 def remove_after_question(
@@ -134,7 +134,7 @@ def remove_after_question(
         print(line)
     if not dry_run:
         if not yes:
-            confirm(question, refused="Not removed")
+            confirm(question)
         execute()
     if as_json:
         show_json({**values, "removed": not dry_run})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 
 import pytest
 import torch
@@ -12,11 +10,10 @@ from safetensors.torch import save_file
 
 from sam_hub.catalog.descriptors import nearest
 from sam_hub.catalog.engine import open_catalog
-from sam_hub.catalog.example import build_example, describe_difference
+from sam_hub.catalog.example import build_example
 from sam_hub.catalog.experts import get_expert, list_experts
 from sam_hub.catalog.queries import ExpertQuery
-from sam_hub.catalog.schema import head_version
-from sam_hub.errors import CatalogError, InputError
+from sam_hub.errors import InputError
 
 from .conftest import BASE_SHA256
 from .test_history import MINILM
@@ -46,7 +43,7 @@ def ship(folder, name: str, vector: list[float]) -> None:
     for file, content in (
         ("adapter_config.json", adapter),
         ("sam_hub.json", about),
-        ("descriptor.json", descriptor | {"vector": vector}),
+        ("descriptor.json", descriptor | {"vector": [*vector, *[0.0] * 382]}),
     ):
         (folder / file).write_text(json.dumps(content))
 
@@ -78,7 +75,7 @@ def test_an_example_copied_into_a_home_is_a_working_catalog(example, tmp_path):
             "sam-hub/news",
             "sam-hub/tweets",
         ]
-        assert nearest(catalog, [0.1, 1.0], *MINILM)[0][0].repo == "sam-hub/tweets"
+        assert nearest(catalog, [0.1, 1.0, *[0.0] * 382], *MINILM)[0][0].repo == "sam-hub/tweets"
         news = get_expert(catalog, "news")
         assert (news.rank, news.alpha, news.target_modules) == (8, 16, ["q_proj", "v_proj"])
         assert news.details == {"data": {"name": "news"}, "recipe": {"seed": 1}, "scores": {"f1": 0.64}}
@@ -89,37 +86,6 @@ def test_the_same_experts_give_the_same_bytes_in_one_file(shipped, example, tmp_
     build_example(list(reversed(shipped)), example)
     assert example.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["catalog.db.example", "news", "tweets"]
-
-
-def test_an_example_that_agrees_has_no_difference_and_is_only_read(shipped, example):
-    before = example.read_bytes()
-    assert describe_difference(example, shipped) == []
-    assert example.read_bytes() == before
-
-
-def test_a_changed_a_new_and_a_withdrawn_expert_are_told(shipped, example, tmp_path):
-    edit(shipped[0] / "sam_hub.json", labels=["person", "location"])
-    ship(tmp_path / "bio", "bio", [1.0, 1.0])
-    assert describe_difference(example, [shipped[0], tmp_path / "bio"]) == [
-        "expert sam-hub/bio: missing from the example",
-        "expert sam-hub/tweets: in the example, but not shipped",
-        "expert sam-hub/news: another commit, labels, size_bytes",
-        "descriptor sam-hub/bio: missing from the example",
-        "descriptor sam-hub/tweets: in the example, but not shipped",
-    ]
-
-
-def test_an_example_of_an_older_schema_is_told(shipped, example):
-    with closing(sqlite3.connect(example)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    differences = describe_difference(example, shipped)
-    assert differences == [f"schema: the example has 0000, this program {head_version()}"]
-
-
-def test_a_missing_example_is_an_error_and_is_not_made(shipped, tmp_path):
-    with pytest.raises(CatalogError, match="can't be read"):
-        describe_difference(tmp_path / "none.example", shipped)
-    assert not (tmp_path / "none.example").exists()
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,10 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make a token, and show it this once: only its hash is kept."""
-    from sam_hub.hub.embedded import add_token
+    from sam_hub.hub.embedded import tokens_of
 
-    token = add_token(root or AppContext().settings.home / "hub", name, user, role)
+    with tokens_of(root or AppContext().settings.home / "hub") as kept:
+        token = kept.add(name, user, role)
     if as_json:
         show_json({"name": name, "user": user, "role": role, "token": token})
     else:
@@ -59,10 +60,13 @@ def add(
 @command(name="list", group=tokens)
 def list_(root: Root = None, as_json: AsJson = False) -> None:
     """List tokens, without their secrets."""
-    from sam_hub.hub.embedded import list_tokens
+    from sam_hub.hub.embedded import tokens_of
 
+    names = ("name", "user", "role", "created")
+    with tokens_of(root or AppContext().settings.home / "hub") as kept:
+        rows = [{name: getattr(token, name) for name in names} for token in kept.all()]
     show_list(
-        list_tokens(root or AppContext().settings.home / "hub"),
+        rows,
         ("name", "user", "role", "made"),
         lambda row: (*list(row.values())[:3], row["created"][:16]),
         "No tokens. `sam-hub hub-token add NAME` makes one.",
@@ -73,7 +77,8 @@ def list_(root: Root = None, as_json: AsJson = False) -> None:
 @command(group=tokens)
 def remove(name: Annotated[str, typer.Argument(help="The token's name.")], root: Root = None) -> None:
     """Let a token log in no more."""
-    from sam_hub.hub.embedded import remove_token
+    from sam_hub.hub.embedded import tokens_of
 
-    remove_token(root or AppContext().settings.home / "hub", name)
+    with tokens_of(root or AppContext().settings.home / "hub") as kept:
+        kept.remove(name)
     print(f"Removed {name}.")

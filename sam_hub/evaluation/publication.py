@@ -23,7 +23,7 @@ from sam_hub.errors import CatalogError, UsageError
 from sam_hub.evaluation.answer import AnswerRecipe, BaseVersion
 from sam_hub.evaluation.predictor import Predictor
 from sam_hub.evaluation.systems import sam_systems
-from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, check_public, merge_card
+from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, check_public, model_card
 from sam_hub.hub.inspection import METADATA
 from sam_hub.inference.cached_predict import format_of
 from sam_hub.merging.configuration import FILE_NAME
@@ -151,7 +151,7 @@ def write_card(catalog: Catalog, about: Publication, repo: str, *, adapter: bool
         check=check.in_words() if check else "",
         adapter=_describe_adapter(_adapter_of(merge)) if adapter else "",
     )
-    return merge_card(card)
+    return model_card(card)
 
 
 def _adapter_of(merge: tables.Merge) -> MergedAdapter:

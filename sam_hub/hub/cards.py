@@ -112,56 +112,20 @@ class MergeCard:
     adapter: str = ""
 
 
-def expert_card(card: ExpertCard) -> str:
-    """Return the ``README.md`` of a trained adapter.
+def model_card(card: ExpertCard | MergeCard) -> str:
+    """Return the ``README.md`` of a trained adapter or a merged model.
 
     Raises:
         InputError: a fact holds a local path or a token.
     """
-    facts = {
-        "Base model": card.base,
-        "Domain": card.domain,
-        "Entity types": ", ".join(card.labels),
-        "Prompt format": card.prompt_format,
-    }
-    data = {"Origin": card.data_origin, "License": card.data_license, "Attribution": card.attribution}
-    return _render(
-        card,
-        base_model=card.base,
-        relation="adapter",
-        facts=facts,
-        data={name: value for name, value in data.items() if value},
-    )
-
-
-def merge_card(card: MergeCard) -> str:
-    """Return the ``README.md`` of a merged model.
-
-    Raises:
-        InputError: a fact holds a local path or a token.
-    """
-    facts = {
-        "Base model": f"{card.base} at `{card.base_commit}`" if card.base_commit else card.base,
-        "Method": card.method,
-        "Parameters": ", ".join(f"{name} = {value}" for name, value in card.parameters.items()) or "none",
-        "Target": card.target,
-        "Entity types": ", ".join(card.labels),
-        "Prompt format": card.prompt_format,
-    }
-    if card.adapter:
-        return _render(card, base_model=card.base, relation="adapter", facts=facts)
-    inputs = [item.repo for item in card.inputs]
-    return _render(card, base_model=[card.base, *inputs], relation="merge", facts=facts)
-
-
-def _render(card: ExpertCard | MergeCard, *, base_model: str | list[str], relation: str, **values: Any) -> str:
     from huggingface_hub import ModelCard, ModelCardData
 
-    is_adapter, title = relation == "adapter", card.repo.rsplit("/", 1)[-1]
-    results = _eval_results(card.evaluations)
+    whole = card if isinstance(card, MergeCard) and not card.adapter else None
+    is_adapter = whole is None
+    title, results = card.repo.rsplit("/", 1)[-1], _eval_results(card.evaluations)
     metadata = ModelCardData(
-        base_model=base_model,
-        base_model_relation=relation,
+        base_model=[card.base, *(item.repo for item in whole.inputs)] if whole else card.base,
+        base_model_relation="adapter" if is_adapter else "merge",
         language=card.language,
         library_name="peft" if is_adapter else "transformers",
         license="-".join(card.license.lower().split()) if card.license else None,
@@ -170,15 +134,13 @@ def _render(card: ExpertCard | MergeCard, *, base_model: str | list[str], relati
         tags=[PROJECT, TASK, *(["lora"] if is_adapter else ["merge", "mergekit"]), *map(label_tag, card.labels)],
         eval_results=results or None,
     )
-    snippet = load_snippet(card.repo, adapter=is_adapter)
     rendered = ModelCard.from_template(
         metadata,
         template_path=str(_TEMPLATE),
         card=card,
         is_merge=isinstance(card, MergeCard),
         title=title,
-        snippet=snippet,
-        **values,
+        snippet=load_snippet(card.repo, adapter=is_adapter),
     )
     return check_public(re.sub(r"\n{3,}", "\n\n", rendered.content).rstrip() + "\n")
 
@@ -208,21 +170,17 @@ def load_snippet(
     """
     named = f'"{repo}", revision="{revision}"' if revision else f'"{repo}"'
     if adapter:
-        tokenizer = 'model.peft_config["default"].base_model_name_or_path'
-        lines = [
-            "from peft import AutoPeftModelForCausalLM",
-            "from transformers import AutoTokenizer",
-            "",
-            f"model = AutoPeftModelForCausalLM.from_pretrained({named})",
-            f"tokenizer = AutoTokenizer.from_pretrained({tokenizer})",
-        ]
+        imports = ["from peft import AutoPeftModelForCausalLM", "from transformers import AutoTokenizer"]
+        model, tokenizer = "AutoPeftModelForCausalLM", 'model.peft_config["default"].base_model_name_or_path'
     else:
-        lines = [
-            "from transformers import AutoModelForCausalLM, AutoTokenizer",
-            "",
-            f"model = AutoModelForCausalLM.from_pretrained({named})",
-            f"tokenizer = AutoTokenizer.from_pretrained({named})",
-        ]
+        imports = ["from transformers import AutoModelForCausalLM, AutoTokenizer"]
+        model, tokenizer = "AutoModelForCausalLM", named
+    lines = [
+        *imports,
+        "",
+        f"model = {model}.from_pretrained({named})",
+        f"tokenizer = AutoTokenizer.from_pretrained({tokenizer})",
+    ]
     if endpoint:
         lines = ["import os", "", f'os.environ["HF_ENDPOINT"] = "{endpoint}"', "", *lines]
     if login:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable
@@ -13,12 +14,11 @@ from typing import Any
 
 from humanize import naturalsize
 
-from sam_hub.errors import DiskFull, HubError, NotFoundOnHub, UnusableModel
+from sam_hub.errors import DiskFull, HubError, NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.errors import explained
-from sam_hub.hub.file_rules import RemoteFile, is_wanted, tree_problems
-from sam_hub.hub.repo_id import check_repo_id, folder_name, is_commit
-from sam_hub.hub.repo_snapshot import RepoSnapshot, take_snapshot
+from sam_hub.hub.file_rules import RemoteFile, is_wanted, require_none, tree_problems
+from sam_hub.hub.repo_snapshot import RepoSnapshot, check_repo_id, take_snapshot
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.tempdirs import staged_folder
 
@@ -30,8 +30,8 @@ class PullPlan:
     """What a pull would do; all sizes in bytes.
 
     ``snapshot`` is None where the folder on disk serves without the Hub, and ``because`` says why it does.
-    ``skipped`` are files that are left on the Hub: code, pickles, optimizer states. ``partial`` bytes lie in the cache
-    of downloads that were cut off a while ago: nothing can continue them, and a pull removes them.
+    ``partial`` bytes lie in the cache of downloads that were cut off a while ago: nothing can continue them, and a pull
+    removes them.
     """
 
     snapshot: RepoSnapshot | None
@@ -39,7 +39,6 @@ class PullPlan:
     commit: str
     folder: Path
     files: tuple[RemoteFile, ...]
-    skipped: tuple[str, ...]
     size: int
     cached: int
     needed: int
@@ -73,15 +72,14 @@ def plan_pull(hub: Hub, repo: str, revision: str, models: Path, snapshot: RepoSn
         HubError: the network or the Hub failed, or it is offline.
     """
     repo = check_repo_id(repo)
-    parent = models / folder_name(repo)
+    parent = models / repo.replace("/", "--")  # "--" never occurs in a repository's name
     try:
         snapshot = snapshot or take_snapshot(hub, repo, revision)
     except (HubError, NotFoundOnHub) as error:
-        if is_commit(revision) and (parent / revision).is_dir():
+        if re.fullmatch("[0-9a-f]{40}", revision) and (parent / revision).is_dir():
             return _plan_of_folder(repo, revision, parent / revision, error.title)
         raise
-    if problems := tree_problems(snapshot.files):
-        raise UnusableModel(f"'{repo}' can't be used: {'; '.join(problems)}", "Choose another model.")
+    require_none(repo, tree_problems(snapshot.files))
     wanted = tuple(file for file in snapshot.files if is_wanted(file.path))
     size = sum(file.size for file in wanted)
     cached = sum(file.size for file in wanted if _is_cached(snapshot, file))
@@ -92,7 +90,6 @@ def plan_pull(hub: Hub, repo: str, revision: str, models: Path, snapshot: RepoSn
         commit=snapshot.commit,
         folder=parent / snapshot.commit,
         files=wanted,
-        skipped=tuple(file.path for file in snapshot.files if not is_wanted(file.path)),
         size=size,
         cached=cached,
         needed=needed,
@@ -138,7 +135,7 @@ def _plan_of_folder(repo: str, commit: str, folder: Path, because: str) -> PullP
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = tuple(RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, None, "") for path in paths)
     size = sum(file.size for file in files)
-    return PullPlan(None, repo, commit, folder, files, (), size, size, 0, 0, complete=True, because=because)
+    return PullPlan(None, repo, commit, folder, files, size, size, 0, 0, complete=True, because=because)
 
 
 def _is_complete(folder: Path, files: Iterable[RemoteFile]) -> bool:

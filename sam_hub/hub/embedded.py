@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sam_hub.errors import InputError
 from sam_hub.local_hub import process as server
 from sam_hub.tempdirs import has_ended
+
+if TYPE_CHECKING:
+    from sam_hub.local_hub.tokens import Tokens
 
 READY = "server.json"
 LOCK = f".{READY}.lock"
@@ -93,43 +97,18 @@ def serve_here(root: Path, host: str, port: int, on_ready: Callable[[str, str], 
         raise InputError(error.title, error.action) from error
 
 
-def list_tokens(root: Path) -> list[dict[str, str]]:
-    """Return the tokens that log in to the Hub over ``root``: name, user, role, and when each was created."""
-    from sam_hub.local_hub.tokens import Tokens
-
-    names = ("name", "user", "role", "created")
-    return [{name: getattr(token, name) for name in names} for token in Tokens(root).all()]
-
-
-def add_token(root: Path, name: str, user: str, role: str) -> str:
-    """Make a token for a user of the Hub over ``root``; it can't be shown again.
-
-    Raises:
-        InputError: the name is taken, or a name or the role is not allowed.
-    """
-    from sam_hub.local_hub.tokens import Tokens
-
-    with _refused("Give another name or role, or remove the token of this name first."):
-        return Tokens(root).add(name, user, role)
-
-
-def remove_token(root: Path, name: str) -> None:
-    """Remove a token, so that it does not log in any more.
-
-    Raises:
-        InputError: there is none of this name.
-    """
-    from sam_hub.local_hub.tokens import Tokens
-
-    with _refused("`sam-hub hub-token list` shows the tokens."):
-        Tokens(root).remove(name)
-
-
 @contextmanager
-def _refused(action: str) -> Iterator[None]:
+def tokens_of(root: Path) -> Iterator[Tokens]:
+    """Give the tokens of the Hub over ``root``, to list, add, and remove.
+
+    Raises:
+        InputError: a name is taken or not there, or a name or a role is not allowed.
+    """
     from sam_hub.local_hub.responses import Refusal
+    from sam_hub.local_hub.tokens import Tokens
 
     try:
-        yield
+        yield Tokens(root)
     except Refusal as refusal:
+        action = "`sam-hub hub-token list` shows the tokens. Give another name or role."
         raise InputError(refusal.message, action) from refusal

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from humanize import naturalsize
+
+from sam_hub.errors import UnusableModel
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
 WANTED = (".safetensors", ".json", ".jsonl", ".md", ".txt", ".jinja", ".yml", ".yaml", ".model", ".tiktoken")
@@ -68,9 +70,18 @@ def is_wanted(path: str) -> bool:
     return path.endswith(WANTED) or path.rsplit("/", 1)[-1] in WANTED_NAMES
 
 
-def tree_problems(files: Iterable[RemoteFile]) -> list[str]:
+def require_none(repo: str, problems: Sequence[str]) -> None:
+    """Refuse a repository that has problems.
+
+    Raises:
+        UnusableModel: it has; the message names them all.
+    """
+    if problems:
+        raise UnusableModel(f"'{repo}' can't be used: {'; '.join(problems)}", "Choose another model.")
+
+
+def tree_problems(files: Sequence[RemoteFile]) -> list[str]:
     """Return why a repository can't be used, judged by the names and sizes of its files; empty if nothing is wrong."""
-    files = list(files)
     problems = []
     for file in files:
         if problem := name_problem(file.path):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sam_hub.errors import UnusableModel
 from sam_hub.hub.client import Hub
 from sam_hub.hub.errors import explained
-from sam_hub.hub.file_rules import CONFIG_LIMIT, RemoteFile, is_wanted, tree_problems
+from sam_hub.hub.file_rules import CONFIG_LIMIT, is_wanted, require_none, tree_problems
 from sam_hub.hub.repo_snapshot import RepoSnapshot, take_snapshot
 from sam_hub.hub.tags import base_of, license_of
 
@@ -41,8 +41,6 @@ class Inspection:
     rank: int | None
     alpha: float | None
     target_modules: tuple[str, ...]
-    use_rslora: bool
-    use_dora: bool
     license: str | None
     labels: tuple[str, ...]
     prompt_format: str | None
@@ -76,9 +74,7 @@ class Inspection:
         Raises:
             UnusableModel: it can't; the message names every reason.
         """
-        if self.reasons:
-            reasons = "; ".join(self.reasons)
-            raise UnusableModel(f"'{self.repo}' can't be used: {reasons}", "Choose another model.")
+        require_none(self.repo, self.reasons)
         return self
 
 
@@ -94,9 +90,10 @@ def inspect(hub: Hub, repo: str, revision: str = "main") -> Inspection:
         InputError: no repository can have this name.
     """
     snapshot = take_snapshot(hub, repo, revision)
+    wanted = [file for file in snapshot.files if is_wanted(file.path)]
     reasons = tree_problems(snapshot.files)
     notes: list[str] = []
-    configs: dict[str, Any] = {}
+    configs: dict[str, dict[str, Any] | None] = {}
     for path in (CONFIG, ADAPTER_CONFIG, METADATA, DESCRIPTOR):
         file = snapshot.file(path)
         if file and file.size <= CONFIG_LIMIT:  # a larger one is among the tree's problems
@@ -105,17 +102,12 @@ def inspect(hub: Hub, repo: str, revision: str = "main") -> Inspection:
             except UnusableModel as error:  # a model serves without a descriptor
                 (notes if path == DESCRIPTOR else reasons).append(error.title)
     if not reasons:
-        weights = [f for f in snapshot.files if f.path.endswith(".safetensors") and is_wanted(f.path)]
+        weights = [file for file in wanted if file.path.endswith(".safetensors")]
         with explained(hub, snapshot.repo):
             reasons += [problem for file in weights if (problem := snapshot.header_problem(file))]
-    return _assemble(snapshot, configs, reasons, notes)
-
-
-def _assemble(snapshot: RepoSnapshot, configs: dict[str, Any], reasons: list[str], notes: list[str]) -> Inspection:
     is_adapter = snapshot.file(ADAPTER_CONFIG) is not None
-    adapter, config = configs.get(ADAPTER_CONFIG) or {}, configs.get(CONFIG) or {}
-    metadata, license = configs.get(METADATA), license_of(snapshot.tags)
-    about = metadata or {}
+    adapter, config, metadata = configs.get(ADAPTER_CONFIG) or {}, configs.get(CONFIG) or {}, configs.get(METADATA)
+    about, license = metadata or {}, license_of(snapshot.tags)
     rank, alpha, modules = adapter.get("r"), adapter.get("lora_alpha"), adapter.get("target_modules")
     base, base_warnings = _base(is_adapter, adapter, about, snapshot.tags)
     return Inspection(
@@ -125,17 +117,15 @@ def _assemble(snapshot: RepoSnapshot, configs: dict[str, Any], reasons: list[str
         rank=rank if isinstance(rank, int) else None,
         alpha=float(alpha) if isinstance(alpha, int | float) else None,
         target_modules=tuple(sorted(_strings([modules] if isinstance(modules, str) else modules))),
-        use_rslora=bool(adapter.get("use_rslora")),
-        use_dora=bool(adapter.get("use_dora")),
         license=license or _text(about.get("license")),
         labels=_strings(about.get("labels")),
         prompt_format=_text(about.get("prompt_format")),
         domain=_text(about.get("domain")),
-        size=sum(file.size for file in snapshot.files if is_wanted(file.path)),
+        size=sum(file.size for file in wanted),
         metadata=metadata,
         descriptor=configs.get(DESCRIPTOR),
         warnings=(*base_warnings, *_warnings(metadata, license), *notes),
-        reasons=(*reasons, *_config_problems(is_adapter, adapter, config, snapshot.files)),
+        reasons=(*reasons, *_config_problems(snapshot, adapter, config)),
     )
 
 
@@ -144,43 +134,37 @@ def _base(is_adapter: bool, adapter: dict, about: dict, tags: tuple[str, ...]) -
     named = _text(adapter.get("base_model_name_or_path"))
     if named and (named.startswith((".", "/", "~")) or named.count("/") > 1 or "\\" in named):
         named = None
-    others = [name for name in (base_of(tags), _text(about.get("base"))) if name]
-    base = named or next(iter(others), None)
-    if any(other != base for other in others):
-        other = next(name for name in others if name != base)
-        return base, [f"it names two bases: {base} and {other}"]
-    if is_adapter and base is None:
+    bases = list(dict.fromkeys(name for name in (named, base_of(tags), _text(about.get("base"))) if name))
+    if len(bases) > 1:
+        return bases[0], [f"it names two bases: {bases[0]} and {bases[1]}"]
+    if is_adapter and not bases:
         return None, ["it does not say of which base model it is an adapter"]
-    return base, []
+    return next(iter(bases), None), []
 
 
-def _config_problems(is_adapter: bool, adapter: dict, config: dict, files: tuple[RemoteFile, ...]) -> list[str]:
-    problems = []
-    if not is_adapter and not any(file.path == CONFIG for file in files):
-        problems.append("it has neither config.json nor adapter_config.json")
+def _config_problems(snapshot: RepoSnapshot, adapter: dict, config: dict) -> Iterator[str]:
+    if snapshot.file(ADAPTER_CONFIG) is None and snapshot.file(CONFIG) is None:
+        yield "it has neither config.json nor adapter_config.json"
     if config.get("auto_map"):
-        problems.append("it needs code from its repository (auto_map), which is never run")
+        yield "it needs code from its repository (auto_map), which is never run"
     if str(adapter.get("peft_type", "LORA")).upper() != "LORA":
-        problems.append(f"its adapter is {adapter.get('peft_type')}, not LoRA")
+        yield f"its adapter is {adapter.get('peft_type')}, not LoRA"
     for key, most in _PLAUSIBLE.items():
         value = config.get(key, 1)
         if value is not None and (not isinstance(value, int) or not 0 < value <= most):
-            problems.append(f"config.json says {key} = {str(value)[:40]}, which can't be")
-    return problems
+            yield f"config.json says {key} = {str(value)[:40]}, which can't be"
 
 
-def _warnings(metadata: dict | None, license: str | None) -> list[str]:
-    warnings = []
+def _warnings(metadata: dict | None, license: str | None) -> Iterator[str]:
     if metadata is None:
-        warnings.append(f"it has no {METADATA}: its labels and prompt format must be given")
+        yield f"it has no {METADATA}: its labels and prompt format must be given"
     else:
         if not _strings(metadata.get("labels")):
-            warnings.append(f"{METADATA} names no labels")
+            yield f"{METADATA} names no labels"
         if metadata.get("prompt_format") not in PROMPT_FORMATS:
-            warnings.append(f"{METADATA} names no prompt format that is known here")
+            yield f"{METADATA} names no prompt format that is known here"
     if license is None:
-        warnings.append("it states no license")
-    return warnings
+        yield "it states no license"
 
 
 def _text(value: object) -> str | None:

@@ -10,11 +10,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from sam_hub.errors import UnusableModel
+from sam_hub.errors import InputError, UnusableModel
 from sam_hub.hub.client import Hub
 from sam_hub.hub.errors import explained, retried
 from sam_hub.hub.file_rules import CONFIG_LIMIT, RemoteFile
-from sam_hub.hub.repo_id import check_repo_id
 
 RepoType = Literal["model", "dataset"]
 # What a broken header leads to in huggingface_hub, which passes it on as it comes.
@@ -23,18 +22,13 @@ _HEADER_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, s
 
 @dataclass(frozen=True)
 class RepoSnapshot:
-    """A repository at a commit. Take one with `take_snapshot` and pass it on, so that the Hub is asked once.
-
-    ``files`` are all files of the commit, by path.
-    """
+    """A repository at a commit, with all files of it by path. Pass it on, so that the Hub is asked once."""
 
     hub: Hub = field(repr=False)
     repo: str
     commit: str
     files: tuple[RemoteFile, ...] = field(repr=False)
     tags: tuple[str, ...] = ()
-    private: bool = False
-    gated: bool = False
     repo_type: RepoType = "model"
 
     def file(self, path: str) -> RemoteFile | None:
@@ -71,6 +65,15 @@ class RepoSnapshot:
             tqdm_class=tqdm_class,
         )
 
+    def _read_small(self, path: str) -> bytes | None:
+        if (file := self.file(path)) is None:
+            return None
+        if file.size > CONFIG_LIMIT:
+            page = self.hub.page(self.repo)
+            raise UnusableModel(f"{path} of '{self.repo}' is too large to be read", f"Open {page} in a browser.")
+        with explained(self.hub, self.repo):
+            return self.fetch(file).read_bytes()
+
     def read_json(self, path: str) -> dict[str, Any] | None:
         """Return a small JSON object of the repository, None if it has no such file.
 
@@ -78,39 +81,26 @@ class RepoSnapshot:
             UnusableModel: it is too large, damaged, or no JSON object.
             NotFoundOnHub, HubError: the Hub does not give it.
         """
-        if (file := self.file(path)) is None:
+        if (content := self._read_small(path)) is None:
             return None
-        if file.size > CONFIG_LIMIT:
-            raise self._unusable(f"{path} of '{self.repo}' is too large to be a configuration")
-        with explained(self.hub, self.repo):
-            content = self.fetch(file).read_bytes()
         try:
             value = json.loads(content)
         except ValueError as error:
-            raise self._unusable(f"{path} of '{self.repo}' is not valid JSON: {error}") from error
+            problem = f"{path} of '{self.repo}' is not valid JSON: {error}"
+            raise UnusableModel(problem, "Choose another model.") from error
         if not isinstance(value, dict):
-            raise self._unusable(f"{path} of '{self.repo}' is not a JSON object")
+            raise UnusableModel(f"{path} of '{self.repo}' is not a JSON object", "Choose another model.")
         return value
-
-    @staticmethod
-    def _unusable(title: str) -> UnusableModel:
-        return UnusableModel(title, "Choose another model.")
 
     @cached_property
     def card(self) -> str:
         """The model card, empty if there is none.
 
         Raises:
-            UnusableModel: it is larger than any card.
+            UnusableModel: it is larger than any card, or damaged.
             NotFoundOnHub, HubError: the Hub does not give it.
         """
-        if (file := self.file("README.md")) is None:
-            return ""
-        if file.size > CONFIG_LIMIT:
-            page = self.hub.page(self.repo)
-            raise UnusableModel(f"The card of '{self.repo}' is too large", f"Open {page} in a browser.")
-        with explained(self.hub, self.repo):
-            return self.fetch(file).read_text(encoding="utf-8", errors="replace")
+        return (self._read_small("README.md") or b"").decode(errors="replace")
 
     def header_problem(self, file: RemoteFile) -> str | None:
         """Return what is wrong with a safetensors file, as its header shows, which alone is read; None if nothing."""
@@ -143,6 +133,29 @@ class RepoSnapshot:
         return int.from_bytes(response.content[:8], "little")
 
 
+def check_repo_id(text: str) -> str:
+    """Return the name of a repository, ``owner/name`` (or ``name`` alone, for old ones), without blanks around it.
+
+    Raises:
+        InputError: no repository can have this name; the message says which rule it breaks.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    repo = text.strip()
+    try:
+        if not repo:
+            raise HFValidationError("it is empty")
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        rule = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"'{repo}' is not the name of a repository on the Hub: {rule}",
+            "Write it as owner/name, for example acme/ner-news.",
+        ) from error
+    return repo
+
+
 def take_snapshot(hub: Hub, repo: str, revision: str = "main", *, repo_type: RepoType = "model") -> RepoSnapshot:
     """Ask the Hub what a branch, a tag or a commit of a repository holds now.
 
@@ -156,16 +169,7 @@ def take_snapshot(hub: Hub, repo: str, revision: str = "main", *, repo_type: Rep
         look_up = hub.api().model_info if repo_type == "model" else hub.api().dataset_info
         info = retried(lambda: look_up(repo, revision=revision))
         files = list_files(hub, repo, info.sha or "", repo_type)
-    return RepoSnapshot(
-        hub=hub,
-        repo=repo,
-        commit=info.sha or "",
-        files=files,
-        tags=tuple(info.tags or ()),
-        private=bool(info.private),
-        gated=bool(info.gated),
-        repo_type=repo_type,
-    )
+    return RepoSnapshot(hub, repo, info.sha or "", files, tuple(info.tags or ()), repo_type)
 
 
 def list_files(hub: Hub, repo: str, commit: str, repo_type: RepoType = "model") -> tuple[RemoteFile, ...]:
@@ -174,12 +178,11 @@ def list_files(hub: Hub, repo: str, commit: str, repo_type: RepoType = "model") 
 
     # It retries by itself.
     tree = hub.api().list_repo_tree(repo, recursive=True, revision=commit, repo_type=repo_type)
-    files = [
-        RemoteFile(item.path, item.size, item.lfs.sha256 if item.lfs else None, item.blob_id)
-        for item in tree
-        if isinstance(item, RepoFile)
-    ]
-    return tuple(sorted(files, key=lambda file: file.path))
+    files = (item for item in tree if isinstance(item, RepoFile))
+    return tuple(
+        RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
+        for file in sorted(files, key=lambda file: file.path)
+    )
 
 
 def head_of(hub: Hub, repo: str) -> str:

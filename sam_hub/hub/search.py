@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sam_hub.errors import UsageError
 from sam_hub.hub.client import Hub
 from sam_hub.hub.errors import explained, retried
-from sam_hub.hub.tags import base_of, base_tag, label_tag, labels_of, license_of, license_tag
+from sam_hub.hub.tags import BASE, LICENSE, base_of, label_tag, labels_of, license_of
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -53,12 +53,11 @@ def search(
     Args:
         text: words in the repository's name.
         base: the base model it was made from, in any way.
-        author: its owner on the Hub.
         labels: entity types that it must be tagged with, all of them.
         library: by what it is loaded, such as "peft" or "transformers".
         license: as on the Hub, such as "apache-2.0".
-        sort: by one of :data:`SORTS`, the largest or latest first.
-        limit: at most so many; None: all, page after page.
+        sort: one of `SORTS`, the largest or latest first.
+        limit: None: all, page after page.
 
     Raises:
         HubError: the network or the Hub failed.
@@ -66,10 +65,8 @@ def search(
     """
     if sort not in SORTS:
         raise UsageError(f"Models can't be sorted by '{sort}'", f"Use one of: {', '.join(SORTS)}.")
-    filters = [label_tag(label) for label in labels]
-    filters += [base_tag(base)] if base else []
-    filters += [library] if library else []
-    filters += [license_tag(license)] if license else []
+    tags = (base and BASE + base, library, license and LICENSE + license)
+    filters = [*map(label_tag, labels), *filter(None, tags)]
     with explained(hub):
         api = hub.api()
         retried(lambda: _reach(hub))

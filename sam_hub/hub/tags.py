@@ -10,23 +10,13 @@ from collections.abc import Iterable
 
 PROJECT = "sam-hub"
 TASK = "named-entity-recognition"
-_LABEL, _LICENSE, _BASE = "ner-label:", "license:", "base_model:"
+_LABEL, LICENSE, BASE = "ner-label:", "license:", "base_model:"
 _RELATIONS = ("adapter", "merge", "finetune", "quantized")
 
 
 def label_tag(label: str) -> str:
     """Return the tag of an entity type: ``work of art`` gives ``ner-label:work-of-art``."""
     return _LABEL + "-".join(label.lower().split())
-
-
-def base_tag(base: str) -> str:
-    """Return the tag that every model made from ``base`` has."""
-    return _BASE + base
-
-
-def license_tag(license: str) -> str:
-    """Return the tag of a license, such as ``apache-2.0``."""
-    return _LICENSE + license
 
 
 def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
@@ -36,10 +26,10 @@ def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
 
 def license_of(tags: Iterable[str]) -> str | None:
     """Return the license that the tags name."""
-    return next((tag.removeprefix(_LICENSE) for tag in tags if tag.startswith(_LICENSE)), None)
+    return next((tag.removeprefix(LICENSE) for tag in tags if tag.startswith(LICENSE)), None)
 
 
 def base_of(tags: Iterable[str]) -> str | None:
     """Return the base model that the tags name; the first, if there are several."""
-    named = (tag.removeprefix(_BASE) for tag in tags if tag.startswith(_BASE))
+    named = (tag.removeprefix(BASE) for tag in tags if tag.startswith(BASE))
     return next((name for name in named if name.split(":")[0] not in _RELATIONS), None)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sam_hub.errors import HubError, InputError, NotFoundOnHub
 from sam_hub.hub.client import Hub
 from sam_hub.hub.errors import explained, is_transient, retried, status_of
-from sam_hub.hub.file_rules import PICKLES, is_of_a_model, name_problem
-from sam_hub.hub.repo_id import check_repo_id
-from sam_hub.hub.repo_snapshot import head_of, list_files, matches
+from sam_hub.hub.file_rules import PICKLES, RemoteFile, is_of_a_model, name_problem
+from sam_hub.hub.repo_snapshot import check_repo_id, head_of, list_files, matches
 from sam_hub.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo
+    from huggingface_hub import CommitInfo, CommitOperationAdd
 
 
 @dataclass(frozen=True)
@@ -139,46 +138,42 @@ def _created(hub: Hub, plan: PushPlan) -> str:
     return info.sha or ""
 
 
+@dataclass(frozen=True)
 class _Upload:
     """One push on its way. ``parent`` guards against a second commit: after one that arrived, the Hub refuses it."""
 
-    def __init__(self, hub: Hub, plan: PushPlan, message: str, parent: str) -> None:
-        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+    hub: Hub
+    plan: PushPlan
+    message: str
+    parent: str
 
-        self._hub, self._plan, self._message, self._parent = hub, plan, message, parent
-        self._additions = [CommitOperationAdd(file.path, plan.folder / file.path) for file in plan.files]
-        removals = [CommitOperationDelete(path, is_folder=False) for path in plan.removes]
-        self._operations: list[Any] = [*removals, *self._additions]
+    @cached_property
+    def additions(self) -> list[CommitOperationAdd]:
+        from huggingface_hub import CommitOperationAdd
+
+        return [CommitOperationAdd(file.path, self.plan.folder / file.path) for file in self.plan.files]
 
     def send_large_files(self, reporter: Reporter) -> None:
         """Send the large files, one after another; small ones travel in the commit."""
-        plan, done = self._plan, 0
-        for file, addition in zip(plan.files, self._additions, strict=True):
+        plan, done = self.plan, 0
+        send = partial(self.hub.api().preupload_lfs_files, plan.repo, free_memory=False, create_pr=plan.pull_request)
+        for file, addition in zip(plan.files, self.additions, strict=True):
             what = f"push {plan.repo}: {file.path}"
             reporter.progress(what, done, plan.size, "B")
-            retried(
-                partial(
-                    self._hub.api().preupload_lfs_files,
-                    plan.repo,
-                    [addition],
-                    free_memory=False,
-                    create_pr=plan.pull_request,
-                )
-            )
+            retried(partial(send, [addition]))
             done += file.size
             reporter.progress(what, done, plan.size, "B")
 
     def commit(self) -> Pushed:
         """Make the commit, or the pull request of it, unless one whose answer was lost is on the Hub."""
-        before = self._proposals() if self._plan.pull_request else {}
+        before = self._proposals() if self.plan.pull_request else {}
 
         def attempt() -> Pushed:
             try:
-                made = self._create_commit()
-                url = made.pr_url or self._hub.page(self._plan.repo)
-                return Pushed(self._plan.repo, made.oid, url)
+                commit = self._create_commit()
+                return Pushed(self.plan.repo, commit.oid, commit.pr_url or self.hub.page(self.plan.repo))
             except Exception as error:
-                stale_parent = status_of(error) == 412 and not self._plan.pull_request
+                stale_parent = status_of(error) == 412 and not self.plan.pull_request
                 if is_transient(error) or stale_parent:
                     for pushed in self._arrived(before):
                         if not self.differences(pushed.commit):
@@ -189,30 +184,33 @@ class _Upload:
 
     def _arrived(self, before: Mapping[str, str]) -> Iterator[Pushed]:
         """Commits that came to the Hub since: one may be ours."""
-        repo, page = self._plan.repo, self._hub.page(self._plan.repo)
-        if self._plan.pull_request:
+        repo, page = self.plan.repo, self.hub.page(self.plan.repo)
+        if self.plan.pull_request:
             for number, commit in self._proposals().items():
                 if number not in before:
                     yield Pushed(repo, commit, f"{page}/discussions/{number}")
-        elif (head := head_of(self._hub, repo)) != self._parent:
+        elif (head := head_of(self.hub, repo)) != self.parent:
             yield Pushed(repo, head, page)
 
     def _proposals(self) -> dict[str, str]:
         """The commit of each pull request, by its number."""
-        api = self._hub.api()
-        refs = retried(lambda: api.list_repo_refs(self._plan.repo, include_pull_requests=True))
+        list_refs = self.hub.api().list_repo_refs
+        refs = retried(lambda: list_refs(self.plan.repo, include_pull_requests=True))
         return {ref.ref.rpartition("/")[2]: ref.target_commit for ref in refs.pull_requests or ()}
 
     def _create_commit(self) -> CommitInfo:
+        from huggingface_hub import CommitOperationDelete
+
+        removals = [CommitOperationDelete(path, is_folder=False) for path in self.plan.removes]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on the card's metadata, meant for its author
             try:
-                return self._hub.api().create_commit(
-                    self._plan.repo,
-                    self._operations,
-                    commit_message=self._message,
-                    parent_commit=self._parent,
-                    create_pr=self._plan.pull_request,
+                return self.hub.api().create_commit(
+                    self.plan.repo,
+                    [*removals, *self.additions],
+                    commit_message=self.message,
+                    parent_commit=self.parent,
+                    create_pr=self.plan.pull_request,
                 )
             except ValueError as error:
                 if not str(error).startswith("Invalid metadata in README.md"):
@@ -221,18 +219,17 @@ class _Upload:
 
     def differences(self, commit: str) -> list[str]:
         """Return the paths at which the Hub's commit is not what the folder holds."""
-        remote = {file.path: file for file in list_files(self._hub, self._plan.repo, commit)}
-        wrong = [path for path in self._plan.removes if path in remote]
-        for addition in self._additions:
-            path, info = addition.path_in_repo, addition.upload_info
-            file = remote.get(path)
-            if file is not None and file.sha256:
-                same = (file.size, file.sha256) == (info.size, info.sha256.hex())
-            else:
-                same = file is not None and matches(self._plan.folder / path, file)
-            if not same:
-                wrong.append(path)
-        return wrong
+        remote = {file.path: file for file in list_files(self.hub, self.plan.repo, commit)}
+        kept = [path for path in self.plan.removes if path in remote]
+        return kept + [one.path_in_repo for one in self.additions if not self._is_there(one, remote)]
+
+    def _is_there(self, addition: CommitOperationAdd, remote: Mapping[str, RemoteFile]) -> bool:
+        path, info = addition.path_in_repo, addition.upload_info
+        if (file := remote.get(path)) is None:
+            return False
+        if file.sha256:
+            return (file.size, file.sha256) == (info.size, info.sha256.hex())
+        return matches(self.plan.folder / path, file)
 
 
 def _local_files(folder: Path) -> tuple[LocalFile, ...]:

@@ -13,7 +13,7 @@ from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import get_base
 from sam_hub.errors import InputError
 from sam_hub.files import write_json
-from sam_hub.hub.cards import Evaluation, ExpertCard, ScoreRow, expert_card
+from sam_hub.hub.cards import Evaluation, ExpertCard, ScoreRow, model_card
 from sam_hub.hub.inspection import DESCRIPTOR, METADATA
 from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.embedding import describe
@@ -197,7 +197,7 @@ def spdx(license: str) -> str:
 def _card(repo: str, recipe: TrainingRecipe, about: dict[str, Any], evaluations: tuple[Evaluation, ...]) -> str:
     origins, trained = about["data"]["sources"], about["recipe"]["training"]
     shown = {key: value for key, value in recipe.as_dict().items() if key not in ("name", "domain", "data")}
-    return expert_card(
+    return model_card(
         ExpertCard(
             repo=repo,
             base=about["base"],

@@ -15,9 +15,8 @@ from sam_hub.hub.cards import (
     MergeInput,
     ScoreRow,
     SelectionRow,
-    expert_card,
     load_snippet,
-    merge_card,
+    model_card,
 )
 
 POLITICS = Evaluation(
@@ -58,7 +57,7 @@ MERGE = MergeCard(
 
 
 def test_an_experts_card_is_valid_metadata() -> None:
-    data = ModelCard(expert_card(EXPERT)).data
+    data = ModelCard(model_card(EXPERT)).data
     assert (data.base_model, data.license, data.library_name) == ("acme/base", "apache-2.0", "peft")
     assert data.get("base_model_relation") == "adapter"
     assert {"sam-hub", "named-entity-recognition", "ner-label:work-of-art"} <= set(data.tags)
@@ -67,18 +66,18 @@ def test_an_experts_card_is_valid_metadata() -> None:
 
 
 def test_a_merges_card_says_where_a_person_chose_and_not_the_ranking() -> None:
-    assert "by hand" not in merge_card(MERGE)
-    assert "chosen by hand" in merge_card(replace(MERGE, by_hand=True))
+    assert "by hand" not in model_card(MERGE)
+    assert "chosen by hand" in model_card(replace(MERGE, by_hand=True))
 
 
 def test_an_experts_card_tells_data_recipe_and_scores_beside_the_base() -> None:
-    text = expert_card(EXPERT)
+    text = model_card(EXPERT)
     for told in ("WikiGold", "CC-BY-4.0", "Balasuriya", "**rank:** 8", "| base | 0.100 |", "1.2%"):
         assert told in text
 
 
 def test_a_merges_card_tells_inputs_selection_and_how_to_reproduce() -> None:
-    text = merge_card(MERGE)
+    text = model_card(MERGE)
     data = ModelCard(text).data
     assert data.base_model == ["acme/base", "acme/ner-news"]
     assert data.get("base_model_relation") == "merge"
@@ -88,7 +87,7 @@ def test_a_merges_card_tells_inputs_selection_and_how_to_reproduce() -> None:
 
 
 def test_a_model_without_scores_says_so() -> None:
-    text = merge_card(replace(MERGE, evaluations=()))
+    text = model_card(replace(MERGE, evaluations=()))
     assert "Not evaluated" in text
     assert ModelCard(text).data.eval_results is None
 
@@ -96,13 +95,13 @@ def test_a_model_without_scores_says_so() -> None:
 @pytest.mark.parametrize("secret", ["/home/me/models/base", "C:\\Users\\me\\base", "file:///x", "http://127.0.0.1:80"])
 def test_local_paths_never_leave(secret: str) -> None:
     with pytest.raises(InputError, match="would hold"):
-        merge_card(replace(MERGE, configuration=f"model: {secret}"))
+        model_card(replace(MERGE, configuration=f"model: {secret}"))
 
 
 def test_tokens_never_leave_nor_show() -> None:
     token = "hf_" + "a" * 34
     with pytest.raises(InputError, match="an access token") as caught:
-        expert_card(replace(EXPERT, attribution=token))
+        model_card(replace(EXPERT, attribution=token))
     assert token not in str(caught.value)
 
 

@@ -194,7 +194,8 @@ def _read_back(
 
 def _compare(context: AppContext, merge: tables.Merge, repo: str, folder: Path, gold: Sequence[Sentence]) -> None:
     def again(folder: Path) -> tuple[tuple[Entity, ...], ...]:
-        return predict(load_model(folder, device=context.settings.device), gold[:READ_BACK], LABELS).entities
+        answers = predict(load_model(folder, device=context.settings.device), gold[:READ_BACK], LABELS)
+        return tuple(answer.entities for answer in answers)
 
     if weights_sha256(folder) != merge.weights_sha256:
         raise HubError(f"{repo} came back with other weights", "Run it again with --fresh.")

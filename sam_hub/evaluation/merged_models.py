@@ -110,7 +110,8 @@ class MergedModels:
 
     def _ask(self, folder: Path, sentences: Sequence[Sentence], labels: Sequence[str]) -> Entities:
         loaded = self._load(folder)
-        return predict(loaded, sentences, labels, prompt_format=self.recipe.prompt_format).entities
+        answers = predict(loaded, sentences, labels, prompt_format=self.recipe.prompt_format)
+        return tuple(answer.entities for answer in answers)
 
     def _load(self, folder: Path) -> LoadedModel:
         if folder not in self._loaded:

@@ -8,11 +8,10 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Self
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
@@ -38,8 +37,16 @@ from sam_hub.errors import (
     UsageError,
     of_the_system,
 )
-from sam_hub.inference.models import LostBase, choose_device, choose_dtype, first_line, load_model, with_adapter
-from sam_hub.inference.prediction import MISALIGNED, SentenceAnswer, predict
+from sam_hub.inference.models import (
+    LoadedModel,
+    LostBase,
+    choose_device,
+    choose_dtype,
+    first_line,
+    load_model,
+    with_adapter,
+)
+from sam_hub.inference.prediction import SentenceAnswer, predict
 from sam_hub.ner.formats import FORMATS, get_format
 from sam_hub.ner.text import Sentence, corpus_hash
 from sam_hub.progress import SILENT, Reporter
@@ -49,6 +56,7 @@ DEFAULT_FORMAT = "b2ner"
 DECODER, ENGINE = "greedy-2", "local"
 # Answers are written after one second or 100 answers. A killed process loses those that are not written yet.
 SECONDS_BETWEEN, ANSWERS_AT_ONCE = 1.0, 100
+_OF_BAD_FILES = (ValueError, LookupError, RuntimeError, TypeError, AttributeError, ArithmeticError, re.error)
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,7 @@ class Model:
 
 
 def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
-    """Return an expert of the catalog as a model that can predict.
-
-    Raises:
-        InputError: the expert or its base is not on disk, or its prompt format is unknown.
-    """
+    """Return an expert of the catalog as a model that can predict."""
     folder = _on_disk(expert.path, expert.repo)
     form = expert.prompt_format or DEFAULT_FORMAT
     if form not in FORMATS:
@@ -98,11 +102,7 @@ def base_model(base: tables.Base, prompt_format: str = DEFAULT_FORMAT) -> Model:
 
 
 def merged_model(catalog: Catalog, merge: tables.Merge, name: str) -> Model:
-    """Return a merged model as one that can predict.
-
-    Raises:
-        InputError: it is not on disk, or its experts use different prompt formats.
-    """
+    """Return a merged model as one that can predict."""
     return Model(name, "merge", merge.id, _on_disk(merge.path, name), None, format_of(catalog, merge))
 
 
@@ -112,11 +112,7 @@ def experts_of(catalog: Catalog, merge: tables.Merge) -> list[tables.Expert]:
 
 
 def base_of_merge(catalog: Catalog, merge: tables.Merge) -> tables.Base:
-    """Return the base of a merge.
-
-    Raises:
-        InputError: it is not in the catalog.
-    """
+    """Return the base of a merge."""
     repo, commit = (merge.recipe["base"][key] for key in ("repo", "commit"))
     for base in list_bases(catalog):
         if (base.repo, base.commit) == (repo, commit):
@@ -128,11 +124,7 @@ def base_of_merge(catalog: Catalog, merge: tables.Merge) -> tables.Base:
 
 
 def format_of(catalog: Catalog, merge: tables.Merge) -> str:
-    """Return the prompt format of a merged model, which is that of its experts.
-
-    Raises:
-        InputError: the experts use different formats.
-    """
+    """Return the prompt format of a merged model, which is that of its experts."""
     formats = {expert.prompt_format or DEFAULT_FORMAT for expert in experts_of(catalog, merge)}
     if len(formats) > 1:
         raise InputError(
@@ -175,37 +167,27 @@ def ask(
     distinct: dict[Question, _Batch] = {}
     for task in tasks.values():
         distinct.setdefault(task.question, task)
-    found = {question: get_run(catalog, question) for question in distinct}
-    missing = {q: [] if found[q] else _unanswered(catalog, task) for q, task in distinct.items()}
+    runs = {question: get_run(catalog, question) for question in distinct}
+    missing = {q: [] if runs[q] else _unanswered(catalog, task) for q, task in distinct.items()}
     total = sum(len(set(task.prompts)) for task in distinct.values())
     done = total - sum(map(len, missing.values()))
     if done == total:
         reporter.progress("kept predictions", total, total, "sentences")
+    asking = _Asking(catalog, sentences, labels, settings, free, reporter, total, on_failure is not None)
     at_work = [task for question, task in distinct.items() if missing[question]]
     at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
-    failed: dict[Question, SamHubError] = {}
     for folder, group in groupby(at_work, key=lambda task: task.model.folder):
         numbered = [(task, missing[task.question]) for task in group]
-        _ask_on(
-            folder,
-            catalog,
-            numbered,
-            sentences,
-            labels,
-            settings,
-            free,
-            partial(_report, reporter, done, total),
-            None if on_failure is None else failed.setdefault,
-        )
+        asking.run(folder, numbered, done)
         done += sum(len(numbers) for _, numbers in numbered)
     whole = {
-        question: found[question] or _put_together(catalog, task, target_id)
+        question: runs[question] or _put_together(catalog, task, target_id)
         for question, task in distinct.items()
-        if question not in failed
+        if question not in asking.failed
     }
     for name, task in tasks.items():
-        if on_failure is not None and task.question in failed:
-            on_failure(name, failed[task.question])
+        if on_failure is not None and task.question in asking.failed:
+            on_failure(name, asking.failed[task.question])
     return {name: whole[task.question] for name, task in tasks.items() if task.question in whole}
 
 
@@ -214,10 +196,7 @@ def apart(tell: Callable[[SamHubError], object] | None) -> Iterator[None]:
     """Isolate the failure of one expert from the others.
 
     Errors caused by the expert's own files are passed to ``tell``. Errors that concern all experts are raised: the
-    catalog, a full disk, a lost base.
-
-    Args:
-        tell: called with the error; None raises every error.
+    catalog, a full disk, a lost base. If ``tell`` is None, all are.
     """
     from safetensors import SafetensorError
 
@@ -235,67 +214,9 @@ def apart(tell: Callable[[SamHubError], object] | None) -> Iterator[None]:
         if isinstance(failure, DiskFull):
             raise
         tell(failure)
-    except (
-        SafetensorError,
-        ValueError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        re.error,
-    ) as error:
-        tell(
-            UnusableModel(
-                f"its files can't be read as a model ({type(error).__name__}: {first_line(error)})",
-                "Pull it again; if that does not help, remove it.",
-            )
-        )
-
-
-def _report(reporter: Reporter, before: int, total: int, name: str, count: int) -> None:
-    reporter.progress(name, before + count, total, "sentences")
-
-
-def _ask_on(
-    folder: Path,
-    catalog: Catalog,
-    tasks: Sequence[tuple[_Batch, Sequence[int]]],
-    sentences: Sequence[Sentence],
-    labels: Sequence[str],
-    settings: Settings,
-    free: bool,
-    on_answered: Callable[[str, int], None],
-    on_failure: Callable[[Question, SamHubError], object] | None,
-) -> None:
-    """Run models that share a folder on the sentences of these numbers, and free the model's memory."""
-
-    def border(task: _Batch) -> Callable[[SamHubError], object] | None:
-        if on_failure is None or task.model.kind != "expert":
-            return None
-        return partial(on_failure, task.question)
-
-    first, done = tasks[0][0], 0
-    # If a full model fails, only its own expert fails; if a base fails, so do all of its adapters.
-    own = len(tasks) == 1 and first.model.adapter is None
-    with apart(border(first) if own else None):
-        loaded = load_model(folder, device=settings.device, dtype=settings.dtype, threads=settings.threads)
-        for task, numbers in tasks:
-            answered = lambda count, name=task.model.name, before=done: on_answered(name, before + count)  # noqa: E731
-            with (
-                apart(border(task)),
-                with_adapter(loaded, task.model.adapter) as ready,
-                _Keeper(catalog, task, numbers, answered) as keep,
-            ):
-                predict(
-                    ready,
-                    [sentences[number] for number in numbers],
-                    labels,
-                    prompt_format=task.model.prompt_format,
-                    free=free,
-                    on_answer=keep,
-                )
-            done += len(numbers)
+    except (SafetensorError, *_OF_BAD_FILES) as error:
+        problem = f"its files can't be read as a model ({type(error).__name__}: {first_line(error)})"
+        tell(UnusableModel(problem, "Pull it again; if that does not help, remove it."))
 
 
 @dataclass(frozen=True)
@@ -348,43 +269,61 @@ def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> Pred
     return put_run(catalog, task.question, [kept[prompt] for prompt in task.prompts], target_id)
 
 
-class _Keeper:
-    """Writes answers to the catalog as they come; leaving the context writes the rest, even after an error.
+@dataclass
+class _Asking:
+    """Runs models and stores their answers. If ``apart``, experts that fail are kept in ``failed``."""
 
-    Args:
-        on_answered: called with the number of answers so far.
-    """
+    catalog: Catalog
+    sentences: Sequence[Sentence]
+    labels: Sequence[str]
+    settings: Settings
+    free: bool
+    reporter: Reporter
+    total: int
+    apart: bool
+    failed: dict[Question, SamHubError] = field(default_factory=dict)
 
-    def __init__(
-        self, catalog: Catalog, task: _Batch, numbers: Sequence[int], on_answered: Callable[[int], None]
-    ) -> None:
-        self._catalog, self._task, self._numbers = catalog, task, numbers
-        self._on_answered, self._count = on_answered, 0
-        self._waiting: list[tables.SentencePrediction] = []
-        self._due = time.monotonic() + SECONDS_BETWEEN
+    def run(self, folder: Path, tasks: Sequence[tuple[_Batch, Sequence[int]]], done: int) -> None:
+        """Run models that share a folder on the sentences of these numbers, and free the model's memory."""
+        first = tasks[0][0]
+        # If a full model fails, only its own expert fails; if a base fails, so do all of its adapters.
+        own = len(tasks) == 1 and first.model.adapter is None
+        with apart(self._border(first) if own else None):
+            options = self.settings
+            loaded = load_model(folder, device=options.device, dtype=options.dtype, threads=options.threads)
+            for task, numbers in tasks:
+                with apart(self._border(task)), with_adapter(loaded, task.model.adapter) as ready:
+                    self._answer(ready, task, numbers, done)
+                done += len(numbers)
 
-    def __call__(self, place: int, answer: SentenceAnswer) -> None:
-        """Store the answer to the sentence at this index of the batch."""
-        row = tables.SentencePrediction(
-            **self._task.asked.columns,
-            prompt_sha256=self._task.prompts[self._numbers[place]],
-            entities=[[e.start, e.end, e.text, e.label] for e in answer.entities],
-            parse_failed=answer.parse_failed,
-            misaligned={kind: getattr(answer, kind) for kind in MISALIGNED},
-            seconds=answer.seconds,
-        )
-        self._waiting.append(row)
-        self._count += 1
-        self._on_answered(self._count)
-        if len(self._waiting) >= ANSWERS_AT_ONCE or time.monotonic() >= self._due:
-            self._write()
+    def _border(self, task: _Batch) -> Callable[[SamHubError], object] | None:
+        return partial(self.failed.setdefault, task.question) if self.apart and task.model.kind == "expert" else None
 
-    def _write(self) -> None:
-        put_sentences(self._catalog, self._waiting)
-        self._waiting, self._due = [], time.monotonic() + SECONDS_BETWEEN
+    def _answer(self, loaded: LoadedModel, task: _Batch, numbers: Sequence[int], done: int) -> None:
+        """Ask one model, and write its answers as they come; the last ones even after an error."""
+        waiting: list[tables.SentencePrediction] = []
+        due = time.monotonic() + SECONDS_BETWEEN
 
-    def __enter__(self) -> Self:
-        return self
+        def keep(place: int, answer: SentenceAnswer) -> None:
+            nonlocal done, due
+            row = tables.SentencePrediction(
+                **task.asked.columns,
+                prompt_sha256=task.prompts[numbers[place]],
+                entities=[[e.start, e.end, e.text, e.label] for e in answer.entities],
+                parse_failed=answer.parse_failed,
+                misaligned=dict(answer.misaligned),
+                seconds=answer.seconds,
+            )
+            waiting.append(row)
+            done += 1
+            self.reporter.progress(task.model.name, done, self.total, "sentences")
+            if len(waiting) >= ANSWERS_AT_ONCE or time.monotonic() >= due:
+                put_sentences(self.catalog, waiting)
+                waiting.clear()
+                due = time.monotonic() + SECONDS_BETWEEN
 
-    def __exit__(self, *_: object) -> None:
-        self._write()
+        asked, form = [self.sentences[number] for number in numbers], task.model.prompt_format
+        try:
+            predict(loaded, asked, self.labels, prompt_format=form, free=self.free, on_answer=keep)
+        finally:
+            put_sentences(self.catalog, waiting)

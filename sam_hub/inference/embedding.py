@@ -49,11 +49,7 @@ class Descriptor:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Descriptor:
-        """Return a descriptor from plain values.
-
-        Raises:
-            InputError: a value is missing or invalid.
-        """
+        """Return a descriptor from plain values, checked."""
         try:
             return cls(**{**values, "vector": tuple(float(x) for x in values["vector"])})
         except (KeyError, TypeError, ValueError) as error:
@@ -61,11 +57,7 @@ class Descriptor:
 
 
 def cosine(a: Descriptor, b: Descriptor) -> float:
-    """Return the cosine of two descriptors, -1 to 1.
-
-    Raises:
-        InputError: they have different embedders or revisions, or one was not made by the embedder it names.
-    """
+    """Return the cosine of two descriptors, -1 to 1; refuse those of different embedders or revisions."""
     if (a.embedder, a.revision) != (b.embedder, b.revision):
         raise InputError(
             f"Descriptors of different embedders can't be compared: {a.embedder}@{a.revision} and "
@@ -92,9 +84,6 @@ def describe(
     Args:
         embedder: a packaged embedder's name, or a folder with a sentence-transformers model.
         reporter: receives the number of embedded sentences, as ``what``.
-
-    Raises:
-        InputError: the corpus is empty, or there is no such embedder.
     """
     if not sentences:
         raise InputError("An empty corpus has no descriptor", "Give a corpus with sentences.")
@@ -117,11 +106,7 @@ def spread(sentences: Sequence[Sentence], most: int) -> list[Sentence]:
 
 
 def embed(sentences: Sequence[Sentence], embedder: str, device: str = "cpu") -> Iterator[np.ndarray]:
-    """Yield the sentences' vectors of unit length in batches: float32, shape (n, 384) for MiniLM.
-
-    Raises:
-        InputError: there is no such embedder.
-    """
+    """Yield the sentences' vectors of unit length in batches: float32, shape (n, 384) for MiniLM."""
     model = _load(embedder_folder(embedder), device)
     for start in range(0, len(sentences), AT_A_TIME):
         part = [sentence.text for sentence in sentences[start : start + AT_A_TIME]]
@@ -129,11 +114,7 @@ def embed(sentences: Sequence[Sentence], embedder: str, device: str = "cpu") -> 
 
 
 def embedder_folder(embedder: str) -> Path:
-    """Return the folder of an embedder.
-
-    Raises:
-        InputError: it is neither packaged nor a folder.
-    """
+    """Return the folder of a packaged embedder, or of one that is given as its folder."""
     if embedder in PACKAGED:
         package, inner = PACKAGED[embedder]
         spec = importlib.util.find_spec(package)

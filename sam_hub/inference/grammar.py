@@ -10,7 +10,7 @@ itself contains "; person: x"), the reading with more mentions counts, as in the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -47,13 +47,7 @@ DONE, NOTHING = -1, -2  # ends of the tries between mentions that are no label n
 
 
 class AnswerGrammar:
-    """The part of the grammar that all sentences share: label set, format and tokenizer.
-
-    Args:
-        prompt_format: gives the segments of an answer.
-        labels: the label set.
-        tokenizer: a Hugging Face tokenizer. Each segment is tokenized by itself, as in training.
-    """
+    """The part of the grammar that all sentences share. Each segment is tokenized by itself, as in training."""
 
     def __init__(self, prompt_format: PromptFormat, labels: Sequence[str], tokenizer: Any) -> None:
         self.labels = tuple(dict.fromkeys(labels))
@@ -72,13 +66,9 @@ class AnswerGrammar:
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False) if text else []
 
-    def mentions(self, sentence: Sentence) -> Node:
-        """Return the trie of the sentence's runs of words."""
-        return _mention_trie(sentence, self._format, self._tokenizer)
-
     def begin(self, sentence: Sentence) -> Path:
         """Return an empty answer for this sentence."""
-        return Path(self, sentence)
+        return Path(self, sentence, _mention_trie(sentence, self._format, self._tokenizer))
 
 
 @lru_cache(maxsize=512)  # about .2 MB each
@@ -107,9 +97,8 @@ class _Thread:
 class Path:
     """An answer during decoding: `allowed` returns what may come next, `advance` takes a token."""
 
-    def __init__(self, grammar: AnswerGrammar, sentence: Sentence) -> None:
-        self._grammar, self._sentence = grammar, sentence
-        self._mentions = grammar.mentions(sentence)
+    def __init__(self, grammar: AnswerGrammar, sentence: Sentence, mentions: Node) -> None:
+        self._grammar, self._sentence, self._mentions = grammar, sentence, mentions
         self._threads = [_Thread(grammar.start, False, -1, 0, ())]
         self.finished = False
         self.entities: tuple[Entity, ...] = ()
@@ -127,8 +116,7 @@ class Path:
         """Return whether a thread can continue: runs start at or after the cursor, and labels need a word after it."""
         if thread.in_mention:
             return node.reach >= thread.cursor
-        left = thread.cursor < len(self._sentence.words)
-        return left or _ends_answer(node)
+        return thread.cursor < len(self._sentence.words) or _ends_answer(node)
 
     def advance(self, token: int) -> None:
         """Take the next token, which must be allowed."""
@@ -146,8 +134,7 @@ class Path:
         self.finished = any(not thread.node.next for thread in self._threads)
 
     def _enter(self, thread: _Thread, node: Node) -> list[_Thread]:
-        inside = _Thread(node, thread.in_mention, thread.label, thread.cursor, thread.entities)
-        reached = [inside] if node.next else []
+        reached = [replace(thread, node=node)] if node.next else []
         if thread.in_mention:
             run = next((run for run in node.ends if run[0] >= thread.cursor), None)  # runs are in text order
             if run is not None:
@@ -158,9 +145,9 @@ class Path:
             return reached
         for end in node.ends:
             if end in (DONE, NOTHING):
-                reached.append(_Thread(node, False, -1, thread.cursor, thread.entities))
+                reached.append(replace(thread, node=node, label=-1))
             else:
-                reached.append(_Thread(self._mentions, True, end, thread.cursor, thread.entities))
+                reached.append(replace(thread, node=self._mentions, in_mention=True, label=end))
         return reached
 
 

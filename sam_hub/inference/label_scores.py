@@ -84,7 +84,7 @@ def _of_one_text(loaded: LoadedModel, text: str, mentions: Sequence[str], labels
     """Return the scores of mentions of one text, (M, L); their common prefix is computed once."""
     import torch
 
-    encode = lambda words: loaded.tokenizer.encode(words, add_special_tokens=False)  # noqa: E731
+    encode = loaded.encode
     ways = [encode(way) for way, _ in WAYS]
     endings = [encode(end.format(label=label, article=_article(label))) for _, end in WAYS for label in labels]
     subjects = [encode(SUBJECT.format(mention=mention)) for mention in mentions]

@@ -29,13 +29,13 @@ class LoadedModel:
     device: str
     folder: Path
 
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a part of a prompt."""
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
 
 def choose_device(name: str = "auto") -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``; "auto" takes the first that is available.
-
-    Raises:
-        UsageError: the device is not available.
-    """
+    """Return ``cuda``, ``mps`` or ``cpu``; "auto" takes the first that is available."""
     import torch
 
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -50,9 +50,6 @@ def choose_dtype(name: str, device: str) -> Any:
     """Return the torch dtype. "auto" is bfloat16 on CUDA and float32 elsewhere.
 
     Most CPUs have no bfloat16 units and emulate them at a quarter of float32's speed (50 against 194 GFLOP/s).
-
-    Raises:
-        UsageError: models can't run in this number type.
     """
     import torch
 
@@ -64,11 +61,7 @@ def choose_dtype(name: str, device: str) -> Any:
 
 
 def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> LoadedModel:
-    """Load a full model and its tokenizer from a folder; no network, no remote code, safetensors only.
-
-    Raises:
-        UnusableModel: the folder holds no model that transformers can load.
-    """
+    """Load a full model and its tokenizer from a folder; no network, no remote code, safetensors only."""
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -98,8 +91,8 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
 def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedModel]:
     """Fold an adapter into the model's weights, and restore them bit for bit on exit.
 
-    Folding costs a fraction of a second and makes every pass as quick as the base's own. The restore
-    copies the touched tensors back from the base's file, so that nothing is kept twice in memory.
+    Folding costs a fraction of a second and makes every pass as quick as the base's own. The restore copies the
+    touched tensors back from the base's file, so that nothing is kept twice in memory.
 
     Raises:
         UnusableModel: the adapter is damaged, more than plain LoRA, or does not fit the model, which is left as
@@ -149,18 +142,6 @@ def _fold(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> 
                 )
 
 
-def _stored(folder: Path) -> dict[str, Path]:
-    """Return the file that holds each tensor of a model."""
-    from safetensors import safe_open
-
-    files = {}
-    with _reading_again(folder):
-        for file in sorted(folder.glob("*.safetensors")):
-            with safe_open(file, "pt") as tensors:
-                files.update(dict.fromkeys(tensors.keys(), file))
-    return files
-
-
 @contextmanager
 def _reading_again(folder: Path) -> Iterator[None]:
     from safetensors import SafetensorError
@@ -171,6 +152,18 @@ def _reading_again(folder: Path) -> Iterator[None]:
         raise LostBase(
             f"The weights of {folder.name} can't be read again: {first_line(error)}", "Pull it again."
         ) from error
+
+
+def _stored(folder: Path) -> dict[str, Path]:
+    """Return the file that holds each tensor of a model."""
+    from safetensors import safe_open
+
+    files = {}
+    with _reading_again(folder):
+        for file in sorted(folder.glob("*.safetensors")):
+            with safe_open(file, "pt") as tensors:
+                files.update(dict.fromkeys(tensors.keys(), file))
+    return files
 
 
 def _restore(loaded: LoadedModel, names: Collection[str]) -> None:

@@ -2,62 +2,59 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import re
+import sqlite3
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sam_hub.local_hub import file_routes, page_routes, repo_routes, upload_routes, xet_routes
-from sam_hub.local_hub.access import Access, check_host
-from sam_hub.local_hub.hub_request import WITHOUT_OWNER
+from sam_hub.local_hub import LOOPBACK, file_routes, page_routes, repo_routes, upload_routes, xet
 from sam_hub.local_hub.responses import Refusal, repo_not_found
 from sam_hub.local_hub.storage import PART_BYTES, Storage
+from sam_hub.local_hub.tickets import Tickets
 from sam_hub.local_hub.tokens import Tokens
 
 _HOUR = 3600.0
+_HANDLED = (Refusal, ValidationError, HTTPException, ClientDisconnect, OSError, sqlite3.OperationalError)
+# Here every repository has an owner; the real Hub has some without, and its clients ask for such names, too.
+_WITHOUT_OWNER = re.compile(
+    r"/api/(models|datasets)/[^/]+(/(revision|tree|refs|commits|paths-info|preupload|commit|branch|tag|discussions"
+    r"|auth-check|settings|xet-(read|write)-token)(/.*)?)?|/(datasets/)?[^/]+/resolve/.+"
+)
 
 
 class App:
-    """An ASGI application over one folder.
-
-    Args:
-        root: where everything is kept; made if it is not there.
-        part_bytes: as `Storage`'s.
-    """
+    """An ASGI application over one folder, which it makes if it is not there."""
 
     def __init__(self, root: Path, part_bytes: int = PART_BYTES) -> None:
         self.tokens = Tokens(root)
         self._last_request = time.monotonic()
         self._open_requests = 0
         self._storage = Storage(root, part_bytes)
-        threading.Thread(target=self._tidy, daemon=True).start()  # it reads all commits
-        modules = (repo_routes, file_routes, upload_routes, xet_routes, page_routes)
+        threading.Thread(target=self._tidy, daemon=True).start()
+        modules = (repo_routes, file_routes, upload_routes, xet, page_routes)
         self._app = Starlette(
             routes=[route for module in modules for route in module.routes],
-            exception_handlers={
-                Refusal: _refuse,
-                HTTPException: _refuse_address,
-                ClientDisconnect: _close,
-                Exception: _fail,
-                OSError: _refuse_for_disk,
-            },
+            exception_handlers={**dict.fromkeys(_HANDLED, _refuse), Exception: _fail},
         )
         self._app.router.redirect_slashes = False
-        self._app.state.storage, self._app.state.access = self._storage, Access(self.tokens)
+        state = self._app.state
+        state.storage, state.tokens, state.tickets = self._storage, self.tokens, Tickets()
 
     def _tidy(self) -> None:
         """Free, at the start and every hour, what nobody needs any more."""
         while True:
             self._storage.sweep()
-            with contextlib.suppress(FileNotFoundError):  # a repository went meanwhile
-                self._storage.collect()
+            self._storage.collect()
             time.sleep(_HOUR)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +62,7 @@ class App:
             raise ValueError("This application speaks HTTP only")
         self._open_requests += 1
         try:
-            check_host(Request(scope))
+            _check_host(Request(scope))
             # Routes match the raw path, in which %2F does not separate segments.
             await self._app({**scope, "path": scope["raw_path"].decode("ascii")}, receive, send)
         except Refusal as refusal:
@@ -80,30 +77,35 @@ class App:
         return 0.0 if self._open_requests else time.monotonic() - self._last_request
 
 
-async def _refuse(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refusal)
-    return refusal.response()
+def _check_host(request: Request) -> None:
+    """Refuse a page on the web that reaches this Hub through a name which it lets point to loopback."""
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        host = None
+    if host not in LOOPBACK:
+        raise Refusal(403, "This Hub answers to loopback names only")
 
 
-async def _refuse_address(request: Request, error: Exception) -> Response:
-    """Starlette found no route, or the body was too large."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 413:
-        return Refusal(413, "The request is too large").response()
-    if WITHOUT_OWNER.fullmatch(request.scope["path"]):
-        return repo_not_found().response()
-    return Refusal(404, "There is nothing at this address").response()
-
-
-async def _close(request: Request, error: Exception) -> Response:
-    return Response(status_code=400)
-
-
-async def _refuse_for_disk(request: Request, error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return Refusal(507, "The disk of this Hub is full").response()
-    if isinstance(error, FileNotFoundError):  # it was deleted or moved while it was read
-        return repo_not_found().response()
+async def _refuse(request: Request, error: Exception) -> Response:
+    match error:
+        case Refusal():
+            return error.response()
+        case ValidationError():
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = "".join(f"{part}: " for part in first["loc"])
+            return Refusal(400, f"The request is not valid: {where}{first['msg']}").response()
+        case HTTPException(status_code=413):
+            return Refusal(413, "The request is too large").response()
+        case HTTPException():  # starlette found no route
+            is_repo = _WITHOUT_OWNER.fullmatch(request.scope["path"])
+            return (repo_not_found() if is_repo else Refusal(404, "There is nothing at this address")).response()
+        case ClientDisconnect():
+            return Response(status_code=400)
+        case OSError(errno=errno.ENOSPC):
+            return Refusal(507, "The disk of this Hub is full").response()
+        case sqlite3.OperationalError(sqlite_errorcode=sqlite3.SQLITE_FULL):
+            return Refusal(507, "The disk of this Hub is full").response()
     raise error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sam_hub.local_hub.blobs import BlobStore
-from sam_hub.local_hub.repository import Commit
+from sam_hub.local_hub.storage import Commit
 
 _SMALL = 1024 * 1024
 _DEEPEST = 50  # levels of a card's metadata
@@ -30,11 +30,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """What others wrote, as JSON can repeat it: text for dates and the like, no NaN, no halves of characters.
-
-    Raises:
-        ValueError: it is nested too deeply, or holds a number of thousands of digits.
-    """
+    """What others wrote, as JSON can repeat it: text for dates and the like, no NaN, no halves of characters."""
     if depth > _DEEPEST:
         raise ValueError("it is nested too deeply")
     match value:
@@ -61,23 +57,19 @@ def _split(text: str) -> tuple[str | None, str]:
     return "\n".join(lines[1 : marks[1]]), "\n".join(lines[marks[1] + 1 :])
 
 
-def front_matter(text: str) -> tuple[dict[str, Any] | None, str | None]:
-    """Return the metadata at a card's head, and what is wrong with it, if anything.
-
-    Returns:
-        The mapping, or None if there is none or it is invalid; and an error message, or None.
-    """
+def front_matter(text: str) -> tuple[dict[str, Any], str | None]:
+    """Return the metadata at a card's head, empty without any, and what is wrong with it, or None."""
     metadata, body = _split(text)
     if metadata is None:
         is_open = body.split("\n")[0].strip() == "---"
-        return None, "The metadata block is not closed by a line '---'" if is_open else None
+        return {}, "The metadata block is not closed by a line '---'" if is_open else None
     try:
         data = _plain(yaml.load(metadata, _Loader))
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        return None, f"The metadata is not valid YAML: {error}"
-    if data is not None and not isinstance(data, dict):
-        return None, "The metadata must be a mapping"
-    return data, _wrong_field(data or {})
+        return {}, f"The metadata is not valid YAML: {error}"
+    if not isinstance(data, dict | None):
+        return {}, "The metadata must be a mapping"
+    return data or {}, _wrong_field(data or {})
 
 
 def _wrong_field(data: Mapping[str, Any]) -> str | None:
@@ -100,23 +92,20 @@ def _listed(value: Any) -> list[Any]:
 def _text_of(blobs: BlobStore, commit: Commit, path: str) -> str:
     """A small file as text; empty if it is absent or above 1 MB."""
     entry = commit.files.get(path)
-    return _small_text(blobs, entry.sha256) if entry and entry.size <= _SMALL else ""
-
-
-def _small_text(blobs: BlobStore, sha256: str) -> str:
-    return blobs.read(sha256).decode("utf-8", "replace")
+    if entry is None or entry.size > _SMALL:
+        return ""
+    return blobs.path(entry.sha256).read_bytes().decode("utf-8", "replace")
 
 
 @lru_cache(maxsize=4096)
-def _card_of(blobs: BlobStore, sha256: str) -> dict[str, Any]:
-    data, problem = front_matter(_small_text(blobs, sha256))
-    return data if data and not problem else {}
+def _card_in(text: str) -> dict[str, Any]:
+    data, problem = front_matter(text)
+    return {} if problem else data
 
 
 def card_data(blobs: BlobStore, commit: Commit) -> dict[str, Any]:
     """Return the metadata of the commit's ``README.md``; empty if there is none that is valid."""
-    readme = commit.files.get("README.md")
-    return _card_of(blobs, readme.sha256) if readme and readme.size <= _SMALL else {}
+    return _card_in(_text_of(blobs, commit, "README.md"))
 
 
 def body(blobs: BlobStore, commit: Commit) -> str:

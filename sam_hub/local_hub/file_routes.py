@@ -6,7 +6,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.repo_info import commit_item, path_items, tree, with_last_commit
-from sam_hub.local_hub.responses import Refusal, page
+from sam_hub.local_hub.responses import Refusal
 
 routes = Routes()
 _COUNTED = ("config.json", "adapter_config.json")
@@ -15,37 +15,36 @@ _COUNTED = ("config.json", "adapter_config.json")
 @routes.on("GET", "/api/{kind}/{owner}/{name}/tree/{revision}")
 @routes.on("GET", "/api/{kind}/{owner}/{name}/tree/{revision}/{path:rest}")
 def list_tree(request: HubRequest) -> Response:
-    repository = request.visible_repo()
-    commit = request.commit_of(repository)
+    repository = request.repo("see")
+    commit = repository.commit_of(request.path_params["revision"])
     folder = request.path_params.get("path", "").strip("/")
-    part, headers = page(request, tree(commit, folder, recursive=request.flag("recursive")))
-    items = with_last_commit(list(part), repository, commit) if request.flag("expand") else list(part)
-    return JSONResponse(items, headers={**headers, "X-Repo-Commit": commit.id})
+    items, headers = request.page(tree(commit, folder, recursive=request.flag("recursive")))
+    shown = with_last_commit(items, repository, commit) if request.flag("expand") else list(items)
+    return JSONResponse(shown, headers={**headers, "X-Repo-Commit": commit.id})
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
 def paths_info(request: HubRequest) -> JSON:
-    repository = request.visible_repo()
-    commit = request.commit_of(repository)
+    repository = request.repo("see")
+    commit = repository.commit_of(request.path_params["revision"])
     fields = request.form_fields()
     items = path_items(commit, fields.get("paths", []))
-    if fields.get("expand", [""])[0].lower() in ("1", "true"):
-        items = with_last_commit(items, repository, commit)
-    return items
+    is_expanded = fields.get("expand", [""])[0].lower() in ("1", "true")
+    return with_last_commit(items, repository, commit) if is_expanded else items
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")
 def commits(request: HubRequest) -> Response:
-    history = list(request.visible_repo().history(request.path_params["revision"]))
-    items, headers = page(request, history, default=50)
+    history = list(request.repo("see").history(request.path_params["revision"]))
+    items, headers = request.page(history, default=50)
     formatted = "formatted" in request.query_params.getlist("expand[]")
     return JSONResponse([commit_item(commit, formatted=formatted) for commit in items], headers=headers)
 
 
 @routes.on("GET", "/{prefix:prefix}{owner}/{name}/resolve/{revision}/{path:rest}")
 def resolve(request: HubRequest) -> Response:
-    repository = request.readable_repo()
-    commit = request.commit_of(repository)
+    repository = request.repo("read")
+    commit = repository.commit_of(request.path_params["revision"])
     entry = commit.entry(request.path_params["path"])
     path = request.storage.blobs.path(entry.sha256)
     if not path.is_file():
@@ -59,8 +58,7 @@ def resolve(request: HubRequest) -> Response:
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
     # Never a type that a browser would run: what is stored here was written by others.
-    media_type = "application/octet-stream" if entry.lfs else "text/plain"
-    return _File(path, headers=headers, media_type=media_type)
+    return _File(path, headers=headers, media_type="application/octet-stream" if entry.lfs else "text/plain")
 
 
 class _File(FileResponse):

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import parse_qs, unquote
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, unquote, urlencode
 
-from anyio import to_thread
+from anyio import from_thread, to_thread
+from pydantic import AfterValidator, BaseModel
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sam_hub.local_hub.access import Access
-from sam_hub.local_hub.repository import Commit, Repository
-from sam_hub.local_hub.responses import Refusal
-from sam_hub.local_hub.storage import Storage
-from sam_hub.local_hub.tokens import Token
+from sam_hub.local_hub.blobs import BATCH
+from sam_hub.local_hub.names import KINDS, file_path, repo_id
+from sam_hub.local_hub.responses import Refusal, repo_not_found, whole_number
+from sam_hub.local_hub.storage import Repository, Storage
+from sam_hub.local_hub.tickets import Tickets
+from sam_hub.local_hub.tokens import Token, Tokens
 
 JSON = dict[str, Any] | list[dict[str, Any]]
+FilePath = Annotated[str, AfterValidator(file_path)]
 _BODY_LIMIT = 8 * 1024 * 1024
-# Here every repository has an owner; the real Hub has some without, and its clients ask for such names, too.
-WITHOUT_OWNER = re.compile(
-    r"/api/(models|datasets)/[^/]+(/(revision|tree|refs|commits|paths-info|preupload|commit|branch|tag|discussions"
-    r"|auth-check|settings|xet-(read|write)-token)(/.*)?)?|/(datasets/)?[^/]+/resolve/.+"
-)
+
+# A part of a *raw* path: a revision, or a path in a tree, arrives as one %2F-quoted segment.
+_PARTS = {"part": "[^/]+", "rest": ".+", "kind": "|".join(KINDS), "prefix": "(?:datasets/)?"}
 
 
-class _Part(Convertor[str]):
-    """A part of a *raw* path: a revision, or a path in a tree, arrives as one %2F-quoted segment."""
-
-    regex = "[^/]+"
-
+class _Unquoted(Convertor[str]):
     def convert(self, value: str) -> str:
         return unquote(value)
 
@@ -41,20 +39,8 @@ class _Part(Convertor[str]):
         return value
 
 
-class _Rest(_Part):
-    regex = ".+"
-
-
-class _Kind(_Part):
-    regex = "models|datasets"
-
-
-class _Prefix(_Part):
-    regex = "(?:datasets/)?"
-
-
-for convertor in (_Part, _Rest, _Kind, _Prefix):
-    register_url_convertor(convertor.__name__.strip("_").lower(), convertor())
+for _name, _regex in _PARTS.items():
+    register_url_convertor(_name, type("_Part", (_Unquoted,), {"regex": _regex})())
 
 
 class HubRequest(Request):
@@ -73,30 +59,30 @@ class HubRequest(Request):
         return self.app.state.storage
 
     @property
-    def access(self) -> Access:
-        """Who may do what."""
-        return self.app.state.access
+    def tickets(self) -> Tickets:
+        """What lets somebody upload without a token."""
+        return self.app.state.tickets
 
-    def json_object(self) -> dict[str, Any]:
-        """Return the body as a JSON object. Raises: Refusal 400, it is not one."""
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body in large pieces, while the next one is on its way. For handlers that stream."""
+        stream = self.stream()
+
+        async def receive() -> bytes:
+            piece = bytearray()
+            async for chunk in stream:
+                piece += chunk
+                if len(piece) >= BATCH:
+                    break
+            return bytes(piece)
+
+        loop = from_thread.run_sync(asyncio.get_running_loop)
+        coming = asyncio.run_coroutine_threadsafe(receive(), loop)
         try:
-            value = json.loads(self.content or b"{}")
-        except (ValueError, RecursionError) as error:
-            raise Refusal(400, f"The body is not valid JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise Refusal(400, "The body must be a JSON object")
-        return value
-
-    def json_list(self, name: str, kind: type = dict) -> list[Any]:
-        """Return a list of the body, of objects or of texts; empty if it is not there.
-
-        Raises:
-            Refusal: 400, it is something else.
-        """
-        items = self.json_object().get(name, [])
-        if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
-            raise Refusal(400, f"'{name}' must be a list")
-        return items
+            while piece := coming.result():
+                coming = asyncio.run_coroutine_threadsafe(receive(), loop)
+                yield piece
+        finally:
+            coming.cancel()
 
     def form_fields(self) -> dict[str, list[str]]:
         """Return the body as form fields."""
@@ -106,81 +92,99 @@ class HubRequest(Request):
         """Return whether the query switches something on."""
         return self.query_params.get(name, "").lower() in ("1", "true")
 
-    def repo(self) -> Repository:
-        """Return the repository of the path, unchecked."""
-        kind = (self.path_params.get("kind") or self.path_params.get("prefix") or "models").rstrip("/")
-        return self.storage.repository(kind, self.path_params["owner"], self.path_params["name"])
+    @cached_property
+    def token(self) -> Token | None:
+        """The token of the caller, None without one. One that is not this Hub's is refused."""
+        header = self.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, secret = header.partition(" ")
+        tokens: Tokens = self.app.state.tokens
+        token = tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
+            raise Refusal(401, "Invalid credentials in Authorization header")
+        return token
 
-    def visible_repo(self) -> Repository:
-        """Return the repository of the path if the caller may know of it."""
-        repository = self.repo()
-        self.access.may_see(self, repository)
-        return repository
+    def demand_token(self) -> Token:
+        """Return the token of the caller, who must have one."""
+        if self.token is None:
+            raise Refusal(401, "Invalid username or password.")
+        return self.token
 
-    def readable_repo(self) -> Repository:
-        """Return the repository of the path if the caller may read its files."""
-        repository = self.repo()
-        self.access.may_read(self, repository)
-        return repository
+    def may_list(self, repository: Repository) -> bool:
+        """Return whether the caller may know of a repository."""
+        return not repository.private or (self.token is not None and self.token.owns(repository.id))
 
-    def writable_repo(self) -> Repository:
-        """Return the repository of the path if the caller may change it."""
-        repository = self.repo()
-        self.access.may_write(self, repository)
-        return repository
+    def check_may_create(self, id: str) -> None:
+        """Check that the caller may write to this owner's repositories."""
+        if not self.demand_token().may_write(id):
+            raise Refusal(403, f"You don't have the rights to write to '{id}'")
 
-    def upload_target(self) -> tuple[Repository, Token]:
-        """Return the repository of the path if the caller may send files for it, and the caller's token."""
-        repository = self.repo()
-        return repository, self.access.may_send(self, repository)
+    def repo(self, right: Literal["see", "read", "write", "send"]) -> Repository:
+        """Return the repository of the path if the caller has this right to it.
 
-    def commit_of(self, repository: Repository) -> Commit:
-        """Return the commit of the path's revision; of main, if it names none."""
-        return repository.commit_of(self.path_params.get("revision") or "main")
-
-    def kind_in_body(self) -> str:
-        """Return the kind of repository that the body's ``type`` means.
-
-        Raises:
-            Refusal: 400, this Hub does not keep it.
+        "see" is to know of it, "read" to read its files, "write" to change it, "send" to send files that are for a
+        commit or a pull request.
         """
-        kind = f"{self.json_object().get('type') or 'model'}s"
-        if kind not in ("models", "datasets"):
-            raise Refusal(400, f"This Hub keeps models and datasets, not {kind}")
-        return kind
+        kind = (self.path_params.get("kind") or self.path_params.get("prefix") or "models").rstrip("/")
+        return self.repo_named(kind, f"{self.path_params['owner']}/{self.path_params['name']}", right)
 
-    def repo_in_body(self) -> Repository:
-        """Return the repository that the body's ``name``, ``organization`` and ``type`` mean."""
-        fields, kind = self.json_object(), self.kind_in_body()
-        name, owner = fields.get("name"), fields.get("organization")
-        if not isinstance(name, str) or not isinstance(owner, str | None):
-            raise Refusal(400, "'name' is missing")
-        return self.storage.repository(kind, owner or self.access.demand(self).user, name)
+    def repo_named(self, kind: str, id: str, right: Literal["see", "read", "write", "send"]) -> Repository:
+        """Return a repository if the caller has this right to it, as `repo` does."""
+        repository = self.storage.find(kind, repo_id(id))
+        token = self.demand_token() if right in ("write", "send") else self.token
+        if repository is None or not self.may_list(repository):
+            raise repo_not_found(404 if token else 401)
+        if right == "write":
+            self.check_may_create(id)
+        elif right != "see" and repository.gated and not (token and token.owns(id)):
+            message = f"Access to model {id} is restricted: ask for access and log in"
+            raise Refusal(403 if token else 401, message, "GatedRepo")
+        if right == "send" and token and token.role != "write":
+            raise Refusal(403, "This token may only read")
+        return repository
+
+    def page(self, items: Sequence[Any], *, default: int = 1000) -> tuple[Sequence[Any], dict[str, str]]:
+        """Return one page of ``items`` and the ``Link`` header to the next, by the query's ``limit`` and ``cursor``."""
+        limit = self._number("limit", default) or default
+        start = self._number("cursor", 0)
+        if start + limit >= len(items):
+            return items[start:], {}
+        query = [(key, value) for key, value in self.query_params.multi_items() if key != "cursor"]
+        query.append(("cursor", str(start + limit)))
+        address = f"{self.hub}{self.scope['raw_path'].decode('ascii')}?{urlencode(query)}"
+        return items[start : start + limit], {"Link": f'<{address}>; rel="next"'}
+
+    def _number(self, key: str, default: int) -> int:
+        number = whole_number(self.query_params.get(key, str(default)))
+        if number is None or number >= 10**9:
+            raise Refusal(400, f"'{key}' must be a whole number")
+        return number
 
 
 class Routes(list[Route]):
     """The routes of a module, in the order in which they are tried."""
 
-    def on(self, method: str, path: str, *, stream: bool = False) -> Callable:
-        """Register a handler: an ordinary function that runs in a thread, or a coroutine that reads the body itself.
+    def on(self, method: str, path: str, *, body: type[BaseModel] | None = None, stream: bool = False) -> Callable:
+        """Register a handler, an ordinary function that runs in a thread.
 
         Paths are matched as they came, still quoted: unquoted first, a quoted segment could not be told from two.
         A handler returns a response, or what becomes JSON, or nothing (an empty 200).
         ``{x}`` matches one segment, ``{x:rest}`` all that follows, ``{prefix:prefix}`` an optional ``datasets/``.
 
         Args:
-            stream: the handler is a coroutine.
+            body: what the JSON body must be; the handler gets it as its second argument.
+            stream: the handler reads the body itself, by `HubRequest.pieces`.
         """
         pattern = re.sub(r"\{(\w+)\}", r"{\1:part}", path).replace("{kind:part}", "{kind:kind}")
 
-        def register(handler: Callable[[HubRequest], Any]) -> Callable[[HubRequest], Any]:
+        def register(handler: Callable[..., Any]) -> Callable[..., Any]:
             async def endpoint(request: Request) -> Response:
                 hub_request = HubRequest(request.scope, request.receive)
-                if stream:
-                    answer = await handler(hub_request)
-                else:
+                if not stream:
                     hub_request.content = await hub_request.body()
-                    answer = await to_thread.run_sync(handler, hub_request)
+                parsed = [body.model_validate_json(hub_request.content or b"{}")] if body else []
+                answer = await to_thread.run_sync(handler, hub_request, *parsed)
                 if isinstance(answer, Response):
                     return answer
                 return Response() if answer is None else JSONResponse(answer)

@@ -1,4 +1,4 @@
-"""Which names of repositories, revisions and files the embedded Hub accepts."""
+"""Which names of repositories, revisions and files the embedded Hub accepts; others are refused with status 400."""
 
 from __future__ import annotations
 
@@ -6,80 +6,30 @@ import re
 
 from sam_hub.local_hub.responses import Refusal
 
-_PART = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
-_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_ROUTES = ("api", "datasets", "uploads", "xet")  # first parts of this Hub's own addresses
 KINDS = ("models", "datasets")
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+_ROUTES = "api|datasets|uploads|xet"  # first parts of this Hub's own addresses
+_REPO = re.compile(rf"(?!(?:{_ROUTES})/)(?!.*(?:--|\.\.|\.git$)){_PART}/{_PART}")
+_REF = re.compile(r"(?!refs/|[0-9a-f]{40}$)(?!.*(?:\.\.|//|[/.]$))[A-Za-z0-9_][A-Za-z0-9._/+-]*")
+_BAD_PATH = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)(?:\.{0,2}|(?i:\.git))(?:/|$)")
 
 
-def repo_id(owner: str, name: str) -> str:
-    """Return ``owner/name``.
-
-    Raises:
-        Refusal: 400, the rules of the real Hub are broken (letters, digits, ``-_.``; 96 characters).
-    """
-    whole = f"{owner}/{name}"
-    good = _PART.fullmatch(owner) and _PART.fullmatch(name) and len(whole) <= 96 and owner not in _ROUTES
-    if not good or "--" in whole or ".." in whole or whole.endswith(".git"):
-        raise Refusal(400, f"Invalid repository name {whole!r}: letters, digits, '-', '_' and '.' only, 96 at most")
-    return whole
+def repo_id(id: str) -> str:
+    """Return ``owner/name`` as given, by the rules of the real Hub: letters, digits, ``-_.``; 96 characters."""
+    if len(id) > 96 or not _REPO.fullmatch(id):
+        raise Refusal(400, f"Invalid repository name {id!r}: letters, digits, '-', '_' and '.' only, 96 at most")
+    return id
 
 
 def ref_name(name: str) -> str:
-    """Return the name of a branch or tag, as given.
-
-    Raises:
-        Refusal: 400, not a name git would take, or one that is taken for a commit or a full ref.
-    """
-    if (
-        not _REVISION.fullmatch(name)
-        or _COMMIT.fullmatch(name)
-        or name.startswith("refs/")
-        or len(name) > 200
-        or ".." in name
-        or "//" in name
-        or name.endswith(("/", "."))
-    ):
+    """Return the name of a branch or tag, as given: one that git takes, and not like a commit's or a full ref."""
+    if len(name) > 200 or not _REF.fullmatch(name):
         raise Refusal(400, f"Invalid name of a branch or tag: {name!r}")
     return name
 
 
-def is_commit(revision: str) -> bool:
-    """Return whether this is the whole SHA of a commit."""
-    return _COMMIT.fullmatch(revision) is not None
-
-
-def text(value: object) -> str:
-    """Return what a request holds, as text.
-
-    Raises:
-        Refusal: 400, it holds half of a character (a lone surrogate), which no answer could repeat.
-    """
-    shown = str(value)
-    try:
-        shown.encode()
-    except UnicodeEncodeError as error:
-        raise Refusal(400, f"This is not valid Unicode: {shown[:100]!r}") from error
-    return shown
-
-
 def file_path(path: str) -> str:
-    """Return a file's path in its repository, as given.
-
-    Raises:
-        Refusal: 400, absolute, climbing, a ``.git`` part, control characters, or too long.
-    """
-    parts = text(path).split("/")
-    bad = (
-        not path
-        or len(path) > 1024
-        or "\\" in path
-        or _CONTROL.search(path)
-        or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
-        or any(len(part.encode()) > 255 for part in parts)
-    )
-    if bad:
+    """Return a file's path in its repository, as given: not absolute or climbing, no ``.git``, not too long."""
+    if len(path) > 1024 or _BAD_PATH.search(path) or any(len(part.encode()) > 255 for part in path.split("/")):
         raise Refusal(400, f"Invalid file path {path[:300]!r}")
     return path

@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse, Response
 
 from sam_hub.local_hub.card import body
 from sam_hub.local_hub.hub_request import HubRequest, Routes
-from sam_hub.local_hub.repository import PR
 from sam_hub.local_hub.responses import Refusal
+from sam_hub.local_hub.storage import PULL_REQUESTS
 
 routes = Routes()
 _COMMITS = 20
@@ -33,12 +33,12 @@ def repository_page(request: HubRequest) -> Response:
 
 @routes.on("GET", "/{prefix:prefix}{owner}/{name}/discussions/{number}")
 def pull_request_page(request: HubRequest) -> Response:
-    return _page(request, PR + request.path_params["number"])
+    return _page(request, PULL_REQUESTS + request.path_params["number"])
 
 
 def _page(request: HubRequest, revision: str) -> Response:
     try:
-        repository = request.readable_repo()
+        repository = request.repo("read")
         commit = repository.commit_of(revision)
     except Refusal as refusal:
         hint = " It may be private or gated: pages are for what everybody may read." if refusal.code else ""

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sam_hub.local_hub import card as cards
 from sam_hub.local_hub.blobs import BlobStore, lfs_pointer
-from sam_hub.local_hub.repository import Commit, Entry, Repository
 from sam_hub.local_hub.responses import entry_not_found
+from sam_hub.local_hub.storage import Commit, Entry, Repository
 
-_BRIEF = ("_id", "id", "modelId", "private", "likes", "downloads", "tags", "pipeline_tag", "library_name",
-          "createdAt")  # fmt: skip
+_OF_CONFIG = ("architectures", "model_type", "auto_map")
+_OF_ADAPTER = ("base_model_name_or_path", "task_type", "peft_type")
 
 
-def describe(repository: Repository, blobs: BlobStore, revision: str = "main", *, sizes: bool = False) -> dict:
-    """Return everything about a repository at a revision; ``sizes`` adds them to its files.
-
-    Raises:
-        Refusal: 404, no such revision.
-    """
+def describe(
+    repository: Repository, blobs: BlobStore, revision: str = "main", *, sizes: bool = False
+) -> dict[str, Any]:
+    """Return everything about a repository at a revision; ``sizes`` adds them to its files."""
     commit = repository.commit_of(revision)
-    settings = repository.settings
     card = cards.card_data(blobs, commit)
     described = {
         "_id": hashlib.sha1(repository.id.encode(), usedforsecurity=False).hexdigest()[:24],
         "id": repository.id,
         "author": repository.id.split("/")[0],
         "sha": commit.id,
-        "createdAt": settings["created"],
+        "createdAt": repository.created,
         "lastModified": commit.date,
-        "private": settings["private"],
-        "gated": settings["gated"],
+        "private": repository.private,
+        "gated": repository.gated or False,
         "disabled": False,
         "downloads": repository.downloads,
         "likes": 0,  # the embedded Hub has no pages on which to like
@@ -42,38 +39,14 @@ def describe(repository: Repository, blobs: BlobStore, revision: str = "main", *
         "usedStorage": sum(entry.size for entry in commit.files.values()),
     }
     if repository.kind == "models":
-        described |= _of_model(repository, blobs, commit, card)
+        config, adapter = (cards.small_json(blobs, commit, name) for name in ("config.json", "adapter_config.json"))
+        shown = {key: config[key] for key in _OF_CONFIG if key in config}
+        peft = {"peft": {key: adapter.get(key) for key in _OF_ADAPTER}} if adapter else {}
+        described |= {"modelId": repository.id, "config": {**shown, **peft}}
+        if library := cards.library(card, commit):
+            described["library_name"] = library
+        described |= {key: card[key] for key in ("pipeline_tag", "model-index") if card.get(key)}
     return described
-
-
-def _of_model(repository: Repository, blobs: BlobStore, commit: Commit, card: dict[str, Any]) -> dict[str, Any]:
-    config = cards.small_json(blobs, commit, "config.json")
-    adapter = cards.small_json(blobs, commit, "adapter_config.json")
-    shown: dict[str, Any] = {key: config[key] for key in ("architectures", "model_type", "auto_map") if key in config}
-    if adapter:
-        shown["peft"] = {key: adapter.get(key) for key in ("base_model_name_or_path", "task_type", "peft_type")}
-    model: dict[str, Any] = {"modelId": repository.id, "config": shown}
-    if library := cards.library(card, commit):
-        model["library_name"] = library
-    if pipeline := card.get("pipeline_tag"):
-        model["pipeline_tag"] = pipeline
-    if "model-index" in card:
-        model["model-index"] = card["model-index"]
-    return model
-
-
-def shown_in_list(described: dict[str, Any], *, full: bool, card: bool, config: bool, expand: list[str]) -> dict:
-    """Return the part of a description that a list holds."""
-    if expand:
-        return {key: described[key] for key in ("_id", "id", *expand) if key in described}
-    keys = {*_BRIEF}
-    if full:
-        keys |= {"author", "sha", "lastModified", "gated", "disabled", "siblings"}
-    if card:
-        keys.add("cardData")
-    if config:
-        keys.add("config")
-    return {key: value for key, value in described.items() if key in keys}
 
 
 def _sibling(entry: Entry, sizes: bool) -> dict[str, Any]:
@@ -81,19 +54,19 @@ def _sibling(entry: Entry, sizes: bool) -> dict[str, Any]:
     if sizes:
         sibling |= {"size": entry.size, "blobId": entry.oid}
         if entry.lfs:
-            sibling["lfs"] = {"sha256": entry.sha256, "size": entry.size, "pointerSize": _pointer_size(entry)}
+            sibling["lfs"] = {"sha256": entry.sha256, **_lfs_size(entry)}
     return sibling
 
 
-def _pointer_size(entry: Entry) -> int:
-    return len(lfs_pointer(entry.sha256, entry.size))
+def _lfs_size(entry: Entry) -> dict[str, int]:
+    return {"size": entry.size, "pointerSize": len(lfs_pointer(entry.sha256, entry.size))}
 
 
-def file_item(entry: Entry) -> dict[str, Any]:
-    """Return a file as trees show it."""
-    item = {"type": "file", "oid": entry.oid, "size": entry.size, "path": entry.path}
+def _file_item(entry: Entry) -> dict[str, Any]:
+    """A file as trees show it."""
+    item: dict[str, Any] = {"type": "file", "oid": entry.oid, "size": entry.size, "path": entry.path}
     if entry.lfs:
-        item["lfs"] = {"oid": entry.sha256, "size": entry.size, "pointerSize": _pointer_size(entry)}
+        item["lfs"] = {"oid": entry.sha256, **_lfs_size(entry)}
     return item
 
 
@@ -104,11 +77,7 @@ def _folder_item(path: str, inside: Iterable[Entry]) -> dict[str, Any]:
 
 
 def tree(commit: Commit, folder: str, *, recursive: bool) -> list[dict[str, Any]]:
-    """Return the files and folders in ``folder`` ("" for all).
-
-    Raises:
-        Refusal: 404, no such folder.
-    """
+    """Return the files and folders in ``folder`` ("" for all)."""
     prefix = f"{folder}/" if folder else ""
     inside = [entry for path, entry in commit.files.items() if path.startswith(prefix)]
     if folder and not inside:
@@ -120,7 +89,7 @@ def tree(commit: Commit, folder: str, *, recursive: bool) -> list[dict[str, Any]
         for depth in range(1, len(parts) if recursive else min(2, len(parts))):
             folders.setdefault(prefix + "/".join(parts[:depth]), []).append(entry)
         if recursive or len(parts) == 1:
-            files.append(file_item(entry))
+            files.append(_file_item(entry))
     items = [_folder_item(path, entries) for path, entries in folders.items()] + files
     return sorted(items, key=lambda item: item["path"])
 
@@ -130,13 +99,13 @@ def path_items(commit: Commit, paths: list[str]) -> list[dict[str, Any]]:
     items = []
     for path in paths:
         if path in commit.files:
-            items.append(file_item(commit.files[path]))
+            items.append(_file_item(commit.files[path]))
         elif inside := [entry for name, entry in commit.files.items() if name.startswith(f"{path}/")]:
             items.append(_folder_item(path, inside))
     return items
 
 
-def with_last_commit(items: list[dict[str, Any]], repository: Repository, commit: Commit) -> list[dict[str, Any]]:
+def with_last_commit(items: Sequence[dict[str, Any]], repository: Repository, commit: Commit) -> list[dict[str, Any]]:
     """Return the items, each with the commit that last changed it."""
     dated = []
     for item in items:

@@ -1,22 +1,19 @@
-"""What the embedded Hub answers when it can't do what was asked, and how long lists are paged."""
+"""What the embedded Hub answers when it can't do what was asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 _MESSAGE_LIMIT = 500
 
 
 class Refusal(Exception):
-    """A request that ends in an HTTP error.
+    """A request that ends in an HTTP error. Whatever handles a request may raise it.
 
     Args:
-        status: the HTTP status.
         message: one line, shown to the person by the client.
         code: ``X-Error-Code``, by which huggingface_hub chooses its exception.
         body: more fields of the JSON body.
@@ -63,30 +60,6 @@ def _header_safe(text: str) -> str:
     """Headers hold one line of Latin-1, and clients give up on a long one."""
     shown = text[:_MESSAGE_LIMIT].encode("ascii", "backslashreplace").decode("ascii")
     return "".join(character if character.isprintable() else " " for character in shown)
-
-
-def page(request: Request, items: Sequence[Any], *, default: int = 1000) -> tuple[Sequence[Any], dict[str, str]]:
-    """Return one page of ``items``, and the ``Link`` header to the next, by the query's ``limit`` and ``cursor``."""
-    limit = _number(request, "limit", default) or default
-    start = _number(request, "cursor", 0)
-    chosen = items[start : start + limit]
-    if start + limit >= len(items):
-        return chosen, {}
-    query = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
-    query.append(("cursor", str(start + limit)))
-    raw_path = request.scope["raw_path"].decode("ascii")
-    address = f"{str(request.base_url).rstrip('/')}{raw_path}?{urlencode(query)}"
-    return chosen, {"Link": f'<{address}>; rel="next"'}
-
-
-def _number(request: Request, key: str, default: int) -> int:
-    text = request.query_params.get(key)
-    if text is None:
-        return default
-    number = whole_number(text)
-    if number is None or number >= 10**9:
-        raise Refusal(400, f"'{key}' must be a whole number")
-    return number
 
 
 def whole_number(text: str) -> int | None:

@@ -3,229 +3,219 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from anyio import to_thread
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from sam_hub.local_hub import names
 from sam_hub.local_hub.blobs import SHA256
-from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
-from sam_hub.local_hub.repository import Commit, Entry, Repository
+from sam_hub.local_hub.hub_request import JSON, FilePath, HubRequest, Routes
+from sam_hub.local_hub.names import file_path
 from sam_hub.local_hub.responses import Refusal, entry_not_found
-from sam_hub.local_hub.storage import REGULAR_LIMIT, is_large
-from sam_hub.local_hub.tokens import Token
+from sam_hub.local_hub.storage import HEADS, LFS_SUFFIXES, REGULAR_LIMIT, Entry, Repository, Storage
 
 routes = Routes()
 _LINE_LIMIT = 2 * REGULAR_LIMIT  # base64 is 4/3 of a file
 _LFS_TYPE = "application/vnd.git-lfs+json"
 
 
-def _base64(text: object) -> bytes:
+def _base64(text: str) -> bytes:
     try:
-        return base64.b64decode(str(text), validate=True)
+        return base64.b64decode(text, validate=True)
     except ValueError as error:  # not ASCII, or no base64
         raise Refusal(400, f"The content is not valid base64: {error}") from error
 
 
-def _object(item: Any) -> tuple[str, int]:
-    """The id and the size of a large file in a request."""
-    oid, size = (item.get("oid"), item.get("size")) if isinstance(item, dict) else (None, None)
-    if not isinstance(oid, str) or not SHA256.fullmatch(oid) or not isinstance(size, int) or size < 0:
-        raise Refusal(400, "An object needs an 'oid' of 64 hexadecimal digits and a 'size'")
-    return oid, size
+class _File(BaseModel):
+    path: FilePath
+    size: int = 0
+    sample: str = ""
 
 
-@routes.on("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}")
-def preupload(request: HubRequest) -> JSON:
-    repository, _ = request.upload_target()
-    commit = request.commit_of(repository)
+class _Files(BaseModel):
+    files: list[_File] = []
+
+
+@routes.on("POST", "/api/{kind}/{owner}/{name}/preupload/{revision}", body=_Files)
+def preupload(request: HubRequest, body: _Files) -> JSON:
+    commit = request.repo("send").commit_of(request.path_params["revision"])
     answers = []
-    for file in request.json_list("files"):
-        path, size = names.file_path(str(file.get("path", ""))), file.get("size", 0)
-        if not isinstance(size, int):
-            raise Refusal(400, "The 'size' of a file must be a whole number")
-        large = is_large(path, size, _base64(file.get("sample", "")))
-        answer = {"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
-        if present := commit.files.get(path):
+    for file in body.files:
+        is_large = file.path.endswith(LFS_SUFFIXES) or file.size > REGULAR_LIMIT or b"\0" in _base64(file.sample)
+        answer = {"path": file.path, "uploadMode": "lfs" if is_large else "regular", "shouldIgnore": False}
+        if present := commit.files.get(file.path):
             answer["oid"] = present.etag  # what the client compares its own file with
         answers.append(answer)
     return {"files": answers, "commitOid": commit.id}
 
 
-@routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/objects/batch")
-def batch(request: HubRequest) -> Response:
-    (repository, token), answers = request.upload_target(), []
-    if request.json_object().get("operation") != "upload":
+class _Object(BaseModel):
+    oid: Annotated[str, Field(pattern=f"^{SHA256.pattern}$")]
+    size: Annotated[int, Field(ge=0)]
+
+
+class _Batch(BaseModel):
+    operation: str = ""
+    transfers: list[str] = []
+    objects: list[_Object] = []
+
+
+@routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/objects/batch", body=_Batch)
+def batch(request: HubRequest, body: _Batch) -> Response:
+    repository, user = request.repo("send"), request.demand_token().user
+    if body.operation != "upload":
         raise Refusal(422, "Large files are downloaded from their resolve address")
-    in_parts = "multipart" in request.json_list("transfers", str)
-    for oid, size in map(_object, request.json_list("objects")):
-        answer: dict[str, Any] = {"oid": oid, "size": size}
-        if not (request.storage.may_have(repository, token.user, oid) and request.storage.blobs.claim(oid)):
+    in_parts, answers = "multipart" in body.transfers, []
+    for wanted in body.objects:
+        answer: dict[str, Any] = wanted.model_dump()
+        if not request.storage.may_have(repository, user, wanted.oid):
             verify = f"{request.hub}/{repository.path}.git/info/lfs/verify"
-            answer["actions"] = {
-                "upload": _upload_action(request, oid, size, token.user, in_parts),
-                "verify": {"href": verify, "header": {}},
-            }
+            upload = _upload_action(request, wanted, user, in_parts)
+            answer["actions"] = {"upload": upload, "verify": {"href": verify, "header": {}}}
         answers.append(answer)
     transfer = "multipart" if in_parts else "basic"
     return JSONResponse({"transfer": transfer, "objects": answers}, media_type=_LFS_TYPE)
 
 
-def _upload_action(request: HubRequest, oid: str, size: int, user: str, in_parts: bool) -> dict[str, Any]:
+def _upload_action(request: HubRequest, wanted: _Object, user: str, in_parts: bool) -> dict[str, Any]:
     """Where a large file is sent; one of several parts names an address for each, and one to say that all were."""
-    address, query = f"{request.hub}/uploads/{oid}", request.access.upload_query(oid, size, user)
+    ticket, _ = request.tickets.issue(wanted.oid, wanted.size, user)
+    address, query, parts = f"{request.hub}/uploads/{wanted.oid}", f"ticket={ticket}", request.storage.parts
     header = {}
-    if in_parts and (count := request.storage.parts.count(size)) > 1:
-        header = {"chunk_size": str(request.storage.parts.bytes)}
+    if in_parts and (count := parts.count(wanted.size)) > 1:
+        header = {"chunk_size": str(parts.bytes)}
         header |= {f"{number}": f"{address}/{number}?{query}" for number in range(1, count + 1)}
     return {"href": f"{address}?{query}", "header": header}
 
 
-@routes.on("PUT", "/uploads/{oid}", stream=True)
-async def upload(request: HubRequest) -> None:
+def _announced(request: HubRequest) -> tuple[str, int, str]:
+    """The id and the size of the object that may be uploaded to this address, and by whom."""
     oid = request.path_params["oid"]
-    size, user = request.access.check_upload(request, oid)
-    await request.storage.blobs.receive(oid, size, request.stream())
-    request.storage.grants.add(oid, user)
+    size, user = request.tickets.facts(request.query_params.get("ticket", ""), oid)
+    return oid, size, user
+
+
+@routes.on("PUT", "/uploads/{oid}", stream=True)
+def upload(request: HubRequest) -> None:
+    oid, size, user = _announced(request)
+    request.storage.blobs.put_pieces(oid, size, request.pieces())
+    request.storage.record_sent(oid, user)
 
 
 @routes.on("PUT", "/uploads/{oid}/{part}", stream=True)
-async def upload_part(request: HubRequest) -> Response:
-    oid = request.path_params["oid"]
-    size, _ = request.access.check_upload(request, oid)
-    sha256 = await request.storage.parts.receive(oid, size, request.path_params["part"], request.stream())
-    return Response(status_code=200, headers={"ETag": f'"{sha256}"'})
+def upload_part(request: HubRequest) -> Response:
+    oid, size, _ = _announced(request)
+    sha256 = request.storage.parts.receive(oid, size, request.path_params["part"], request.pieces())
+    return Response(headers={"ETag": f'"{sha256}"'})
 
 
 @routes.on("POST", "/uploads/{oid}")
 def upload_complete(request: HubRequest) -> None:
     """Put a file together from its parts. (The body lists them; the SHA-256 of the whole says more.)"""
-    oid = request.path_params["oid"]
-    size, user = request.access.check_upload(request, oid)
-    if not (request.storage.grants.has(oid, user) and request.storage.blobs.claim(oid)):
-        request.storage.blobs.put_pieces(oid, size, request.storage.parts.pieces(oid, size))
-        request.storage.grants.add(oid, user)
+    oid, size, user = _announced(request)
+    request.storage.put_together(oid, size, request.storage.parts.pieces(oid, size), user)
     request.storage.parts.remove(oid)
 
 
-@routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/verify")
-def verify(request: HubRequest) -> Response:
-    request.upload_target()
-    oid, size = _object(request.json_object())
-    if not request.storage.blobs.has(oid) or request.storage.blobs.size(oid) != size:
-        raise Refusal(404, f"{oid} was not uploaded, or has another size")
-    return JSONResponse({"oid": oid, "size": size}, media_type=_LFS_TYPE)
+@routes.on("POST", "/{prefix:prefix}{owner}/{name}.git/info/lfs/verify", body=_Object)
+def verify(request: HubRequest, body: _Object) -> Response:
+    request.repo("send")
+    file = request.storage.blobs.path(body.oid)
+    if not file.is_file() or file.stat().st_size != body.size:
+        raise Refusal(404, f"{body.oid} was not uploaded, or has another size")
+    return JSONResponse(body.model_dump(), media_type=_LFS_TYPE)
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/commit/{revision}", stream=True)
-async def commit(request: HubRequest) -> JSON:
-    repository, token = await to_thread.run_sync(_committing, request)
-    change = _Change(request, repository, token.user)
-    async for line in _lines(request.stream()):
-        await to_thread.run_sync(change.read, line)
-
-    def finish() -> tuple[Commit, str | None]:
-        return repository.commit(
-            request.path_params["revision"].removeprefix("refs/heads/"),
-            change.apply,
-            title=names.text(change.header.get("summary") or "Upload files"),
-            message=names.text(change.header.get("description") or ""),
-            author=token.user,
-            parent=change.header.get("parentCommit"),
-            as_pull_request=request.flag("create_pr"),
-        )
-
-    made, number = await to_thread.run_sync(finish)
+def commit(request: HubRequest) -> JSON:
+    # Who may write may commit, who may send may propose.
+    is_proposal = request.flag("create_pr")
+    repository = request.repo("send" if is_proposal else "write")
+    user = request.demand_token().user
+    change = _Change(request.storage, repository, user)
+    for line in _lines(request.pieces()):
+        if line.strip():
+            change.read(line)
+    new, number = repository.commit(
+        request.path_params["revision"].removeprefix(HEADS),
+        change.apply,
+        title=change.header.summary or "Upload files",
+        message=change.header.description or "",
+        author=user,
+        parent=change.header.parentCommit,
+        as_pull_request=is_proposal,
+    )
     page = f"{request.hub}/{repository.path}"
-    answer = {"success": True, "commitUrl": f"{page}/commit/{made.id}", "commitOid": made.id, "hookOutput": ""}
-    if number is not None:
-        answer |= {"pullRequestUrl": f"{page}/discussions/{number}"}
-    return answer
+    answer = {"success": True, "commitUrl": f"{page}/commit/{new.id}", "commitOid": new.id, "hookOutput": ""}
+    return answer if number is None else {**answer, "pullRequestUrl": f"{page}/discussions/{number}"}
 
 
-def _committing(request: HubRequest) -> tuple[Repository, Token]:
-    """The repository and the token of a commit: who may write may commit, who may send may propose."""
-    if request.flag("create_pr"):
-        return request.upload_target()
-    return request.writable_repo(), request.access.demand(request)
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of a streamed body, of which only one at a time lies in memory.
-
-    Raises:
-        Refusal: 413, one is longer than a regular file may be.
-    """
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a streamed body, of which only one at a time lies in memory."""
     waiting = bytearray()
-    async for chunk in chunks:
+    for piece in pieces:
         searched = len(waiting)
-        waiting += chunk
+        waiting += piece
         while (end := waiting.find(b"\n", searched)) >= 0:
             yield bytes(waiting[:end])
             del waiting[: end + 1]
             searched = 0
         if len(waiting) > _LINE_LIMIT:
             raise Refusal(413, "A file this large must be uploaded by LFS")
-    if waiting:
-        yield bytes(waiting)
+    yield bytes(waiting)
+
+
+class _Value(BaseModel):
+    summary: str | None = None
+    description: str | None = None
+    parentCommit: str | None = None
+    path: str = ""
+    content: str = ""
+    encoding: str | None = None
+    oid: str = ""
+
+
+class _Line(BaseModel):
+    key: Literal["header", "file", "lfsFile", "deletedFile", "deletedFolder"]
+    value: _Value
 
 
 class _Change:
     """What a commit does to the files, read line by line; contents are stored as they come."""
 
-    def __init__(self, request: HubRequest, repository: Repository, user: str) -> None:
-        self._storage, self._repository, self._user = request.storage, repository, user
+    def __init__(self, storage: Storage, repository: Repository, user: str) -> None:
+        self._storage, self._repository, self._user = storage, repository, user
         self._steps: list[tuple[str, str, Entry | None]] = []
-        self.header: dict[str, Any] = {}
+        self.header = _Value()
 
-    def read(self, line: bytes) -> None:
+    def read(self, text: bytes) -> None:
         """Read one line of the request."""
-        if not line.strip():
-            return
-        try:
-            item = json.loads(line)
-            key, value = item["key"], item["value"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Refusal(400, "A line of the commit is not {key, value} in JSON") from error
-        if not isinstance(value, dict):
-            raise Refusal(400, f"The value of {str(key)[:40]!r} must be an object")
-        if key == "header":
+        line = _Line.model_validate_json(text)
+        value, entry = line.value, None
+        if line.key == "header":
             self.header = value
             return
-        path = names.file_path(str(value.get("path", "")).rstrip("/"))
-        if key == "file":
-            content = value.get("content", "")
-            data = _base64(content) if value.get("encoding") == "base64" else names.text(content).encode()
-            self._steps.append((key, path, self._storage.keep(path, data)))
-        elif key == "lfsFile":
-            self._steps.append(
-                (key, path, self._storage.large(self._repository, self._user, path, str(value.get("oid"))))
-            )
-        elif key in ("deletedFile", "deletedFolder"):
-            self._steps.append((key, path, None))
-        else:
-            raise Refusal(400, f"Unknown operation {str(key)[:40]!r}")
+        path = file_path(value.path.rstrip("/"))
+        if line.key == "file":
+            data = _base64(value.content) if value.encoding == "base64" else value.content.encode()
+            entry = self._storage.keep(path, data)
+        elif line.key == "lfsFile":
+            entry = self._storage.large(self._repository, self._user, path, value.oid)
+        self._steps.append((line.key, path, entry))
 
     def apply(self, files: dict[str, Entry]) -> None:
         """Change ``files`` in the order of the request."""
         for key, path, entry in self._steps:
+            inside = [name for name in files if name.startswith(f"{path}/")]
             if entry is not None:
-                self._refuse_clash(files, path)
+                parts = path.split("/")
+                if inside or any("/".join(parts[:depth]) in files for depth in range(1, len(parts))):
+                    raise Refusal(400, f"'{path}' is a file here and a folder there")
                 files[path] = entry
                 continue
-            gone = [path] if key == "deletedFile" else [name for name in files if name.startswith(f"{path}/")]
-            if not gone or gone[0] not in files:
+            deleted = [path] if key == "deletedFile" else inside
+            if not deleted or deleted[0] not in files:
                 raise entry_not_found(f"{path}: A file with this name doesn't exist", "")
-            for name in gone:
+            for name in deleted:
                 del files[name]
-
-    @staticmethod
-    def _refuse_clash(files: dict[str, Entry], path: str) -> None:
-        """A name can't be both a file and a folder."""
-        above = path.split("/")[:-1]
-        folders = {"/".join(above[:depth]) for depth in range(1, len(above) + 1)}
-        if folders & files.keys() or any(name.startswith(f"{path}/") for name in files):
-            raise Refusal(400, f"'{path}' is a file here and a folder there")

@@ -1,16 +1,23 @@
-"""The formats in which Xet clients send large files: xorbs (compressed chunks) and shards (which chunks make a file).
+"""Xet writes: the way in which a stock client with hf_xet sends large files. (They are read the ordinary way.)
 
-Source: https://huggingface.co/docs/xet. Hashes of chunks are not looked at: every file is checked against its SHA-256
-when it is put together.
+A client sends xorbs (compressed chunks) and shards (which chunks make a file). Source: https://huggingface.co/docs/xet.
+Hashes of chunks are not looked at: every file is checked against its SHA-256 when it is put together.
 """
 
 from __future__ import annotations
 
+import secrets
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from starlette.responses import Response
+
+from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
+from sam_hub.local_hub.responses import Refusal
+
+routes = Routes()
 XORB_LIMIT = 64 * 1024 * 1024 + 1024 * 1024  # of the protocol, and room for a footer
 SHARD_LIMIT = 64 * 1024 * 1024
 _CHUNK = struct.Struct("<B3sB3s")  # version, compressed bytes, scheme, bytes
@@ -20,6 +27,56 @@ _ENTRY = struct.Struct("<32sIIII")  # in whose shape all of a shard is: a hash a
 _TAG = bytes.fromhex("4846526570 6f4d657461446174610055 6967456a7b815783a5bdd95ccdd14aa9".replace(" ", ""))
 _END = b"\xff" * 32
 _WITH_VERIFICATION, _WITH_SHA256 = 1 << 31, 1 << 30
+
+
+@routes.on("GET", "/api/{kind}/{owner}/{name}/xet-write-token/{revision}")
+def write_token(request: HubRequest) -> JSON:
+    """Give every caller an address of its own: clients remember by the address what they have sent there."""
+    request.repo("send")
+    session = secrets.token_hex(16)
+    token, expires = request.tickets.issue(session, request.demand_token().user)
+    return {"accessToken": token, "exp": expires, "casUrl": f"{request.hub}/xet/{session}"}
+
+
+@routes.on("GET", "/xet/{session}/v1/chunks/{prefix_name}/{hash}")
+def known_chunk(request: HubRequest) -> Response:
+    """Never say that a chunk is here already, so that a file comes as a whole."""
+    raise Refusal(404, "Not known")
+
+
+def _user_of_session(request: HubRequest) -> str:
+    ticket = request.headers.get("authorization", "").removeprefix("Bearer ")
+    (user,) = request.tickets.facts(ticket, request.path_params["session"], refuse_with=401)
+    return user
+
+
+@routes.on("POST", "/xet/{session}/v1/xorbs/default/{hash}", stream=True)
+def xorb(request: HubRequest) -> JSON:
+    _user_of_session(request)
+    session, name = request.path_params["session"], request.path_params["hash"]
+    return {"was_inserted": request.storage.xorbs.receive(session, name, request.pieces(), XORB_LIMIT)}
+
+
+@routes.on("POST", "/xet/{session}/v1/shards", stream=True)
+def shard(request: HubRequest) -> JSON:
+    user = _user_of_session(request)
+    body = bytearray()
+    for piece in request.pieces():
+        body += piece
+        if len(body) > SHARD_LIMIT:
+            raise Refusal(413, "The shard is too large")
+    try:
+        for file in files_of(bytes(body)):
+            request.storage.put_together(file.sha256, file.size, _pieces(request, file), user)
+    except Malformed as error:
+        raise Refusal(400, f"The upload can't be read: {error}") from error
+    return {"result": 1}
+
+
+def _pieces(request: HubRequest, file: XetFile) -> Iterator[bytes]:
+    for term in file.terms:
+        with request.storage.xorbs.open(request.path_params["session"], term.xorb) as stream:
+            yield from chunks_of(stream, term.begin, term.end)
 
 
 class Malformed(ValueError):
@@ -42,11 +99,7 @@ class XetFile:
 
     sha256: str
     terms: tuple[Term, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return sum(term.size for term in self.terms)
+    size: int
 
 
 def hash_text(data: bytes) -> str:
@@ -55,11 +108,7 @@ def hash_text(data: bytes) -> str:
 
 
 def files_of(shard: bytes) -> list[XetFile]:
-    """Return the files that a shard describes.
-
-    Raises:
-        Malformed: it is not a shard, or does not tell a file's SHA-256.
-    """
+    """Return the files that a shard describes. Raises: Malformed."""
     try:
         tag, version, _ = _HEADER.unpack_from(shard)
         if (tag, version) != (_TAG, 2):
@@ -80,16 +129,12 @@ def _files(shard: bytes, at: int) -> Iterator[XetFile]:
         terms = tuple(Term(hash_text(xorb), begin, end, size) for xorb, _, size, begin, end in entries)
         at += _ENTRY.size * (1 + count * (2 if flags & _WITH_VERIFICATION else 1))
         digest, *_ = _ENTRY.unpack_from(shard, at)
-        yield XetFile(hash_text(digest), terms)
+        yield XetFile(hash_text(digest), terms, sum(term.size for term in terms))
         at += _ENTRY.size
 
 
 def chunks_of(xorb: BinaryIO, begin: int, end: int) -> Iterator[bytes]:
-    """Yield the chunks of a xorb from number ``begin`` to before ``end``, unpacked.
-
-    Raises:
-        Malformed: it holds fewer, or one that can't be unpacked.
-    """
+    """Yield the chunks of a xorb from number ``begin`` to before ``end``, unpacked. Raises: Malformed."""
     for number in range(end):
         head = xorb.read(_CHUNK.size)
         if len(head) < _CHUNK.size:

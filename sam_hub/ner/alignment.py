@@ -10,58 +10,47 @@ overlaps no earlier match, and counted as ``out_of_order``. Three kinds of menti
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from sam_hub.ner.text import Entity, Sentence
 
-
-@dataclass(frozen=True)
-class Aligned:
-    """Entities (sorted, without overlaps), and the number of mentions of each problem."""
-
-    entities: tuple[Entity, ...]
-    out_of_order: int = 0
-    repeated: int = 0
-    invented: int = 0
-    unknown_label: int = 0
+MISALIGNED = ("out_of_order", "repeated", "invented", "unknown_label")
 
 
-def align(sentence: Sentence, mentions: Iterable[tuple[str, str]], labels: Collection[str]) -> Aligned:
-    """Align (label, mention) pairs with the sentence by the rule above."""
+def align(
+    sentence: Sentence, mentions: Iterable[tuple[str, str]], labels: Collection[str]
+) -> tuple[tuple[Entity, ...], dict[str, int]]:
+    """Align (label, mention) pairs with the sentence by the rule above.
+
+    Returns:
+        The entities, sorted and without overlaps, and the number of mentions of each problem.
+    """
     taken: list[Entity] = []
-    cursor = out_of_order = repeated = invented = unknown = 0
+    counts = dict.fromkeys(MISALIGNED, 0)
+    cursor = 0
     for label, mention in mentions:
         if label not in labels:
-            unknown += 1
+            counts["unknown_label"] += 1
             continue
-        places = occurrences(sentence, mention)
-        ahead = next((p for p in places if p >= cursor and _free(taken, p, p + len(mention))), None)
-        place = ahead
-        if place is None:
-            place = next((p for p in places if _free(taken, p, p + len(mention))), None)
-        if place is None:
-            repeated += bool(places)
-            invented += not places
+        places = _occurrences(sentence, mention)
+        free = [p for p in places if all(p + len(mention) <= e.start or p >= e.end for e in taken)]
+        if not free:
+            counts["repeated" if places else "invented"] += 1
             continue
-        out_of_order += ahead is None
+        ahead = next((place for place in free if place >= cursor), None)
+        counts["out_of_order"] += ahead is None
+        place = free[0] if ahead is None else ahead
         taken.append(sentence.entity(place, place + len(mention), label))
         cursor = max(cursor, place + len(mention))
-    return Aligned(tuple(sorted(taken)), out_of_order, repeated, invented, unknown)
+    return tuple(sorted(taken)), counts
 
 
-def occurrences(sentence: Sentence, mention: str) -> list[int]:
-    """Return the start offsets of the mention's occurrences on word boundaries."""
-    if not mention:
-        return []
-    starts = {start for start, _ in sentence.words}
-    ends = {end for _, end in sentence.words}
-    offsets, at = [], sentence.text.find(mention)
+def _occurrences(sentence: Sentence, mention: str) -> list[int]:
+    """The start offsets of the mention's occurrences on word boundaries."""
+    starts, ends = {start for start, _ in sentence.words}, {end for _, end in sentence.words}
+    at = sentence.text.find(mention) if mention else -1
+    offsets = []
     while at >= 0:
         if at in starts and at + len(mention) in ends:
             offsets.append(at)
         at = sentence.text.find(mention, at + 1)
     return offsets
-
-
-def _free(taken: Iterable[Entity], start: int, end: int) -> bool:
-    return all(end <= e.start or start >= e.end for e in taken)

@@ -27,11 +27,7 @@ _ROWS_AT_A_TIME = 16
 
 
 def read_texts(file: Path, most: int) -> list[Sentence]:
-    """Return at most ``most`` sentences from the start of a file, without labels.
-
-    Raises:
-        InputError: its format is unknown, it can't be read, or it has no text in the known columns.
-    """
+    """Return at most ``most`` sentences from the start of a file, without labels."""
     reader = READERS.get(file.suffix.lower())
     if reader is None:
         raise InputError(f"{file.name} is of no known kind", f"Known endings: {', '.join(READERS)}.")
@@ -166,10 +162,7 @@ READERS: dict[str, Callable[[Path], Iterator[object]]] = {
     ".parquet": _parquet,
     ".jsonl": _json_lines,
     ".json": _json,
-    ".conll": _columns,
-    ".bio": _columns,
-    ".iob": _columns,
-    ".iob2": _columns,
+    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), _columns),
     ".tsv": _table,
     ".txt": _text,
 }

@@ -8,9 +8,9 @@ parser use the same segments and tokenize each by itself, so the grammar allows 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 from sam_hub.errors import UsageError
 from sam_hub.ner.text import Entity
@@ -27,7 +27,7 @@ class ParsedAnswer:
     well_formed: bool
 
 
-class PromptFormat(Hashable, Protocol):
+class PromptFormat:
     """A way to ask for entities and to write the answer.
 
     An answer without entities is ``nothing``. Any other answer is ``opening``, the entities in the order of the text,
@@ -35,24 +35,35 @@ class PromptFormat(Hashable, Protocol):
     """
 
     name: str
+    instruction: str
     nothing: str
-    opening: str
-    after: str
+    opening = ""
+    after = ""
     separator: str
-    closing: str
+    closing = ""
 
-    def shared(self, labels: Sequence[str]) -> str: ...
+    def shared(self, labels: Sequence[str]) -> str:
+        """Return the part of the prompt that comes before the text."""
+        return f"{self.instruction}\nLabel set: {', '.join(labels)}\nText:"
 
-    def question(self, text: str) -> str: ...
+    def question(self, text: str) -> str:
+        """Return the part of the prompt with the text."""
+        return f" {text}\nAnswer:"
 
-    def before(self, label: str) -> str: ...
+    def before(self, label: str) -> str:
+        """Return what stands before a mention."""
+        raise NotImplementedError
 
-    def mention(self, text: str) -> str: ...
+    def mention(self, text: str) -> str:
+        """Return a mention as answers write it."""
+        raise NotImplementedError
 
-    def parse(self, answer: str) -> ParsedAnswer: ...
+    def parse(self, answer: str) -> ParsedAnswer:
+        """Parse an answer."""
+        raise NotImplementedError
 
 
-class B2NER:
+class B2NER(PromptFormat):
     """The published answer form of B2NER (Yang et al., COLING 2025): "label: mention; label: mention".
 
     It has no quoting, so `parse` splits a mention that contains "; ". Decoding with the grammar is not affected,
@@ -60,21 +71,12 @@ class B2NER:
     """
 
     name = "b2ner"
+    instruction = (
+        "Given the label set of entities, recognize all the entities in the text. "
+        'The answer format is "entity label: entity; entity label: entity".'
+    )
     nothing = " None"
-    opening = ""
-    after = ""
     separator = ";"
-    closing = ""
-
-    def shared(self, labels: Sequence[str]) -> str:
-        return (
-            "Given the label set of entities, recognize all the entities in the text. "
-            'The answer format is "entity label: entity; entity label: entity".\n'
-            f"Label set: {', '.join(labels)}\nText:"
-        )
-
-    def question(self, text: str) -> str:
-        return f" {text}\nAnswer:"
 
     def before(self, label: str) -> str:
         return f" {label}:"
@@ -96,25 +98,19 @@ class B2NER:
         return ParsedAnswer(tuple(found), clean)
 
 
-class Json:
+class Json(PromptFormat):
     """A JSON list of {"label", "mention"} objects."""
 
     name = "json"
+    instruction = (
+        "Recognize all the entities in the text, with labels of the label set. "
+        'The answer is a JSON list: [{"label": "…", "mention": "…"}].'
+    )
     nothing = " []"
     opening = " ["
     after = "}"
     separator = ", "
     closing = "]"
-
-    def shared(self, labels: Sequence[str]) -> str:
-        return (
-            "Recognize all the entities in the text, with labels of the label set. "
-            'The answer is a JSON list: [{"label": "…", "mention": "…"}].\n'
-            f"Label set: {', '.join(labels)}\nText:"
-        )
-
-    def question(self, text: str) -> str:
-        return f" {text}\nAnswer:"
 
     def before(self, label: str) -> str:
         return f'{{"label": {json.dumps(label, ensure_ascii=False)}, "mention":'
@@ -129,23 +125,17 @@ class Json:
             return ParsedAnswer((), False)
         if not isinstance(rows, list):
             return ParsedAnswer((), False)
-        good = [row for row in rows if isinstance(row, dict) and _is_pair(row)]
-        return ParsedAnswer(tuple((row["label"], row["mention"]) for row in good), len(good) == len(rows))
-
-
-def _is_pair(row: dict) -> bool:
-    return all(isinstance(row.get(key), str) and row[key] for key in ("label", "mention"))
+        keys = ("label", "mention")
+        pairs = [tuple(row.get(key) for key in keys) for row in rows if isinstance(row, dict)]
+        good: Any = tuple(pair for pair in pairs if all(isinstance(value, str) and value for value in pair))
+        return ParsedAnswer(good, len(good) == len(rows))
 
 
 FORMATS: dict[str, PromptFormat] = {"b2ner": B2NER(), "json": Json()}
 
 
 def get_format(name: str) -> PromptFormat:
-    """Return the prompt format of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Return the prompt format of that name."""
     if name not in FORMATS:
         raise UsageError(f"There is no prompt format '{name}'", f"Known: {', '.join(FORMATS)}.")
     return FORMATS[name]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sam_hub.errors import InputError
@@ -23,7 +24,6 @@ SENTENCE_END = re.compile(
     r"""(?:(?<=[.!?])|(?<=[.!?]["'”)\]])|(?<=[.!?]["'”)\]]{2}))\s+(?=["'“(\[]*[A-Z0-9])"""
 )
 TAG = re.compile(r"O|[BIES]-.+")
-SUFFIXES = {".txt": "text", ".conll": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll", ".jsonl": "jsonl"}
 
 
 def labelled_within(corpus: Path, gold: Path | None) -> list[Path]:
@@ -31,12 +31,9 @@ def labelled_within(corpus: Path, gold: Path | None) -> list[Path]:
 
     None where the two are the same, or the corpus is but a part of them: then a person wants just these sentences.
     """
-    if gold is None or not corpus.is_dir():
+    if gold is None or not corpus.is_dir() or corpus.resolve().is_relative_to(gold.resolve()):
         return []
-    whole = gold.resolve()
-    if corpus.resolve().is_relative_to(whole):
-        return []
-    return [file for file in _files(corpus) if file.resolve().is_relative_to(whole)]
+    return [file for file in _files(corpus) if file.resolve().is_relative_to(gold.resolve())]
 
 
 def left_out_in_words(files: Sequence[Path]) -> str:
@@ -57,12 +54,8 @@ def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = 
         path: ``.txt`` (a sentence a line, or running text with ``split``), ``.conll``/``.bio`` or ``.jsonl``.
         split: cut the lines of text files into sentences.
         without: files of the folder that are not read, see `labelled_within`.
-
-    Raises:
-        InputError: the path does not exist, a file is not UTF-8 or not of its format, or has no sentence.
     """
-    if not path.exists():
-        raise InputError(f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them.")
+    check_exists(path)
     files = [path] if path.is_file() else [file for file in _files(path) if file not in without]
     sentences = [sentence for file in files for sentence in read_file(file, split)]
     if not sentences:
@@ -73,14 +66,16 @@ def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = 
     return sentences
 
 
-def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
-    """Yield the sentences of one file.
+def check_exists(corpus: Path) -> None:
+    """Refuse the path of a corpus where there is none."""
+    if not corpus.exists():
+        raise InputError(f"There is no corpus at {corpus}", "Give a .txt, .conll or .jsonl file, or a folder of them.")
 
-    Raises:
-        InputError: it is of no known kind, not UTF-8, or not what its ending says.
-    """
-    kind = SUFFIXES.get(file.suffix.lower())
-    if kind is None:
+
+def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
+    """Yield the sentences of one file, whose ending says what it is."""
+    reader = SUFFIXES.get(file.suffix.lower())
+    if reader is None:
         raise InputError(f"{file} is of no known kind", f"Known endings: {', '.join(SUFFIXES)}.")
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -88,9 +83,7 @@ def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
         raise InputError(f"{file} is not UTF-8 text (byte {error.start})", "Convert it to UTF-8.") from error
     except OSError as error:
         raise InputError(f"{file} can't be read: {error.strerror}", "Check its permissions.") from error
-    if kind == "text":
-        return read_text(text, split=split)
-    return read_conll(text, file) if kind == "conll" else read_jsonl(text, file)
+    return read_text(text, split=split) if reader is read_text else reader(text, file)
 
 
 def read_text(text: str, *, split: bool = False) -> Iterator[Sentence]:
@@ -101,7 +94,7 @@ def read_text(text: str, *, split: bool = False) -> Iterator[Sentence]:
                 yield Sentence(piece)
 
 
-def read_conll(text: str, source: Path | str = "text") -> Iterator[Sentence]:
+def _read_conll(text: str, source: Path) -> Iterator[Sentence]:
     """Yield the sentences of CoNLL columns: the first is the token, the last its tag (IOB1, IOB2, IOBES)."""
     rows: list[tuple[str, str]] = []
     for number, line in enumerate([*text.split("\n"), ""], 1):
@@ -134,7 +127,7 @@ def iob_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     return spans
 
 
-def read_jsonl(text: str, source: Path | str = "text") -> Iterator[Sentence]:
+def _read_jsonl(text: str, source: Path | str) -> Iterator[Sentence]:
     """Sentences of ``{"tokens": […], "spans": [[start, end exclusive, label], …]}``, or of
     ``{"text": …, "entities": [{"start", "end", "label"}, …]}``; labels may be absent in both."""
     for number, line in enumerate(text.split("\n"), 1):  # a text may hold what splitlines() takes for an end
@@ -149,29 +142,21 @@ def read_jsonl(text: str, source: Path | str = "text") -> Iterator[Sentence]:
 
 
 def read_records(records: Iterable[Mapping]) -> list[Sentence]:
-    """Return the sentences of records as a line of JSONL holds them.
-
-    Raises:
-        InputError: a record is none.
-    """
-    return list(read_jsonl("\n".join(map(json.dumps, records)), "the records"))
+    """Return the sentences of records as a line of JSONL holds them."""
+    return list(_read_jsonl("\n".join(map(json.dumps, records)), "the records"))
 
 
 def _from_record(record: dict) -> Sentence:
     if "tokens" in record:
         if not isinstance(record["tokens"], list):
             raise TypeError("the tokens are not a list")
-        return _checked(from_tokens(record["tokens"], record.get("spans")))
-    sentence = Sentence(record["text"])
-    if record.get("entities") is None:
-        return _checked(sentence)
-    found = (sentence.entity(e["start"], e["end"], e["label"]) for e in record["entities"])
-    return _checked(Sentence(sentence.text, tuple(sorted(found))))
-
-
-def _checked(sentence: Sentence) -> Sentence:
-    """Return the sentence, if its text is a string and its entities lie within it."""
-    sentence.text.encode()  # half of a surrogate pair can't be written or hashed
+        sentence = from_tokens(record["tokens"], record.get("spans"))
+    else:
+        sentence = Sentence(record["text"])
+        if record.get("entities") is not None:
+            found = (sentence.entity(e["start"], e["end"], e["label"]) for e in record["entities"])
+            sentence = Sentence(sentence.text, tuple(sorted(found)))
+    sentence.text.encode()  # fails if it is no text, or has half of a surrogate pair, which can't be written or hashed
     for entity in sentence.entities or ():
         if not (0 <= entity.start < entity.end <= len(sentence.text) and isinstance(entity.label, str)):
             raise ValueError(f"no entity from {entity.start} to {entity.end} with the label {entity.label!r}")
@@ -184,9 +169,6 @@ def from_tokens(tokens: Sequence[str], spans: Iterable[Sequence] | None) -> Sent
     Args:
         tokens: the words as the data set has them.
         spans: (start, end exclusive, label) in tokens; None where no labels are known.
-
-    Raises:
-        IndexError: a span is empty, or reaches beyond the tokens.
     """
     text, offsets, glue, quoted = "", [], True, False
     for token in tokens:
@@ -215,15 +197,12 @@ def from_tokens(tokens: Sequence[str], spans: Iterable[Sequence] | None) -> Sent
 
 def labels_of(sentences: Iterable[Sentence]) -> tuple[str, ...]:
     """Return the labels that occur, most frequent first."""
-    counts: dict[str, int] = {}
-    for sentence in sentences:
-        for entity in sentence.entities or ():
-            counts[entity.label] = counts.get(entity.label, 0) + 1
+    counts = Counter(entity.label for sentence in sentences for entity in sentence.entities or ())
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
 
 
 def to_jsonl(sentences: Iterable[Sentence]) -> str:
-    """Return JSON lines with character offsets, which `read_jsonl` can read."""
+    """Return JSON lines with character offsets, as `read_file` can read them."""
     lines = []
     for sentence in sentences:
         record: dict = {"text": sentence.text}
@@ -231,3 +210,10 @@ def to_jsonl(sentences: Iterable[Sentence]) -> str:
             record["entities"] = [{"start": e.start, "end": e.end, "label": e.label} for e in sentence.entities]
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
+
+
+SUFFIXES: dict[str, Callable[..., Iterator[Sentence]]] = {
+    ".txt": read_text,
+    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), _read_conll),
+    ".jsonl": _read_jsonl,
+}

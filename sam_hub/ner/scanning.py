@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sam_hub.errors import InputError
-from sam_hub.ner.readers import SUFFIXES, labelled_within, left_out_in_words, read_file
+from sam_hub.ner.readers import SUFFIXES, check_exists, labelled_within, left_out_in_words, read_file
 from sam_hub.progress import SILENT, Reporter
 
 EXAMPLES = 3
@@ -41,12 +41,8 @@ def scan_corpus(path: Path, *, gold: Path | None = None, split: bool = False, re
 
     Args:
         gold: file or folder with the labelled sentences of the new target, if there is one.
-
-    Raises:
-        InputError: the path does not exist.
     """
-    if not path.exists():
-        raise InputError(f"There is no corpus at {path}", "Give a .txt, .conll or .jsonl file, or a folder of them.")
+    check_exists(path)
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     labelled_files = labelled_within(path, gold)
     files = [file for file in files if file not in labelled_files]

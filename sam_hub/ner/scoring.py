@@ -41,9 +41,6 @@ def score(sentences: Sequence[Sentence], predicted: Sequence[Iterable[Entity]]) 
     Args:
         sentences: N sentences with gold entities.
         predicted: N collections of entities, which may not overlap within a sentence.
-
-    Raises:
-        InputError: a sentence has no gold labels, or the lengths differ.
     """
     if len(sentences) != len(predicted):
         raise InputError(f"{len(predicted)} predictions for {len(sentences)} sentences", "Predict the same sentences.")
@@ -77,11 +74,7 @@ def _row(values: dict) -> TypeScore:
 
 
 def iob2(sentence: Sentence, entities: Iterable[Entity]) -> list[str]:
-    """Return IOB2 tags over the sentence's words.
-
-    Raises:
-        InputError: an entity's offsets are not word boundaries, or two entities overlap.
-    """
+    """Return IOB2 tags over the sentence's words; refuse entities that cut a word or overlap."""
     first = {start: i for i, (start, _) in enumerate(sentence.words)}
     last = {end: i for i, (_, end) in enumerate(sentence.words)}
     tags = ["O"] * len(sentence.words)

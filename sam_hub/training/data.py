@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sam_hub.errors import InputError
@@ -29,15 +29,11 @@ MOST_PASSED_OVER = 10
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Prepared sentences of one source, with its labels (most frequent first, broader ones last), their other and
-    broader names, and distractors."""
+    """Prepared sentences of one source, with its labels: most frequent first, broader ones last."""
 
     sentences: tuple[Sentence, ...]
     labels: tuple[str, ...]
-    share: float
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    broader: dict[str, str] = field(default_factory=dict)
-    distractors: tuple[str, ...] = ()
+    source: DataSource
 
 
 @dataclass(frozen=True)
@@ -66,11 +62,7 @@ def is_name(mention: str) -> bool:
 
 
 def read_source(source: DataSource, root: Path, split: str = "train") -> tuple[Sentence, ...]:
-    """Return the prepared, deduplicated sentences of one split.
-
-    Raises:
-        InputError: the folder has no such split, or no labels in it.
-    """
+    """Return the prepared, deduplicated sentences of one split."""
     file = root / source.folder / f"{split}.jsonl"
     if not file.exists():
         raise InputError(f"There is no {file}", "Give a folder that holds labelled sentences in train.jsonl.")
@@ -98,8 +90,7 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
             if sentence.entities or allowed >= 0:
                 kept.append(sentence)
         labels = tuple(dict.fromkeys([*labels_of(kept), *source.broader.values()]))
-        more = (source.share, source.names, source.broader, source.distractors)
-        sets.append(LabelledSet(tuple(kept), labels, *more))
+        sets.append(LabelledSet(tuple(kept), labels, source))
     return sets
 
 
@@ -113,15 +104,16 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
     chance = random.Random(recipe.seed)
     streams = [_endless(s.sentences, random.Random(f"{recipe.seed}:{i}")) for i, s in enumerate(sets)]
     for _ in range(recipe.steps):
-        which = chance.choices(range(len(sets)), [s.share for s in sets])[0]
-        labels = [label for label in sets[which].labels if chance.random() >= recipe.label_dropout]
-        labels = labels or [chance.choice(sets[which].labels)]
+        which = chance.choices(range(len(sets)), [s.source.share for s in sets])[0]
+        own, names = sets[which].labels, sets[which].source.names
+        labels = [label for label in own if chance.random() >= recipe.label_dropout] or [chance.choice(own)]
         if len(labels) > recipe.most_labels:
             labels = chance.sample(labels, recipe.most_labels)
-        called = _called(labels, sets[which].names, chance)
+        called = {label: chance.choice([label, *names[label]]) if label in names else label for label in labels}
         shown = list(dict.fromkeys([*called.values(), *_distractors(recipe, sets[which], chance)]))
         chance.shuffle(shown)
-        yield Pack(tuple(shown), tuple(_examples(streams[which], called, sets[which].broader, recipe, chance)))
+        broader = sets[which].source.broader
+        yield Pack(tuple(shown), tuple(_examples(streams[which], called, broader, recipe, chance)))
 
 
 def _examples(
@@ -141,17 +133,12 @@ def _examples(
         yield renamed
 
 
-def _called(labels: Sequence[str], names: Mapping[str, Sequence[str]], chance: random.Random) -> dict[str, str]:
-    """Draw the name of each label for one pack."""
-    return {label: chance.choice([label, *names[label]]) if label in names else label for label in labels}
-
-
-def _distractors(recipe: TrainingRecipe, source: LabelledSet, chance: random.Random) -> list[str]:
+def _distractors(recipe: TrainingRecipe, part: LabelledSet, chance: random.Random) -> list[str]:
     """Draw labels beside the source's own ones and their other names."""
     if not recipe.most_distractors:
         return []
-    own = {*source.labels, *(name for names in source.names.values() for name in names)}
-    others = [label for label in source.distractors if label not in own]
+    own = {*part.labels, *(name for names in part.source.names.values() for name in names)}
+    others = [label for label in part.source.distractors if label not in own]
     return chance.sample(others, min(len(others), chance.randint(0, recipe.most_distractors)))
 
 

@@ -26,7 +26,7 @@ from sam_hub.training.data import origin_of, read_sets, read_source
 from sam_hub.training.recipe import TrainingRecipe
 from sam_hub.training.trainer import RECORD, WEIGHTS, train_adapter, training_dtype
 
-CARD = "README.md"
+CARD, CONFIG = "README.md", "adapter_config.json"
 NOT_STATED = "not stated"
 TEST_SENTENCES = 200
 
@@ -41,7 +41,6 @@ def make_expert(
     data_root: Path = Path(),
     device: str = "auto",
     dtype: str = "auto",
-    checkpoint_every: int = 50,
     test_sentences: int = TEST_SENTENCES,
     reporter: Reporter = SILENT,
 ) -> dict[str, Any]:
@@ -56,63 +55,36 @@ def make_expert(
 
     Returns:
         The content of ``sam_hub.json``.
-
-    Raises:
-        InputError: ``out`` holds a finished expert, or the data can't be used.
     """
     if (out / METADATA).exists():
         raise InputError(f"{out} holds a finished expert", "Give another --out, or delete that folder.")
     if not (out / WEIGHTS).exists():
-        train_adapter(
-            recipe,
-            base,
-            out,
-            data_root=data_root,
-            device=device,
-            dtype=dtype,
-            checkpoint_every=checkpoint_every,
-            reporter=reporter,
-        )
-    _check_recipe(recipe, out)
-    _name_base(out, base_repo)
+        train_adapter(recipe, base, out, data_root=data_root, device=device, dtype=dtype, reporter=reporter)
+    trained = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    if TrainingRecipe.from_dict(trained["recipe"]).portable() != recipe.portable():
+        raise InputError(f"{out} holds an adapter of another recipe", "Give its recipe, or another --out.")
+    config = json.loads((out / CONFIG).read_text(encoding="utf-8"))
+    write_json(out / CONFIG, {**config, "base_model_name_or_path": base_repo})  # it was this machine's path
     reporter.log("Describing the training text")
     sets = read_sets(recipe, data_root)
     write_json(out / DESCRIPTOR, describe([s for part in sets for s in part.sentences]).as_dict())
     reporter.log("Measuring expert and base on the test split")
-    numbers = (device, training_dtype(dtype, choose_device(device)))
-    evaluations = measure(recipe, base, out, data_root, *numbers, test_sentences) if test_sentences else ()
-    about = _metadata(recipe, base, base_repo, out, data_root, evaluations)
+    dtype = training_dtype(dtype, choose_device(device))
+    evaluations = measure(recipe, base, out, data_root, device, dtype, test_sentences) if test_sentences else ()
+    about = _metadata(recipe, base, base_repo, trained, data_root, evaluations)
     (out / CARD).write_text(_card(repo or recipe.name, recipe, about, evaluations), encoding="utf-8")
     write_json(out / METADATA, about)
     return about
 
 
-def _check_recipe(recipe: TrainingRecipe, out: Path) -> None:
-    """Check that the adapter in ``out`` was trained by this recipe."""
-    recorded = json.loads((out / RECORD).read_text(encoding="utf-8")).get("recipe", recipe.portable())
-    if TrainingRecipe.from_dict(recorded).portable() != recipe.portable():
-        raise InputError(f"{out} holds an adapter of another recipe", "Give its recipe, or another --out.")
-
-
 def find_base(name: str, repo: str | None, catalog: Callable[[], Catalog]) -> tuple[Path, str]:
-    """Return the folder and repository of a base, given by its folder or by its name in the catalog.
-
-    Raises:
-        CatalogError: there is no such folder or base.
-        InputError: it is in the catalog, but not on disk.
-    """
+    """Return the folder and repository of a base, given by its folder or by its name in the catalog."""
     if Path(name).is_dir():
         return Path(name), repo or Path(name).name
     base = get_base(catalog(), name)
     if not base.path or not Path(base.path).is_dir():
         raise InputError(f"The base {base.repo} is not on disk", "Pull an expert of it, or give a folder.")
     return Path(base.path), repo or base.repo
-
-
-def _name_base(out: Path, base_repo: str) -> None:
-    """Replace the local path of the base in the adapter's configuration by its repository."""
-    file = out / "adapter_config.json"
-    write_json(file, {**json.loads(file.read_text(encoding="utf-8")), "base_model_name_or_path": base_repo})
 
 
 def measure(
@@ -122,47 +94,49 @@ def measure(
 
     Sentences are prepared like the training text, and each source is scored on its own labels.
     """
-    measured = [i for i, s in enumerate(recipe.data) if (data_root / s.folder / "test.jsonl").is_file()]
+    measured = [
+        part for part in read_sets(recipe, data_root) if (data_root / part.source.folder / "test.jsonl").is_file()
+    ]
     if not measured:
         return ()
-    tests = [_test_part(recipe, number, data_root, most) for number in measured]
+    tests, rows = [], []
+    for part in measured:
+        test = list(read_source(part.source, data_root, "test"))
+        random.Random(recipe.seed).shuffle(test)
+        tests.append(test[:most])
     loaded = load_model(base, device=device, dtype=dtype)
-    rows: dict[str, list[ScoreRow]] = {}
     for name, folder in ((recipe.name, adapter), ("base, untuned", None)):
         with with_adapter(loaded, folder) as ready:
-            rows[name] = [_scored(name, ready, test, labels, recipe) for test, labels in tests]
+            rows.append([_scored(name, ready, t, part.labels, recipe) for t, part in zip(tests, measured, strict=True)])
     return tuple(
         Evaluation(
-            dataset=origin_of(recipe.data[number], data_root)["name"],
+            dataset=origin_of(part.source, data_root)["name"],
             split="test",
             sentences=len(test),
-            rows=(rows[recipe.name][i], rows["base, untuned"][i]),
-            labels=labels,
+            rows=scores,
+            labels=part.labels,
         )
-        for i, (number, (test, labels)) in enumerate(zip(measured, tests, strict=True))
+        for part, test, scores in zip(measured, tests, zip(*rows, strict=True), strict=True)
     )
 
 
-def _test_part(
-    recipe: TrainingRecipe, number: int, data_root: Path, most: int
-) -> tuple[list[Sentence], tuple[str, ...]]:
-    test = list(read_source(recipe.data[number], data_root, "test"))
-    random.Random(recipe.seed).shuffle(test)
-    return test[:most], read_sets(recipe, data_root)[number].labels
-
-
 def _scored(name: str, ready: Any, test: Sequence[Sentence], labels: Sequence[str], recipe: TrainingRecipe) -> ScoreRow:
-    answer = predict(ready, test, labels, prompt_format=recipe.prompt_format)
-    scores = score(test, answer.entities)
-    return ScoreRow(name, scores.precision, scores.recall, scores.f1, answer.parse_failures / len(test))
+    answers = predict(ready, test, labels, prompt_format=recipe.prompt_format)
+    scores, failed = score(test, [a.entities for a in answers]), sum(a.parse_failed for a in answers)
+    return ScoreRow(name, scores.precision, scores.recall, scores.f1, failed / len(test))
 
 
 def _metadata(
-    recipe: TrainingRecipe, base: Path, base_repo: str, out: Path, data_root: Path, evaluations: Sequence[Evaluation]
+    recipe: TrainingRecipe,
+    base: Path,
+    base_repo: str,
+    trained: dict[str, Any],
+    data_root: Path,
+    evaluations: Sequence[Evaluation],
 ) -> dict[str, Any]:
-    trained = json.loads((out / RECORD).read_text(encoding="utf-8"))
     origins = [origin_of(source, data_root) for source in recipe.data]
     licenses = list(dict.fromkeys(str(origin.get("license") or NOT_STATED) for origin in origins))
+    effort = {name: value for name, value in trained.items() if name not in ("labels", "recipe")}
     return {
         "schema": 1,
         "kind": "expert",
@@ -172,26 +146,16 @@ def _metadata(
         "prompt_format": recipe.prompt_format,
         "base": base_repo,
         "base_sha256": weights_sha256(base),
-        "license": _license(licenses),
+        "license": "other" if len(licenses) > 1 else spdx(licenses[0]) if licenses != [NOT_STATED] else None,
         "data": {"sources": origins, "licenses": licenses},
-        "recipe": {
-            **recipe.portable(),
-            "training": {k: v for k, v in trained.items() if k not in ("labels", "recipe")},
-        },
+        "recipe": {**recipe.portable(), "training": effort},
         "scores": {e.dataset: [asdict(row) for row in e.rows] for e in evaluations},
     }
 
 
-def _license(licenses: Sequence[str]) -> str | None:
-    if list(licenses) == [NOT_STATED]:
-        return None
-    return spdx(licenses[0]) if len(licenses) == 1 else "other"
-
-
 def spdx(license: str) -> str:
     """Return a license as the Hub spells it: "CC BY 4.0 (as redistributed)" is "cc-by-4.0"."""
-    plain = license.split("(")[0].split("/")[0].strip().lower()
-    return plain.replace(" ", "-")
+    return license.split("(")[0].split("/")[0].strip().lower().replace(" ", "-")
 
 
 def _card(repo: str, recipe: TrainingRecipe, about: dict[str, Any], evaluations: tuple[Evaluation, ...]) -> str:
@@ -205,7 +169,7 @@ def _card(repo: str, recipe: TrainingRecipe, about: dict[str, Any], evaluations:
             labels=tuple(about["labels"]),
             prompt_format=recipe.prompt_format,
             license=about["license"],
-            data_origin="; ".join(_origin(origin) for origin in origins),
+            data_origin="; ".join(map(_origin, origins)),
             data_license="; ".join(about["data"]["licenses"]),
             attribution="Human annotations by the authors of the data named above; see its repository.",
             recipe={**shown, **trained},

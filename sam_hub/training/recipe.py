@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.formats import get_format
 
-# The smallest and largest values of a recipe's numbers.
-RANGES = {
-    "examples": (1, 1e9),
-    "empty_share": (0, 0.99),
-    "max_tokens": (16, 8192),
-    "label_dropout": (0, 0.99),
-    "most_labels": (1, 1e4),
-    "most_distractors": (0, 100),
-    "pack": (1, 256),
-    "rank": (1, 1024),
-    "alpha": (1, 4096),
-    "dropout": (0, 0.99),
-    "learning_rate": (1e-9, 1),
-    "warmup": (0, 1),
-    "weight_decay": (0, 1),
-    "seed": (0, 2**32),
-}
+_STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class DataSource:
     """One labelled data set: a folder with ``train.jsonl`` (and ``test.jsonl``, ``meta.json``)."""
 
@@ -41,7 +28,7 @@ class DataSource:
     """The labels to keep, by their names after renaming; all if empty."""
     named_only: bool = False
     """Keep only mentions with a capitalized word, for data that also labels common nouns ("the man")."""
-    share: float = 1.0
+    share: Annotated[float, Field(ge=0)] = 1.0
     """Weight of this source among several."""
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Other names of a label, such as {"person": ["human being", "name of a person"]}. Each pack uses one of them or
@@ -55,7 +42,7 @@ class DataSource:
     things that occur but are not labelled: the expert would learn to ignore them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class TrainingRecipe:
     """Everything that determines an adapter. The shipped experts use the defaults."""
 
@@ -63,39 +50,34 @@ class TrainingRecipe:
     domain: str
     data: tuple[DataSource, ...]
     prompt_format: str = "b2ner"
-    examples: int = 4000
+    examples: Annotated[int, Field(ge=1, le=10**9)] = 4000
     """The number of training examples; a smaller source is used more than once."""
-    empty_share: float = 0.3
+    empty_share: Annotated[float, Field(ge=0, le=0.99)] = 0.3
     """The maximum share of examples without entities."""
-    max_tokens: int = 160
+    max_tokens: Annotated[int, Field(ge=16, le=8192)] = 160
     """Longer examples (question and answer) are left out."""
-    label_dropout: float = 0.3
+    label_dropout: Annotated[float, Field(ge=0, le=0.99)] = 0.3
     """The probability that a label is left out of the label set, and its entities out of the answer."""
-    most_labels: int = 100
+    most_labels: Annotated[int, Field(ge=1, le=10**4)] = 100
     """The maximum number of the source's labels in a pack's label set; of more, some are drawn."""
-    most_distractors: int = 4
+    most_distractors: Annotated[int, Field(ge=0, le=100)] = 4
     """The maximum number of the source's distractors in a pack's label set."""
-    pack: int = 8
+    pack: Annotated[int, Field(ge=1, le=256)] = 8
     """Examples in a pack. They share one label set and its computed prompt prefix, and are one optimizer step."""
-    rank: int = 8
-    alpha: int = 16
-    dropout: float = 0.0
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    weight_decay: float = 0.0
-    seed: int = 0
+    rank: Annotated[int, Field(ge=1, le=1024)] = 8
+    alpha: Annotated[int, Field(ge=1, le=4096)] = 16
+    dropout: Annotated[float, Field(ge=0, le=0.99)] = 0.0
+    learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 1e-3
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    seed: Annotated[int, Field(ge=0, le=2**32)] = 0
 
     def __post_init__(self) -> None:
-        for name, (low, high) in RANGES.items():
-            value = getattr(self, name)
-            kind = float | int if isinstance(getattr(TrainingRecipe, name), float) else int
-            if not isinstance(value, kind) or not low <= value <= high:
-                raise InputError(f"The recipe's {name} can't be {value!r}", f"Give {low:g} to {high:g}.")
         get_format(self.prompt_format)
         if not self.data:
             raise InputError("The recipe names no data", "Give a folder of labelled data.")
-        if any(source.share < 0 for source in self.data) or not any(source.share for source in self.data):
-            raise InputError("The shares of the recipe's data make no sense", "Give positive numbers.")
+        if not any(source.share for source in self.data):
+            raise InputError("All shares of the recipe's data are 0", "Give positive numbers.")
 
     @property
     def steps(self) -> int:
@@ -112,34 +94,20 @@ class TrainingRecipe:
         return {**plain, "data": [{**d, "folder": Path(d["folder"]).name} for d in plain["data"]]}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> TrainingRecipe:
-        """Return a recipe from plain values.
-
-        Raises:
-            InputError: a field is unknown or missing.
-        """
-        known = {f.name for f in fields(cls)}
-        if unknown := set(values) - known:
-            raise InputError(f"The recipe has unknown fields: {', '.join(sorted(unknown))}", f"Known: {sorted(known)}.")
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecipe:
+        """Return a recipe from plain values, which are checked."""
         try:
-            sources = tuple(_source(plain) for plain in values["data"])
-            return cls(**{**values, "data": sources})
-        except (TypeError, KeyError, AttributeError) as error:
-            raise InputError(f"The recipe is not complete: {error}", "Give name, domain and data.") from error
-
-
-def _source(plain: Mapping[str, Any]) -> DataSource:
-    names = {label: tuple(others) for label, others in plain.get("names", {}).items()}
-    lists = {name: tuple(plain.get(name, ())) for name in ("keep", "distractors")}
-    return DataSource(**{**plain, **lists, "names": names, "broader": dict(plain.get("broader", {}))})
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise InputError(f"The recipe can't be used: {where}: {first['msg']}", "Correct the recipe.") from error
+        except TypeError as error:
+            raise InputError("The recipe is not a JSON object", "Give one, with name, domain and data.") from error
 
 
 def read_recipe(file: Path) -> TrainingRecipe:
-    """Read a recipe from JSON.
-
-    Raises:
-        InputError: it can't be read, or is no recipe.
-    """
+    """Read a recipe from JSON."""
     try:
         return TrainingRecipe.from_dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
@@ -161,13 +129,9 @@ def recipe_of(
     Args:
         rename: ``old=new`` pairs.
         options: further fields of the recipe.
-
-    Raises:
-        UsageError: a pair has no "=".
-        InputError: an option is not a field of recipes, or has an invalid value.
     """
     if bad := [pair for pair in rename if "=" not in pair]:
         raise UsageError(f"'{bad[0]}' renames nothing", "Write --rename old=new.")
     names = {old.strip(): new.strip() for old, _, new in (pair.partition("=") for pair in rename)}
-    data = [asdict(DataSource(str(f), names, tuple(keep), named_only)) for f in folders]
+    data = [DataSource(str(f), names, tuple(keep), named_only) for f in folders]
     return TrainingRecipe.from_dict({"name": name, "domain": domain, "data": data, **(options or {})})

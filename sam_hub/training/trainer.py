@@ -64,10 +64,6 @@ def train_adapter(
         dtype: the number type of the frozen base, see `training_dtype`. The adapter, its optimizer and the loss are
             always in float32.
         reporter: receives the steps, with the smoothed loss and the tokens a second.
-
-    Raises:
-        InputError: ``out`` holds a finished adapter or another recipe's checkpoint, the data has no labels,
-            or none of its sentences is short enough.
     """
     import torch
 
@@ -90,8 +86,7 @@ def train_adapter(
         if run.step % checkpoint_every == 0 and run.step < recipe.steps:
             run.save()
         speed = (run.tokens - tokens_before) / max(spent, 1e-9)
-        what = f"train, loss {run.loss:.3f}, {speed:.0f} tokens/s"
-        reporter.progress(what, run.step, recipe.steps, "steps")
+        reporter.progress(f"train, loss {run.loss:.3f}, {speed:.0f} tokens/s", run.step, recipe.steps, "steps")
     if not run.loss:
         raise InputError(
             f"No example of {recipe.name}'s data fits into {recipe.max_tokens} tokens",

@@ -46,7 +46,7 @@ def test_a_processs_own_token_ends_with_it_and_is_kept_nowhere(hub_root: Path) -
         assert first.token not in repr(first)
     with start(hub_root) as second, pytest.raises(HfHubHTTPError, match="Invalid user token"):
         Hub(second.endpoint, first.token).api().whoami()
-    assert not [path for path in hub_root.rglob("*") if path.is_file() and first.token in path.read_text()]
+    assert not [path for path in hub_root.rglob("*") if path.is_file() and first.token.encode() in path.read_bytes()]
 
 
 def test_other_host_names_are_turned_away(server: ServerProcess) -> None:
@@ -99,4 +99,4 @@ def _alive(pid: int) -> bool:
 def test_nothing_half_written_stays(hub: Hub, hub_root: Path, adapter: Path) -> None:
     publish(hub, adapter, "acme/news")
     hub.api().delete_repo("acme/news")
-    assert not [path for path in hub_root.rglob(".*") if path.name.startswith((".tmp", ".new", ".gone"))]
+    assert not list(hub_root.rglob(".tmp*"))

@@ -136,9 +136,11 @@ def test_long_trees_and_histories_come_whole(hub: Hub, api: HfApi, hub_root: Pat
     api.create_repo("acme/long")
     many = [CommitOperationAdd(f"notes/{number:04}.txt", b"same") for number in range(1_100)]
     api.create_commit("acme/long", many, commit_message="Many files")
-    repository = Storage(hub_root).repository("models", "acme", "long")
+    storage = Storage(hub_root)
+    repository = storage.find("models", "acme/long")
+    assert repository
     for number in range(60):
-        entry = Storage(hub_root).keep("count.txt", str(number).encode())
+        entry = storage.keep("count.txt", str(number).encode())
         repository.commit("main", lambda files, entry=entry: files.update({entry.path: entry}), title=f"{number}")
     assert len(api.list_repo_files("acme/long")) == 1_102
     titles = [commit.title for commit in api.list_repo_commits("acme/long")]

@@ -79,8 +79,8 @@ def test_a_token_is_kept_as_a_hash_and_ends_when_it_is_removed(
 ) -> None:
     secret = tokens.add("laptop", "ann")
     assert client(server, secret).whoami()["name"] == "ann"
-    assert not [path for path in hub_root.rglob("*") if path.is_file() and secret in path.read_text()]
-    assert stat.S_IMODE((hub_root / "tokens.json").stat().st_mode) == 0o600
+    assert not [path for path in hub_root.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    assert stat.S_IMODE((hub_root / "hub.db").stat().st_mode) == 0o600
     with pytest.raises(Refusal, match="already"):
         tokens.add("laptop", "bob")
     tokens.remove("laptop")

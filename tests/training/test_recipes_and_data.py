@@ -29,12 +29,12 @@ def test_a_recipe_is_read_back_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": "red"}, "unknown fields: colour"),
-        ({"name": None}, "not complete"),
+        ({"colour": "red"}, "colour: Unexpected"),
+        ({"name": None}, "name: Field required"),
         ({"data": []}, "names no data"),
-        ({"data": [{"folder": "a", "sort": 1}]}, "not complete"),
-        ({"examples": 0}, "examples can't be 0"),
-        ({"max_tokens": 3}, "max_tokens can't be 3"),
+        ({"data": [{"folder": "a", "sort": 1}]}, "sort: Unexpected"),
+        ({"examples": 0}, "examples: Input should be greater"),
+        ({"max_tokens": 3}, "max_tokens: Input should be greater"),
     ],
 )
 def test_a_wrong_recipe_says_what_is_wrong(change, message):

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from sam_hub.config import Settings
-from sam_hub.local_hub.repository import Entry
-from sam_hub.local_hub.storage import Storage
+from sam_hub.local_hub.storage import Entry, Storage
 from sam_hub.services.options import SearchOptions
 from sam_hub.tui.app import SamHubApp
 from sam_hub.tui.widgets.hub_pane import PAGE, HubPane, search_options
@@ -36,8 +35,7 @@ def publish_many(root: Path, count: int) -> None:
     storage = Storage(root)
     card = storage.keep("README.md", b"---\nlicense: mit\n---\n")
     for number in range(count):
-        repository = storage.repository("models", "many", f"ner-{number:03}")
-        storage.create(repository, private=False)
+        repository = storage.create("models", f"many/ner-{number:03}", private=False)
 
         def add(files: dict[str, Entry]) -> None:
             files["README.md"] = card

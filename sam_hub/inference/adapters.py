@@ -105,17 +105,13 @@ def is_adapter(folder: Path) -> bool:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object from ``file``.
-
-    Raises:
-        UnusableModel: it is missing, or holds something else.
-    """
+    """Read a JSON object from a file of a model."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UnusableModel(f"{file} can't be read: {error.strerror}", "Pull the model again.") from error
-    except ValueError as error:
-        raise UnusableModel(f"{file} is not JSON", "Pull the model again.") from error
+    except ValueError:
+        content = None
     if not isinstance(content, dict):
         raise UnusableModel(f"{file} is not a JSON object", "Pull the model again.")
     return content
@@ -178,11 +174,7 @@ def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """Describe the adapter in ``folder``; no tensor is read.
-
-    Raises:
-        UnusableModel: it is damaged, or uses what :data:`UNSUPPORTED` lists.
-    """
+    """Describe the adapter in ``folder``, if it is whole and uses nothing of `UNSUPPORTED`; no tensor is read."""
     config = read_json(folder / CONFIG)
     if problems := unsupported(config):
         raise UnusableModel(
@@ -200,10 +192,10 @@ def untrained_targets(adapter: Adapter, base: Mapping[str, TensorInfo]) -> list[
 
     Only the common case is decided: a list of names, without layer selection or exclusions.
     """
-    targets = adapter.config.get("target_modules")
-    if not isinstance(targets, list) or adapter.config.get("layers_to_transform") is not None:
-        return []
-    if adapter.config.get("exclude_modules"):
+    config = adapter.config
+    targets = config.get("target_modules")
+    is_plain = config.get("layers_to_transform") is None and not config.get("exclude_modules")
+    if not isinstance(targets, list) or not is_plain:
         return []
     modules = [name.removesuffix(".weight") for name, info in base.items() if len(info.shape) == 2]
     wanted = [m for m in modules if any(m == target or m.endswith(f".{target}") for target in targets)]

@@ -9,7 +9,7 @@ model agrees, so the answer equals that of decoding token by token.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sam_hub.inference.fast_linear import MULTIPLE, by_columns
 from sam_hub.inference.prefix_kv_cache import ROOM, PrefixKVCache, attending
@@ -17,6 +17,7 @@ from sam_hub.inference.prefix_kv_cache import ROOM, PrefixKVCache, attending
 if TYPE_CHECKING:
     import torch
 
+    from sam_hub.inference.grammar import Path
     from sam_hub.inference.models import LoadedModel
 
 SLOTS = 48  # rows in a batch
@@ -26,22 +27,10 @@ GUESS = 15  # the most of one row; with the token before them, they fill a pass
 MATCH = 3  # tokens of the longest run by which a guess is looked up
 
 
-class Constraint(Protocol):
-    """Says which tokens may come next; `sam_hub.inference.grammar.Path` is an implementation."""
-
-    finished: bool
-
-    def allowed(self) -> list[int]: ...
-
-    def advance(self, token: int) -> None: ...
-
-
 class _Row:
     """A question with its answer so far."""
 
-    def __init__(
-        self, number: int, question: Sequence[int], constraint: Constraint | None, limit: int, end: int
-    ) -> None:
+    def __init__(self, number: int, question: Sequence[int], constraint: Path | None, limit: int, end: int) -> None:
         self.number, self.question, self.constraint, self.limit = number, question, constraint, limit
         self.said: list[int] = []
         self.ended = False
@@ -93,7 +82,7 @@ def decode(
     loaded: LoadedModel,
     prefix: Sequence[int],
     questions: Sequence[Sequence[int]],
-    constraints: Sequence[Constraint] | None,
+    constraints: Sequence[Path] | None,
     limits: Sequence[int],
     on_finished: Callable[[int, list[int]], None] = lambda number, answer: None,
 ) -> list[list[int]]:
@@ -102,15 +91,12 @@ def decode(
     Args:
         prefix: at least one token, shared by all questions.
         questions: N token lists, none empty.
-        constraints: N grammars, or None for free decoding. An answer ends when its grammar is finished.
+        constraints: N paths through a grammar, or None for free decoding. An answer ends when its path is finished.
         limits: the maximum number of tokens of each answer.
         on_finished: called with the number of a question and its answer as soon as it is complete.
 
     Returns:
         N token lists without the end-of-sequence token.
-
-    Raises:
-        UnusableModel: this architecture is not supported.
     """
     import torch
 

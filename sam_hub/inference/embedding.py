@@ -65,17 +65,14 @@ def cosine(a: Descriptor, b: Descriptor) -> float:
             "Describe both corpora with one embedder.",
         )
     if len(a.vector) != len(b.vector):
-        raise InputError(
-            f"Descriptors by {a.embedder}@{a.revision} have {len(a.vector)} and {len(b.vector)} numbers",
-            "Describe both corpora again.",
-        )
+        numbers = f"{len(a.vector)} and {len(b.vector)} numbers"
+        raise InputError(f"Descriptors by {a.embedder}@{a.revision} have {numbers}", "Describe both corpora again.")
     return sum(x * y for x, y in zip(a.vector, b.vector, strict=True))
 
 
 def describe(
     sentences: Sequence[Sentence],
     embedder: str = "all-MiniLM-L6-v2",
-    device: str = "cpu",
     reporter: Reporter = SILENT,
     what: str = "embed sentences",
 ) -> Descriptor:
@@ -89,7 +86,7 @@ def describe(
         raise InputError("An empty corpus has no descriptor", "Give a corpus with sentences.")
     chosen, done = spread(sentences, MOST), 0
     total: Any = 0.0
-    for rows in embed(chosen, embedder, device):
+    for rows in embed(chosen, embedder):
         total, done = total + rows.sum(axis=0), done + len(rows)
         reporter.progress(what, done, len(chosen), "sentences")
     mean = total / len(chosen)
@@ -105,9 +102,9 @@ def spread(sentences: Sequence[Sentence], most: int) -> list[Sentence]:
     return [sentences[int(i * stride)] for i in range(min(len(sentences), most))]
 
 
-def embed(sentences: Sequence[Sentence], embedder: str, device: str = "cpu") -> Iterator[np.ndarray]:
+def embed(sentences: Sequence[Sentence], embedder: str) -> Iterator[np.ndarray]:
     """Yield the sentences' vectors of unit length in batches: float32, shape (n, 384) for MiniLM."""
-    model = _load(embedder_folder(embedder), device)
+    model = _load(embedder_folder(embedder))
     for start in range(0, len(sentences), AT_A_TIME):
         part = [sentence.text for sentence in sentences[start : start + AT_A_TIME]]
         yield model.encode(part, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
@@ -142,10 +139,10 @@ def embedder_revision(folder: Path) -> str:
 
 
 @lru_cache(maxsize=1)
-def _load(folder: Path, device: str) -> Any:
+def _load(folder: Path) -> Any:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    return SentenceTransformer(str(folder), device=device, local_files_only=True)
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

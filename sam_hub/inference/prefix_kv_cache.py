@@ -27,11 +27,7 @@ ROOM = 64  # tokens of an answer for which memory is allocated; longer answers g
 
 @contextmanager
 def attending(model: Any) -> Iterator[None]:
-    """Let a model attend through the `PrefixKVCache` that it is given in each call (``memory=``).
-
-    Raises:
-        UnusableModel: its architecture does not support other attention implementations.
-    """
+    """Let a model attend through the `PrefixKVCache` that it is given in each call (``memory=``)."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, _attend)

@@ -20,8 +20,7 @@ from starlette.types import Receive, Scope, Send
 from sam_hub.local_hub import LOOPBACK, file_routes, page_routes, repo_routes, upload_routes, xet
 from sam_hub.local_hub.responses import Refusal, repo_not_found
 from sam_hub.local_hub.storage import PART_BYTES, Storage
-from sam_hub.local_hub.tickets import Tickets
-from sam_hub.local_hub.tokens import Tokens
+from sam_hub.local_hub.tokens import Tickets, Tokens
 
 _HOUR = 3600.0
 _HANDLED = (Refusal, ValidationError, HTTPException, ClientDisconnect, OSError, sqlite3.OperationalError)

@@ -20,8 +20,7 @@ from sam_hub.local_hub.blobs import BATCH
 from sam_hub.local_hub.names import KINDS, file_path, repo_id
 from sam_hub.local_hub.responses import Refusal, repo_not_found, whole_number
 from sam_hub.local_hub.storage import Repository, Storage
-from sam_hub.local_hub.tickets import Tickets
-from sam_hub.local_hub.tokens import Token, Tokens
+from sam_hub.local_hub.tokens import Tickets, Token, Tokens
 
 JSON = dict[str, Any] | list[dict[str, Any]]
 FilePath = Annotated[str, AfterValidator(file_path)]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from sam_hub.local_hub.app import App
 
+_START_SECONDS, _STOP_SECONDS = 20, 10
+
 
 class ServerFailed(Exception):
     """The Hub could not be started; ``title`` says why, ``action`` what to do."""
@@ -37,7 +40,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
-    on_ready: Callable[[str, str], None] | None = None,
+    on_ready: Callable[[str, str], None],
     until_stdin_closes: bool = False,
     idle_seconds: float | None = None,
     part_bytes: int | None = None,
@@ -51,9 +54,6 @@ def serve(
         until_stdin_closes: end too when standard input ends, as it does when a parent dies.
         idle_seconds: end too when nobody has asked anything for so long.
         part_bytes: larger files are taken in parts of so many bytes; None for the default.
-
-    Raises:
-        ServerFailed: the port is taken, the host is not loopback, or the folder can't be used.
     """
     listener = _listen(host, port)  # first: a taken port should not cost the imports below
     import uvicorn
@@ -63,18 +63,19 @@ def serve(
 
     try:
         app = App(root, part_bytes or PART_BYTES)
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         listener.close()
-        raise ServerFailed(f"The folder {root} can't be used: {error.strerror}", "Choose another one.") from error
+        raise ServerFailed(
+            f"The folder {root} can't be used: {getattr(error, 'strerror', None) or error}", "Choose another one."
+        ) from error
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     if until_stdin_closes:
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
     if idle_seconds is not None:
         threading.Thread(target=_end_when_idle, args=(server, app, idle_seconds), daemon=True).start()
-    if on_ready:
-        shown = f"[{host}]" if ":" in host else host
-        on_ready(f"http://{shown}:{listener.getsockname()[1]}", app.tokens.session)
+    shown = f"[{host}]" if ":" in host else host
+    on_ready(f"http://{shown}:{listener.getsockname()[1]}", app.tokens.session)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down in order, and raises it once more
         server.run(sockets=[listener])
 
@@ -141,12 +142,12 @@ class ServerProcess:
     token: str = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
 
-    def stop(self, timeout: float = 10) -> None:
+    def stop(self) -> None:
         """End it and wait until it is gone; what was committed is on disk."""
         if self.process.stdin:
             self.process.stdin.close()
         try:
-            self.process.wait(timeout)
+            self.process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -158,73 +159,55 @@ class ServerProcess:
         self.stop()
 
 
-def start(root: Path, port: int = 0, timeout: float = 20, part_bytes: int | None = None) -> ServerProcess:
+def start(root: Path, port: int = 0, part_bytes: int | None = None) -> ServerProcess:
     """Start a Hub over ``root`` in a child process and wait until it answers.
 
     The child ends when its standard input does: with `ServerProcess.stop`, and with this process, however that ends.
 
-    Args:
-        timeout: seconds to wait.
-        part_bytes: as `serve`'s.
-
-    Raises:
-        ServerFailed: it did not start; the child's own message is the reason.
+    If it does not start, the child's own message is the reason.
     """
     options = ["--until-stdin-closes", *(["--part-bytes", str(part_bytes)] if part_bytes else [])]
     with tempfile.TemporaryDirectory(prefix="sam-hub-") as folder:
-        return _launch(root, port, Path(folder) / "ready.json", options, stdin=subprocess.PIPE, timeout=timeout)
+        return _launch(root, port, Path(folder) / "ready.json", options, stdin=subprocess.PIPE)
 
 
-def start_detached(
-    root: Path, port: int, ready: Path, idle_seconds: float, token: str | None = None, timeout: float = 20
-) -> ServerProcess:
+def start_detached(root: Path, port: int, ready: Path, idle_seconds: float, token: str | None = None) -> ServerProcess:
     """Start a Hub that outlives this process.
 
     Args:
         ready: the file in which it says that it listens, for whoever looks for it later (see `RunningHub`).
         idle_seconds: it ends when nobody has asked anything for so long.
         token: its own, where an earlier Hub of this folder had one that clients may still have.
-
-    Raises:
-        ServerFailed: it did not start.
     """
     ready.unlink(missing_ok=True)
-    options = ["--idle-seconds", str(idle_seconds)]
-    return _launch(root, port, ready, options, stdin=subprocess.DEVNULL, timeout=timeout, token=token)
+    environment = {GIVEN: token} if token else {}
+    return _launch(root, port, ready, ["--idle-seconds", str(idle_seconds)], stdin=subprocess.DEVNULL, **environment)
 
 
-def _launch(
-    root: Path, port: int, ready: Path, options: list[str], *, stdin: int, timeout: float, token: str | None = None
-) -> ServerProcess:
+def _launch(root: Path, port: int, ready: Path, options: list[str], *, stdin: int, **environment: str) -> ServerProcess:
     command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(root), "--port", str(port)]
-    log = ready.with_suffix(".log")
+    command += ["--ready-file", str(ready), *options]
+    env, log = {**os.environ, **environment}, ready.with_suffix(".log")
     with log.open("wb") as output:
         # In a session of its own: Ctrl+C is for this process, which may have work to finish with the Hub.
-        child = subprocess.Popen(
-            [*command, "--ready-file", str(ready), *options],
-            stdin=stdin,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            env={**os.environ, **({GIVEN: token} if token else {})},
-        )
+        child = subprocess.Popen(command, stdin=stdin, stdout=output, stderr=output, start_new_session=True, env=env)
     try:
-        return _wait_until_ready(child, ready, log, timeout)
+        _wait_until_ready(child, ready, log)
     except BaseException:
         child.kill()
         child.wait()
         raise
+    facts = json.loads(ready.read_text(encoding="utf-8"))
+    return ServerProcess(facts["endpoint"], facts["token"], child)
 
 
-def _wait_until_ready(child: subprocess.Popen[bytes], ready: Path, log: Path, timeout: float) -> ServerProcess:
-    deadline = time.monotonic() + timeout
+def _wait_until_ready(child: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
     while not ready.exists():
         if child.poll() is not None:
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             reason, _, action = (lines[-1] if lines else f"exit code {child.returncode}").partition(". ")
             raise ServerFailed(reason, action or "Look at the folder and the port that were given.")
         if time.monotonic() > deadline:
-            raise ServerFailed(f"The embedded Hub did not start within {timeout:g} seconds", "Try again.")
+            raise ServerFailed(f"The embedded Hub did not start within {_START_SECONDS} seconds", "Try again.")
         time.sleep(0.02)
-    facts = json.loads(ready.read_text(encoding="utf-8"))
-    return ServerProcess(facts["endpoint"], facts["token"], child)

@@ -1,4 +1,4 @@
-"""Who may log in: tokens of users, of which only hashes are kept."""
+"""Who may log in: tokens of users, of which only hashes are kept, and tickets for uploads, which expire."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import hmac
 import os
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from sam_hub.local_hub import GIVEN
 from sam_hub.local_hub.responses import Refusal
 from sam_hub.local_hub.storage import OWNER, Database, now
 
 ROLES = ("read", "write")
+UPLOAD_SECONDS = 6 * 3600
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,47}")
 
 
@@ -89,3 +94,24 @@ class Tokens:
 def _new_secret() -> str:
     """Return a random token, in the shape of those of the real Hub."""
     return f"hf_{secrets.token_urlsafe(30).replace('-', 'a').replace('_', 'b')}"
+
+
+class Tickets:
+    """Signed texts, each for one subject. They are of this process, and end with it."""
+
+    def __init__(self) -> None:
+        self._signer = URLSafeTimedSerializer(secrets.token_bytes(32))
+
+    def issue(self, subject: str, *facts: Any) -> tuple[str, int]:
+        """Return a ticket that holds some facts, and when it expires (seconds since 1970)."""
+        return str(self._signer.dumps([subject, *facts])), int(time.time()) + UPLOAD_SECONDS
+
+    def facts(self, ticket: str, subject: str, *, refuse_with: int = 403) -> list[Any]:
+        """Return the facts in a ticket for this subject; refuse any other one with this status."""
+        try:
+            named, *facts = self._signer.loads(ticket, UPLOAD_SECONDS)
+        except (BadData, ValueError):
+            named, facts = None, []
+        if named != subject:
+            raise Refusal(refuse_with, "This upload address is not valid, or has expired")
+        return facts

@@ -1,4 +1,4 @@
-"""``python -m sam_hub.training RECIPE BASE OUT [DATA]`` trains an adapter with only torch, transformers and peft."""
+"""``python -m sam_hub.training RECIPE BASE OUT [DATA]`` trains with only torch, transformers, peft, and pydantic."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from sam_hub.training.recipe import TrainingRecipe
 if TYPE_CHECKING:
     import torch
 
-CHECKPOINT = ".checkpoint"
+CHECKPOINT = ".checkpoint.pt"
 WEIGHTS = "adapter_model.safetensors"
 RECORD = "training.json"
 MOST_EAGER = 512  # tokens; longer packs would need too much memory for all pairs of tokens
@@ -56,7 +56,7 @@ def train_adapter(
 ) -> Trained:
     """Train the recipe's adapter on the base, and write it to ``out`` with peft.
 
-    A checkpoint is kept in ``out/.checkpoint``. A run that was stopped continues from it with the same packs in the
+    A checkpoint is kept in ``out/.checkpoint.pt``. A run that was stopped continues from it with the same packs in the
     same order. It is deleted when the adapter is written.
 
     Args:
@@ -74,7 +74,7 @@ def train_adapter(
     torch.manual_seed(recipe.seed)
     sets = read_sets(recipe, data_root)
     tokenizer, model = _load(base, recipe, device, choose_dtype(dtype, device))
-    run = _Run(recipe, model, out)
+    run = _Run(recipe, model, out / CHECKPOINT)
     stream = packs(sets, recipe)
     for _ in range(run.step):
         next(stream)
@@ -175,22 +175,19 @@ def pack_loss(model: Any, encoded: EncodedPack, device: str) -> torch.Tensor:
 class _Run:
     """The state of a training run: optimizer, schedule, counters, and its checkpoint."""
 
-    def __init__(self, recipe: TrainingRecipe, model: Any, out: Path) -> None:
+    def __init__(self, recipe: TrainingRecipe, model: Any, checkpoint: Path) -> None:
         import torch
 
-        self.recipe, self.model, self.folder = recipe, model, out / CHECKPOINT
-        self.weights = [p for p in model.parameters() if p.requires_grad]
+        self.recipe, self.model, self.checkpoint = recipe, model, checkpoint
+        self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
-            self.weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+            self.trained.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.step = self.tokens = 0
         self.seconds = self.loss = 0.0
         self.began = time.monotonic()
-        self.earlier = out / f"{CHECKPOINT}-old"
-        if self.earlier.is_dir() and not self.folder.is_dir():  # killed between the two renames of `save`
-            self.earlier.rename(self.folder)
-        if self.folder.is_dir():
+        if checkpoint.is_file():
             self._resume()
 
     def _rate(self, step: int) -> float:
@@ -208,7 +205,7 @@ class _Run:
             loss = pack_loss(self.model, encoded, device)
         if torch.isfinite(loss):  # a pack whose examples were all too long has no answer token
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+            torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.loss = 0.95 * self.loss + 0.05 * loss.item() if self.loss else loss.item()
@@ -219,38 +216,32 @@ class _Run:
     def save(self) -> None:
         import torch
 
-        scratch = self.folder.with_name(f"{CHECKPOINT}-new")
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
-        trainable = {n: p.detach().cpu() for n, p in self.model.named_parameters() if p.requires_grad}
-        state = {"weights": trainable, "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
-        torch.save(state, scratch / "state.pt")
-        seconds = self.seconds + time.monotonic() - self.began
-        counters = {"step": self.step, "tokens": self.tokens, "loss": self.loss, "seconds": seconds}
-        file = scratch / "progress.json"
-        file.write_text(json.dumps({"recipe": self.recipe.as_dict(), **counters}), encoding="utf-8")
-        if self.folder.exists():
-            self.folder.rename(self.earlier)
-        scratch.rename(self.folder)
-        shutil.rmtree(self.earlier, ignore_errors=True)
+        state = {
+            "recipe": json.dumps(self.recipe.as_dict()),
+            "weights": {name: p.detach().cpu() for name, p in self.trained.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "counters": (self.step, self.tokens, self.loss, self.seconds + time.monotonic() - self.began),
+        }
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.checkpoint.with_name(f"{CHECKPOINT}-new")
+        torch.save(state, scratch)
+        scratch.replace(self.checkpoint)
 
     def _resume(self) -> None:
         import torch
 
-        progress = json.loads((self.folder / "progress.json").read_text(encoding="utf-8"))
-        if TrainingRecipe.from_dict(progress["recipe"]) != self.recipe:
+        state = torch.load(self.checkpoint, weights_only=True)
+        if TrainingRecipe.from_dict(json.loads(state["recipe"])) != self.recipe:
             raise InputError(
-                f"{self.folder} is the checkpoint of another recipe", "Give another --out, or delete that folder."
+                f"{self.checkpoint} is the checkpoint of another recipe", "Give another --out, or delete that file."
             )
-        state = torch.load(self.folder / "state.pt", weights_only=True)
-        own = dict(self.model.named_parameters())
         with torch.no_grad():
             for name, tensor in state["weights"].items():
-                own[name].copy_(tensor)
+                self.trained[name].copy_(tensor)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.step, self.tokens = progress["step"], progress["tokens"]
-        self.loss, self.seconds = progress["loss"], progress["seconds"]
+        self.step, self.tokens, self.loss, self.seconds = state["counters"]
 
 
 def _write(model: Any, out: Path, trained: Trained, recipe: TrainingRecipe) -> None:
@@ -267,5 +258,5 @@ def _write(model: Any, out: Path, trained: Trained, recipe: TrainingRecipe) -> N
     for name in (RECORD, "adapter_config.json", WEIGHTS):
         (scratch / name).rename(out / name)
     shutil.rmtree(scratch)
-    for name in (CHECKPOINT, f"{CHECKPOINT}-new", f"{CHECKPOINT}-old"):
-        shutil.rmtree(out / name, ignore_errors=True)
+    for name in (CHECKPOINT, f"{CHECKPOINT}-new"):
+        (out / name).unlink(missing_ok=True)

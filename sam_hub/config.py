@@ -38,38 +38,40 @@ def share_processors() -> None:
 class Settings(BaseSettings):
     """All that can be set, from ``SAM_HUB_*`` variables or ``settings.toml`` in the home folder.
 
-    ``HF_ENDPOINT`` and ``HF_TOKEN`` are honoured as every Hugging Face tool honours them.
+    ``HF_ENDPOINT`` and ``HF_TOKEN`` have the same effect as in other Hugging Face tools.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="SAM_HUB_", env_ignore_empty=True, extra="forbid", frozen=True, populate_by_name=True
     )
 
-    home: Path = Field(default_factory=default_home, description="where everything is kept")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the catalog; SQLite in the home if unset")
+    home: Path = Field(default_factory=default_home, description="the folder for everything that sam-hub keeps")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the catalog. Default: SQLite in the home folder"
+    )
     endpoint: str = Field(
         PUBLIC_HUB,
         validation_alias=AliasChoices("SAM_HUB_ENDPOINT", "HF_ENDPOINT"),
-        description="the Hub's address, or 'embedded' for the one that lies in the home",
+        description="address of the Hub, or 'embedded' for a Hub in the home folder",
     )
     token: str | None = Field(
         None,
         validation_alias=AliasChoices("SAM_HUB_TOKEN", "HF_TOKEN"),
         repr=False,
-        description="a Hub token; else the one `hf auth login` has stored",
+        description="Hub token. Default: the token that `hf auth login` stored",
     )
     offline: bool = Field(
         False, validation_alias=AliasChoices("SAM_HUB_OFFLINE", "HF_HUB_OFFLINE"), description="never use the network"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or mps")
-    dtype: str = Field("auto", description="auto, float32 or bfloat16: the numbers in which models run")
+    device: str = Field("auto", description="auto, cpu, cuda, or mps")
+    dtype: str = Field("auto", description="number type of the models: auto, float32, or bfloat16")
     embedder: str = Field("all-MiniLM-L6-v2", description="the sentence embedder of descriptors")
-    theme: str = Field("textual-dark", description="the UI's theme, as its palette lists them")
-    ascii: bool = Field(False, description="the UI shows words and plain borders instead of symbols")
+    theme: str = Field("textual-dark", description="theme of the UI, as the command palette lists them")
+    ascii: bool = Field(False, description="show words and plain borders instead of symbols in the UI")
     keys: dict[str, str] = Field(
-        default_factory=dict, description="other keys for the UI's actions: an action's id, and its keys"
+        default_factory=dict, description="other keys for actions of the UI, by the ID of the action"
     )
-    threads: int = Field(0, ge=0, description="CPU threads of a model; 0: as many as torch likes")
+    threads: int = Field(0, ge=0, description="CPU threads for a model. 0: torch's default")
 
     @field_validator("home", mode="before")
     @classmethod
@@ -83,7 +85,7 @@ class Settings(BaseSettings):
             return value
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ValueError("it is no address such as https://huggingface.co")
+            raise ValueError("not an address, such as https://huggingface.co")
         _ = parts.port  # raises ValueError if it is no number
         return value.rstrip("/")
 

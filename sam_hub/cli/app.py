@@ -19,8 +19,8 @@ for module in COMMANDS.split():
 def start(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
-    """Select experts for named entities on the Hub, merge them, evaluate, push."""
+    """Find named entities in a new domain without labels: select experts on the Hub and merge them."""
     if version:
         print(f"sam-hub {__version__}")
     elif context.invoked_subcommand is None:
-        print(context.get_help())  # with no word at all, `sam-hub` opens the UI before it comes here
+        print(context.get_help())  # without arguments, `sam-hub` opens the UI before it comes here

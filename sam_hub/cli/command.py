@@ -14,8 +14,9 @@ from sam_hub.services.context import AppContext
 
 Function = Callable[..., None]
 app = typer.Typer(
-    help="Entity recognition for a new domain without labels: select experts on the Hub, and merge them.",
-    epilog="With no command it opens the terminal UI: sam-hub [--ascii], or in a browser: sam-hub --web.",
+    help="Find named entities in a new domain without labels: select experts on the Hub and merge them.",
+    epilog="Without a command, sam-hub opens the terminal UI. "
+    "Use --ascii for words instead of symbols, or --web for a browser.",
     no_args_is_help=False,
     add_completion=False,
     rich_markup_mode=None,

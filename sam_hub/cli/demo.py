@@ -16,10 +16,10 @@ from sam_hub.services.context import AppContext
 
 @command("demo --json")
 def demo(
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run made.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the results of an earlier run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the main job on shipped experts and real text: from raw text to a merged model on a Hub."""
+    """Run every step on shipped experts and real text."""
     from sam_hub.demo.pipeline import run_demo
 
     with TerminalReporter(say) as reporter:

@@ -1,4 +1,4 @@
-"""The command that evaluates merged models on labelled sentences."""
+"""The command that evaluates merged models on labeled sentences."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from sam_hub.services.evaluation import SystemScore
 
 
-@command("evaluate court-2026 --gold labelled.jsonl --singles", background=True)
+@command("evaluate court-2026 --gold labeled.jsonl --singles", background=True)
 def evaluate(
     options: EvaluationOptions,
     per_type: Annotated[bool, typer.Option("--per-type", help="Show the scores of each type.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a target's merged models, strictly, on labelled sentences."""
+    """Score the merged models on labeled sentences."""
     from sam_hub.services.evaluation import run_evaluation
 
     with TerminalReporter() as reporter:

@@ -27,14 +27,14 @@ from sam_hub.services.options import DescribeOptions, RemovalOptions
 
 @command("list --label person --sort domain", "list")
 def list_(
-    text: Annotated[str, typer.Argument(help="Words in name, domain or labels.")] = "",
-    label: Annotated[list[str] | None, typer.Option(help="An entity type it covers; may be repeated.")] = None,
-    sort: Annotated[str, typer.Option(help="repo, domain, base_repo, size_bytes or added_at.")] = "repo",
+    text: Annotated[str, typer.Argument(help="Words in the name, domain, or labels.")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="An entity type that it covers. Repeat for several.")] = None,
+    sort: Annotated[str, typer.Option(help="Sort by repo, domain, base_repo, size_bytes, or added_at.")] = "repo",
     bases: Annotated[bool, typer.Option("--bases", help="List the bases instead.")] = False,
     merges: Annotated[bool, typer.Option("--merges", help="List the merged models instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the catalog: experts, bases or merged models."""
+    """List experts, bases, or merged models."""
     context = AppContext()
     if merges:
         _list_merges(context, as_json)
@@ -101,10 +101,9 @@ def _list_merges(context: AppContext, as_json: bool) -> None:
 
 @command("show ner-legal")
 def show(
-    name: Annotated[str, typer.Argument(help="A repository (owner/name), the end of its name, or an id.")],
-    as_json: AsJson = False,
+    name: Annotated[str, typer.Argument(help="The name (owner/name or the last part) or ID.")], as_json: AsJson = False
 ) -> None:
-    """Show all that is known of an expert."""
+    """Show what the catalog has about an expert."""
     from sam_hub.catalog.descriptor_sources import described_by
     from sam_hub.catalog.descriptors import descriptors_of
     from sam_hub.catalog.experts import get_expert
@@ -132,17 +131,22 @@ def show(
 @command("remove ner-legal --dry-run")
 def remove(
     name: Annotated[
-        str | None, typer.Argument(help="An expert: a repository (owner/name), the end of its name, or an id.")
+        str | None, typer.Argument(help="The name (owner/name or the last part) or ID of an expert.")
     ] = None,
     merge: Annotated[
         str | None,
-        typer.Option(help="Delete a merged model's files instead: its id, or 'unused' for all no selection needs."),
+        typer.Option(
+            help="Delete the files of a merged model instead: an ID, or 'unused' for those that no selection uses."
+        ),
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove an expert from the catalog, with its files and what was computed with it."""
+    """Remove an expert and its files.
+
+    Its predictions and its descriptor are also removed. The Hub keeps its copy.
+    """
     from sam_hub.errors import UsageError
     from sam_hub.services import experts
 
@@ -184,7 +188,10 @@ def _prune(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json:
 
 @command("describe ner-legal --corpus court-texts.txt")
 def describe(options: DescribeOptions, as_json: AsJson = False) -> None:
-    """Show the descriptor of a target or an expert, made if there is none, and which experts are nearest to it."""
+    """Show a descriptor and the nearest experts.
+
+    NAME is a target or an expert. If it has no descriptor yet, one is made.
+    """
     from sam_hub.catalog.descriptor_sources import described_by
     from sam_hub.services import descriptors
 

@@ -27,7 +27,7 @@ from sam_hub.services.options import AddOptions, SearchOptions, UpdateOptions
 if TYPE_CHECKING:
     from sam_hub.services import experts
 
-Names = Annotated[list[str], typer.Argument(help="Repositories (owner/name), ids, or ends of names.")]
+Names = Annotated[list[str], typer.Argument(help="Names (owner/name or the last part) or IDs.")]
 
 
 @command("search legal --base HuggingFaceTB/SmolLM2-135M-Instruct --label court")
@@ -53,7 +53,10 @@ def search(options: SearchOptions, as_json: AsJson = False) -> None:
 
 @command("add acme/ner-legal acme/ner-news")
 def add(options: AddOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Inspect experts on the Hub and add them to the catalog, pinned to their commit."""
+    """Add experts from the Hub to the catalog.
+
+    The catalog keeps their current commits. Weights are not downloaded.
+    """
     from sam_hub.services import experts
 
     context = AppContext()
@@ -84,7 +87,10 @@ def _show_report(report: experts.RepoReport) -> None:
 
 @command("pull ner-legal")
 def pull(names: Names, dry_run: DryRun = False, background: Background = False, as_json: AsJson = False) -> None:
-    """Fetch experts (and their base, once) at the commits in the catalog."""
+    """Download experts and their base.
+
+    The commits are those in the catalog.
+    """
     from sam_hub.services import experts
 
     context = AppContext()
@@ -118,7 +124,10 @@ def _show_pull(plan: experts.PullPlan) -> None:
 
 @command("outdated")
 def outdated(options: UpdateOptions, as_json: AsJson = False) -> None:
-    """List the experts that changed on the Hub since they were added, and selections of earlier commits."""
+    """List experts that changed on the Hub.
+
+    Also list selections that use earlier commits.
+    """
     from sam_hub.services import experts
 
     with TerminalReporter() as reporter:
@@ -140,7 +149,10 @@ def outdated(options: UpdateOptions, as_json: AsJson = False) -> None:
 
 @command("update ner-legal", background=True)
 def update(options: UpdateOptions, as_json: AsJson = False) -> None:
-    """Move experts to the commits that the Hub has now; the earlier ones stay in the history."""
+    """Update experts to the Hub's current commits.
+
+    The earlier commits stay in the history.
+    """
     from sam_hub.services import experts
 
     with TerminalReporter(None if as_json else say) as reporter:

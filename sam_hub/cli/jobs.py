@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 LATEST = 20
 PRIVATE = {"pid", "pid_started"}  # of a job's row: nobody's business
 
-jobs = group("jobs", "Jobs: long work in processes of their own.")
-Number = Annotated[int, typer.Argument(help="The job's number.", metavar="N", min=1)]
+jobs = group("jobs", "Manage background jobs.")
+Number = Annotated[int, typer.Argument(help="Number of the job.", metavar="N", min=1)]
 Numbers = Annotated[list[int], typer.Argument(help="Numbers of jobs.", metavar="N...", min=1)]
 
 
 @command("jobs list --all", "list", group=jobs)
 def list_(
-    all_: Annotated[bool, typer.Option("--all", help=f"All there are, not the latest {LATEST}.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help=f"List all jobs, not only the latest {LATEST}.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
@@ -55,7 +55,7 @@ def list_(
 
 @command("jobs show 12", group=jobs)
 def show(number: Number, as_json: AsJson = False) -> None:
-    """Show a job: what it does, how it ended, and the last lines of its log."""
+    """Show a job's state, its result, and its log."""
     from sam_hub.catalog.jobs import get_job
     from sam_hub.jobs.progress import progress_of
 
@@ -75,14 +75,11 @@ def show(number: Number, as_json: AsJson = False) -> None:
 def logs(
     number: Number,
     follow: Annotated[
-        bool,
-        typer.Option(
-            "--follow", "-f", help="Show progress until the job ends, then its result; Ctrl+C stops that, not the job."
-        ),
+        bool, typer.Option("--follow", "-f", help="Show progress until the job ends. Ctrl+C does not stop the job.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the last lines of a job's log; with -f, watch the job until it ends."""
+    """Show a job's log. With -f, follow the job."""
     from sam_hub.catalog.jobs import get_job
 
     scheduler = _scheduler()
@@ -96,7 +93,7 @@ def logs(
 
 @command(name="follow", group=jobs, hidden=True)
 def _follow(number: Number, as_json: AsJson = False) -> None:
-    """Show a job's progress until it ends, then its result; Ctrl+C stops following, not the job."""
+    """Follow a job until it ends. Ctrl+C does not stop the job."""
     from sam_hub.errors import Interrupted, SamHubError
     from sam_hub.jobs.scheduler import Scheduler
 
@@ -124,7 +121,7 @@ def _follow(number: Number, as_json: AsJson = False) -> None:
 
 @command("jobs cancel 12 13", group=jobs)
 def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
-    """Cancel jobs; returns when their processes are gone and nothing half-written is left."""
+    """Cancel jobs, and wait until their processes have ended."""
     from sam_hub.catalog.jobs import ENDED, get_job
 
     scheduler = _scheduler()
@@ -139,7 +136,7 @@ def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
 
 @command("jobs retry 12", group=jobs)
 def retry(number: Number, as_json: AsJson = False) -> None:
-    """Run an ended job's work once more, as a new job."""
+    """Run an ended job again, as a new job."""
     show_started([_scheduler().retry(number)], as_json=as_json)
 
 
@@ -147,12 +144,12 @@ def retry(number: Number, as_json: AsJson = False) -> None:
 @command("jobs rm 12 13 --yes", "rm", group=jobs)
 def rm(
     numbers: Annotated[
-        list[int] | None, typer.Argument(help="Numbers of jobs; none: all that have ended.", metavar="[N...]")
+        list[int] | None, typer.Argument(help="Numbers of jobs. Default: all that have ended.", metavar="[N...]")
     ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove ended jobs and their logs; what they made stays."""
+    """Remove ended jobs and their logs. Their results stay."""
     scheduler = _scheduler()
     ended = _ended(scheduler.context, numbers or [])
     require_yes(as_json, yes)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @command("merge court-2026 --method dare_ties --set density=0.4 --dry-run", background=True)
 def merge(options: MergeOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Merge the selected experts with mergekit."""
+    """Merge the chosen experts with mergekit."""
     from sam_hub.services.merges import plan_merges, run_merges
 
     context = AppContext()

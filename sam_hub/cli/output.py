@@ -23,11 +23,9 @@ T = TypeVar("T")
 FEW = 8  # labels of a cell
 SECONDS_BETWEEN_LINES = 15
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Background = Annotated[
-    bool, typer.Option("--background", help="Make a job of it, which goes on by itself, and return at once.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what the command would do, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
+Background = Annotated[bool, typer.Option("--background", help="Run as a background job, and return at once.")]
 
 
 def show_json(values: Any) -> None:

@@ -10,7 +10,7 @@ from sam_hub.services.options import PredictionOptions
 
 @command("predict court-2026 new-texts.txt --json")
 def predict(options: PredictionOptions, as_json: AsJson = False) -> None:
-    """Find entities in new text with a target's merged models."""
+    """Find entities in new text with the merged models."""
     from sam_hub.services.prediction import run_prediction
 
     with TerminalReporter(None if as_json else say) as reporter:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @command("push court-2026 --by sampling --repo me/ner-court --dry-run", background=True)
 def push(options: PushOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Push a merged model to the Hub, with its card, in one commit."""
+    """Push merged models to the Hub.
+
+    The models and their card are one commit.
+    """
     from sam_hub.services.push import plan_push, run_push
 
     outcome: PushPlan | PushOutcome

@@ -21,10 +21,10 @@ WIDTH = 100  # cells of a line of explanations
 @command("select court-2026 --k 3 --sample 60", background=True)
 def select(
     options: SelectOptions,
-    explain: Annotated[bool, typer.Option("--explain", help="Say of each expert why it has its rank.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show why each expert has its rank.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rank the experts for a target, by similarity and by votes on a sample, and choose the best k."""
+    """Rank the experts for a target and choose the best k."""
     from sam_hub.services.selection import run_selection
 
     with TerminalReporter() as reporter:
@@ -89,7 +89,10 @@ def show_ranking(choice: RankingChoice, width: int | None = None) -> None:
 
 @command("choose court-2026 acme/ner-law acme/ner-news --by sampling")
 def choose(options: ChooseOptions, as_json: AsJson = False) -> None:
-    """Choose experts by hand, instead of the best k of a ranking."""
+    """Choose experts yourself.
+
+    They replace the best k of a ranking.
+    """
     from sam_hub.services.selection import choose_experts
 
     chosen = choose_experts(AppContext(), options)

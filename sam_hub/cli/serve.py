@@ -11,17 +11,20 @@ from sam_hub.cli.command import command, group
 from sam_hub.cli.output import AsJson, say, show_json, show_list
 from sam_hub.services.context import AppContext
 
-tokens = group("hub-token", "Tokens of the embedded Hub's users.")
+tokens = group("hub-token", "Manage the tokens of the embedded Hub.")
 
 
 @command("hub-serve --port 8111", "hub-serve")
 def hub_serve(
-    root: Annotated[Path | None, typer.Argument(help="Where its repositories lie; else hub/ in the home.")] = None,
+    root: Annotated[Path | None, typer.Argument(help="Folder of the repositories. Default: hub/ in the home.")] = None,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 8111,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port. 0 for any free port.")] = 8111,
     as_json: Annotated[bool, typer.Option("--json", help="Print endpoint and token as one JSON object.")] = False,
 ) -> None:
-    """Serve the embedded Hub on loopback until Ctrl+C."""
+    """Serve the embedded Hub on this machine.
+
+    Press Ctrl+C to stop it.
+    """
     from sam_hub.hub.embedded import serve_here
 
     def ready(endpoint: str, token: str) -> None:
@@ -35,18 +38,20 @@ def hub_serve(
     serve_here(root or AppContext().settings.home / "hub", host, port, ready)
 
 
-Root = Annotated[Path | None, typer.Option(help="Where the Hub's repositories lie; else hub/ in the home.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the repositories. Default: hub/ in the home.")]
 
 
 @command("hub-token add laptop --user ann --role read", group=tokens)
 def add(
-    name: Annotated[str, typer.Argument(help="What to call it, such as laptop.")],
-    user: Annotated[str, typer.Option(help="Whose it is; `local` is the owner, who may change everything.")] = "local",
+    name: Annotated[str, typer.Argument(help="Name of the token, such as laptop.")],
+    user: Annotated[
+        str, typer.Option(help="The user of the token. `local` is the owner and may change everything.")
+    ] = "local",
     role: Annotated[str, typer.Option(help="read or write.")] = "write",
     root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a token, and show it this once: only its hash is kept."""
+    """Make a token. It is shown only once."""
     from sam_hub.hub.embedded import tokens_of
 
     with tokens_of(root or AppContext().settings.home / "hub") as kept:
@@ -75,8 +80,8 @@ def list_(root: Root = None, as_json: AsJson = False) -> None:
 
 
 @command(group=tokens)
-def remove(name: Annotated[str, typer.Argument(help="The token's name.")], root: Root = None) -> None:
-    """Let a token log in no more."""
+def remove(name: Annotated[str, typer.Argument(help="Name of the token.")], root: Root = None) -> None:
+    """Revoke a token."""
     from sam_hub.hub.embedded import tokens_of
 
     with tokens_of(root or AppContext().settings.home / "hub") as kept:

@@ -11,12 +11,12 @@ from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, Yes, remove_aft
 from sam_hub.services.context import AppContext
 from sam_hub.services.options import TargetOptions
 
-targets = group("target", "Targets: raw text and the entity types wanted.")
+targets = group("target", "Manage targets: raw text and entity types.")
 
 
 @command("target add court-2026 texts/ --labels 'judge, court, statute'", group=targets)
 def add(options: TargetOptions, as_json: AsJson = False) -> None:
-    """Make a target of raw text and entity types."""
+    """Create a target."""
     from sam_hub.services.targets import run_create_target
 
     with TerminalReporter() as reporter:
@@ -33,12 +33,12 @@ def add(options: TargetOptions, as_json: AsJson = False) -> None:
 
 @command("target remove court-2026", group=targets)
 def remove(
-    name: Annotated[str, typer.Argument(help="The target.")],
+    name: Annotated[str, typer.Argument(help="Name of the target.")],
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a target, with its rankings, scores, and the home's copy of its texts. Merges made for it stay."""
+    """Remove a target, its rankings, and its scores. Its merges stay."""
     from sam_hub.catalog.removal import execute_target_removal, plan_target_removal
 
     catalog = AppContext().catalog

@@ -10,9 +10,9 @@ from sam_hub.services.options import TrainOptions
 
 @command("train --data social/ --base acme/base --domain social --out social-expert")
 def train(options: TrainOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Train a LoRA adapter on labelled data.
+    """Train a LoRA adapter on labeled data.
 
-    A run that was stopped goes on from its checkpoint when it is started again.
+    If you stop a run, the same command continues from its last checkpoint.
     """
     from sam_hub.errors import Interrupted
     from sam_hub.services.training import plan_training, run_training

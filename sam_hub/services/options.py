@@ -92,14 +92,14 @@ class JobOptions:
 
 
 Corpus = Annotated[Path, Doc("A .txt, .conll or .jsonl file, or a folder of them.")]
-Free = Annotated[bool, Doc("Decode without the answer's grammar.")]
-Split = Annotated[bool, Doc("Cut running text into sentences.")]
-Combine = Annotated[Rule, Doc("How both models' entities become one answer.")]
+Free = Annotated[bool, Doc("Decode without the grammar.")]
+Split = Annotated[bool, Doc("Split running text into sentences.")]
+Combine = Annotated[Rule, Doc("How to combine the entities of both models.")]
 WhoseTypes = Annotated[
     Types,
     Doc(
-        "Whose types SaM's answer has: the merged models', or the untuned base's. auto: the base's, where the target "
-        "has a label that no merged expert learned."
+        "Who assigns the types: the merged models, the untuned base, or auto (the base, if no merged expert was "
+        "trained on one of the labels)."
     ),
 ]
 
@@ -110,12 +110,12 @@ class SearchOptions:
 
     text: Annotated[str, Doc("Words in the repository's name.", "text")] = ""
     base: Annotated[str | None, Doc("The base model's repository.")] = None
-    author: Annotated[str | None, Doc("Its owner on the Hub.")] = None
-    labels: Annotated[tuple[str, ...], Doc("An entity type it covers; may be repeated.", "--label")] = ()
-    library: Annotated[str | None, Doc("What loads it: peft, transformers.")] = None
-    license: Annotated[str | None, Doc("Its license, such as apache-2.0.")] = None
-    sort: Annotated[str, Doc("last_modified, downloads, likes or created_at.")] = "last_modified"
-    limit: Annotated[int, Doc("At most so many; 0: all.", minimum=0)] = 30
+    author: Annotated[str | None, Doc("The owner on the Hub.")] = None
+    labels: Annotated[tuple[str, ...], Doc("An entity type that it covers. Repeat for several.", "--label")] = ()
+    library: Annotated[str | None, Doc("The library that loads it: peft or transformers.")] = None
+    license: Annotated[str | None, Doc("The license, such as apache-2.0.")] = None
+    sort: Annotated[str, Doc("Sort by last_modified, downloads, likes, or created_at.")] = "last_modified"
+    limit: Annotated[int, Doc("Maximum number of results. 0 for all.", minimum=0)] = 30
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,13 @@ class AddOptions(JobOptions):
     KIND: ClassVar[str] = "add"
 
     repos: Annotated[tuple[str, ...], Doc("Repositories (owner/name).")]
-    revision: Annotated[str, Doc("A branch, tag or commit.")] = "main"
-    labels: Annotated[tuple[str, ...], Doc("Its entity types, where it does not say.", "--label")] = ()
-    base: Annotated[str | None, Doc("Its base, where it does not say.")] = None
-    domain: Annotated[str | None, Doc("Its domain, where it does not say.")] = None
-    prompt_format: Annotated[str | None, Doc("b2ner or json, where it does not say.")] = None
+    revision: Annotated[str, Doc("A branch, tag, or commit.")] = "main"
+    labels: Annotated[
+        tuple[str, ...], Doc("Entity types, if the repository does not name them. Repeat for several.", "--label")
+    ] = ()
+    base: Annotated[str | None, Doc("The base, if the repository does not name it.")] = None
+    domain: Annotated[str | None, Doc("The domain, if the repository does not name it.")] = None
+    prompt_format: Annotated[str | None, Doc("b2ner or json, if the repository does not name it.")] = None
 
     @property
     def title(self) -> str:
@@ -143,7 +145,7 @@ class UpdateOptions(JobOptions):
 
     KIND: ClassVar[str] = "update"
 
-    experts: Annotated[tuple[str, ...], Doc("Experts; all, where none are named.", "names")] = ()
+    experts: Annotated[tuple[str, ...], Doc("Experts. Default: all.", "names")] = ()
 
     @property
     def title(self) -> str:
@@ -179,8 +181,10 @@ class DescribeOptions(JobOptions):
     TITLE: ClassVar[str] = "describe {0.expert}"
 
     expert: Annotated[str, Doc("A target, or an expert.", "name")]
-    corpus: Annotated[Path | None, Doc("Text of an expert's domain, in place of what it is described by.")] = None
-    again: Annotated[bool, Doc("Look for an expert's text anew: its repository, data set, card.")] = False
+    corpus: Annotated[
+        Path | None, Doc("Text of the expert's domain, used instead of its repository, data sets, and card.")
+    ] = None
+    again: Annotated[bool, Doc("Make the descriptor again from the repository, data sets, or card.")] = False
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ class ScanOptions(JobOptions):
     """A corpus to look through.
 
     Args:
-        gold: labelled sentences, which are no corpus where they lie in its folder.
+        gold: labeled sentences. They are left out of the corpus, if they are in its folder.
     """
 
     KIND: ClassVar[str] = "scan"
@@ -204,12 +208,12 @@ class TargetOptions(JobOptions):
     """A target to create."""
 
     KIND: ClassVar[str] = "target"
-    TITLE: ClassVar[str] = "make target {0.name}"
+    TITLE: ClassVar[str] = "create target {0.name}"
 
-    name: Annotated[str, Doc("What to call it.")]
+    name: Annotated[str, Doc("Name of the target.")]
     corpus: Corpus
     labels: Annotated[tuple[str, ...], Doc("Entity types, separated by commas.", "--labels", separator=",")]
-    gold: Annotated[Path | None, Doc("Labelled sentences, for the evaluation alone.")] = None
+    gold: Annotated[Path | None, Doc("Labeled sentences, used only for evaluation.")] = None
     split: Split = False
     replace: Annotated[bool, Doc("Replace a target of this name.")] = False
 
@@ -223,24 +227,24 @@ class SelectOptions(JobOptions):
 
     target: Annotated[str, Doc("The target's name.")]
     by: Annotated[By, Doc("Which ranking to make.")] = By.both
-    k: Annotated[int | str, Doc("How many experts to choose; auto: as many as the votes speak for.")] = 3
-    sample: Annotated[int, Doc("Sentences that every expert is asked about, 20 to 500; a smaller corpus whole.")] = 40
-    votes: Annotated[VoteScheme, Doc("Whose votes count for an expert.")] = VoteScheme.leave_self_out
-    weights: Annotated[
-        VoteWeights, Doc("Votes weigh alike, or by how similar the expert's text is to the target's.")
-    ] = VoteWeights.uniform
+    k: Annotated[int | str, Doc("Number of experts. auto: determined from the votes.")] = 3
+    sample: Annotated[int, Doc("Sentences that every expert predicts on: 20 to 500.")] = 40
+    votes: Annotated[VoteScheme, Doc("Whether an expert's own votes count: leave-self-out (no) or plain (yes).")] = (
+        VoteScheme.leave_self_out
+    )
+    weights: Annotated[VoteWeights, Doc("Weight of a vote: the same for all, or by similarity to the target.")] = (
+        VoteWeights.uniform
+    )
     free: Free = False
-    threshold: Annotated[float, Doc("The share of voters that must agree.")] = 0.25
+    threshold: Annotated[float, Doc("Share of the voters that must agree on an entity.")] = 0.25
     min_vote_ratio: Annotated[
-        float,
-        Doc(
-            "Where votes are made, too: by similarity, choose no expert with less than this share of the best score by "
-            "votes; 0: any."
-        ),
+        float, Doc("Minimum F1 by votes, relative to the best, for a choice by similarity. 0 for no minimum.")
     ] = 0.67
-    seed: Annotated[int, Doc("Of the sample and the bootstrap.")] = 0
-    experts: Annotated[tuple[str, ...], Doc("Only these; else all that are on disk.", "--expert")] = ()
-    allow_uninformed: Annotated[bool, Doc("Choose experts that cover none of the labels, too.")] = False
+    seed: Annotated[int, Doc("Seed of the sample and the bootstrap.")] = 0
+    experts: Annotated[
+        tuple[str, ...], Doc("Rank only these experts. Default: all on disk. Repeat for several.", "--expert")
+    ] = ()
+    allow_uninformed: Annotated[bool, Doc("Also choose experts that cover none of the labels.")] = False
 
     @property
     def voting(self) -> VoteOptions:
@@ -265,8 +269,8 @@ class ChooseOptions:
     """Experts to choose by hand, and in which ranking they replace the best k."""
 
     target: Annotated[str, Doc("The target's name.")]
-    experts: Annotated[tuple[str, ...], Doc("The experts to be merged.", "expert")]
-    by: Annotated[By, Doc("In which ranking they take the place of the best k.")] = By.both
+    experts: Annotated[tuple[str, ...], Doc("The experts to merge.", "expert")]
+    by: Annotated[By, Doc("The ranking whose choice they replace.")] = By.both
 
 
 @dataclass(frozen=True)
@@ -275,23 +279,25 @@ class MergeOptions(JobOptions):
 
     KIND: ClassVar[str] = "merge"
 
-    target: Annotated[str | None, Doc("The target whose selection is merged.", "target")] = None
-    by: Annotated[By, Doc("Whose choice: similarity, sampling, or one merge for each.")] = By.both
-    experts: Annotated[tuple[str, ...], Doc("Merge these instead; may be repeated.", "--expert")] = ()
+    target: Annotated[str | None, Doc("The target whose selection to merge.", "target")] = None
+    by: Annotated[By, Doc("Whose choice to merge: similarity, sampling, or both.")] = By.both
+    experts: Annotated[tuple[str, ...], Doc("Merge these experts instead. Repeat for several.", "--expert")] = ()
     method: Annotated[str, Doc("A mergekit method.")] = DEFAULT_METHOD
-    parameters: Annotated[dict[str, Any], Doc("A parameter, such as density=0.5.", "--set")] = field(
-        default_factory=dict
-    )
-    weights: Annotated[tuple[float, ...], Doc("A weight for each expert, in their order.", "--weight")] = ()
-    by_score: Annotated[bool, Doc("Weigh each expert by its score in the ranking that chose it.")] = False
-    seed: Annotated[int, Doc("For methods that draw at random.")] = 0
+    parameters: Annotated[
+        dict[str, Any], Doc("A parameter of the method, such as density=0.5. Repeat for several.", "--set")
+    ] = field(default_factory=dict)
+    weights: Annotated[
+        tuple[float, ...], Doc("The weight of an expert. Repeat for each expert, in their order.", "--weight")
+    ] = ()
+    by_score: Annotated[bool, Doc("Weight each expert by its score in the ranking that chose it.")] = False
+    seed: Annotated[int, Doc("Seed for methods that draw random numbers.")] = 0
     stable: Annotated[
-        bool, Doc("Keep equally large changes by their order: quicker, but not mergekit-yaml's very bits.")
+        bool, Doc("Keep equally large changes in their order. Faster, but not bit for bit the same as mergekit-yaml.")
     ] = False
-    as_adapter: Annotated[bool, Doc("Write each merge as one LoRA adapter, too.")] = False
-    rank: Annotated[int, Doc("The adapter's rank at most; 0: the sum of the experts'.", minimum=0)] = 0
-    leave_one_out: Annotated[bool, Doc("Merge without each expert, too: what does each add?")] = False
-    timeout: Annotated[float, Doc("Give a merge up after so many seconds; 0: never.", minimum=0)] = 0
+    as_adapter: Annotated[bool, Doc("Also write each merge as one LoRA adapter.")] = False
+    rank: Annotated[int, Doc("Maximum rank of the adapter. 0: the sum of the experts' ranks.", minimum=0)] = 0
+    leave_one_out: Annotated[bool, Doc("Also merge without each expert, and show how the scores change.")] = False
+    timeout: Annotated[float, Doc("Stop a merge after this many seconds. 0: never.", minimum=0)] = 0
 
     @property
     def title(self) -> str:
@@ -301,12 +307,12 @@ class MergeOptions(JobOptions):
     def check(self) -> None:
         """Refuse weights that are given twice, and contributions of experts that were named or weighted."""
         if self.by_score and (self.weights or self.experts):
-            raise UsageError("--by-score and --weight or --expert exclude each other", "Give one of them.")
+            raise UsageError("--by-score can't be combined with --weight or --expert", "Use only one.")
         own = self.target is not None and not (self.experts or self.weights or self.by_score)
         if self.leave_one_out and not own:
             raise UsageError(
-                "What each expert adds is found for a target's own choices, weighted alike",
-                "Name a target, and leave experts and weights out.",
+                "--leave-one-out needs a target, without --expert, --weight, or --by-score",
+                "Name a target, and remove these options.",
             )
 
     @property
@@ -317,9 +323,9 @@ class MergeOptions(JobOptions):
 
 @dataclass(frozen=True)
 class PredictionOptions:
-    """Whose merged models answer, and how."""
+    """Whose merged models predict, and how."""
 
-    target: Annotated[str, Doc("The target whose merged models answer.")]
+    target: Annotated[str, Doc("The target whose merged models to use.")]
     corpus: Corpus
     rule: Combine = Rule.union
     types: WhoseTypes = Types.auto
@@ -329,17 +335,17 @@ class PredictionOptions:
 
 @dataclass(frozen=True)
 class EvaluationOptions(JobOptions):
-    """What to score on labelled sentences."""
+    """What to score on labeled sentences."""
 
     KIND: ClassVar[str] = "evaluate"
     TITLE: ClassVar[str] = "evaluate {0.target}"
 
     target: Annotated[str, Doc("The target's name.")]
-    gold: Annotated[Path | None, Doc("Labelled sentences; else those of the target.")] = None
+    gold: Annotated[Path | None, Doc("Labeled sentences. Default: those of the target.")] = None
     rule: Combine = Rule.union
     types: WhoseTypes = Types.auto
     free: Free = False
-    singles: Annotated[bool, Doc("Evaluate each expert and the untuned base, too.")] = False
+    singles: Annotated[bool, Doc("Also evaluate each expert and the untuned base.")] = False
 
 
 @dataclass(frozen=True)
@@ -350,35 +356,36 @@ class PushOptions(JobOptions):
     TITLE: ClassVar[str] = "push {0.repo}"
 
     target: Annotated[str, Doc("The target for which the model was merged.")]
-    repo: Annotated[str, Doc("Where to: owner/name.", "--repo")]
-    by: Annotated[Method, Doc("Which of its merged models.")] = Method.sampling
-    public: Annotated[bool, Doc("Create a public repository, not a private one.")] = False
-    force: Annotated[bool, Doc("Push the newest merge, also if it failed the check.")] = False
-    adapter: Annotated[bool, Doc("Push the merge as the one adapter that --as-adapter wrote.")] = False
-    pull_request: Annotated[bool, Doc("Propose it to the repository's owner, as a pull request.", "--create-pr")] = (
-        False
-    )
+    repo: Annotated[str, Doc("The repository: owner/name.", "--repo")]
+    by: Annotated[Method, Doc("The model at the top of the repository.")] = Method.sampling
+    public: Annotated[bool, Doc("Create a public repository. Default: private.")] = False
+    force: Annotated[bool, Doc("Also push a merge that failed its sanity check.")] = False
+    adapter: Annotated[bool, Doc("Push the adapter that `merge --as-adapter` wrote.")] = False
+    pull_request: Annotated[bool, Doc("Open a pull request instead.", "--create-pr")] = False
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """What to train on, and where to write the expert."""
 
-    out: Annotated[Path, Doc("The folder the expert shall be written to.", "--out")]
-    base: Annotated[str, Doc("A base of the catalog, or a folder with one.", "--base")]
-    data: Annotated[tuple[Path, ...], Doc("A folder with train.jsonl (and test.jsonl); may be repeated.")] = ()
-    recipe: Annotated[Path | None, Doc("A recipe in JSON, instead of --data.")] = None
-    data_root: Annotated[Path, Doc("Where the data folders lie.")] = Path()
-    name: Annotated[str | None, Doc("What to call the expert; else as the folder.")] = None
+    out: Annotated[Path, Doc("The folder for the expert.", "--out")]
+    base: Annotated[str, Doc("A base in the catalog, or a folder.", "--base")]
+    data: Annotated[
+        tuple[Path, ...], Doc("A folder with train.jsonl, and test.jsonl if you have one. Repeat for several.")
+    ] = ()
+    recipe: Annotated[Path | None, Doc("A JSON recipe, instead of --data and the options of the recipe.")] = None
+    data_root: Annotated[Path, Doc("The folder of the data folders.")] = Path()
+    name: Annotated[str | None, Doc("Name of the expert. Default: the name of the folder.")] = None
     domain: Annotated[str, Doc("The domain of its text.")] = "general"
-    rename: Annotated[tuple[str, ...], Doc("Call a label otherwise: place=location.")] = ()
-    keep: Annotated[tuple[str, ...], Doc("Keep this label; may be repeated; else all.")] = ()
-    named_only: Annotated[bool, Doc("Leave out mentions without a capitalised word.")] = False
-    fields: Annotated[dict[str, Any], Doc("A field of the recipe: examples=2000, rank=8, seed=1 …", "--set")] = field(
-        default_factory=dict
-    )
-    base_repo: Annotated[str | None, Doc("The base's name on the Hub, if --base is a folder.")] = None
-    repo: Annotated[str, Doc("The expert's name on the Hub, for its card.")] = ""
-    device: Annotated[str, Doc("auto, cpu, cuda or mps.")] = "auto"
-    dtype: Annotated[str, Doc("auto, float32 or bfloat16; auto: bfloat16 where the hardware has it.")] = "auto"
-    test_sentences: Annotated[int, Doc("Of each test split, to measure on.", minimum=0)] = 200
+    rename: Annotated[tuple[str, ...], Doc("Rename a label: place=location. Repeat for several.")] = ()
+    keep: Annotated[tuple[str, ...], Doc("Keep only these labels. Repeat for several.")] = ()
+    named_only: Annotated[bool, Doc("Leave out mentions without a capitalized word.")] = False
+    fields: Annotated[
+        dict[str, Any],
+        Doc("A field of the recipe, such as examples=2000, rank=8, or seed=1. Repeat for several.", "--set"),
+    ] = field(default_factory=dict)
+    base_repo: Annotated[str | None, Doc("Name of the base on the Hub, if --base is a folder.")] = None
+    repo: Annotated[str, Doc("Name of the expert on the Hub, for its card.")] = ""
+    device: Annotated[str, Doc("auto, cpu, cuda, or mps.")] = "auto"
+    dtype: Annotated[str, Doc("auto, float32, or bfloat16. auto: bfloat16 if the hardware supports it.")] = "auto"
+    test_sentences: Annotated[int, Doc("Maximum number of test sentences per data set.", minimum=0)] = 200

@@ -184,3 +184,8 @@ def test_every_command_has_help_with_an_example(command: str, home: Path, capsys
     shown = capsys.readouterr().out
     assert "--json" in shown
     assert "Example: sam-hub" in shown
+
+
+def test_the_help_shows_each_summary_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    assert not [line for line in capsys.readouterr().out.splitlines()[1:] if line.endswith("...")]

@@ -132,8 +132,9 @@ class SamHub:
         progress: show progress bars.
         settings: other settings by their names, such as ``device="cuda"`` or ``offline=True``.
 
-    Raises:
-        UsageError: a setting can't be used.
+    What goes wrong is raised as a `sam_hub.errors.SamHubError` that says what to do: a `CatalogError` for what the
+    catalog does not hold, an `InputError` for texts, labels or experts that can't be used, a `UsageError` for options,
+    `UnusableModel` and `DiskFull`, and `NotFoundOnHub` or `HubError` where the Hub is asked.
     """
 
     def __init__(
@@ -170,9 +171,6 @@ class SamHub:
 
         Args:
             filters: ``author``, ``base``, ``library``, ``license`` or ``sort``, as `sam-hub search` takes them.
-
-        Raises:
-            HubError: the network or the Hub failed.
         """
         values = {"text": text, "labels": labels, "limit": limit, **filters}
         return search_hub(self._context, options_from(SearchOptions, values))
@@ -183,21 +181,12 @@ class SamHub:
         Args:
             overrides: ``revision``, ``labels``, ``base``, ``domain`` or ``prompt_format``, where a repository does not
                 say it itself.
-
-        Raises:
-            UnusableModel: a repository can't serve as an expert; those before it stay.
-            NotFoundOnHub, HubError: it can't be read.
         """
         options = options_from(AddOptions, {"repos": repos, **overrides})
         return list(run_add(self._context, options, self._reporter).experts)
 
     def pull(self, *experts: str) -> None:
-        """Fetch experts of the catalog, and the base that they need.
-
-        Raises:
-            CatalogError: an expert is not in the catalog.
-            DiskFull, NotFoundOnHub, HubError: it can't be fetched.
-        """
+        """Fetch experts of the catalog, and the base that they need."""
         for expert in experts:
             run_pull(self._context, PullOptions(expert), self._reporter)
 
@@ -215,11 +204,7 @@ class SamHub:
         return list_experts(self._context.catalog, ExpertQuery(text, labels=tuple(labels), base=base))
 
     def remove(self, expert: str) -> None:
-        """Remove an expert from the catalog, with its files and what was computed with it. The Hub keeps its copy.
-
-        Raises:
-            CatalogError: there is no such expert.
-        """
+        """Remove an expert from the catalog, with its files and what was computed with it. The Hub keeps its copy."""
         run_removal(self._context, RemovalOptions(expert), self._reporter)
 
     # --- targets -------------------------------------------------------------------------------------------
@@ -241,10 +226,6 @@ class SamHub:
             gold: a file of labelled sentences, used by evaluations alone.
             split: cut running text into sentences.
             replace: replace a target of this name.
-
-        Raises:
-            InputError: no label, an unusable name, or no text.
-            CatalogError: another target has this name.
         """
 
         def create(corpus: str | Path) -> Target:
@@ -268,11 +249,7 @@ class SamHub:
             return create(corpus)
 
     def target(self, name: str) -> Target:
-        """Return a target of the catalog.
-
-        Raises:
-            CatalogError: there is none of this name.
-        """
+        """Return a target of the catalog."""
         from sam_hub.catalog.targets import get_target
 
         return Target(self, get_target(self._context.catalog, name).name)
@@ -315,20 +292,12 @@ class Target:
             k: how many experts each ranking chooses, or "auto": as many as the votes speak for.
             experts: rank these alone.
             options: the others of `sam-hub select`, such as ``sample=60`` or ``by="sampling"``.
-
-        Raises:
-            InputError: no expert can be chosen.
-            UsageError: an option makes no sense.
         """
         chosen = options_from(SelectOptions, {"target": self.name, "k": k, "experts": experts, **options})
         return Selection(run_selection(self._hub._context, chosen, self._hub._reporter))
 
     def selection(self) -> Selection:
-        """Return the latest selection.
-
-        Raises:
-            UsageError: nothing was selected yet.
-        """
+        """Return the latest selection."""
         outcome = latest_rankings(self._hub._context, self.name)
         if not outcome.rankings:
             raise UsageError(f"{self.name} has no selection yet", "Call select() first.")

@@ -45,10 +45,11 @@ def show_error(error: BaseException) -> int:
     """Print what went wrong and what to do, and return the exit code; anything unforeseen is raised again."""
     from sam_hub.errors import Interrupted, SamHubError, of_the_system
 
-    explanations = {SamHubError: lambda e: e, OSError: of_the_system, KeyboardInterrupt: lambda e: Interrupted()}
-    for kind, explain in explanations.items():
-        if isinstance(error, kind):
-            explained = explain(error)
-            print(f"Error: {explained}", file=sys.stderr, flush=True)
-            return explained.exit_code
-    raise error
+    if isinstance(error, OSError):
+        error = of_the_system(error)
+    elif isinstance(error, KeyboardInterrupt):
+        error = Interrupted()
+    if not isinstance(error, SamHubError):
+        raise error
+    print(f"Error: {error}", file=sys.stderr, flush=True)
+    return error.exit_code

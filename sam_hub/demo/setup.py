@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, ClassVar
 from sam_hub.config import EMBEDDED_HUB, FILE_NAME, Settings
 from sam_hub.errors import DiskFull
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.services.options import JobOptions
+from sam_hub.services.context import AppContext
+from sam_hub.services.options import JobOptions, TargetOptions
 
 if TYPE_CHECKING:
     from sam_hub.hub.client import Hub
-    from sam_hub.services.context import AppContext
 
 HERE = Path(__file__).parent
 TARGET, LABELS = "politics", ("person", "organization", "location", "event")
@@ -110,7 +110,6 @@ def run_stock(context: AppContext, options: StockOptions, reporter: Reporter = S
 
     The catalog lists the experts and a target. Nothing is pulled.
     """
-    from sam_hub.services.context import AppContext
     from sam_hub.services.experts import run_add
     from sam_hub.services.options import AddOptions
 
@@ -126,7 +125,6 @@ def run_stock(context: AppContext, options: StockOptions, reporter: Reporter = S
 
 def create_demo_target(demo: AppContext, reporter: Reporter = SILENT) -> None:
     """Create the target of the demo in its home."""
-    from sam_hub.services.options import TargetOptions
     from sam_hub.services.targets import run_create_target
 
     corpus, gold = HERE / "target" / "corpus.txt", HERE / "target" / "test.jsonl"

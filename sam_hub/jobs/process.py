@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import sam_hub
 from sam_hub.jobs.progress import LOG, job_folder, make_private, private
-from sam_hub.tempdirs import has_ended
 
 if TYPE_CHECKING:
     import psutil
@@ -92,11 +91,6 @@ def is_alive(job: Job) -> bool:
         return same and _runs(process)
     except psutil.NoSuchProcess:
         return False
-
-
-def runs(pid: int | None) -> bool:
-    """Whether a process of this number runs."""
-    return pid is not None and not has_ended(pid)
 
 
 def end(job: Job) -> bool:

@@ -20,11 +20,12 @@ from sam_hub.catalog.jobs import ENDED, forget_jobs, get_job
 from sam_hub.catalog.tables import Job, JobState
 from sam_hub.errors import SamHubError, UsageError, of_the_system
 from sam_hub.jobs.kinds import CONCURRENCY, task_of
-from sam_hub.jobs.process import end, is_alive, runs, start
+from sam_hub.jobs.process import end, is_alive, start
 from sam_hub.jobs.progress import job_folder, log_tail, progress_of
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.context import AppContext
 from sam_hub.services.options import JobOptions
+from sam_hub.tempdirs import has_ended
 
 ACTIVE = (JobState.RUNNING, JobState.CANCELLING)
 UNFINISHED = select(Job).where(col(Job.state).in_((*ACTIVE, JobState.QUEUED))).order_by(col(Job.id))  # oldest first
@@ -176,7 +177,8 @@ def _in_hand(job: Job) -> bool:
     if not _is_claim(job):
         return is_alive(job)
     age = datetime.now(UTC) - (job.started_at or job.created_at)
-    return runs(job.pid) and age.total_seconds() < CLAIM_SECONDS
+    starts = job.pid is not None and not has_ended(job.pid)
+    return starts and age.total_seconds() < CLAIM_SECONDS
 
 
 def _mark_dead(job: Job) -> None:

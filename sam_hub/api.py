@@ -538,7 +538,7 @@ class MergedNER:
         if isinstance(texts, str):
             return self._predict([texts])[0]
         if batch_size < 1:
-            raise UsageError(f"A batch of {batch_size} texts makes no sense", "Give 1 or more.")
+            raise UsageError(f"batch_size must be at least 1, not {batch_size}", "Use 1 or more.")
         answers = EntityLists()
         for start in range(0, len(texts), batch_size):
             answers += self._predict(texts[start : start + batch_size])

@@ -72,7 +72,7 @@ class Interrupted(SamHubError):
 
     exit_code = 130
 
-    def __init__(self, title: str = "Interrupted", action: str = "Nothing half-written was left.") -> None:
+    def __init__(self, title: str = "Interrupted", action: str = "No partial files are left.") -> None:
         super().__init__(title, action)
 
 

@@ -378,11 +378,11 @@ class SamHubApp(App[object]):
         elif job.state == "done":
             self.notify(f"{self.state.symbols.done} {job.title}", title="Done", markup=False)
         elif job.state == "cancelled":
-            self.notify(job.title, title="Cancelled", severity="warning", markup=False)
+            self.notify(job.title, title="Canceled", severity="warning", markup=False)
         else:
             log = await self.source.log_tail(view.id)
             title = job.error_title or f"Job {job.id} was {job.state}: {job.title}"
-            again = f"Run it again from Jobs ({self.state.keys('retry')}); it goes on where it can."
+            again = f"Run it again from Jobs ({self.state.keys('retry')}). It reuses finished work."
             self.post_message(Failed(title, job.error_action or again, "\n".join(log)))
 
     # --- what is shared --------------------------------------------------------------------------------

@@ -44,6 +44,6 @@ def described_by(origin: str, count: int) -> str:
         case "corpus":
             return f"a corpus given by hand ({sentences})"
         case "card":
-            return f"its card alone ({sentences}): weak"
+            return f"its card alone ({sentences}, weak)"
         case _:
             return f"its repository ({sentences})"

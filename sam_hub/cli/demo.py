@@ -32,15 +32,15 @@ def demo(
         show_ranking(choice)
     print()
     show_scores(outcome.results, outcome.sentences)
-    print("\nPushed to the embedded Hub, read back, and found to answer alike:")
+    print("\nPushed to the embedded Hub. The downloaded models give the same predictions:")
     for pushed in outcome.pushed:
         print(f"  {pushed.repo} at {pushed.commit[:8]}")
     print(
-        f"\n{outcome.seconds:.0f} s. Next, look around in what the demo made:\n"
+        f"\n{outcome.seconds:.0f} s. Next, explore the demo's home:\n"
         f"  export SAM_HUB_HOME={outcome.home}\n"
         f"  sam-hub list\n"
         f"  sam-hub predict {outcome.target} YOUR-TEXT.txt\n"
-        f"or make your own: sam-hub target add NAME CORPUS --labels 'person, organization'"
+        f"Or create your own target: sam-hub target add NAME CORPUS --labels 'person, organization'"
     )
 
 

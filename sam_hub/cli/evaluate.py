@@ -41,7 +41,7 @@ def evaluate(
     if passed := sorted(outcome.passed):  # sampling before similarity
         say(f"\nNext: sam-hub push {outcome.target} --by {passed[0]} --repo OWNER/NAME")
     else:
-        say(f"\nNext: sam-hub merge {outcome.target} (only a merge that passed its check is to be pushed)")
+        say(f"\nNext: sam-hub merge {outcome.target} (you can push only a merge that passed its sanity check)")
 
 
 def show_scores(rows: Sequence[SystemScore], sentences: int) -> None:

@@ -60,7 +60,7 @@ def _list_experts(context: AppContext, text: str, labels: tuple[str, ...], sort:
             file_size(row.size_bytes),
             "yes" if row.path else "no",
         ),
-        "No expert fits. `sam-hub search` finds experts on the Hub, `sam-hub add` adds them.",
+        "No experts match. To find experts, use `sam-hub search`. To add them, use `sam-hub add`.",
         as_json=as_json,
     )
 
@@ -72,7 +72,7 @@ def _list_bases(context: AppContext, as_json: bool) -> None:
         list_bases(context.catalog),
         ("base", "commit", "parameters", "license"),
         lambda row: (row.repo, row.commit[:8], f"{row.parameter_count:,}", row.license),
-        "No base yet. `sam-hub add` adds an expert's base, too.",
+        "No bases yet. `sam-hub add` also adds the base of an expert.",
         as_json=as_json,
     )
 
@@ -96,7 +96,7 @@ def _list_merges(context: AppContext, as_json: bool) -> None:
         places = ", ".join(f"{push.repo} at {push.commit[:8]}" for push in pushes if push.merge_id == merge.id)
         found = (word, users, places, merge.path) if on_disk else ("", users, places, "not on disk")
         rows.append((in_words(merge), str(merge.created_at)[:16], *found))
-    show_table(("merge", "made", "check", "answers for", "pushed to", "path"), rows)
+    show_table(("merge", "made", "check", "used by", "pushed to", "path"), rows)
 
 
 @command("show ner-legal")
@@ -151,7 +151,7 @@ def remove(
     from sam_hub.services import experts
 
     if (name is None) == (merge is None):
-        raise UsageError("One thing at a time is removed", "Name an expert, or a merged model with --merge.")
+        raise UsageError("`sam-hub remove` needs one thing", "Name an expert, or use --merge, but not both.")
     context = AppContext()
     if name is None:
         _prune(context, merge or "", dry_run=dry_run, yes=yes, as_json=as_json)
@@ -178,8 +178,8 @@ def _prune(context: AppContext, name: str, *, dry_run: bool, yes: bool, as_json:
         [f"merge {number}, of {', '.join(repos)}: {file_size(size)}" for number, repos, _, size in plan.merges],
         {"merges": merges, "bytes": plan.bytes},
         lambda: execute_deletion(context.catalog, plan) if plan.merges else None,
-        question="Delete their files? The catalog keeps how they are made.",
-        done=f"Deleted, {file_size(plan.bytes)} are free again.",
+        question="Delete their files? The catalog keeps their configurations.",
+        done=f"Deleted. Freed {file_size(plan.bytes)}.",
         dry_run=dry_run,
         yes=yes,
         as_json=as_json,
@@ -211,7 +211,7 @@ def describe(options: DescribeOptions, as_json: AsJson = False) -> None:
             say(f"  {note}")
     print(f"{found.name}: {source}, {descriptor.embedder} at {descriptor.revision}")
     if about and about.descriptor.weak:
-        say(f"Better: {descriptors.describe_command(about.expert)}")
+        say(f"For a better descriptor, run {descriptors.describe_command(about.expert)}")
     near_rows = [(expert.repo, expert.domain, cosine) for expert, cosine in found.nearest]
     show_table(("nearest expert", "domain", "cosine"), near_rows)
     for line in found.left_out.values():

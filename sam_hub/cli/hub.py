@@ -46,7 +46,7 @@ def search(options: SearchOptions, as_json: AsJson = False) -> None:
             f"{model.downloads:,}",
             str(model.last_modified or "")[:10],
         ),
-        "No model on the Hub fits. Try fewer words, or another base.",
+        "No models match. Try fewer words, or another base.",
         as_json=as_json,
     )
 
@@ -114,12 +114,12 @@ def pull(names: Names, dry_run: DryRun = False, background: Background = False, 
 def _show_pull(plan: experts.PullPlan) -> None:
     for item in plan.experts:
         if item.on_disk:
-            print(f"{item.expert} is on disk already")
+            print(f"{item.expert} is already on disk")
         else:
-            print(f"Would fetch {item.expert} ({file_size(item.bytes)})")
+            print(f"Would download {item.expert} ({file_size(item.bytes)})")
     for base in plan.bases:
-        print(f"Would fetch {base.repo}, their base ({file_size(base.bytes)})")
-    print(f"{file_size(plan.free)} of disk are free")
+        print(f"Would download their base {base.repo} ({file_size(base.bytes)})")
+    print(f"Free disk space: {file_size(plan.free)}")
 
 
 @command("outdated")
@@ -141,7 +141,7 @@ def outdated(options: UpdateOptions, as_json: AsJson = False) -> None:
             [(m.repo, m.commit[:8], m.head[:8] if m.head else "gone") for m in plan.outdated],
         )
     else:
-        print("All experts are at the Hub's heads.")
+        print("All experts are up to date.")
     _show_stale(plan.stale)
     if any(expert.head for expert in plan.outdated):
         say("Next: sam-hub update")
@@ -161,7 +161,7 @@ def update(options: UpdateOptions, as_json: AsJson = False) -> None:
         show_json(outcome)
         return
     if not (outcome.moved or outcome.kept):
-        print("All experts are at the Hub's heads.")
+        print("All experts are up to date.")
     _show_stale(outcome.stale)
     if outcome.moved:
         say(f"Next: sam-hub pull {' '.join(moved.repo for moved in outcome.moved)}")
@@ -170,6 +170,6 @@ def update(options: UpdateOptions, as_json: AsJson = False) -> None:
 def _show_stale(stale: Sequence[experts.StaleSelection]) -> None:
     for one in stale:
         print(
-            f"{one.target}'s selection by {one.method} is of earlier commits: {', '.join(one.experts)}. "
-            f"Run `sam-hub select {one.target}` to select anew."
+            f"The selection for {one.target} by {one.method} uses earlier commits of {', '.join(one.experts)}. "
+            f"Run `sam-hub select {one.target}` again."
         )

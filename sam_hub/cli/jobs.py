@@ -48,7 +48,7 @@ def list_(
         [_values(job) for job in list_jobs(catalog, limit=None if all_ else LATEST)],
         ("job", "state", "kind", "title", "started", "seconds"),
         lambda values: [_line(values[key]) for key in keys],
-        "No job yet. Make one with `sam-hub pull NAME --background`, or in the UI.",
+        "No jobs yet. Start one with `sam-hub pull NAME --background`, or in the UI.",
         as_json=as_json,
     )
 
@@ -99,13 +99,13 @@ def _follow(number: Number, as_json: AsJson = False) -> None:
 
     scheduler = Scheduler(AppContext())
     try:
-        say(f"Following job {number}. Ctrl+C stops following it, not the job.")
+        say(f"Following job {number}. Ctrl+C does not stop the job.")
         with TerminalReporter() as reporter:
             job = scheduler.wait(number, reporter)
     except KeyboardInterrupt:
         raise Interrupted(
-            f"No longer following; job {number} goes on by itself",
-            f"`sam-hub jobs logs -f {number}` follows it again, `sam-hub jobs cancel {number}` stops it.",
+            f"Stopped following. Job {number} continues",
+            f"Follow it again with `sam-hub jobs logs -f {number}`, or cancel it with `sam-hub jobs cancel {number}`.",
         ) from None
     if as_json:
         show_json(_values(job))
@@ -131,7 +131,7 @@ def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
         show_json([_values(job) for job in after])
         return
     for was, job in zip(before, after, strict=True):
-        print(f"Job {job.id}: {job.title} ({'had ended: ' if was.state in ENDED else ''}{job.state})")
+        print(f"Job {job.id}: {job.title} ({'already ended: ' if was.state in ENDED else ''}{job.state})")
 
 
 @command("jobs retry 12", group=jobs)
@@ -160,7 +160,7 @@ def rm(
     if as_json:
         show_json({"removed": removed})
     else:
-        print(f"Removed: {', '.join(map(str, removed))}" if removed else "No job has ended: nothing to remove.")
+        print(f"Removed: {', '.join(map(str, removed))}" if removed else "No jobs have ended.")
 
 
 def _scheduler() -> Scheduler:

@@ -41,7 +41,7 @@ def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
     for merge in outcome.merges:
         print(f"Merged {merge.name}: {merge.path}")
         for problem in merge.problems or ():
-            print(f"  failed the check: {problem}")
+            print(f"  failed the sanity check: {problem}")
         for line in merge.adapter.lines() if merge.adapter else ():
             print(f"  {line}")
     for merge in outcome.merges:
@@ -62,10 +62,10 @@ def _show_plan(plan: MergePreview, dry_run: bool) -> None:
         for finding in findings:
             print(f"  {kind}: {finding}")
     if plan.reused:
-        checked = ", and is checked now" if plan.problems is None else ""
-        print(f"  this very merge is on disk already{checked}")
+        checked = "; will be checked" if plan.problems is None else ""
+        print(f"  already on disk{checked}")
         for problem in plan.problems or ():
-            print(f"  failed the check: {problem}")
+            print(f"  failed the sanity check: {problem}")
     elif not plan.errors:
         size, memory = file_size(plan.bytes), file_size(plan.memory)
         print(f"  writes {size}, takes about {plan.seconds:.0f} s and {memory} of memory")

@@ -127,7 +127,7 @@ def remove_after_question(
     as_json: bool,
 ) -> None:
     """Show what would go, ask, and let it go; as JSON, print ``values`` and whether it went."""
-    require_yes(as_json, yes or dry_run)
+    require_yes(as_json, yes or dry_run, "Add --yes, or run with --dry-run first.")
     for line in lines if not as_json else ():
         print(line)
     if not dry_run:
@@ -140,12 +140,12 @@ def remove_after_question(
         print(done)
 
 
-def require_yes(as_json: bool, agreed: bool) -> None:
-    """Refuse a command that would have to ask and prints JSON alone."""
+def require_yes(as_json: bool, agreed: bool, action: str = "Add --yes.") -> None:
+    """Refuse to ask for confirmation in a command that prints only JSON."""
     from sam_hub.errors import UsageError
 
     if as_json and not agreed:
-        raise UsageError("With --json, nothing is asked", "Add --yes, or look first: --dry-run.")
+        raise UsageError("With --json, the command can't ask for confirmation", action)
 
 
 def start_jobs(context: AppContext, options: Sequence[Any], *, as_json: bool) -> None:

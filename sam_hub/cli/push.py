@@ -37,14 +37,14 @@ def push(options: PushOptions, dry_run: DryRun = False, as_json: AsJson = False)
             print(f"{pushed.url} at {pushed.commit[:8]}\n\n{pushed.snippet}")
     if not as_json and not outcome.creates and outcome.private == options.public:
         visibility = "private" if outcome.private else "public"
-        say(f"{options.repo} exists, and stays {visibility}; its page on the Hub can change that.")
+        say(f"{options.repo} already exists and stays {visibility}. You can change this on its page.")
 
 
 def _show_plan(plan: PushPlan, create_pr: bool) -> None:
-    doing = "Would make a pull request to" if create_pr else "Would create" if plan.creates else "Would update"
+    doing = "Would open a pull request in" if create_pr else "Would create" if plan.creates else "Would update"
     visibility = "private" if plan.private else "public"
     print(f"{doing} {plan.repo} ({visibility}), {file_size(plan.bytes)}:")
     for file in plan.files:
         print(f"  {file.path} ({file_size(file.size)})")
     for path in plan.removes:
-        print(f"  {path} would be removed: it belongs to the model that is there now")
+        print(f"  {path} would be removed: part of the current model")

@@ -28,7 +28,7 @@ def show_reasons(outcome: SelectionOutcome) -> None:
             _line(f"Chosen {head}: {', '.join(getattr(outcome.chosen, key)) or 'none'}")
     parameters = main.ranking.parameters
     if steps := evidence_lines(parameters):
-        print("\nHow many to choose, by evidence:")
+        print("\nNumber of experts:")
         for step in steps:
             _line(f"  {step}", "     ")
     if told := verdict(parameters):

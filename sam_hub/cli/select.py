@@ -50,17 +50,17 @@ def _show(outcome: SelectionOutcome, explain: bool) -> None:
         if warning := no_fit(choice.ranking.parameters):
             warnings.append(warning)
         elif not any(row.score for row in choice.ranking.rows):
-            say("All scores are 0: this ranking says nothing. Take a larger --sample, or merge by the other one.")
+            say("All scores are 0, so this ranking is not useful. Use a larger --sample, or merge by similarity.")
     if explain:
         show_reasons(outcome)
     else:
         for warning in warnings:
             print(f"\n{warning}")
         if gaps := outcome.uncovered:
-            say(f"No expert covers {', '.join(gaps)}: in evaluate and predict, their untuned base tells them apart.")
-            say(f"To find one that does: sam-hub search --label '{gaps[0]}'")
+            say(f"No expert covers {', '.join(gaps)}. In evaluate and predict, the untuned base assigns these types.")
+            say(f"To find one that does, run sam-hub search --label '{gaps[0]}'")
     for repo, why in failed.items():
-        say(f"{repo} {FAILED}, and has no vote: {why}")
+        say(f"{repo} {FAILED}, so it has no vote: {why}")
     say("\nNext: sam-hub search" if warnings else f"\nNext: sam-hub merge {outcome.target}")
 
 
@@ -100,5 +100,5 @@ def choose(options: ChooseOptions, as_json: AsJson = False) -> None:
         show_json(chosen)
         return
     for method, repos in chosen.items():
-        print(f"By {method}, chosen by hand: {', '.join(repos)}")
+        print(f"Chosen for {method}: {', '.join(repos)}")
     say(f"\nNext: sam-hub merge {options.target}")

@@ -32,8 +32,8 @@ def hub_serve(
             show_json({"endpoint": endpoint, "token": token})
             return
         print(f"export HF_ENDPOINT={endpoint} HF_TOKEN={token}", flush=True)
-        say("Type this line in another terminal. Ctrl+C ends the Hub, and this token with it;")
-        say("`sam-hub hub-token add NAME` makes one that stays.")
+        say("Run this line in another terminal. Ctrl+C stops the Hub, and the token expires.")
+        say("For a permanent token, run `sam-hub hub-token add NAME`.")
 
     serve_here(root or AppContext().settings.home / "hub", host, port, ready)
 
@@ -74,7 +74,7 @@ def list_(root: Root = None, as_json: AsJson = False) -> None:
         rows,
         ("name", "user", "role", "made"),
         lambda row: (*list(row.values())[:3], row["created"][:16]),
-        "No tokens. `sam-hub hub-token add NAME` makes one.",
+        "No tokens yet. Make one with `sam-hub hub-token add NAME`.",
         as_json=as_json,
     )
 

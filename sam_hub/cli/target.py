@@ -63,6 +63,6 @@ def list_(as_json: AsJson = False) -> None:
         list_targets(AppContext().catalog),
         ("target", "sentences", "labels", "gold"),
         lambda row: (row.name, row.sentence_count, row.labels, "yes" if row.gold_path else "no"),
-        "No target yet. Make one with `sam-hub target add NAME CORPUS --labels …`.",
+        "No targets yet. Create one with `sam-hub target add NAME CORPUS --labels …`.",
         as_json=as_json,
     )

@@ -25,7 +25,7 @@ def train(options: TrainOptions, dry_run: DryRun = False, as_json: AsJson = Fals
         with TerminalReporter(say) as reporter:
             about = run_training(context, options, reporter)
     except KeyboardInterrupt as stop:
-        action = "Run the same command to go on from the last checkpoint."
+        action = "Run the same command again to continue from the last checkpoint."
         raise Interrupted("Interrupted", action) from stop
     if as_json:
         show_json(about)

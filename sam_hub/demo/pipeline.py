@@ -122,7 +122,7 @@ def _run(context: AppContext, reporter: Reporter, began: float) -> DemoOutcome:
         reporter.log(f"Merging {' + '.join(choice.chosen)} with mergekit")
     merges = run_merges(context, MergeOptions(TARGET), quiet).merges
     for problem in (problem for merge in merges for problem in merge.problems or ()):
-        reporter.log(f"It failed the check: {problem}")
+        reporter.log(f"It failed the sanity check: {problem}")
     results = _evaluate(context, target, gold, (*unified, *experts), reporter)
     pushed = []
     for method in selection.rankings:  # where both chose alike, both repositories hold the same weights

@@ -34,10 +34,10 @@ class Contributions:
 
     def lines(self, name: str) -> list[str]:
         """Return a table of the contributions to the merge ``name``."""
-        labelled = ", and with the labels" if self.rows[0].f1 is not None else ""
+        labelled = ", and against the labels" if self.rows[0].f1 is not None else ""
         lines = [
-            f"What each expert adds to the merge {name}: strict F1 with the {self.pseudo_entities} entities on which "
-            f"{len(self.voters)} experts agree in {self.sentences} sentences{labelled}",
+            f"What each expert adds to the merge {name}: strict F1 against {self.pseudo_entities} entities on which "
+            f"{len(self.voters)} experts agree ({self.sentences} sentences){labelled}",
             f"{'without':32} {'votes':>7} {'change':>7} {'labels':>7} {'change':>7}",
         ]
         for row in self.rows:

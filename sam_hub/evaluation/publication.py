@@ -80,7 +80,7 @@ def publication_of(catalog: Catalog, target: tables.Target, method: str, *, newe
     whatever else was evaluated there.
 
     Args:
-        newest: take the newest merge, also if it failed the check after it and an earlier one passed.
+        newest: take the newest merge, also if it failed the sanity check after it and an earlier one passed.
 
     Raises:
         UsageError: there is no such ranking.

@@ -51,7 +51,7 @@ class Hub:
             HubError: the offline switch is on.
         """
         if self.offline:
-            raise HubError("Offline: the Hub was not asked", "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE to reach it.")
+            raise HubError("Offline mode is on", "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE.")
         _prepare_client()
         from huggingface_hub import HfApi, constants
 

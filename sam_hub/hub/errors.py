@@ -90,9 +90,9 @@ def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | Non
         (hf.RevisionNotFoundError, NotFoundOnHub, f"'{repo}' has no such revision",
          f"See its branches, tags and commits: {page}."),
         (hf.RemoteEntryNotFoundError, NotFoundOnHub, f"A file was not found in '{repo}'", f"See its files: {page}."),
-        (hf.HFValidationError, InputError, f"{error}".rstrip("."), "Write it as owner/name."),
+        (hf.HFValidationError, InputError, f"{error}".rstrip("."), "Use owner/name."),
         (hf.LocalTokenNotFoundError, NotFoundOnHub, "Not logged in", f"{_LOGIN}."),
-        (hf.OfflineModeIsEnabled, HubError, "Offline: the Hub was not asked", "Unset HF_HUB_OFFLINE."),
+        (hf.OfflineModeIsEnabled, HubError, "Offline mode is on", "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE."),
         (hf.FileMetadataError, HubError, f"{hub.endpoint} sent no usable ETag for {where}", _AGAIN),
         (httpx2.ConnectError, HubError, f"No connection to {hub.endpoint}", _AGAIN),
         (httpx2.TimeoutException, HubError, f"{hub.endpoint} took too long to answer", _AGAIN),
@@ -105,7 +105,7 @@ def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | Non
     if isinstance(error, hf.HfHubHTTPError):
         return _by_status(error.response, hub, where)
     if isinstance(error, httpx2.HTTPError):
-        return HubError(f"{hub.endpoint} sent an answer that makes no sense", _AGAIN)
+        return HubError(f"{hub.endpoint} sent an invalid response", _AGAIN)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = error.filename or hub.cache_dir
         return DiskFull(f"The disk is full: {place}", "Free some space and run it again.")
@@ -122,21 +122,23 @@ def _by_status(response: httpx2.Response, hub: Hub, where: str) -> SamHubError:
     status, reason = response.status_code, response.headers.get("X-Error-Message", "")
     match status:
         case 400:
-            title = f"{hub.endpoint} refuses this for {where}: {reason or 'bad request'}"
-            return InputError(title, "Correct it.")
+            title = f"{hub.endpoint} rejected the request for {where}: {reason or 'bad request'}"
+            return InputError(title, "Correct the input and try again.")
         case 401 if hub.token:
             return NotFoundOnHub(f"{hub.endpoint} does not accept the token", f"{_LOGIN} again.")
         case 401:
-            return NotFoundOnHub(f"{hub.endpoint} asks who you are", f"{_LOGIN}.")
+            return NotFoundOnHub(f"{hub.endpoint} requires a login", f"{_LOGIN}.")
         case 403:
-            return NotFoundOnHub(f"The token may not do this with {where}", f"{_LOGIN} with write access to it.")
+            return NotFoundOnHub(f"The token has no permission for this in {where}", "Use a token with write access.")
         case 404:
-            return NotFoundOnHub(f"{hub.endpoint} has nothing at {response.url.path}", "Is it a Hub's address?")
+            return NotFoundOnHub(
+                f"{hub.endpoint} has nothing at {response.url.path}", "Check that it is the address of a Hub."
+            )
         case 409 | 412:
-            return HubError(f"{where} was changed by someone else meanwhile", "Run it again.")
+            return HubError(f"{where} was changed by someone else in the meantime", "Run it again.")
         case 429:
             wait = response.headers.get("Retry-After") or 60
-            return HubError(f"{hub.endpoint} asks to slow down", f"Try again in {wait} seconds.")
+            return HubError(f"{hub.endpoint} limits the number of requests", f"Try again in {wait} seconds.")
         case 507:
             return HubError(f"The disk of {hub.endpoint} is full", "Free some space there and run it again.")
     detail = f": {reason}" if reason else ""

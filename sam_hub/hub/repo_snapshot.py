@@ -150,8 +150,7 @@ def check_repo_id(text: str) -> str:
     except HFValidationError as error:
         rule = " ".join(str(error).split()).rstrip(".")
         raise InputError(
-            f"'{repo}' is not the name of a repository on the Hub: {rule}",
-            "Write it as owner/name, for example acme/ner-news.",
+            f"'{repo}' is not the name of a repository on the Hub: {rule}", "Use owner/name, for example acme/ner-news."
         ) from error
     return repo
 

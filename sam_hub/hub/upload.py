@@ -73,7 +73,7 @@ def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True, pull_r
 
     repo = check_repo_id(repo)
     if "/" not in repo:  # the Hub would make it the user's, and not find it by this name
-        raise InputError(f"'{repo}' has no owner", f"Write it as owner/name: OWNER/{repo}.")
+        raise InputError(f"'{repo}' has no owner", f"Use owner/name: OWNER/{repo}.")
     files = _local_files(folder)
     if hub.token is None:
         raise NotFoundOnHub(f"Not logged in to {hub.endpoint}", "Run `hf auth login` or set HF_TOKEN.")
@@ -134,7 +134,7 @@ def _created(hub: Hub, plan: PushPlan) -> str:
     info = retried(lambda: hub.api().model_info(plan.repo))
     others = [file.rfilename for file in info.siblings or () if file.rfilename != ".gitattributes"]
     if others or bool(info.private) != plan.private:
-        raise HubError(f"'{plan.repo}' was made by someone else meanwhile", "Run it again for a new plan.")
+        raise HubError(f"'{plan.repo}' was created by someone else in the meantime", "Run it again for a new plan.")
     return info.sha or ""
 
 

@@ -45,7 +45,7 @@ class Task:
             return options_from(self.annotated("options"), arguments)
         except UsageError as error:
             raise CatalogError(
-                f"The job can't be run: {error.title}", "Update sam-hub, or remove the job and start it anew."
+                f"The job can't be run: {error.title}", "Update sam-hub, or remove the job and start it again."
             ) from error
 
     def read_outcome(self, result: Mapping[str, Any]) -> Any:

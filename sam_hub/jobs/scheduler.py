@@ -190,7 +190,7 @@ def _mark_dead(job: Job) -> None:
     job.ended_at = datetime.now(UTC)
     if job.state == JobState.INTERRUPTED:
         job.error_title = f"The process of job {job.id} ended before its work did: {job.title}"
-        job.error_action = f"Run it again: `sam-hub jobs retry {job.id}`; it goes on where it can."
+        job.error_action = f"Run it again: `sam-hub jobs retry {job.id}`. It reuses finished work."
 
 
 def _claim(jobs: Sequence[Job]) -> list[int]:

@@ -84,7 +84,7 @@ def _run(context: AppContext, job: Job) -> tuple[int, dict[str, Any]]:
         return error.exit_code, _ended(JobState.FAILED, error)
     except Exception as bug:
         traceback.print_exc()
-        title = f"The job failed unexpectedly: {type(bug).__name__}: {bug}"
+        title = f"Unexpected error: {type(bug).__name__}: {bug}"
         action = f"Read {folder / LOG}, and report it with the last lines."
         return 1, _ended(JobState.FAILED, SamHubError(title, action))
 

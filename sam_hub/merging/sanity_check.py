@@ -60,7 +60,7 @@ class CheckResult:
     def in_words(self) -> str:
         """Return a paragraph for a card."""
         if self.problems:
-            return "**It failed the check after the merge:** " + "; ".join(self.problems) + "."
+            return "**It failed the sanity check:** " + "; ".join(self.problems) + "."
         experts = ", ".join(f"{rate:.0%}" for rate in self.inputs.values())
         return (
             "It loads, all its numbers are finite, tied weights are tied, and its tokenizer gives back what it reads. "
@@ -173,7 +173,7 @@ def problem_in_words(folder: Path) -> str:
     if result.passed:
         return ""
     more = len(result.problems) - 1
-    return f"failed the check after the merge: {result.problems[0]}" + (f" (and {more} more problems)" if more else "")
+    return f"failed the sanity check: {result.problems[0]}" + (f" (and {more} more problems)" if more else "")
 
 
 def require_passed(folder: Path, name: str) -> None:
@@ -186,4 +186,4 @@ def require_passed(folder: Path, name: str) -> None:
     if doubt == UNCHECKED:
         raise UnusableModel(f"{name} {doubt}", "Merge as before, which checks it, or push it with --force.")
     if doubt:
-        raise UnusableModel(f"{name} {doubt}", "Merge fewer or other experts, or push it all the same with --force.")
+        raise UnusableModel(f"{name} {doubt}", "Merge fewer or other experts, or push it anyway with --force.")

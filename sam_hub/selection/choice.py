@@ -43,7 +43,7 @@ def check_vote_ratio(ratio: float) -> None:
         UsageError: it is not.
     """
     if not 0 <= ratio <= 1:
-        raise UsageError(f"A minimum vote ratio of {ratio} makes no sense", "Give a number from 0 to 1.")
+        raise UsageError(f"The minimum vote ratio can't be {ratio}", "Use a number from 0 to 1.")
 
 
 def with_enough_votes(

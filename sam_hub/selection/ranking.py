@@ -11,7 +11,7 @@ from sam_hub.ner.text import Entity
 
 UNINFORMED = "covers none of the labels"
 OTHER_BASE = "of another base"
-FAILED = "could not be asked"
+FAILED = "failed to predict"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from sam_hub.selection.ranking import Ranked, RankingChoice
 
 METHODS = ("similarity", "sampling")
 ORIGINS = {
-    "repo": "from the descriptor in its repository",
+    "repo": "from its repository",
     "dataset": "from the data set named in its card",
     "corpus": "from the text given for it",
     "card": "from its card only, which is weak: it describes the model and is not text of its domain",
 }
-ADVICE = "A merge is not advised: look for experts that are nearer to the target (`sam-hub search`)."
+ADVICE = "Don't merge these experts. Find experts that are more similar to the target (`sam-hub search`)."
 
 MENTIONS = 4  # named for a sentence; more are counted
 
@@ -88,14 +88,14 @@ def _nearness(row: Ranked, choice: RankingChoice, number: Number) -> Facts:
 
 def _origin(row: Ranked) -> str:
     source = ORIGINS.get(row.near.origin, "") if row.near else ""
-    parts = (f"domain {row.domain}" if row.domain else "", f"described {source}" if source else "")
+    parts = (f"domain {row.domain}" if row.domain else "", f"descriptor {source}" if source else "")
     return ", ".join(filter(None, parts))
 
 
 def _by_votes(place: str, row: Ranked, choice: RankingChoice, number: Number) -> Facts:
     parameters = choice.ranking.parameters
     if row.score is None:
-        return [("votes", f"none, {place}, not chosen: it could not be asked")]
+        return [("votes", f"none, {place}, not chosen: it failed to predict")]
     pseudo_entities = (parameters.get("pseudo_entities") or {}).get(row.expert, "the")
     weighted = f", weighted by {parameters['weights']}" if parameters.get("weights", "uniform") != "uniform" else ""
     facts = [
@@ -122,7 +122,7 @@ def _chosen(row: Ranked, choice: RankingChoice) -> str:
         return "not chosen"
     if choice.by_hand:
         return "chosen by hand"
-    return f"chosen{' by evidence' if 'evidence' in choice.ranking.parameters else ''} (k is {choice.k})"
+    return f"chosen{' by --k auto' if 'evidence' in choice.ranking.parameters else ''} (k is {choice.k})"
 
 
 def _differences(row: Ranked, room: int, ellipsis: str) -> Facts:

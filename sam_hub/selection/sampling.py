@@ -45,7 +45,7 @@ def draw_sample(sentences: Sequence[Sentence], size: int, seed: int = 0) -> list
         UsageError: ``size`` is not positive.
     """
     if size < 1:
-        raise UsageError(f"A sample of {size} sentences makes no sense", "Give 1 or more.")
+        raise UsageError(f"The sample can't have {size} sentences", "Use 1 or more.")
     unique = sorted({s.text for s in sentences}, key=lambda text: (len(text), text))
     chance = random.Random(seed)
     if len(unique) > size:

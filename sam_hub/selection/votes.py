@@ -48,7 +48,7 @@ class VoteOptions:
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
-            raise UsageError(f"A vote threshold of {self.threshold} makes no sense", "Give a share above 0, up to 1.")
+            raise UsageError(f"The vote threshold can't be {self.threshold}", "Use a number above 0, up to 1.")
         if self.votes not in (LEAVE_SELF_OUT, PLAIN):
             raise UsageError(f"There are no '{self.votes}' votes", f"Known: {LEAVE_SELF_OUT}, {PLAIN}.")
         if self.weights not in (UNIFORM, BY_SIMILARITY):

@@ -51,7 +51,7 @@ def describe_added(
     for note in described.notes:
         reporter.log(f"  {note}")
     if described.row is None:
-        reporter.log(f"  not described. Give a text of its domain: {describe_command(expert.repo)}")
+        reporter.log(f"  not described. To describe it by text of its domain, run {describe_command(expert.repo)}")
         return None
     if described.row.origin != REPO:
         reporter.log(f"  {_in_words(expert, described.row)}")
@@ -61,7 +61,7 @@ def describe_added(
 def _in_words(expert: tables.Expert, row: tables.Descriptor) -> str:
     from sam_hub.catalog.descriptor_sources import Origin, described_by
 
-    better = f". Better: {describe_command(expert.repo)}" if Origin.parse(row.origin).weak else ""
+    better = f". For a better descriptor, run {describe_command(expert.repo)}" if Origin.parse(row.origin).weak else ""
     return f"described by {described_by(row.origin, row.count)}{better}"
 
 

@@ -203,8 +203,8 @@ def compare_sentences(
     gold = read_gold(Path(target.gold_path), target.labels) if target.gold_path else []
     if gold_hash(gold) != evaluation.test_sha256:
         raise InputError(
-            "These scores were made on other sentences than the target's labelled ones",
-            "Evaluate once more to see sentences.",
+            "These scores are for other labeled sentences than the target has now",
+            "Evaluate again to see the sentences.",
         )
     rows = [
         ComparedSentence(number, sentence.text, _marks(sentence, entities))

@@ -75,7 +75,7 @@ def read_card(context: AppContext, expert: str) -> str:
     if local.is_file():
         return local.read_text(encoding="utf-8", errors="replace")
     if context.settings.offline:
-        return "*Not on disk, and offline: no card.*"
+        return "*No card: the expert is not on disk, and offline mode is on.*"
     return _shown_card(lambda: take_snapshot(context.hub, row.repo, row.commit))
 
 
@@ -207,7 +207,7 @@ def run_update(context: AppContext, options: UpdateOptions, reporter: Reporter =
     for outdated in plan_update(context, options, reporter).outdated:
         before = outdated.commit[:8]
         if outdated.head is None:
-            reporter.log(f"{outdated.repo} is not on the Hub any more; it stays at {before}")
+            reporter.log(f"{outdated.repo} is no longer on the Hub. The catalog keeps commit {before}")
             kept.append(copied(KeptExpert, outdated, reason="gone from the Hub"))
             continue
         try:
@@ -330,7 +330,7 @@ def _removal(plan: RemovalPlan) -> Removal:
 
     files = f"{len(plan.files)} files ({naturalsize(plan.bytes)})" if plan.folder else f"no files: {plan.kept}"
     targets = ", ".join(plan.chosen_for)
-    selected = (f"It is chosen for {targets}; rank anew afterwards.",) if targets else ()
+    selected = (f"It is chosen for {targets}. Run `sam-hub select` again afterwards.",) if targets else ()
     folder = str(plan.folder) if plan.folder else None
     return Removal(plan.ref, folder, plan.bytes, (f"{plan.ref}: {files}, {plan.counts}", *selected))
 

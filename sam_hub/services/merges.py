@@ -153,7 +153,7 @@ def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str,
     if free < needed:
         raise DiskFull(
             f"The merges without each expert need {naturalsize(needed)}; {naturalsize(free)} are free",
-            "Free some space (`sam-hub remove --merge unused`), or leave --leave-one-out out.",
+            "Free some space (`sam-hub remove --merge unused`), or run without --leave-one-out.",
         )
     return plans
 
@@ -257,7 +257,7 @@ def _run_merge(
     row, check = merge_and_check(context.catalog, plan, context.settings, reporter, options.timeout)
     reporter.log(f"Merged: {row.path}")
     for problem in check.problems:
-        reporter.log(f"Failed the check: {problem}")
+        reporter.log(f"Failed the sanity check: {problem}")
     if options.as_adapter or options.rank:
         adapter = extract_adapter(plan.recipe, Path(row.path), options.rank, reporter, options.timeout)
         for line in adapter.lines():

@@ -62,13 +62,14 @@ def options_from(kind: type[T], values: Mapping[str, Any]) -> T:
 
     name = kind.__name__
     if unknown := sorted(values.keys() - kind.__dataclass_fields__.keys()):  # type: ignore[attr-defined]
-        raise UsageError(f"{name} has no '{unknown[0]}'", "Take one of its fields.")
+        fields = ", ".join(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+        raise UsageError(f"{name} has no option '{unknown[0]}'", f"Use one of: {fields}.")
     try:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise UsageError(f"{name} can't take '{where}': {problem['msg']}", "Correct the value.") from error
+        raise UsageError(f"Invalid value of '{where}' in {name}: {problem['msg']}", "Correct the value.") from error
 
 
 class JobOptions:

@@ -71,12 +71,10 @@ class ServicePool:
             return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
         except TimeoutError:
             self._replace(pool)
-            raise SamHubError(
-                f"There was no answer within {timeout:g} seconds", "Check the network, and try again."
-            ) from None
+            raise SamHubError(f"No response within {timeout:g} seconds", "Check the network, and try again.") from None
         except BrokenProcessPool as error:
             self._replace(pool)
-            raise SamHubError("The process that answers questions ended", "Try again. A new one is started.") from error
+            raise SamHubError("A worker process ended unexpectedly", "Try again.") from error
         finally:
             self._release(pool)
 
@@ -93,7 +91,7 @@ class ServicePool:
                     continue
                 pool.waiting += 1
                 return pool, future
-        raise SamHubError("No process can be started to answer questions", "Free memory, and try again.")
+        raise SamHubError("Can't start a worker process", "Free some memory and try again.")
 
     def _start(self) -> _Pool:
         import multiprocessing
@@ -168,6 +166,4 @@ def _answer(function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
     except OSError as error:
         raise of_the_system(error) from error
     except Exception as error:
-        raise SamHubError(
-            f"The question failed unexpectedly: {type(error).__name__}: {error}", "Please report it."
-        ) from error
+        raise SamHubError(f"Unexpected error: {type(error).__name__}: {error}", "Please report it.") from error

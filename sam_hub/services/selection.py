@@ -58,7 +58,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
         )
         rankings = [*map(limit, rankings), voted]
         for repo, why in voted.parameters.get("failed", {}).items():
-            reporter.log(f"{repo} {FAILED}, and has no vote: {why}")
+            reporter.log(f"{repo} {FAILED}, so it has no vote: {why}")
     # Both at once, at the end: a ranking that is cancelled changes no choice.
     chosen = choose_best(catalog, target, experts, rankings, options.k, allow_uninformed=options.allow_uninformed)
     for method, repos in chosen.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sam_hub.errors import UsageError
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.options import TrainOptions
 
@@ -30,6 +31,7 @@ def _prepare(context: AppContext, options: TrainOptions) -> tuple[TrainingRecipe
     from sam_hub.training.recipe import read_recipe, recipe_of
 
     if options.recipe:
+        _check_recipe_alone(options)
         recipe = read_recipe(options.recipe)
     else:
         recipe = recipe_of(
@@ -42,6 +44,15 @@ def _prepare(context: AppContext, options: TrainOptions) -> tuple[TrainingRecipe
             options=options.fields,
         )
     return recipe, *find_base(options.base, options.base_repo, lambda: context.catalog)
+
+
+def _check_recipe_alone(options: TrainOptions) -> None:
+    """Refuse options that a recipe replaces."""
+    default = TrainOptions(options.out, options.base)
+    for name in ("data", "name", "domain", "rename", "keep", "named_only", "fields"):
+        if getattr(options, name) != getattr(default, name):
+            flag = "--set" if name == "fields" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"--recipe can't be combined with {flag}", "Change the recipe instead.")
 
 
 def plan_training(context: AppContext, options: TrainOptions) -> TrainPlan:

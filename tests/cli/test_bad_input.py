@@ -179,6 +179,24 @@ def test_training_data_that_is_not_there(failing: Failing, tmp_path: Path, how: 
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--data", "d"),
+        ("--name", "n"),
+        ("--domain", "law"),
+        ("--rename", "a=b"),
+        ("--keep", "a"),
+        ("--named-only",),
+        ("--set", "rank=16"),
+    ],
+)
+def test_a_recipe_excludes_the_options_it_replaces(failing: Failing, tmp_path: Path, option: tuple[str, ...]) -> None:
+    code, message = failing("train", "--recipe", tmp_path / "r.json", "--base", "b", "--out", tmp_path / "out", *option)
+    assert code == 2
+    assert f"--recipe can't be combined with {option[0]}" in message
+
+
 def test_remove_with_json_does_not_ask(failing: Failing, sam_hub: Any) -> None:
     sam_hub("add", "acme/ner-news")
     assert failing("remove", "ner-news", "--json")[0] == 2

@@ -43,7 +43,7 @@ def test_a_new_ranking_chooses_the_best_again(ranked: Call) -> None:
 def test_choosing_says_who_is_chosen_and_what_comes_next(ranked: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["choose", "paris", *NAMES, "--by", "similarity"]) == 0
     shown = capsys.readouterr()
-    assert "By similarity, chosen by hand: acme/ner-law, acme/ner-news" in shown.out
+    assert "Chosen for similarity: acme/ner-law, acme/ner-news" in shown.out
     assert "sam-hub merge paris" in shown.err
 
 

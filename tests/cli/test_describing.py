@@ -34,8 +34,8 @@ def test_adding_says_that_a_card_alone_is_weak_and_what_is_better(
 ) -> None:
     assert run(["add", PLAIN]) == 0
     said = capsys.readouterr().err
-    assert "described by its card alone (1 sentence): weak" in said
-    assert f"Better: `sam-hub describe {PLAIN} --corpus FILE`" in said
+    assert "described by its card alone (1 sentence, weak)" in said
+    assert f"For a better descriptor, run `sam-hub describe {PLAIN} --corpus FILE`" in said
     assert run(["show", PLAIN]) == 0
     assert "its card alone (1 sentence): weak, all-MiniLM-L6-v2 at" in capsys.readouterr().out
 

@@ -31,7 +31,7 @@ def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest
     assert max(map(len, said.splitlines())) <= 100
     for words in (
         "cosine to the target's text, rank 1 of 3",
-        "domain law, described from the descriptor in its repository",
+        "domain law, descriptor from its repository",
         "F1",
         "95%",
         "leave-self-out votes, 0.25 of the voters must agree",
@@ -68,7 +68,7 @@ def test_as_many_as_the_votes_speak_for(with_target: Call, capsys: pytest.Captur
     assert len(made["sampling"]["chosen"]) == len(made["similarity"]["chosen"]) == 1
     assert run(["select", "paris", "--k", "auto", "--explain"]) == 0
     said = capsys.readouterr().out
-    assert "How many to choose, by evidence:" in said
+    assert "Number of experts:" in said
     assert "fewer than two voters would be left to judge it" in " ".join(said.split())
 
 
@@ -82,7 +82,7 @@ def test_a_merge_is_not_advised_where_the_untuned_base_does_as_well(
     assert run(["select", "paris", "--k", "1"]) == 0
     shown_ = capsys.readouterr()
     assert fit["why"] in shown_.out
-    assert "A merge is not advised" in shown_.out
+    assert "Don't merge these experts" in shown_.out
     assert "Next: sam-hub search" in shown_.err
     assert with_target("merge", "paris", "--dry-run")  # not forbidden
 
@@ -111,7 +111,7 @@ def test_the_steps_by_which_experts_were_chosen_are_told_each_with_its_gains() -
         "Stopped: no further expert helps on the second half.",
     ]
     facts = dict(reasons("a", {"sampling": ranking(evidence=evidence)}, ["person"]))
-    assert facts["votes"].endswith("chosen by evidence (k is 1)")
+    assert facts["votes"].endswith("chosen by --k auto (k is 1)")
     assert facts["adds"] == "the first, with F1 0.50 on one half of the sample"
 
 
@@ -119,7 +119,7 @@ def test_a_ranking_by_votes_alone_tells_the_place_by_similarity_and_that_a_card_
     made = ranking({"near": DomainSimilarity(0.4, 1, "card"), "domain": "law"})
     facts = reasons("a", {"sampling": made}, ["person"])
     assert facts[0] == ("text", "0.40 cosine to the target's text, rank 1 of 1 by similarity")
-    assert facts[1][1].startswith("domain law, described from its card only, which is weak")
+    assert facts[1][1].startswith("domain law, descriptor from its card only, which is weak")
     made = ranking({"domain": "law"})
     assert reasons("a", {"sampling": made}, [])[0] == ("text", "no descriptor to compare (domain law)")
 

@@ -118,7 +118,7 @@ def test_several_jobs_are_cancelled_at_once_and_one_that_ended_stays(settings: S
     code, output, _ = jobs("cancel", waiting, running, done)
     assert code == 0
     assert output.count("(cancelled)") == 2
-    assert f"Job {done}: busy (had ended: done)" in output
+    assert f"Job {done}: busy (already ended: done)" in output
 
 
 def test_an_unknown_number_cancels_nothing(settings: Settings, jobs: Call) -> None:

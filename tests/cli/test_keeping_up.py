@@ -38,8 +38,8 @@ def test_an_expert_that_moved_is_listed_then_updated_and_its_choice_is_stale(
     capsys.readouterr()
     assert run(["outdated"]) == 0
     said = capsys.readouterr().out
-    assert "All experts are at the Hub's heads." in said
-    assert "Run `sam-hub select paris` to select anew." in said
+    assert "All experts are up to date." in said
+    assert "Run `sam-hub select paris` again." in said
 
 
 def test_one_that_is_gone_or_can_t_serve_any_more_stays_as_it_is(pulled: Call) -> None:

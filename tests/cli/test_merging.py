@@ -88,7 +88,7 @@ def test_a_merge_that_failed_the_check_is_pushed_by_force_alone(
     file.write_text(json.dumps({**verdict, "problems": ["it answers in riddles"]}))
     code, said = failing("push", "paris", "--by", "sampling", "--repo", "acme/paris")
     assert code == 1
-    assert "failed the check after the merge: it answers in riddles" in said
+    assert "failed the sanity check: it answers in riddles" in said
     assert "--force" in said
     assert selected("push", "paris", "--by", "sampling", "--repo", "acme/paris", "--force")["commit"]
 
@@ -127,7 +127,7 @@ def test_the_plan_tells_what_the_check_after_an_earlier_merge_has_found(
     _fail_the_check(Path(made["path"]))
     capsys.readouterr()
     assert run(["merge", "paris", "--by", "sampling", "--dry-run"]) == 0
-    assert "failed the check: it says nothing" in capsys.readouterr().out
+    assert "failed the sanity check: it says nothing" in capsys.readouterr().out
 
 
 def test_the_card_tells_what_the_check_has_found(selected: Call) -> None:
@@ -140,7 +140,7 @@ def test_the_card_tells_what_the_check_has_found(selected: Call) -> None:
     about = publication_of(catalog, get_target(catalog, "paris"), "sampling")
     assert "## Check\n\nIt loads, all its numbers are finite" in write_card(catalog, about, "me/paris")
     _fail_the_check(Path(made["path"]))
-    assert "**It failed the check after the merge:** it says nothing." in write_card(catalog, about, "me/paris")
+    assert "**It failed the sanity check:** it says nothing." in write_card(catalog, about, "me/paris")
 
 
 def _fail_the_check(folder: Path) -> None:
@@ -158,7 +158,7 @@ def test_merges_that_no_selection_needs_are_deleted_and_can_be_made_again(
     assert all(Path(merge["path"]).is_dir() for merge in plan["merges"])
     capsys.readouterr()
     assert run(["remove", "--merge", "unused", "--yes"]) == 0
-    assert "are free again" in capsys.readouterr().out
+    assert "Deleted. Freed" in capsys.readouterr().out
     assert list(Path(needed["path"]).parent.iterdir()) == [Path(needed["path"])]
     assert selected("remove", "--merge", "unused", "--dry-run")["merges"] == []
     (again,) = selected("merge", "paris", "--by", "sampling", "--leave-one-out")
@@ -168,7 +168,7 @@ def test_merges_that_no_selection_needs_are_deleted_and_can_be_made_again(
     assert "No merge '4711'" in said
     code, said = failing("remove", "--yes")
     assert code == 2
-    assert "One thing at a time is removed" in said
+    assert "Name an expert, or use --merge, but not both." in said
 
 
 def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
@@ -267,7 +267,7 @@ def test_a_merge_that_failed_the_check_does_not_take_the_place_of_one_that_passe
     assert run(["predict", "paris", str(texts / "corpus.txt")]) == 0
     said = capsys.readouterr().err
     assert "by sampling, merge 1: ties" in said
-    passed_over = "Merge 1 serves on: merge 2, made later, failed the check after the merge: it says nothing."
+    passed_over = "Merge 1 serves on: merge 2, made later, failed the sanity check: it says nothing."
     assert passed_over in said
     assert run(["merge", "paris", "--by", "sampling", "--method", "linear"]) == 0
     said = capsys.readouterr().err
@@ -295,7 +295,7 @@ def test_where_the_only_merge_failed_the_check_it_answers_with_a_warning_and_is_
 ) -> None:
     (made,) = selected("merge", "paris", "--by", "sampling")
     _fail_the_check(Path(made["path"]))
-    warning = "Warning: merge 1 failed the check after the merge: it says nothing. Its answers may be worthless"
+    warning = "Warning: merge 1 failed the sanity check: it says nothing. Its answers may be worthless"
     for command in (["predict", "paris", str(texts / "corpus.txt")], ["evaluate", "paris"]):
         for more in ([], ["--json"]):
             assert run([*command, *more]) == 0
@@ -332,6 +332,6 @@ def test_a_merge_whose_check_was_interrupted_takes_no_good_ones_place_until_it_i
     assert "by sampling, merge 2: ties" in said
     assert "Merge 2 serves on: merge 3, made later, was not checked since" in said
     assert run([*linear, "--set", "normalize=true"]) == 0
-    assert "this very merge is on disk already, and is checked now" in capsys.readouterr().out
+    assert "already on disk; will be checked" in capsys.readouterr().out
     assert run(predict) == 0
     assert "by sampling, merge 3: linear" in capsys.readouterr().err

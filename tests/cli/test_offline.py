@@ -42,7 +42,7 @@ def test_a_pull_of_what_is_on_disk_says_why_the_hub_was_not_asked(
     cut_off: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["pull", "acme/ner-law"]) == 0
-    assert "acme/ner-law is served from disk: Offline: the Hub was not asked" in capsys.readouterr().out
+    assert "acme/ner-law is served from disk: Offline mode is on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_what_needs_the_hub_says_so_and_how_to_reach_it(
         cut_off("select", "paris", "--k", "1")
         cut_off("merge", "paris")
     _, message = failing(*command)
-    assert "Offline: the Hub was not asked" in message
+    assert "Offline mode is on" in message
     assert "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE to reach it." in message

@@ -161,7 +161,7 @@ def test_a_hub_that_says_when_to_come_again_is_obeyed(far: Hub, line: FaultyLine
     assert time.monotonic() - began >= 2
     line.faults = [Fault(f"{INFO}/revision", status=429, retry_after="3600")]
     said = message(HubError, lambda: inspect(far, "acme/news"))
-    assert "asks to slow down. Try again in 3600 seconds." in said
+    assert "limits the number of requests. Try again in 3600 seconds." in said
 
 
 def test_a_hub_that_stays_down_is_named(far: Hub, line: FaultyLine, models: Path, news: str) -> None:
@@ -392,7 +392,7 @@ def test_an_address_that_is_no_hub(tmp_path: Path) -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), Page) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         hub = Hub(f"http://127.0.0.1:{other.server_address[1]}", None, tmp_path)
-        assert "Is it a Hub's address" in message(NotFoundOnHub, lambda: inspect(hub, "acme/news"))
+        assert "Check that it is the address of a Hub" in message(NotFoundOnHub, lambda: inspect(hub, "acme/news"))
         other.shutdown()
 
 

@@ -135,7 +135,7 @@ def test_a_name_taken_by_another_since_the_plan_stops_the_push(hub: Hub, adapter
     api.create_repo("acme/new", private=False)
     api.upload_file(path_or_fileobj=WEIGHTS, path_in_repo="model.safetensors", repo_id="acme/new")
     before = api.model_info("acme/new").sha
-    with pytest.raises(HubError, match="was made by someone else meanwhile"):
+    with pytest.raises(HubError, match="was created by someone else in the meantime"):
         push(hub, plan, "First version")
     assert api.model_info("acme/new").sha == before
 

@@ -103,7 +103,7 @@ def test_a_merge_that_answers_worse_than_its_worst_expert_fails(tiny_base: Path,
 def test_a_failed_merge_is_refused_until_its_weights_are_others(recipe: Recipe, merged: Path) -> None:
     edit_weights(merged, lambda tensors: tensors["model.norm.weight"].fill_(float("inf")))
     check_merge(recipe, merged)
-    with pytest.raises(UnusableModel, match="The merge for court failed the check after the merge") as error:
+    with pytest.raises(UnusableModel, match="The merge for court failed the sanity check") as error:
         require_passed(merged, "The merge for court")
     assert "--force" in error.value.action
     assert json.loads((merged / "sanity_check.json").read_text())["problems"]

@@ -81,11 +81,11 @@ def test_the_others_are_ranked_and_it_is_not_chosen_and_has_no_vote(context, tmp
     last = ranking.rows[-1]
     assert {row.expert for row in ranking.rows} == {f"owner/{n}" for n in ("one", "two", "three", "four")}
     assert (last.expert, last.score, last.low, last.high) == ("owner/two", None, None, None)
-    assert last.note.startswith("could not be asked: ")
+    assert last.note.startswith("failed to predict: ")
     assert made.rankings["sampling"].chosen
     assert "owner/two" not in made.rankings["sampling"].chosen
     assert "owner/two" not in ranking.parameters["agreement"]
-    assert any(line.startswith("owner/two could not be asked, and has no vote: ") for line in said)
+    assert any(line.startswith("owner/two failed to predict, so it has no vote: ") for line in said)
     kept = latest_selection(context.catalog, context.target.id, "sampling")
     assert kept.ranking[-1]["expert"] == "owner/two"
     # Those who were asked are on clean weights afterwards: they say what they said before it was broken.
@@ -114,7 +114,7 @@ def test_it_is_not_chosen_for_its_text_either(context, tmp_path):
     made, _ = select(context, k=4, min_vote_ratio=0)
     assert "owner/two" not in made.rankings["similarity"].chosen
     rows = {row.expert: row for row in made.rankings["similarity"].ranking.rows}
-    assert "could not be asked: " in rows["owner/two"].note
+    assert "failed to predict: " in rows["owner/two"].note
     assert len(made.rankings["similarity"].chosen) == 3
 
 
@@ -124,10 +124,10 @@ def test_where_too_few_are_left_the_error_names_those_that_failed_and_why(contex
         broken(context, tmp_path, no_weights, name)
     with pytest.raises(InputError, match="Only 1 of 1 experts cover") as error:
         select(context, by="sampling")
-    assert all(f"owner/{name} could not be asked: " in str(error.value) for name in names)
+    assert all(f"owner/{name} failed to predict: " in str(error.value) for name in names)
     with pytest.raises(InputError, match="None of the 3 experts could be asked") as error:
         select(context, by="sampling", experts=tuple(f"owner/{name}" for name in names))
-    assert all(f"owner/{name} could not be asked: " in str(error.value) for name in names)
+    assert all(f"owner/{name} failed to predict: " in str(error.value) for name in names)
     assert latest_selection(context.catalog, context.target.id, "sampling") is None
 
 
@@ -172,8 +172,8 @@ def test_the_command_line_shows_it_with_the_reason(context, tmp_path, monkeypatc
     for more in ((), ("--explain",)):
         assert run(["select", "town", "--by", "sampling", "--k", "1", *more]) == 0
         shown = capsys.readouterr()
-        assert "could not be asked: " in " ".join(shown.out.split())
-        assert "owner/two could not be asked, and has no vote: " in shown.err
+        assert "failed to predict: " in " ".join(shown.out.split())
+        assert "owner/two failed to predict, so it has no vote: " in shown.err
 
 
 def test_a_full_model_that_can_not_be_loaded_is_one_of_them(context, tmp_path):

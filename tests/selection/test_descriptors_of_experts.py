@@ -285,4 +285,4 @@ def test_offline_a_pulled_expert_is_described_by_its_card_on_disk(world: World) 
     offline = AppContext(world.context.settings.model_copy(update={"offline": True}))
     described = run_describe(offline, DescribeOptions(NER), world.reporter).descriptor
     assert described.origin == "card"
-    assert world.says("data set acme/court", "Offline: the Hub was not asked")
+    assert world.says("data set acme/court", "Offline mode is on")

@@ -43,7 +43,7 @@ async def test_another_density_is_planned_then_merged_by_one_key(worked: Setting
     async with app.run_test(size=WIDE) as pilot:
         tab = await open_merge(pilot)
         shown = text_of(app)
-        assert "this very merge is there already" in shown
+        assert "already on disk" in shown
         assert "merge_method: ties" in shown
         assert "press e to evaluate" in shown
 
@@ -56,7 +56,7 @@ async def test_another_density_is_planned_then_merged_by_one_key(worked: Setting
         await pilot.press("escape", "m")
         await until(pilot, lambda: any(v.job.kind == "merge" for v in app.state.jobs), 30)
         await until(pilot, lambda: app.state.jobs[0].job.state == "done", 90)
-        await until(pilot, lambda: "this very merge is there already" in text_of(app), 30)
+        await until(pilot, lambda: "already on disk" in text_of(app), 30)
         assert "press e to evaluate" in text_of(app)
         assert tab.query_one("#merge-parameters", Input).value == "density=0.3 lambda=.9"
 

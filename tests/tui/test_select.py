@@ -216,7 +216,7 @@ async def test_as_many_as_the_votes_speak_for_are_chosen(worked: Settings) -> No
         await until(pilot, lambda: "or auto" in text_of(app))
         app.screen.query_one("#field-by", Input).value = "both"
         await pilot.press(*["enter"] * 6)
-        await until(pilot, lambda: "1 by evidence" in text_of(app), 90)
+        await until(pilot, lambda: "1 (k is auto)" in text_of(app), 90)
 
 
 FIT = {
@@ -235,7 +235,7 @@ async def test_where_no_expert_fits_that_is_the_answer(filled: Settings, size: t
     async with app.run_test(size=size) as pilot:
         await at_select(pilot, "In both")
         await until(pilot, lambda: "No suitable expert: the untuned base does as well" in text_of(app))
-        assert "A merge is not advised" in " ".join(text_of(app).split())
+        assert "Don't merge these experts" in " ".join(text_of(app).split())
         assert app.tab.can("merge")  # not forbidden
 
 

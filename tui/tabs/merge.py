@@ -176,8 +176,8 @@ class MergeTab(BaseTab):
         evaluate = self.keys("evaluate")
         if any(problems):
             return (
-                f"{self.symbols.warning} Merged, but it failed the check. Next: choose other experts, or another "
-                f"method; {evaluate} evaluates it all the same."
+                f"{self.symbols.warning} Merged, but it failed the sanity check. Next: choose other experts or "
+                f"another method. {evaluate} evaluates it anyway."
             )
         if None in problems:
             key = self.keys("merge")

@@ -188,11 +188,11 @@ def _merge_text(merge: MergePreview, plan: MergesPreview, symbols: Symbols) -> T
 
 def _cost(merge: MergePreview, plan: MergesPreview, symbols: Symbols) -> Text:
     if merge.reused:
-        text = Text(f"{symbols.done} this very merge is there already\n", style="bold")
+        text = Text(f"{symbols.done} already on disk\n", style="bold")
         for problem in merge.problems or ():
-            text.append(f"{symbols.missing} it failed the check: {problem}\n")
+            text.append(f"{symbols.missing} it failed the sanity check: {problem}\n")
         if merge.problems == ():
-            words = "it passed the check: it loads, and answers no worse than its experts"
+            words = "it passed the sanity check: it loads, and predicts no worse than its experts"
             text.append(f"{symbols.done} {words}\n")
         return text
     if merge.errors:

@@ -121,7 +121,7 @@ class RankingTable(Table):
             return
         count = len(choice.chosen)
         by_evidence = "evidence" in choice.ranking.parameters
-        how = f"chosen: {count} by evidence" if by_evidence else f"chosen: best {count}"
+        how = f"chosen: {count} (k is auto)" if by_evidence else f"chosen: best {count}"
         how = "chosen by hand" if choice.by_hand else how
         self.border_title = Text(f"By {self.method} {self._symbols.dot} {self._symbols.done} {how}")
 

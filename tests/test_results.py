@@ -16,7 +16,7 @@ from tests.benchmarks.claim.folds import FOLDS, SHIPPED, domain_of, fold_recipes
 from tests.benchmarks.claim.starvation import compared, longer_recipes
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
-HEADINGS = {"own": "Their own types", "typed": "As SaM answers, for every system"}
+HEADINGS = {"own": "Own types", "typed": "SaM's types"}
 
 
 def sentences(texts: list[str], rows: list[list[list[int]]], labels: list[str]) -> list[Sentence]:

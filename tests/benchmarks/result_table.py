@@ -193,19 +193,19 @@ def section(title: str, rows: list[report.Row]) -> list[str]:
     how = f"Merged by {setup['method']}, k = {setup['k']}, sample = {setup['sample']}"
     sizes = ", ".join(f"{row['target']} {len(row['gold'])}" for row in rows)
     parts = [f"## Suite {title}", f"{made}. {how}. Sentences: {sizes}."]
-    parts += ["### Their own types", report.main_table(rows, report.OWN)]
-    parts += ["### As SaM answers, for every system", report.main_table(rows, report.TYPED)]
-    parts += ["### SaM over the others", report.claim_table(rows)]
+    parts += ["### Own types", report.main_table(rows, report.OWN)]
+    parts += ["### SaM's types", report.main_table(rows, report.TYPED)]
+    parts += ["### SaM compared with the others", report.claim_table(rows)]
     confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
     subsets = {
-        "nothing was chosen": confirming,
-        "two experts or more know a label": [row for row in rows if report.could_vote(row)],
-        "every unified model was asked": report.with_all_unified(rows),
+        "on which no setting was chosen": confirming,
+        "with a label that two or more experts cover": [row for row in rows if report.could_vote(row)],
+        "on which every unified model was evaluated": report.with_all_unified(rows),
     }
     for where, some in subsets.items():
         if 0 < len(some) < len(rows):
             names = ", ".join(row["target"] for row in some)
-            parts += [f"The same where {where} ({names}):", report.claim_table(some)]
+            parts += [f"Only targets {where} ({names}):", report.claim_table(some)]
     if any(row.get("ablations") for row in rows):
         parts += [f"### Ablations, {title}", report.ablation_table(rows, CHOSEN_ON)]
     return parts

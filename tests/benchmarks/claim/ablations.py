@@ -38,7 +38,7 @@ def variants(default: Setup, experts: int) -> Iterator[tuple[str, str, Setup]]:
     for threshold in THRESHOLDS:
         yield "vote threshold", str(threshold), replace(default, threshold=threshold)
     for support in SUPPORTS:
-        yield "support by votes", f"{support:.2f}", replace(default, support=support)
+        yield "minimum vote ratio", f"{support:.2f}", replace(default, support=support)
     for rule in (UNION, INTERSECTION):
         yield "integration", rule, replace(default, rule=rule)
     yield "integration", "one merge of both choices", replace(default, together=True)

@@ -139,7 +139,7 @@ def claim_table(rows: Sequence[Row]) -> str:
     sam = next(name for name in cells[OWN][0] if name.startswith("SaM"))
     pairs = ((OWN, OWN), (TYPED, OWN), (TYPED, TYPED))
     lines = [
-        f"| {sam} over | own types, both | SaM's types over own types | SaM's types, both | wanted |",
+        f"| {sam} compared with | own types, both | SaM's types, others own types | SaM's types, both | goal |",
         "|---|---|---|---|---|",
     ]
     bounds = {"ner-unified": 1.10, "mean single": 1.15, "best single": 0.95, "base": None, "merge": None}

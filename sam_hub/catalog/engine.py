@@ -63,11 +63,7 @@ class Catalog:
             return session.exec(query).first()
 
     def get(self, table: type[Row], number: int) -> Row:
-        """Return the row with this id.
-
-        Raises:
-            CatalogError: there is none.
-        """
+        """Return the row with this id."""
         with self.session() as session:
             row = session.get(table, number)
         if row is None:
@@ -104,23 +100,13 @@ def open_catalog(url: str, migrations: Path = MIGRATIONS) -> Catalog:
         CatalogError: the file is damaged, foreign, newer than this program or not writable, or the disk full.
     """
     path = file_of(url)
-    with _folder(path), explained(path):
-        catalog = Catalog(_engine(path), path)
-        try:
-            if not (path.exists() and is_current(path, migrations)):
-                _prepare(catalog, migrations)
-        except BaseException:
-            catalog.close()
-            raise
-        return catalog
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[None]:
-    """Make the catalog's folder; explain what the file system refuses."""
+    catalog = Catalog(_engine(path), path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not (path.exists() and is_current(path, migrations)):
+                _prepare(path, migrations)
+        return catalog
     except OSError as error:
         raise CatalogError(
             f"The catalog {path} can't be made or opened: {error.strerror or error}",
@@ -139,24 +125,23 @@ def _engine(path: Path, foreign_keys: bool = True) -> Engine:
     return engine
 
 
-def _prepare(catalog: Catalog, migrations: Path) -> None:
+def _prepare(path: Path, migrations: Path) -> None:
     """Migrate under a lock, as one transaction; WAL mode first, since it can't change inside of one."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(f"{catalog.path}.lock", timeout=LOCK_SECONDS)
     try:
-        with lock:
-            if catalog.path.exists() and is_current(catalog.path, migrations):
+        with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+            if path.exists() and is_current(path, migrations):
                 return  # another process was faster
-            with closing(connect(catalog.path)) as connection:
-                version = version_of(connection, catalog.path)
+            with closing(connect(path)) as connection:
+                version = version_of(connection, path)
                 if version is not None and version != head_version(migrations):
-                    _back_up(connection, catalog.path.with_name(f"{catalog.path.name}.backup-{version}"))
+                    _back_up(connection, path.with_name(f"{path.name}.backup-{version}"))
                 connection.execute("PRAGMA journal_mode = WAL")
-            _upgrade(catalog.path, migrations)
+            _upgrade(path, migrations)
     except Timeout as error:
         raise CatalogError(
-            f"Another sam-hub has been preparing the catalog {catalog.path} for {LOCK_SECONDS} seconds",
+            f"Another sam-hub has been preparing the catalog {path} for {LOCK_SECONDS} seconds",
             "Wait for it to end, or stop it, and run the command again.",
         ) from error
 

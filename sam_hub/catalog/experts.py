@@ -31,11 +31,7 @@ def add_base(catalog: Catalog, base: Base) -> Base:
 
 
 def get_base(catalog: Catalog, name: str) -> Base:
-    """Return the base of this repo (or the end of its name), as last added.
-
-    Raises:
-        CatalogError: none or several fit.
-    """
+    """Return the base of this repo (or the end of its name), as last added."""
     bases = {base.repo: base for base in list_bases(catalog)}
     return bases[resolve(name, list(bases), "base", f"{LISTING} --bases")]
 
@@ -87,11 +83,7 @@ def place_expert(catalog: Catalog, expert_id: int, path: Path, size_bytes: int) 
 
 
 def get_expert(catalog: Catalog, name: str | int) -> Expert:
-    """Return one expert: by id, ``repo``, the end of a repo's name, or ``repo@commit`` (7 digits of it suffice).
-
-    Raises:
-        CatalogError: none or several fit; the message shows the nearest names.
-    """
+    """Return one expert: by id, ``repo``, the end of a repo's name, or ``repo@commit`` (7 digits of it suffice)."""
     if isinstance(name, int) or name.isdecimal():
         return catalog.get(Expert, int(name))
     wanted, _, commit = name.partition("@")
@@ -110,11 +102,7 @@ def get_expert(catalog: Catalog, name: str | int) -> Expert:
 
 
 def resolve_experts(catalog: Catalog, names: Sequence[str]) -> list[Expert]:
-    """Return the experts of these names (or ids), in their order, each once.
-
-    Raises:
-        CatalogError: one is not in the catalog, or could be several.
-    """
+    """Return the experts of these names (or ids), in their order, each once."""
     return list({expert.repo: expert for expert in (get_expert(catalog, name) for name in names)}.values())
 
 
@@ -126,11 +114,7 @@ def experts_at(catalog: Catalog, refs: Collection[str]) -> list[Expert]:
 
 
 def list_experts(catalog: Catalog, query: ExpertQuery | None = None) -> list[Expert]:
-    """Return the current experts that fit a query; all of them, by repository, without one.
-
-    Raises:
-        UsageError: there is no such sort.
-    """
+    """Return the current experts that fit a query; all of them, by repository, without one."""
     sql, values = experts_sql(query or ExpertQuery(), "expert.*")
     with catalog.session() as session:
         return list(session.scalars(select(Expert).from_statement(text(sql)), values))

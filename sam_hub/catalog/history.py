@@ -118,11 +118,7 @@ def merges_of_selection(catalog: Catalog, selection_id: int) -> list[Merge]:
 
 
 def get_merge(catalog: Catalog, name: str | int) -> Merge:
-    """Return a merge by its id, or by the first digits of its recipe's hash (7 or more).
-
-    Raises:
-        CatalogError: none or several fit.
-    """
+    """Return a merge by its id, or by the first digits of its recipe's hash (7 or more)."""
     text = str(name)
     rows = []
     if len(text) >= 7:

@@ -14,11 +14,7 @@ ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTE
 
 
 def get_job(catalog: Catalog, job_id: int) -> Job:
-    """Return the job of this number.
-
-    Raises:
-        CatalogError: there is none.
-    """
+    """Return the job of this number."""
     return catalog.get(Job, job_id)
 
 

@@ -149,11 +149,7 @@ def browse_experts(path: Path, query: ExpertQuery, *, limit: int, offset: int = 
 
 
 def experts_sql(query: ExpertQuery, columns: str) -> tuple[str, dict[str, object]]:
-    """Return the SQL that selects columns of the current experts that fit, in their order, and its values.
-
-    Raises:
-        UsageError: there is no such sort.
-    """
+    """Return the SQL that selects columns of the current experts that fit, in their order, and its values."""
     where, values = _filter(query)
     return f"{_from(query, columns)} WHERE {where} ORDER BY {_order(query)}", values
 

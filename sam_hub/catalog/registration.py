@@ -191,9 +191,6 @@ def outdated(
 
     Args:
         experts: whom to ask about; all current ones where none are named.
-
-    Raises:
-        HubError: the network or the Hub failed.
     """
     heads: list[tuple[Expert, str | None]] = []
     experts = experts or list_experts(catalog)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from sam_hub.catalog.tables import (
 from sam_hub.catalog.targets import LISTING as TARGETS
 from sam_hub.catalog.targets import get_target, list_targets, unused_copy
 from sam_hub.errors import CatalogError
+from sam_hub.tempdirs import move_aside
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,6 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
 
     Args:
         models: the home's models folder; files elsewhere belong to others and stay.
-
-    Raises:
-        CatalogError: no such expert, or several fit.
     """
     expert = get_expert(catalog, name)
     kept = _reason_to_keep(catalog, expert, models)
@@ -141,11 +138,7 @@ def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
 
 
 def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
-    """Return what would go with this target. Nothing is touched.
-
-    Raises:
-        CatalogError: no such target, or several fit.
-    """
+    """Return what would go with this target. Nothing is touched."""
     target = get_target(catalog, name)
     counts = (_count(catalog, table.target_id == target.id) for table in (Descriptor, Selection, Evaluation))
     return TargetRemovalPlan(target.id, target.name, unused_copy(catalog, target.corpus_path, target.id), *counts)
@@ -175,29 +168,17 @@ def _delete(session: Session, table: type[Any], title: str, listing: str, *its: 
 
 @contextmanager
 def _deleted(path: Path | None) -> Iterator[None]:
-    """Delete a file or folder with what happens inside: aside while that goes on, back where it fails, gone at the end.
-
-    Raises:
-        CatalogError: it can't be deleted.
-    """
-    trash = path.with_name(f".removed-{secrets.token_hex(4)}") if path and path.exists() else None
-    if path is None or trash is None:
-        yield
-        return
+    """Delete a file or folder with what happens inside: aside meanwhile, back where it fails, gone at the end."""
     try:
-        path.rename(trash)
+        trash = move_aside(path) if path and path.exists() else None
+        try:
+            yield
+        except BaseException:
+            if path and trash:
+                trash.rename(path)
+            raise
+        if trash:
+            shutil.rmtree(trash) if trash.is_dir() else trash.unlink()
     except OSError as error:
-        raise _undeletable(path, error) from error
-    try:
-        yield
-    except BaseException:
-        trash.rename(path)
-        raise
-    try:
-        shutil.rmtree(trash) if trash.is_dir() else trash.unlink()
-    except OSError as error:
-        raise _undeletable(trash, error) from error
-
-
-def _undeletable(path: Path, error: OSError) -> CatalogError:
-    return CatalogError(f"{path} can't be deleted: {error.strerror}", "Allow writing there, and delete it.")
+        title = f"{error.filename or path} can't be deleted: {error.strerror}"
+        raise CatalogError(title, "Allow writing there, and delete it.") from error

@@ -72,6 +72,13 @@ def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({quoted})", name=column)
 
 
+class _Row(SQLModel):
+    """What was made at some time, by its number."""
+
+    id: int = _id()
+    created_at: datetime = Field(default_factory=_now)
+
+
 class Base(SQLModel, table=True):
     """A base model at a commit: what experts were trained from."""
 
@@ -135,20 +142,18 @@ class Expert(ExpertCreate, table=True):
         return f"{self.repo}@{self.commit}"
 
 
-class Target(SQLModel, table=True):
+class Target(_Row, table=True):
     """An unlabelled corpus with the entity types wanted. The corpus stays a file; its hash is kept here."""
 
-    id: int = _id()
     name: str = Field(unique=True)
     labels: list[str] = Field(sa_type=JSON)
     corpus_path: str
     sentence_count: int
     corpus_sha256: str
     gold_path: str | None = None
-    created_at: datetime = Field(default_factory=_now)
 
 
-class Descriptor(SQLModel, table=True):
+class Descriptor(_Row, table=True):
     """The mean embedding of an expert's training text or of a target's corpus (METHOD: similarity).
 
     ``vector`` is little-endian float32, L2-normalised. ``origin`` is a `sam_hub.catalog.descriptor_sources.Origin`.
@@ -160,7 +165,6 @@ class Descriptor(SQLModel, table=True):
         _exactly_one("expert_id", "target_id"),
     )
 
-    id: int = _id()
     expert_id: int | None = _owner("expert", default=None)  # a unique key indexes it
     target_id: int | None = _owner("target", default=None)
     embedder: str
@@ -169,13 +173,11 @@ class Descriptor(SQLModel, table=True):
     sentences_sha256: str
     origin: str
     vector: bytes
-    created_at: datetime = Field(default_factory=_now)
 
 
-class _ByModel(SQLModel):
+class _ByModel(_Row):
     """What one model predicted: a base, an expert, or a merge. Unique keys index the owner."""
 
-    id: int = _id()
     base_id: int | None = _owner("base", default=None)
     expert_id: int | None = _owner("expert", default=None)
     merge_id: int | None = _owner("merge", default=None)
@@ -213,7 +215,6 @@ class SentencePrediction(_ByModel, table=True):
     parse_failed: bool = False
     misaligned: dict[str, int] = Field(default_factory=dict, sa_type=JSON)
     seconds: float = 0.0
-    created_at: datetime = Field(default_factory=_now)
 
 
 class PredictionRun(_ByModel, table=True):
@@ -250,10 +251,9 @@ class PredictionRun(_ByModel, table=True):
     parse_failures: int = 0
     misaligned: dict[str, int] = Field(default_factory=dict, sa_type=JSON)
     seconds: float = 0.0
-    created_at: datetime = Field(default_factory=_now)
 
 
-class LabelScore(SQLModel, table=True):
+class LabelScore(_Row, table=True):
     """How likely each label is for a mention, according to an untuned base (see `sam_hub.inference.label_scores`).
 
     ``prompt_sha256`` is of the sentence and the mention. ``decoding`` names the labels, in the order of ``scores``, and
@@ -263,20 +263,17 @@ class LabelScore(SQLModel, table=True):
     __tablename__ = "label_score"
     __table_args__ = (UniqueConstraint("base_id", "prompt_sha256", "decoding"),)
 
-    id: int = _id()
     base_id: int = _owner("base")
     prompt_sha256: str
     decoding: str
     scores: list[float] = Field(sa_type=JSON)
-    created_at: datetime = Field(default_factory=_now)
 
 
-class Selection(SQLModel, table=True):
+class Selection(_Row, table=True):
     """A ranking of the experts for a target, and the k chosen (``repo@commit``), by the ranking or ``by_hand``."""
 
     __table_args__ = (_one_of("method", RankingMethod),)
 
-    id: int = _id()
     target_id: int = _owner("target", index=True)
     method: str
     k: int
@@ -284,7 +281,6 @@ class Selection(SQLModel, table=True):
     parameters: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     ranking: list[dict[str, Any]] = Field(sa_type=JSON)
     chosen: list[str] = Field(sa_type=JSON)
-    created_at: datetime = Field(default_factory=_now)
 
 
 class SamplingScore(SQLModel, table=True):
@@ -304,17 +300,15 @@ class SamplingScore(SQLModel, table=True):
     high: float
 
 
-class Merge(SQLModel, table=True):
+class Merge(_Row, table=True):
     """A merged model on disk, with the recipe that makes it again. The recipe's experts are pinned and hashed."""
 
-    id: int = _id()
     recipe_hash: str = Field(unique=True)
     method: str
     recipe: dict[str, Any] = Field(sa_type=JSON)
     path: str
     weights_sha256: str
     seconds: float
-    created_at: datetime = Field(default_factory=_now)
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
@@ -342,13 +336,12 @@ class SelectionMerge(SQLModel, table=True):
     merge_id: int = _owner("merge", index=True)
 
 
-class Evaluation(SQLModel, table=True):
+class Evaluation(_Row, table=True):
     """Strict scores of one system ("SaM", "unified", an expert…) on a target's labelled sentences.
 
     ``rule`` says how the predictions of two models were integrated; None for one model.
     """
 
-    id: int = _id()
     target_id: int = _owner("target", index=True)
     name: str
     test_sha256: str
@@ -361,19 +354,16 @@ class Evaluation(SQLModel, table=True):
     prediction_ids: list[int] = Field(default_factory=list, sa_type=JSON)
     rule: str | None = None
     seconds: float
-    created_at: datetime = Field(default_factory=_now)
 
 
-class Push(SQLModel, table=True):
+class Push(_Row, table=True):
     """A model that was uploaded: where it is and which commit holds it."""
 
-    id: int = _id()
     merge_id: int | None = Field(default=None, foreign_key="merge.id", ondelete="SET NULL", index=True)
     repo: str
     commit: str
     url: str
     private: bool
-    created_at: datetime = Field(default_factory=_now)
 
 
 class Similarity(SQLModel, table=True):
@@ -390,7 +380,7 @@ class Similarity(SQLModel, table=True):
     cosine: float
 
 
-class Job(SQLModel, table=True):
+class Job(_Row, table=True):
     """A piece of long work in a process of its own (see `sam_hub.jobs`).
 
     ``pid`` and ``pid_started`` (seconds since the epoch) tell its process from a later one of the same number.
@@ -401,7 +391,6 @@ class Job(SQLModel, table=True):
         {"sqlite_autoincrement": True},  # logs lie under these numbers
     )
 
-    id: int = _id()
     kind: str
     title: str
     arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
@@ -412,6 +401,5 @@ class Job(SQLModel, table=True):
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     error_title: str | None = None
     error_action: str | None = None
-    created_at: datetime = Field(default_factory=_now)
     started_at: datetime | None = None
     ended_at: datetime | None = None

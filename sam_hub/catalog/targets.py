@@ -166,11 +166,7 @@ def _copies(catalog: Catalog) -> Path:
 
 
 def get_target(catalog: Catalog, name: str) -> Target:
-    """Return the target of this name, or the only one whose name ends so.
-
-    Raises:
-        CatalogError: none or several fit; the message shows the nearest names.
-    """
+    """Return the target of this name, or the only one whose name ends so."""
     targets = {target.name: target for target in list_targets(catalog)}
     return targets[resolve(name, list(targets), "target", LISTING)]
 

@@ -45,11 +45,7 @@ class Hub:
         return f"{self.endpoint}/{repo}"
 
     def api(self) -> HfApi:
-        """huggingface_hub's client for this Hub.
-
-        Raises:
-            HubError: the offline switch is on.
-        """
+        """huggingface_hub's client for this Hub."""
         if self.offline:
             raise HubError("Offline mode is on", "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE.")
         _prepare_client()

@@ -26,9 +26,6 @@ def shared_hub(root: Path) -> tuple[str, str]:
 
     The first process that needs it starts it. It ends half an hour after the last request, so that an address that
     was printed opens in a browser meanwhile. It keeps its port as long as that is free.
-
-    Raises:
-        InputError: it can't be started.
     """
     from filelock import FileLock
 

@@ -185,11 +185,7 @@ def list_files(hub: Hub, repo: str, commit: str, repo_type: RepoType = "model") 
 
 
 def head_of(hub: Hub, repo: str) -> str:
-    """Return the commit that the main branch of a model means now.
-
-    Raises:
-        NotFoundOnHub, HubError: as `take_snapshot`.
-    """
+    """Return the commit that the main branch of a model means now."""
     with explained(hub, repo):
         return retried(lambda: hub.api().model_info(repo)).sha or ""
 

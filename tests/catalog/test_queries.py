@@ -230,7 +230,7 @@ def large(tmp_path_factory):
     open_catalog(f"sqlite:///{path}").close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
-            "INSERT INTO target VALUES (1, 'court', '[]', '/corpora/court.txt', 3, 'c', NULL, '2026-01-01')"
+            "INSERT INTO target VALUES (1, '2026-01-01', 'court', '[]', '/corpora/court.txt', 3, 'c', NULL)"
         )
         connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "

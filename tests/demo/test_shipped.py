@@ -80,7 +80,7 @@ def contents(database: Path) -> list[str]:
 
 def test_the_example_catalog_is_at_the_current_schema_and_agrees_with_the_experts(tmp_path: Path) -> None:
     build_example(FOLDERS, tmp_path / "again.db")
-    assert contents(EXAMPLE) == contents(tmp_path / "again.db")  # else run `sam-hub demo build-example`
+    assert contents(EXAMPLE) == contents(tmp_path / "again.db")  # else run `sam-hub build-example`
     copy = tmp_path / "catalog.db"
     copy.write_bytes(EXAMPLE.read_bytes())
     with open_catalog(f"sqlite:///{copy}") as catalog:

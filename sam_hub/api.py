@@ -1,4 +1,7 @@
-"""The Python API: everything that the command line does, for scripts and notebooks.
+"""The Python API, for scripts and notebooks.
+
+It searches, adds, pulls, and removes experts, and it selects, merges, predicts, evaluates, and pushes. For the
+other steps, use the commands `choose`, `describe`, `outdated`, `update`, `train`, and `jobs`.
 
 import sam_hub
 
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["Entity", "EntityDict", "EntityList", "MergedNER", "RankedExpert", "SamHub", "Selection", "Target"]
 
 # Light backgrounds on which dark text is easy to read.
-_COLOURS = ("#aed6f1", "#abebc6", "#f9e79f", "#f5b7b1", "#d7bde2", "#edbb99", "#a3e4d7", "#d5d8dc")
+_COLORS = ("#aed6f1", "#abebc6", "#f9e79f", "#f5b7b1", "#d7bde2", "#edbb99", "#a3e4d7", "#d5d8dc")
 
 
 class EntityDict(TypedDict):
@@ -70,7 +73,7 @@ class EntityDict(TypedDict):
 
 
 class EntityList(list[EntityDict]):
-    """The entities of one text, in its order. A notebook shows them in colour."""
+    """The entities of one text, in the order of the text. A notebook shows them in color."""
 
     def __init__(self, entities: Iterable[EntityDict], text: str) -> None:
         super().__init__(entities)
@@ -79,10 +82,10 @@ class EntityList(list[EntityDict]):
     def _repr_html_(self) -> str:
         pieces, at = [], 0
         for entity in self:
-            colour = _COLOURS[sum(entity["label"].encode()) % len(_COLOURS)]
+            color = _COLORS[sum(entity["label"].encode()) % len(_COLORS)]
             pieces.append(escape(self.text[at : entity["start"]]))
             pieces.append(
-                f'<mark style="background:{colour};color:#1b2631;padding:.1em .3em;border-radius:.3em">'
+                f'<mark style="background:{color};color:#1b2631;padding:.1em .3em;border-radius:.3em">'
                 f"{escape(entity['text'])} <small><b>{escape(entity['label'])}</b></small></mark>"
             )
             at = entity["end"]
@@ -123,18 +126,18 @@ class _BarReporter(Reporter):
 
 
 class SamHub:
-    """A home with its catalog and its Hub, as the command line has them.
+    """A home folder with its catalog and its Hub: the same as those of the command line.
 
     Args:
-        home: the folder where everything is kept; by default ``SAM_HUB_HOME`` or the platform's data folder.
-        endpoint: the Hub's address, or "embedded" for the Hub of the home; by default ``HF_ENDPOINT``.
-        token: of the Hub; by default ``HF_TOKEN`` or the one that `hf auth login` has stored.
+        home: the folder for everything that sam-hub keeps. Default: ``SAM_HUB_HOME``, or the platform's data folder.
+        endpoint: address of the Hub, or "embedded" for a Hub in the home folder. Default: ``HF_ENDPOINT``.
+        token: Hub token. Default: ``HF_TOKEN``, or the token that `hf auth login` stored.
         progress: show progress bars.
-        settings: other settings by their names, such as ``device="cuda"`` or ``offline=True``.
+        settings: other settings by name, such as ``device="cuda"`` or ``offline=True``.
 
-    What goes wrong is raised as a `sam_hub.errors.SamHubError` that says what to do: a `CatalogError` for what the
-    catalog does not hold, an `InputError` for texts, labels or experts that can't be used, a `UsageError` for options,
-    `UnusableModel` and `DiskFull`, and `NotFoundOnHub` or `HubError` where the Hub is asked.
+    Errors are subclasses of `sam_hub.errors.SamHubError`, and say what to do. `CatalogError`: the catalog does not have
+    it. `InputError`: texts, labels, or experts can't be used. `UsageError`: wrong options. The others are
+    `UnusableModel`, `DiskFull`, and, for the Hub, `NotFoundOnHub` and `HubError`.
     """
 
     def __init__(
@@ -165,38 +168,39 @@ class SamHub:
     # --- experts -------------------------------------------------------------------------------------------
 
     def search(
-        self, text: str = "", *, labels: Sequence[str] = (), limit: int = 50, **filters: Any
+        self, text: str = "", *, labels: Sequence[str] = (), limit: int = 30, **filters: Any
     ) -> list[FoundModel]:
         """Search the Hub for experts.
 
         Args:
-            filters: ``author``, ``base``, ``library``, ``license`` or ``sort``, as `sam-hub search` takes them.
+            limit: maximum number of results. 0 for all.
+            filters: ``author``, ``base``, ``library``, ``license``, or ``sort``, as in `sam-hub search`.
         """
         values = {"text": text, "labels": labels, "limit": limit, **filters}
         return search_hub(self._context, options_from(SearchOptions, values))
 
     def add(self, *repos: str, **overrides: Any) -> list[AddedExpert]:
-        """Add experts of the Hub to the catalog, pinned to their commits. Nothing large is fetched.
+        """Add experts from the Hub to the catalog, with their current commits. Weights are not downloaded.
 
         Args:
-            overrides: ``revision``, ``labels``, ``base``, ``domain`` or ``prompt_format``, where a repository does not
-                say it itself.
+            overrides: ``revision``, and, if the repository does not name them, ``labels``, ``base``, ``domain``, or
+                ``prompt_format``.
         """
         options = options_from(AddOptions, {"repos": repos, **overrides})
         return list(run_add(self._context, options, self._reporter).experts)
 
     def pull(self, *experts: str) -> None:
-        """Fetch experts of the catalog, and the base that they need."""
+        """Download experts of the catalog, and the base that they need."""
         for expert in experts:
             run_pull(self._context, PullOptions(expert), self._reporter)
 
     def experts(self, text: str = "", *, labels: Sequence[str] = (), base: str = "") -> list[Expert]:
-        """Return the experts of the catalog that fit, by name.
+        """Return the matching experts of the catalog, by name.
 
         Args:
-            text: words that occur in the name, the domain or a label.
-            labels: entity types, all of which the expert covers.
-            base: the base's repository.
+            text: words in the name, the domain, or a label.
+            labels: entity types. The expert must cover all of them.
+            base: repository of the base.
         """
         from sam_hub.catalog.experts import list_experts
         from sam_hub.catalog.queries import ExpertQuery
@@ -204,7 +208,7 @@ class SamHub:
         return list_experts(self._context.catalog, ExpertQuery(text, labels=tuple(labels), base=base))
 
     def remove(self, expert: str) -> None:
-        """Remove an expert from the catalog, with its files and what was computed with it. The Hub keeps its copy."""
+        """Remove an expert, its files, and its predictions. The Hub keeps its copy."""
         run_removal(self._context, RemovalOptions(expert), self._reporter)
 
     # --- targets -------------------------------------------------------------------------------------------
@@ -219,12 +223,12 @@ class SamHub:
         split: bool = False,
         replace: bool = False,
     ) -> Target:
-        """Create a target: raw text, and the entity types wanted.
+        """Create a target: raw text and entity types.
 
         Args:
             texts: sentences, or the path of a file or folder of text.
-            gold: a file of labelled sentences, used by evaluations alone.
-            split: cut running text into sentences.
+            gold: a file of labeled sentences, used only for evaluation.
+            split: split running text into sentences.
             replace: replace a target of this name.
         """
 
@@ -271,7 +275,7 @@ def _context(
 
 
 class Target:
-    """A domain without labels: raw text, and the entity types wanted. Made by `SamHub.create_target`."""
+    """A domain without labels: raw text and entity types. Made by `SamHub.create_target`."""
 
     def __init__(self, hub: SamHub, name: str) -> None:
         self._hub = hub
@@ -282,16 +286,16 @@ class Target:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The entity types wanted."""
+        """The entity types."""
         return tuple(self._row().labels)
 
     def select(self, k: int | str = 3, *, experts: Sequence[str] = (), **options: Any) -> Selection:
         """Rank the experts on disk by similarity and by votes, and choose the best.
 
         Args:
-            k: how many experts each ranking chooses, or "auto": as many as the votes speak for.
-            experts: rank these alone.
-            options: the others of `sam-hub select`, such as ``sample=60`` or ``by="sampling"``.
+            k: number of experts that each ranking chooses. "auto": determined from the votes.
+            experts: rank only these experts. Default: all on disk.
+            options: other options of `sam-hub select`, such as ``sample=60`` or ``by="sampling"``.
         """
         chosen = options_from(SelectOptions, {"target": self.name, "k": k, "experts": experts, **options})
         return Selection(run_selection(self._hub._context, chosen, self._hub._reporter))
@@ -304,14 +308,15 @@ class Target:
         return Selection(outcome)
 
     def merge(self, selection: Selection | None = None, **options: Any) -> MergedNER:
-        """Merge the experts of a selection: one model for each ranking. A merge that is there is not made again.
+        """Merge the experts of a selection: one model for each ranking. A merge that is on disk is not made again.
 
         Args:
-            selection: of this target, the latest one; it need not be given.
-            options: those of `sam-hub merge`, such as ``method="linear"`` or ``weights=(1, 0.5)``.
+            selection: the latest selection of this target. Default: the same.
+            options: those of `sam-hub merge`, such as ``method="linear"``. ``parameters={"density": 0.5}`` is
+                `--set density=0.5`, and ``weights=(1, 0.5)`` is `--weight 1 --weight 0.5`.
 
         Raises:
-            UsageError: an option makes no sense, or the selection is not the latest of this target.
+            UsageError: an option is invalid, or the selection is not the latest of this target.
             UnusableModel, DiskFull: the experts can't be merged.
         """
         if selection is not None and selection.chosen != self.selection().chosen:
@@ -330,11 +335,11 @@ class Target:
         """Return the merged models of this target.
 
         Args:
-            rule: how two models' entities become one answer: "union", "intersection", "first" or "second".
-            types: whose types the entities have: "auto", "model" or "base".
+            rule: how to combine the entities of both models: "union", "intersection", "first", or "second".
+            types: who assigns the types: "auto", "model", or "base".
 
         Raises:
-            CatalogError: nothing was merged for this target yet.
+            CatalogError: there is no merge for this target yet.
         """
         from sam_hub.merging.service import merges_for
 
@@ -354,8 +359,8 @@ class Target:
 class RankedExpert:
     """An expert's place in a ranking.
 
-    ``score``: the cosine to the target's text, or the F1 against the others' votes, with its 95% interval; None where
-    there is nothing to rank it by. ``covers``: the target's labels that it was trained on. ``note``: why it was not
+    ``score``: the cosine to the target's text, or the F1 against the others' votes, with its 95% interval; None if
+    it has no score. ``covers``: the target's labels that it was trained on. ``note``: why it was not
     chosen, if there is a reason.
     """
 
@@ -381,12 +386,12 @@ class Selection:
 
     @property
     def by_similarity(self) -> tuple[RankedExpert, ...]:
-        """The experts by the similarity of their texts, the best first; empty where they were not ranked so."""
+        """The experts by the similarity of their texts, best first. Empty if there is no such ranking."""
         return _ranked(self._outcome.rankings.get("similarity"))
 
     @property
     def by_sampling(self) -> tuple[RankedExpert, ...]:
-        """The experts by their F1 against the others' votes, the best first; empty where they were not ranked so."""
+        """The experts by their F1 against the others' votes, best first. Empty if there is no such ranking."""
         return _ranked(self._outcome.rankings.get("sampling"))
 
     @property
@@ -465,7 +470,7 @@ def _ranked(choice: RankingChoice | None) -> tuple[RankedExpert, ...]:
 class MergedNER:
     """Merged models that find entities. Made by `Target.merge`, `Target.ner` or `MergedNER.from_pretrained`.
 
-    Models are loaded when they are first asked, and stay in memory.
+    Models are loaded at the first prediction, and stay in memory.
     """
 
     def __init__(
@@ -499,18 +504,18 @@ class MergedNER:
         progress: bool = True,
         **settings: Any,
     ) -> MergedNER:
-        """Load what `push_to_hub` or `sam-hub push` has pushed: both models of SaM, and how their answers become one.
+        """Load what `push_to_hub` or `sam-hub push` pushed: both models, and how to combine their entities.
 
-        It needs no catalog. Weights are fetched into the home, and checked against the Hub's checksums.
+        This needs no catalog. Weights are downloaded to the home folder, and checked against the Hub's checksums.
 
         Args:
             name: a repository on the Hub, or a folder.
-            base: a folder with the base of the merge; by default it is fetched where it is needed.
-            settings: as `SamHub` takes them.
+            base: a folder with the base of the merge. By default, it is downloaded if it is needed.
+            settings: as for `SamHub`.
 
         Raises:
-            UnusableModel: the repository holds no merge of sam-hub.
-            NotFoundOnHub, HubError, DiskFull: it can't be fetched.
+            UnusableModel: the repository has no merge of sam-hub.
+            NotFoundOnHub, HubError, DiskFull: it can't be downloaded.
         """
         reporter: Reporter = _BarReporter() if progress else SILENT
         context = _context(home, endpoint, token, settings)
@@ -525,15 +530,15 @@ class MergedNER:
     def predict_entities(self, texts: Sequence[str], *, batch_size: int = 32) -> EntityLists: ...
 
     def predict_entities(self, texts: str | Sequence[str], *, batch_size: int = 32) -> EntityList | EntityLists:
-        """Find the entities of a text, or of each of several.
+        """Find the entities of one text or of several texts.
 
         Args:
-            texts: a sentence, or several.
-            batch_size: how many texts are answered between two steps of the progress bar.
+            texts: a sentence, or several sentences.
+            batch_size: number of texts between two steps of the progress bar.
 
         Returns:
-            For each text its entities, ``{"start", "end", "text", "label"}``, in character offsets of the text as it
-            was given, ``end`` exclusive.
+            For each text its entities, ``{"start", "end", "text", "label"}``, in character offsets of your text.
+            ``end`` is exclusive.
         """
         if isinstance(texts, str):
             return self._predict([texts])[0]
@@ -557,17 +562,17 @@ class MergedNER:
         ]
 
     def evaluate(self, gold: str | Path | Sequence[Mapping[str, Any]]) -> Scores:
-        """Score the answers on labelled sentences, strictly: span and type must both be right (seqeval, IOB2).
+        """Score the predictions on labeled sentences, strictly: span and type must both be right (seqeval, IOB2).
 
         Args:
-            gold: a file of labelled sentences, or records such as ``{"text": "…", "entities": [{"start": 0, "end": 5,
-                "label": "person"}]}``. Entities of other labels are left out.
+            gold: a file of labeled sentences, or records such as ``{"text": "…", "entities": [{"start": 0, "end": 5,
+                "label": "person"}]}``. Entities with other labels are left out.
 
         Returns:
-            Precision, recall, F1 and support (the number of gold entities), in all and by type.
+            Precision, recall, F1 and support (the number of gold entities), in total and by type.
 
         Raises:
-            InputError: there are no labels, or none of this model's.
+            InputError: there are no labels, or none of those of this model.
         """
         from sam_hub.evaluation.systems import check_gold
         from sam_hub.ner.readers import read_corpus, read_records
@@ -579,23 +584,21 @@ class MergedNER:
         return score(checked, self._models.predict([s.without_labels() for s in checked], self._reporter))
 
     def push_to_hub(self, repo: str, *, public: bool = False, by: str = "sampling", **options: Any) -> PushOutcome:
-        """Push the merged models, their card, and how they answer, in one commit.
+        """Push the merged models, their card, and how to combine their entities, in one commit.
 
         Args:
             repo: ``owner/name``.
-            public: create a public repository, not a private one.
-            by: which of the two models lies at the repository's top, "sampling" or "similarity".
-            options: others of `sam-hub push`: ``force``, ``adapter`` or ``pull_request``.
+            public: create a public repository. Default: private.
+            by: the model at the top of the repository: "sampling" or "similarity".
+            options: ``force``, ``adapter``, or ``pull_request`` (`--create-pr` of `sam-hub push`).
 
         Raises:
-            UsageError: the models were loaded from a Hub, and belong to no target.
+            UsageError: the models were loaded from a Hub, and have no target.
             UnusableModel: the merge failed its sanity check.
-            NotFoundOnHub, HubError: the Hub failed, or does not let this token write.
+            NotFoundOnHub, HubError: the Hub failed, or the token has no write access.
         """
         if self._target is None:
-            raise UsageError(
-                "These models belong to no target of the catalog", "Upload their folder with huggingface_hub."
-            )
+            raise UsageError("These models have no target in the catalog", "Upload their folder with huggingface_hub.")
         where = {"target": self._target.name, "repo": repo, "by": by, "public": public}
         choice = options_from(PushOptions, {**where, **options})
         return run_push(self._target._hub._context, choice, self._reporter)

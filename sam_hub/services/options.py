@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
@@ -60,10 +60,9 @@ def options_from(kind: type[T], values: Mapping[str, Any]) -> T:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    name = kind.__name__
-    if unknown := sorted(values.keys() - kind.__dataclass_fields__.keys()):  # type: ignore[attr-defined]
-        fields = ", ".join(kind.__dataclass_fields__)  # type: ignore[attr-defined]
-        raise UsageError(f"{name} has no option '{unknown[0]}'", f"Use one of: {fields}.")
+    name, options = kind.__name__, [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if unknown := sorted(values.keys() - set(options)):
+        raise UsageError(f"{name} has no option '{unknown[0]}'", f"Use one of: {', '.join(options)}.")
     try:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:

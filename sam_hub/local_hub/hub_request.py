@@ -67,12 +67,13 @@ class HubRequest(Request):
         stream = self.stream()
 
         async def receive() -> bytes:
-            piece = bytearray()
+            chunks, size = [], 0
             async for chunk in stream:
-                piece += chunk
-                if len(piece) >= BATCH:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size >= BATCH:
                     break
-            return bytes(piece)
+            return b"".join(chunks)
 
         loop = from_thread.run_sync(asyncio.get_running_loop)
         coming = asyncio.run_coroutine_threadsafe(receive(), loop)

@@ -107,7 +107,7 @@ def test_what_can_not_be_done_is_said(hub: SamHub, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         hub.create_target("empty", [], LABELS)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UnusableModel, match="holds no merged models"):
+    with pytest.raises(UnusableModel, match="has no merged models"):
         MergedNER.from_pretrained(tmp_path / "folder")
     with pytest.raises(AttributeError):
         _ = package.nothing

@@ -69,7 +69,7 @@ class Catalog:
         if row is None:
             noun = table.__name__.lower()
             listing = _LISTINGS.get(noun, "list")
-            raise CatalogError(f"No {noun} {number} in the catalog", f"`sam-hub {listing}` shows what is there.")
+            raise CatalogError(f"The catalog has no {noun} {number}", f"`sam-hub {listing}` shows what is there.")
         return row
 
     def add(self, row: Row) -> Row:
@@ -109,7 +109,7 @@ def open_catalog(url: str, migrations: Path = MIGRATIONS) -> Catalog:
         return catalog
     except OSError as error:
         raise CatalogError(
-            f"The catalog {path} can't be made or opened: {error.strerror or error}",
+            f"The catalog {path} can't be created or opened: {error.strerror or error}",
             "Allow writing there, free some space, or set SAM_HUB_HOME to another folder.",
         ) from error
 
@@ -141,7 +141,7 @@ def _prepare(path: Path, migrations: Path) -> None:
             _upgrade(path, migrations)
     except Timeout as error:
         raise CatalogError(
-            f"Another sam-hub has been preparing the catalog {path} for {LOCK_SECONDS} seconds",
+            f"Another sam-hub process has locked the catalog {path} for {LOCK_SECONDS} seconds",
             "Wait for it to end, or stop it, and run the command again.",
         ) from error
 

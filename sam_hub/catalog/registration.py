@@ -81,7 +81,7 @@ def _register(
     about = found.metadata or {}
     base_repo = base or found.base or (found.repo if found.kind == "full" else None)
     if base_repo is None:
-        raise InputError(f"{found.repo} does not say which base it was made from", "Name it with --base OWNER/NAME.")
+        raise InputError(f"{found.repo} does not name its base", "Name it with --base OWNER/NAME.")
     values = {name: getattr(found, name) for name in ("repo", "commit", "kind", "rank", "alpha", "license")} | {
         "base_repo": base_repo,
         "base_sha256": about.get("base_sha256"),
@@ -96,7 +96,7 @@ def _register(
         expert = ExpertCreate.model_validate(values)
     except ValidationError as error:
         raise UnusableModel(
-            f"What {found.repo} says of itself can't be used: {first_fault(error)}",
+            f"The metadata of {found.repo} can't be used: {first_fault(error)}",
             "Ask its owner to correct its sam_hub.json and adapter_config.json, or choose another model.",
         ) from error
     added = add_expert(catalog, expert)
@@ -131,7 +131,7 @@ def pull_expert(catalog: Catalog, hub: Hub, name: str | int, models: Path, repor
         reporter.log(f"{expert.repo} is served from disk: {plan.because}")
     if plan.partial:
         leftovers = f"{naturalsize(plan.partial)} of an earlier download that was cut off"
-        reporter.log(f"{expert.repo} is fetched from its beginning; {leftovers} are removed")
+        reporter.log(f"{expert.repo} is downloaded again from the start; {leftovers} are removed")
     folder = pull(hub, plan, reporter)
     if expert.kind == "adapter":
         _pull_its_base(catalog, hub, expert, models, reporter)

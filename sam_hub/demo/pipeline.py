@@ -113,8 +113,8 @@ def _run(context: AppContext, reporter: Reporter, began: float) -> DemoOutcome:
     target = get_target(context.catalog, TARGET)
     gold = read_gold(Path(target.gold_path or ""), LABELS)
     reporter.log(
-        f"Describing {target.sentence_count} sentences of '{TARGET}', ranking by similarity; asking every "
-        f"expert about {SAMPLE} sampled sentences, ranking by each other's votes"
+        f"Describing {target.sentence_count} sentences of '{TARGET}', ranking by similarity; predicting "
+        f"{SAMPLE} sampled sentences with every expert, ranking by votes"
     )
     quiet = _WithoutLog(reporter)  # this pipeline says itself what it does
     selection = run_selection(context, SelectOptions(TARGET, experts=experts, k=K, sample=SAMPLE), quiet)
@@ -146,7 +146,7 @@ def _gather(context: AppContext, reporter: Reporter) -> tuple[tuple[str, ...], t
     """Search, add, and pull; return the unified models and the experts."""
     models = search_hub(context, SearchOptions("ner-", base=BASE, author="sam-hub"))
     repos = sorted(model.repo for model in models if "merge" not in model.tags)
-    reporter.log(f"Found {len(repos)} adapters of {BASE} on the Hub; adding and pulling them")
+    reporter.log(f"Adding and pulling {len(repos)} adapters of {BASE} from the Hub")
     for number, repo in enumerate(repos, 1):
         run_add(context, AddOptions((repo,)))
         run_pull(context, PullOptions(repo))
@@ -158,7 +158,7 @@ def _gather(context: AppContext, reporter: Reporter) -> tuple[tuple[str, ...], t
 def _evaluate(
     context: AppContext, target: tables.Target, gold: Sequence[Sentence], experts: Sequence[str], reporter: Reporter
 ) -> tuple[SystemScore, ...]:
-    reporter.log(f"Evaluating on {len(gold)} labelled test sentences")
+    reporter.log(f"Evaluating on {len(gold)} labeled test sentences")
     catalog = context.catalog
     rows = {repo.removeprefix("sam-hub/ner-"): get_expert(catalog, repo) for repo in experts}
     systems = [
@@ -185,7 +185,7 @@ def _read_back(
     home = context.settings.home
     sweep_scratch(home, SCRATCH)
     for merge, push in zip(merges, pushed, strict=True):
-        reporter.log(f"Reading {push.repo} back from the Hub and predicting once more")
+        reporter.log(f"Downloading {push.repo} from the Hub and predicting again")
         with TemporaryDirectory(dir=home, prefix=scratch_prefix(SCRATCH)) as scratch:
             hub = replace(context.hub, cache_dir=Path(scratch, "cache"))
             folder = pull(hub, plan_pull(hub, push.repo, push.commit, Path(scratch, "models")), reporter)
@@ -198,13 +198,13 @@ def _compare(context: AppContext, merge: tables.Merge, repo: str, folder: Path, 
         return tuple(answer.entities for answer in answers)
 
     if weights_sha256(folder) != merge.weights_sha256:
-        raise HubError(f"{repo} came back with other weights", "Run it again with --fresh.")
+        raise HubError(f"{repo} has other weights than the merge", "Run it again with --fresh.")
     model = merged_model(context.catalog, merge, repo)
     kept = ask(context.catalog, [model], gold, LABELS, settings=context.settings)[repo]
     before = kept.entities[:READ_BACK]
     # Sums differ in the last bit with the size of a batch: in doubt, the local copy is asked so.
     if before != again(folder) != again(model.folder):
-        raise HubError(f"{repo} does not answer as before", "Run it again with --fresh.")
+        raise HubError(f"{repo} does not give the same predictions as the merge", "Run it again with --fresh.")
 
 
 @dataclass

@@ -60,7 +60,7 @@ def prepare_home(settings: Settings, reporter: Reporter = SILENT, room: int = RO
     lacking = room - _bytes_in(home) - shutil.disk_usage(home).free
     if lacking > 0:
         raise DiskFull(
-            f"The demo takes {naturalsize(room)} in {home}, and its disk is too full for that",
+            f"The demo needs {naturalsize(room)} in {home}, and the disk is too full",
             f"Free {naturalsize(lacking)}, or set SAM_HUB_HOME to a larger disk.",
         )
     if not (home / FILE_NAME).exists():  # what the person has added there stays

@@ -89,7 +89,7 @@ class AnswerRecipe(BaseModel):
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "answer"
             raise UnusableModel(
-                f"{source} does not say how its models answer ({field}: {first['msg']})",
+                f"{source} does not say how to combine its models ({field}: {first['msg']})",
                 "Push it again with `sam-hub push`, or load it with transformers.",
             ) from error
         if recipe.prompt_format not in FORMATS:

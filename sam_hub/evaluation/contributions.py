@@ -12,7 +12,7 @@ class Contribution:
     Attributes:
         agreement: with the votes.
         change: of the agreement, compared to the whole merge; above 0, the merge is better without the expert.
-        f1: on the target's labelled sentences; None if there are none.
+        f1: on the target's labeled sentences; None if there are none.
         f1_change: of the F1, compared to the whole merge.
     """
 

@@ -100,7 +100,7 @@ def typing_of(
         InputError: ``types`` is "base", and the base is not on disk.
     """
     if types not in TYPES:
-        raise UsageError(f"Types can't be by '{types}'", f"Known: {', '.join(TYPES)}.")
+        raise UsageError(f"Unknown --types '{types}'", f"Known: {', '.join(TYPES)}.")
     experts = {e.ref: e for merge in merges for e in experts_of(catalog, merge)}
     gone = tuple(sorted({ref for merge in merges for ref in merge.refs} - set(experts)))
     new = uncovered(labels, {ref: expert.labels for ref, expert in experts.items()})

@@ -41,14 +41,14 @@ def read_recipe(folder: Path) -> AnswerRecipe:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UnusableModel(
-            f"{folder} holds no merged models of sam-hub ({METADATA}: {error})",
+            f"{folder} has no merged models of sam-hub ({METADATA}: {error})",
             "Load a repository that `sam-hub push` has made.",
         ) from error
     answer = content.get("answer") if isinstance(content, dict) else None
     recipe = AnswerRecipe.parse(answer, str(folder))
     for name in recipe.models:
         if not (folder / name).is_dir():
-            raise UnusableModel(f"{folder} lacks its model '{name}'", "Pull or push it again.")
+            raise UnusableModel(f"{folder} has no model '{name}'", "Pull or push it again.")
     return recipe
 
 
@@ -133,7 +133,7 @@ class MergedModels:
         if weights_sha256(self.base) != wanted.weights_sha256:
             raise UnusableModel(
                 f"{self.base} holds other weights than {wanted.repo} at {wanted.commit[:8]}",
-                "Give the base from which the experts were merged.",
+                "Name the base of the merged experts.",
             )
         return self.base
 

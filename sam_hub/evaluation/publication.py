@@ -157,9 +157,7 @@ def write_card(catalog: Catalog, about: Publication, repo: str, *, adapter: bool
 def _adapter_of(merge: tables.Merge) -> MergedAdapter:
     adapter = saved_adapter(Path(merge.path) / FOLDER, merge.recipe_hash)
     if adapter is None:
-        raise CatalogError(
-            "This merge was not written as an adapter, or that is damaged", "Merge as before, with --as-adapter."
-        )
+        raise CatalogError("This merge has no adapter, or the adapter is damaged", "Merge again with --as-adapter.")
     return adapter
 
 

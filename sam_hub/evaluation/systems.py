@@ -1,4 +1,4 @@
-"""Compute strict scores of systems on a target's labelled sentences, and record them with their predictions."""
+"""Compute strict scores of systems on a target's labeled sentences, and record them with their predictions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sam_hub.progress import SILENT, Reporter
 
 
 def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
-    """Read labelled test sentences, with only the entities of the target's labels.
+    """Read labeled test sentences, with only the entities of the target's labels.
 
     Raises:
         InputError: a sentence has no labels, no entity has a label of the target, or an entity cuts a word or overlaps
@@ -35,7 +35,7 @@ def read_gold(path: Path, labels: Sequence[str]) -> list[Sentence]:
 
 
 def check_gold(gold: Sequence[Sentence], labels: Sequence[str], source: str) -> list[Sentence]:
-    """Return labelled sentences with only the entities of these labels.
+    """Return labeled sentences with only the entities of these labels.
 
     Raises:
         InputError: as `read_gold`.
@@ -45,7 +45,8 @@ def check_gold(gold: Sequence[Sentence], labels: Sequence[str], source: str) -> 
         raise InputError(f"{source} has sentences without labels", "Give a .conll or .jsonl file with gold entities.")
     if not any(sentence.entities for sentence in sentences):
         raise InputError(
-            f"No entity in {source} has one of the labels {', '.join(labels)}", "Check the target's labels against it."
+            f"No entity in {source} has one of the labels {', '.join(labels)}",
+            "Compare its labels with those of the target.",
         )
     for sentence in sentences:  # check now, not after minutes of predictions
         iob2(sentence, sentence.entities or ())

@@ -24,7 +24,7 @@ def integrate(answers: Sequence[Rows], rule: str = UNION) -> tuple[tuple[Entity,
         UsageError: there is no such rule.
     """
     if rule not in RULES:
-        raise UsageError(f"There is no rule '{rule}' to integrate predictions", f"Known: {', '.join(RULES)}.")
+        raise UsageError(f"Unknown rule '{rule}'", f"Known: {', '.join(RULES)}.")
     if len(answers) == 1:
         return tuple(map(tuple, answers[0]))
     return tuple(_integrate(first, second, rule) for first, second in zip(*answers, strict=True))

@@ -34,7 +34,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on one labelled set; ``rows[0]`` is the card's own model, others stand for comparison."""
+    """Scores on one labeled set; ``rows[0]`` is the card's own model, others stand for comparison."""
 
     dataset: str
     split: str

@@ -114,7 +114,7 @@ def pull(hub: Hub, plan: PullPlan, reporter: Reporter = SILENT) -> Path:
         return plan.folder
     if plan.short:
         raise DiskFull(
-            f"'{plan.repo}' needs {naturalsize(plan.needed)} of disk; {naturalsize(plan.free)} are free",
+            f"'{plan.repo}' needs {naturalsize(plan.needed)} of disk space, and only {naturalsize(plan.free)} is free",
             f"Free {naturalsize(plan.short)} more, or set SAM_HUB_HOME to a larger disk.",
         )
     for path in _stale_partials(hub, plan.repo):

@@ -84,7 +84,7 @@ def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True, pull_r
             info = None
         remote = list_files(hub, repo, info.sha) if info and info.sha else ()
     if pull_request and info is None:
-        raise NotFoundOnHub(f"There is no '{repo}' to open a pull request on", "Push without --create-pr.")
+        raise NotFoundOnHub(f"There is no '{repo}' to open a pull request in", "Push without --create-pr.")
     paths = {file.path for file in files}
     return PushPlan(
         repo=repo,
@@ -134,7 +134,7 @@ def _created(hub: Hub, plan: PushPlan) -> str:
     info = retried(lambda: hub.api().model_info(plan.repo))
     others = [file.rfilename for file in info.siblings or () if file.rfilename != ".gitattributes"]
     if others or bool(info.private) != plan.private:
-        raise HubError(f"'{plan.repo}' was created by someone else in the meantime", "Run it again for a new plan.")
+        raise HubError(f"'{plan.repo}' was created by someone else in the meantime", "Run the command again.")
     return info.sha or ""
 
 

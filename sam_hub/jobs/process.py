@@ -1,4 +1,4 @@
-"""The process of a job: started in a session of its own, recognised again, ended with all its children."""
+"""The process of a job: started in a session of its own, recognized again, ended with all its children."""
 
 from __future__ import annotations
 

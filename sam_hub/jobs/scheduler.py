@@ -1,4 +1,4 @@
-"""The queue of jobs: made, started within the limits of their queues, cancelled, found dead, removed.
+"""The queue of jobs: made, started within the limits of their queues, canceled, found dead, removed.
 
 Nobody has to stay for it: `Scheduler.tick` keeps it going, and a job that ends ticks for the next.
 """

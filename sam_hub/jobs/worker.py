@@ -49,7 +49,7 @@ def main(job_id: int) -> int:
 def _take(context: AppContext, job_id: int) -> Job | None:
     """Return the job's row if it was claimed for this process, or for one that has not appeared yet.
 
-    None where it was cancelled meanwhile, or another process runs it.
+    None if it was canceled in the meantime, or another process runs it.
     """
     with context.catalog.writing() as session:
         job = session.get(Job, job_id)

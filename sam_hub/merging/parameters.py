@@ -26,12 +26,12 @@ def parameters(pairs: Sequence[str]) -> dict[str, Any]:
     import yaml
 
     if bad := [pair for pair in pairs if "=" not in pair]:
-        raise UsageError(f"'{bad[0]}' is no parameter", "Write it as name=value, such as density=0.5.")
+        raise UsageError(f"'{bad[0]}' is not a parameter", "Write it as name=value, such as density=0.5.")
     split = (pair.partition("=") for pair in pairs)
     try:
         return {name.strip(): _number(yaml.safe_load(value)) for name, _, value in split}
     except yaml.YAMLError as error:
-        raise UsageError("A parameter's value can't be read", "Write numbers, true or false.") from error
+        raise UsageError("A parameter's value can't be read", "Use numbers, true, or false.") from error
 
 
 def weights(text: str) -> tuple[float, ...]:
@@ -45,7 +45,7 @@ def weights(text: str) -> tuple[float, ...]:
         try:
             found.append(float(word))
         except ValueError as error:
-            raise UsageError(f"'{word}' is no weight", "Write numbers, such as 1 0.5.") from error
+            raise UsageError(f"'{word}' is not a weight", "Write numbers, such as 1 0.5.") from error
     return tuple(found)
 
 

@@ -167,7 +167,7 @@ def _require_finite(name: str, tensor: torch.Tensor) -> None:
     # NaN is the minimum and the maximum of what holds it, and to find them takes a tenth of isfinite's time.
     if not all(map(torch.isfinite, torch.aminmax(tensor))):
         raise UnusableModel(
-            f"The merge gives '{name}' values that are no numbers (NaN or infinity)",
+            f"The merge gives '{name}' values that are not finite (NaN or infinity)",
             "Leave the experts out one by one to find a damaged one, or use smaller weights.",
         )
 
@@ -213,7 +213,7 @@ class _Deadline(Reporter):
 
     def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
         if time.monotonic() > self._end:
-            raise SamHubError(f"The merge took more than {self._seconds:g} s", "Give it more time with --timeout.")
+            raise SamHubError(f"The merge took more than {self._seconds:g} s", "Use a larger --timeout.")
         self._reporter.progress(what, done, total, unit)
 
 

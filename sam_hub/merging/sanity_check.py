@@ -184,6 +184,6 @@ def require_passed(folder: Path, name: str) -> None:
     """
     doubt = problem_in_words(folder)
     if doubt == UNCHECKED:
-        raise UnusableModel(f"{name} {doubt}", "Merge as before, which checks it, or push it with --force.")
+        raise UnusableModel(f"{name} {doubt}", "Merge again to check it, or push it with --force.")
     if doubt:
         raise UnusableModel(f"{name} {doubt}", "Merge fewer or other experts, or push it anyway with --force.")

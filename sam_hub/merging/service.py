@@ -43,13 +43,11 @@ class Choice:
         scores = [by_repo.get(expert.repo) for expert in self.experts]
         known = [score for score in scores if score is not None]
         if len(known) < len(scores):
-            raise UsageError(
-                "Experts that no ranking chose have no scores to weigh them by", "Give each a weight, or none."
-            )
+            raise UsageError("--by-score needs experts that a ranking chose", "Use --weight, or no weights.")
         for expert, score in zip(self.experts, known, strict=True):
             if score <= 0:
                 raise UsageError(
-                    f"{expert.repo} has a score of {score:.2f} {self.name}, which is no weight",
+                    f"{expert.repo} has a score of {score:.2f} {self.name}, which can't be a weight",
                     "Choose fewer experts, or give each a weight.",
                 )
         mean = sum(known) / len(known)
@@ -69,7 +67,7 @@ def chosen_experts(catalog: Catalog, target: str | None, by: str, names: Sequenc
     if names:
         return [Choice("by hand", resolve_experts(catalog, names))]
     if target is None:
-        raise UsageError("Nothing says what to merge", "Name a target, or experts with --expert.")
+        raise UsageError("There is nothing to merge", "Name a target, or experts with --expert.")
     row = get_target(catalog, target)
     methods = list(RankingMethod) if by == "both" else [RankingMethod(by)]
     latest = {method: latest_selection(catalog, row.id, method) for method in methods}
@@ -122,7 +120,7 @@ def plan_for(
     bases = {base_of(catalog, expert).weights_sha256: base_of(catalog, expert) for expert in experts}
     if len(bases) != 1:
         names = ", ".join(f"{e.repo} of {e.base_repo}" for e in experts)
-        raise InputError(f"The experts are not of one base: {names}", "Merge experts of one base.")
+        raise InputError(f"The experts have different bases: {names}", "Merge experts with the same base.")
     base = next(iter(bases.values()))
     if weights and len(weights) != len(experts):
         raise UsageError(f"{len(weights)} weights for {len(experts)} experts", "Give one weight for each expert.")
@@ -134,7 +132,7 @@ def plan_for(
         inputs.append(pin(Path(expert.path), expert.repo, expert.commit, shares[expert.repo]))
     if not base.path or not Path(base.path).is_dir():
         raise InputError(
-            f"The base {base.repo} is not on disk", f"Run `sam-hub pull {experts[0].repo}`, which fetches it, too."
+            f"The base {base.repo} is not on disk", f"Run `sam-hub pull {experts[0].repo}`. This also pulls the base."
         )
     pinned = pin(Path(base.path), base.repo, base.commit)
     recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
@@ -186,8 +184,8 @@ def merge_and_check(
         )
     except KeyboardInterrupt as stop:
         raise Interrupted(
-            "Interrupted before the check of the merge had ended",
-            "The merge is whole, but not checked. Merge as before: it is checked then, and not made again.",
+            "Interrupted before the sanity check ended",
+            "The merge is complete, but not checked. Run the same command again to check it.",
         ) from stop
 
 

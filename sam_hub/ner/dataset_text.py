@@ -30,7 +30,7 @@ def read_texts(file: Path, most: int) -> list[Sentence]:
     """Return at most ``most`` sentences from the start of a file, without labels."""
     reader = READERS.get(file.suffix.lower())
     if reader is None:
-        raise InputError(f"{file.name} is of no known kind", f"Known endings: {', '.join(READERS)}.")
+        raise InputError(f"{file.name} has an unknown format", f"Known endings: {', '.join(READERS)}.")
     try:
         found = list(islice((piece for value in reader(file) for piece in _sentences(value)), most))
     except (OSError, ValueError, RecursionError, csv.Error) as error:

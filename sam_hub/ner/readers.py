@@ -39,7 +39,7 @@ def labelled_within(corpus: Path, gold: Path | None) -> list[Path]:
 def left_out_in_words(files: Sequence[Path]) -> str:
     """Return a sentence on the files of `labelled_within`; empty if there are none."""
     names = ", ".join(file.name for file in files)
-    what = "is the labelled file" if len(files) == 1 else "are the labelled files"
+    what = "is the labeled file" if len(files) == 1 else "are the labeled files"
     return f"{names} {what}: not read as corpus" if files else ""
 
 
@@ -60,8 +60,8 @@ def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = 
     sentences = [sentence for file in files for sentence in read_file(file, split)]
     if not sentences:
         raise InputError(
-            f"The corpus {path} holds no sentence{' but the labelled ones' if without else ''}",
-            "Give text files (.txt) with a sentence a line, .conll or .jsonl.",
+            f"The corpus {path} has no sentences{' other than the labeled ones' if without else ''}",
+            "Give .txt files with one sentence per line, .conll files, or .jsonl files.",
         )
     return sentences
 
@@ -69,14 +69,14 @@ def read_corpus(path: Path, *, split: bool = False, without: Collection[Path] = 
 def check_exists(corpus: Path) -> None:
     """Refuse the path of a corpus where there is none."""
     if not corpus.exists():
-        raise InputError(f"There is no corpus at {corpus}", "Give a .txt, .conll or .jsonl file, or a folder of them.")
+        raise InputError(f"There is no corpus at {corpus}", "Give a .txt, .conll, or .jsonl file, or a folder of them.")
 
 
 def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
     """Yield the sentences of one file, whose ending says what it is."""
     reader = SUFFIXES.get(file.suffix.lower())
     if reader is None:
-        raise InputError(f"{file} is of no known kind", f"Known endings: {', '.join(SUFFIXES)}.")
+        raise InputError(f"{file} has an unknown format", f"Known endings: {', '.join(SUFFIXES)}.")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -108,7 +108,9 @@ def _read_conll(text: str, source: Path) -> Iterator[Sentence]:
         if line.startswith("-DOCSTART-") or (line.startswith("# ") and not tagged):
             continue
         if not tagged:
-            raise InputError(f"{source}, line {number}: no token with an IOB tag", "Write 'token tag', a pair a line.")
+            raise InputError(
+                f"{source}, line {number}: no token with an IOB tag", "Write one 'token tag' pair per line."
+            )
         rows.append((columns[0], columns[-1]))
 
 

@@ -40,7 +40,7 @@ def scan_corpus(path: Path, *, gold: Path | None = None, split: bool = False, re
     """Scan a file, or every file of a folder. Files that can't be read are listed in the result.
 
     Args:
-        gold: file or folder with the labelled sentences of the new target, if there is one.
+        gold: file or folder with the labeled sentences of the new target, if there is one.
     """
     check_exists(path)
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())

@@ -80,7 +80,7 @@ def iob2(sentence: Sentence, entities: Iterable[Entity]) -> list[str]:
     tags = ["O"] * len(sentence.words)
     for entity in sorted(entities):
         if entity.start not in first or entity.end not in last:
-            raise InputError(f"The entity {entity.text!r} cuts a word of {sentence.text!r}", "Correct its offsets.")
+            raise InputError(f"The entity {entity.text!r} splits a word of {sentence.text!r}", "Correct its offsets.")
         i, j = first[entity.start], last[entity.end]
         if any(tag != "O" for tag in tags[i : j + 1]):
             raise InputError(f"Entities overlap at {entity.text!r} in {sentence.text!r}", "Keep one of them.")

@@ -30,10 +30,11 @@ def check_count(k: int | str, by: str) -> None:
     """
     if k == AUTO and by == "similarity":
         raise UsageError(
-            "k=auto needs votes, and a ranking by similarity has none", "Give a number for k, or rank by sampling, too."
+            "k=auto needs votes, and a ranking by similarity has no votes",
+            "Give a number for k, or also rank by sampling.",
         )
     if k != AUTO and (not isinstance(k, int) or k < 1):
-        raise UsageError(f"{k} experts can't be chosen", f"Give 1 or more, or {AUTO}.")
+        raise UsageError(f"{k} experts can't be chosen", f"Use a number from 1, or {AUTO}.")
 
 
 def check_vote_ratio(ratio: float) -> None:
@@ -169,7 +170,7 @@ def choose_by_hand(
     target = get_target(catalog, target_name)
     chosen = resolve_experts(catalog, experts)
     if not chosen:
-        raise InputError("No expert is chosen", "Name at least one.")
+        raise InputError("No experts are chosen", "Name at least one.")
     selections = []
     for method in tables.RankingMethod if by == "both" else (by,):
         latest = required_selection(catalog, target, method)

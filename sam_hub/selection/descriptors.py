@@ -78,7 +78,7 @@ def expert_descriptor(
         raise other
     raise InputError(
         f"{expert.repo} has no descriptor of its training text by {settings.embedder} at {_revision(settings)}",
-        f"Run `sam-hub describe {expert.repo}`, or with --corpus FILE, text of its domain.",
+        f"Run `sam-hub describe {expert.repo}`, or add --corpus FILE with text of its domain.",
     )
 
 

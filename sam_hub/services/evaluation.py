@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What an evaluation takes: the names of the systems, how many models they ask, and the labelled sentences."""
+    """What an evaluation takes: the names of the systems, how many models they ask, and the labeled sentences."""
 
     systems: tuple[str, ...]
     models: int
@@ -66,7 +66,7 @@ class EvaluationOutcome:
 
 
 def plan_evaluation(context: AppContext, options: EvaluationOptions) -> EvaluationPlan:
-    """Read the labelled sentences, and find the models; no model is asked."""
+    """Read the labeled sentences, and find the models; no model is asked."""
     _, _, gold, systems = _prepare(context, options)
     models = {(model.kind, model.id) for system in systems for model in system.models}
     entities = sum(len(sentence.entities or ()) for sentence in gold)
@@ -82,7 +82,7 @@ def _prepare(context: AppContext, options: EvaluationOptions) -> tuple[Target, P
     target = get_target(context.catalog, options.target)
     path = options.gold or target.gold_path
     if path is None:
-        raise UsageError(f"{target.name} has no labelled sentences", "Give some with --gold FILE.")
+        raise UsageError(f"{target.name} has no labeled sentences", "Name a file with --gold FILE.")
     gold = read_gold(Path(path), target.labels)
     systems = sam_systems(context.catalog, target, str(options.rule), str(options.types))
     if options.singles:

@@ -152,7 +152,7 @@ def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str,
     free = shutil.disk_usage(context.catalog.path.parent).free
     if free < needed:
         raise DiskFull(
-            f"The merges without each expert need {naturalsize(needed)}; {naturalsize(free)} are free",
+            f"The merges without each expert need {naturalsize(needed)}, and only {naturalsize(free)} is free",
             "Free some space (`sam-hub remove --merge unused`), or run without --leave-one-out.",
         )
     return plans

@@ -91,7 +91,7 @@ class JobOptions:
         """Refuse options that make no sense, before a job is made of them or a model is asked. Raises UsageError."""
 
 
-Corpus = Annotated[Path, Doc("A .txt, .conll or .jsonl file, or a folder of them.")]
+Corpus = Annotated[Path, Doc("A .txt, .conll, or .jsonl file, or a folder of them.")]
 Free = Annotated[bool, Doc("Decode without the grammar.")]
 Split = Annotated[bool, Doc("Split running text into sentences.")]
 Combine = Annotated[Rule, Doc("How to combine the entities of both models.")]

@@ -59,7 +59,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
         rankings = [*map(limit, rankings), voted]
         for repo, why in voted.parameters.get("failed", {}).items():
             reporter.log(f"{repo} {FAILED}, so it has no vote: {why}")
-    # Both at once, at the end: a ranking that is cancelled changes no choice.
+    # Both at once, at the end: a ranking that is canceled changes no choice.
     chosen = choose_best(catalog, target, experts, rankings, options.k, allow_uninformed=options.allow_uninformed)
     for method, repos in chosen.items():
         reporter.log(f"By {method}: {', '.join(repos)}")

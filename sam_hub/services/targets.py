@@ -29,7 +29,7 @@ def run_scan(context: AppContext, options: ScanOptions, reporter: Reporter = SIL
 class TargetOutcome:
     """A target as it was stored; ``uncovered`` are its labels that no expert of the catalog covers.
 
-    ``left_out`` says which files of the corpus folder are the labelled ones, and were not read.
+    ``left_out`` says which files of the corpus folder are the labeled ones, and were not read.
     """
 
     id: int

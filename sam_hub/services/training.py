@@ -1,4 +1,4 @@
-"""Training: make an expert of labelled data."""
+"""Training: make an expert of labeled data."""
 
 from __future__ import annotations
 

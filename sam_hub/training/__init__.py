@@ -1,1 +1,1 @@
-"""Make an expert: supervised fine-tuning of a LoRA adapter on labelled data."""
+"""Make an expert: supervised fine-tuning of a LoRA adapter on labeled data."""

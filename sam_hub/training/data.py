@@ -1,4 +1,4 @@
-"""Turn labelled data into packs of examples that share one label set."""
+"""Turn labeled data into packs of examples that share one label set."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def read_source(source: DataSource, root: Path, split: str = "train") -> tuple[S
     """Return the prepared, deduplicated sentences of one split."""
     file = root / source.folder / f"{split}.jsonl"
     if not file.exists():
-        raise InputError(f"There is no {file}", "Give a folder that holds labelled sentences in train.jsonl.")
+        raise InputError(f"There is no {file}", "Give a folder with labeled sentences in train.jsonl.")
     seen: dict[str, Sentence] = {}
     for sentence in read_corpus(file):
         if sentence.entities is None:
-            raise InputError(f"{file} has sentences without labels", "Give labelled data.")
+            raise InputError(f"{file} has sentences without labels", "Give labeled data.")
         seen.setdefault(sentence.text, prepare(sentence, source))
     return tuple(seen.values())
 

@@ -57,12 +57,12 @@ def make_expert(
         The content of ``sam_hub.json``.
     """
     if (out / METADATA).exists():
-        raise InputError(f"{out} holds a finished expert", "Give another --out, or delete that folder.")
+        raise InputError(f"{out} already has a finished expert", "Give another --out, or delete that folder.")
     if not (out / WEIGHTS).exists():
         train_adapter(recipe, base, out, data_root=data_root, device=device, dtype=dtype, reporter=reporter)
     trained = json.loads((out / RECORD).read_text(encoding="utf-8"))
     if TrainingRecipe.from_dict(trained["recipe"]).portable() != recipe.portable():
-        raise InputError(f"{out} holds an adapter of another recipe", "Give its recipe, or another --out.")
+        raise InputError(f"{out} has an adapter of another recipe", "Give its recipe, or another --out.")
     config = json.loads((out / CONFIG).read_text(encoding="utf-8"))
     write_json(out / CONFIG, {**config, "base_model_name_or_path": base_repo})  # it was this machine's path
     reporter.log("Describing the training text")

@@ -19,7 +19,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_STRICT)
 class DataSource:
-    """One labelled data set: a folder with ``train.jsonl`` (and ``test.jsonl``, ``meta.json``)."""
+    """One labeled data set: a folder with ``train.jsonl`` (and ``test.jsonl``, ``meta.json``)."""
 
     folder: str
     rename: dict[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         get_format(self.prompt_format)
         if not self.data:
-            raise InputError("The recipe names no data", "Give a folder of labelled data.")
+            raise InputError("The recipe has no data", "Give a folder of labeled data.")
         if not any(source.share for source in self.data):
             raise InputError("All shares of the recipe's data are 0", "Give positive numbers.")
 
@@ -131,7 +131,7 @@ def recipe_of(
         options: further fields of the recipe.
     """
     if bad := [pair for pair in rename if "=" not in pair]:
-        raise UsageError(f"'{bad[0]}' renames nothing", "Write --rename old=new.")
+        raise UsageError(f"'{bad[0]}' is not a renaming", "Use --rename OLD=NEW.")
     names = {old.strip(): new.strip() for old, _, new in (pair.partition("=") for pair in rename)}
     data = [DataSource(str(f), names, tuple(keep), named_only) for f in folders]
     return TrainingRecipe.from_dict({"name": name, "domain": domain, "data": data, **(options or {})})

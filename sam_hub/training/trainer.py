@@ -68,7 +68,7 @@ def train_adapter(
     import torch
 
     if (out / WEIGHTS).exists():
-        raise InputError(f"{out} holds a finished adapter", "Give another --out, or delete that folder.")
+        raise InputError(f"{out} already has a finished adapter", "Give another --out, or delete that folder.")
     device = choose_device(device)
     dtype = training_dtype(dtype, device)
     torch.manual_seed(recipe.seed)

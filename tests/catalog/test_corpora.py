@@ -109,7 +109,7 @@ def test_the_labelled_file_in_the_corpus_folder_is_not_read_as_corpus(
     assert Path(made.gold_path).samefile(folder / "gold.jsonl")
     scan = scan_corpus(folder, gold=folder / "gold.jsonl")
     assert (scan.sentences, scan.files, scan.labelled, scan.skipped) == (2, 2, 0, ())
-    assert scan.left_out == "gold.jsonl is the labelled file: not read as corpus"
+    assert scan.left_out == "gold.jsonl is the labeled file: not read as corpus"
     assert scan_corpus(folder, gold=texts).left_out == ""
     assert scan_corpus(folder).sentences == 3
 
@@ -121,7 +121,7 @@ def test_a_folder_of_labelled_files_in_the_corpus_folder_is_left_out_whole(catal
         (gold / name).write_text(LABELLED)
     made = define_target(catalog, "court", texts.parent, ["person"], gold=gold)
     assert made.sentence_count == 1
-    told = "a.jsonl, b.jsonl are the labelled files: not read as corpus"
+    told = "a.jsonl, b.jsonl are the labeled files: not read as corpus"
     assert scan_corpus(texts.parent, gold=gold).left_out == told
 
 
@@ -129,7 +129,7 @@ def test_where_nothing_else_is_in_the_folder_that_is_said(catalog: Catalog, tmp_
     folder = tmp_path / "gold-only"
     folder.mkdir()
     (folder / "gold.jsonl").write_text(LABELLED)
-    with pytest.raises(InputError, match="holds no sentence but the labelled ones"):
+    with pytest.raises(InputError, match="has no sentences other than the labeled ones"):
         define_target(catalog, "court", folder, ["person"], gold=folder / "gold.jsonl")
     assert define_target(catalog, "same", folder, ["person"], gold=folder).sentence_count == 1
     file = folder / "gold.jsonl"

@@ -216,7 +216,7 @@ def somebody_else():
 def test_an_unwritable_folder_is_explained(tmp_path):
     home = tmp_path / "home"
     home.mkdir(mode=0o555)
-    with somebody_else(), pytest.raises(CatalogError, match=r"can't be (made or )?opened") as caught:
+    with somebody_else(), pytest.raises(CatalogError, match=r"can't be (created or )?opened") as caught:
         open_catalog(f"sqlite:///{home / 'catalog.db'}")
     assert "SAM_HUB_HOME" in caught.value.action
 

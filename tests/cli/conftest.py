@@ -41,7 +41,7 @@ def home(tmp_path: Path, server: ServerProcess, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
-    """A folder with a corpus and labelled sentences."""
+    """A folder with a corpus and labeled sentences."""
     (tmp_path / "corpus.txt").write_text(CORPUS)
     (tmp_path / "gold.jsonl").write_text(GOLD)
     return tmp_path

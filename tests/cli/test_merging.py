@@ -52,7 +52,7 @@ def test_what_each_expert_adds_is_told_by_votes_and_by_labels(
         assert row["change"] == pytest.approx(row["agreement"] - whole["agreement"])
         assert row["f1_change"] == pytest.approx(row["f1"] - whole["f1"])
     assert run(["merge", "paris", "--by", "sampling", "--leave-one-out"]) == 0
-    assert "What each expert adds to the merge by sampling: strict F1 with the" in capsys.readouterr().out
+    assert "What each expert adds to the merge by sampling: strict F1 against" in capsys.readouterr().out
 
 
 def test_what_each_expert_adds_needs_a_choice_of_several_and_is_refused_before_the_merge(
@@ -182,13 +182,13 @@ def test_a_merge_is_pushed_as_one_adapter_that_loads_with_peft(
     push = ("push", "paris", "--by", "sampling", "--repo", "me/small", "--adapter")
     code, said = failing(*push)
     assert code == 1
-    assert "was not written as an adapter" in said
+    assert "This merge has no adapter" in said
     selected("merge", "paris", "--by", "sampling", "--rank", "4")
     weights = Path(selected("list", "--merges")[0]["path"], "adapter", "adapter_model.safetensors")
     whole = weights.read_bytes()
     weights.write_bytes(whole[:100])
     code, said = failing(*push)
-    assert (code, "or that is damaged" in said) == (1, True)
+    assert (code, "or the adapter is damaged" in said) == (1, True)
     weights.write_bytes(whole)
     pushed = selected(*push)
     names = {file["path"] for file in pushed["files"]}
@@ -210,7 +210,7 @@ def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
     push = ("push", "paris", "--by", "sampling", "--repo", "me/paris")
     code, said = failing(*push)
     assert code == 1
-    assert "was not checked since its weights were written. Merge as before, which checks it" in said
+    assert "was not checked since its weights were written. Merge again to check it" in said
     commit = selected(*push, "--force")["commit"]
     (listed,) = selected("list", "--merges")
     assert [(push["repo"], push["commit"]) for push in listed["pushes"]] == [("me/paris", commit)]
@@ -316,7 +316,7 @@ def test_a_merge_whose_check_was_interrupted_takes_no_good_ones_place_until_it_i
     with monkeypatch.context() as patch:
         patch.setattr(sanity_check, "parse_rate", stop)
         assert run(linear) == 130
-    assert "The merge is whole, but not checked. Merge as before" in capsys.readouterr().err
+    assert "The merge is complete, but not checked. Run the same command again" in capsys.readouterr().err
     predict = ["predict", "paris", str(texts / "corpus.txt")]
     assert run(predict) == 0
     said = capsys.readouterr().err

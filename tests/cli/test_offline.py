@@ -64,4 +64,4 @@ def test_what_needs_the_hub_says_so_and_how_to_reach_it(
         cut_off("merge", "paris")
     _, message = failing(*command)
     assert "Offline mode is on" in message
-    assert "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE to reach it." in message
+    assert "Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE." in message

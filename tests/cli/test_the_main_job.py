@@ -41,7 +41,7 @@ def test_the_labelled_file_in_the_folder_of_texts_is_left_out_and_that_is_said(
     assert run(["target", "add", "court", str(folder), *options]) == 0
     shown = capsys.readouterr()
     assert f"Target court: {len(CORPUS.splitlines())} sentences" in shown.out
-    assert "gold.jsonl is the labelled file: not read as corpus." in shown.err
+    assert "gold.jsonl is the labeled file: not read as corpus." in shown.err
 
 
 def test_search_finds_experts_by_base_and_label(sam_hub: Call) -> None:

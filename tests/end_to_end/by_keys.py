@@ -59,7 +59,7 @@ def _title(screen: str) -> str:
 
 
 def make_target(terminal: Tmux, texts: Path, gold: Path, name: str, show: Show) -> None:
-    """Fill in the form: a name, the folder, the types, labelled sentences."""
+    """Fill in the form: a name, the folder, the types, labeled sentences."""
     terminal.press("1")
     terminal.wait_for("New target")
     terminal.press("Tab")
@@ -103,7 +103,7 @@ def merge(terminal: Tmux, show: Show) -> None:
 def evaluate(terminal: Tmux, show: Show) -> None:
     """Score the merged models, the experts and the base."""
     terminal.press("e")
-    show("how to evaluate", terminal.wait_for("Labelled sentences:", seconds=SCREEN_SECONDS))
+    show("how to evaluate", terminal.wait_for("Labeled sentences:", seconds=SCREEN_SECONDS))
     terminal.press("Enter")
     show("scores", terminal.wait_for("Strict scores", "best", seconds=JOB_SECONDS))
 

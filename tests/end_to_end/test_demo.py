@@ -149,7 +149,7 @@ def test_ctrl_c_leaves_no_process_but_the_homes_hub_and_nothing_half_written(
     said = []
     for line in demo.stderr:  # stop it in the middle of the experts' work on the sample
         said.append(line)
-        if "asking every expert" in line:
+        if "with every expert" in line:
             break
     time.sleep(3)
     family = psutil.Process(demo.pid).children(recursive=True)
@@ -170,7 +170,7 @@ def test_ctrl_c_leaves_no_process_but_the_homes_hub_and_nothing_half_written(
 
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
-    """A folder of raw text, and a file of labelled sentences beside it."""
+    """A folder of raw text, and a file of labeled sentences beside it."""
     lines = (HERE / "target" / "corpus.txt").read_text(encoding="utf-8").splitlines()
     folder = tmp_path / "texts"
     folder.mkdir()

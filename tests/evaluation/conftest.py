@@ -1,4 +1,4 @@
-"""The catalog of the selection's stories, with labelled sentences beside it."""
+"""The catalog of the selection's stories, with labeled sentences beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Systems are scored strictly on labelled sentences; what is kept gives every score again."""
+"""Systems are scored strictly on labeled sentences; what is kept gives every score again."""
 
 from __future__ import annotations
 

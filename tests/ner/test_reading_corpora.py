@@ -154,7 +154,7 @@ def test_a_folder_is_read_file_by_file_and_other_files_are_left_alone(tmp_path, 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("empty.txt", "\n \n", "holds no sentence"),
+        ("empty.txt", "\n \n", "has no sentences"),
         ("latin.txt", "Café".encode("latin-1"), r"latin\.txt is not UTF-8 text \(byte 3\)"),
         ("table.csv", "a,b", "of no known kind"),
     ],

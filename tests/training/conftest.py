@@ -1,4 +1,4 @@
-"""A dozen labelled sentences, a recipe, and a tiny base."""
+"""A dozen labeled sentences, a recipe, and a tiny base."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
     for told in ("owner/tiny", "owner/base", "Travel", "travel", "person", "base, untuned"):
         assert told in card
     before = (out / WEIGHTS).stat().st_mtime_ns
-    with pytest.raises(InputError, match="holds a finished expert"):
+    with pytest.raises(InputError, match="already has a finished expert"):
         make_expert(recipe(examples=4), base, "owner/base", out, **options)
     (out / "sam_hub.json").unlink()  # stopped before its end: the adapter need not be trained again
     (data / "travel" / "test.jsonl").rename(tmp_path / "test.jsonl")

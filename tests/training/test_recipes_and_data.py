@@ -31,7 +31,7 @@ def test_a_recipe_is_read_back_as_it_was_written(tmp_path):
     [
         ({"colour": "red"}, "colour: Unexpected"),
         ({"name": None}, "name: Field required"),
-        ({"data": []}, "names no data"),
+        ({"data": []}, "has no data"),
         ({"data": [{"folder": "a", "sort": 1}]}, "sort: Unexpected"),
         ({"examples": 0}, "examples: Input should be greater"),
         ({"max_tokens": 3}, "max_tokens: Input should be greater"),
@@ -57,7 +57,7 @@ def test_the_command_line_gives_every_folder_the_same_options(tmp_path):
     )
     assert [s.rename for s in made.data] == [{"PER": "person"}] * 2
     assert made.rank == 2
-    with pytest.raises(UsageError, match="'PER' renames nothing"):
+    with pytest.raises(UsageError, match="'PER' is not a renaming"):
         recipe_of("n", "d", [tmp_path], rename=["PER"])
 
 

@@ -117,7 +117,7 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint_to_the_same_adapter(b
     expected, found = load_file(whole / WEIGHTS), load_file(parts / WEIGHTS)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert not (parts / CHECKPOINT).exists()
-    with pytest.raises(InputError, match="holds a finished adapter"):
+    with pytest.raises(InputError, match="already has a finished adapter"):
         train_adapter(short, base, parts, **options)
 
 

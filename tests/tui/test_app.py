@@ -128,7 +128,7 @@ def test_every_action_has_a_command_that_does_the_same_without_the_ui() -> None:
     for item in ACTIONS:
         command = get_command(cli)
         for word in item.command.split()[1:]:
-            assert word in command.commands, f"`{item.command}` is no command"  # type: ignore[attr-defined]
+            assert word in command.commands, f"`{item.command}` is not a command"  # type: ignore[attr-defined]
             command = command.commands[word]  # type: ignore[attr-defined]
 
 

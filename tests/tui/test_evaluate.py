@@ -33,7 +33,7 @@ def answers(number: int) -> list[tuple[int, int, str]]:
 
 @pytest.fixture
 def scored(settings: Settings, tmp_path: Path) -> Settings:
-    """A target with labelled sentences and the scores of two systems on them."""
+    """A target with labeled sentences and the scores of two systems on them."""
     from sam_hub.catalog.engine import open_catalog
     from sam_hub.catalog.experts import list_experts
     from sam_hub.catalog.predictions import put_entities
@@ -115,7 +115,7 @@ async def test_evaluation_says_what_it_takes_then_runs_and_shows_its_scores(work
         await until(pilot, lambda: "SaM (union)" in tab.copied(), 30)
         await pilot.press("e")
         await until(pilot, lambda: "Systems: 7, of" in text_of(app), 30)
-        assert "Labelled sentences: 1" in text_of(app)
+        assert "Labeled sentences: 1" in text_of(app)
         await pilot.press("shift+tab", "enter", "i", "enter", "tab")
         await until(pilot, lambda: "SaM (intersection)" in text_of(app), 30)
         app.screen.query_one("#confirm").focus()

@@ -66,7 +66,7 @@ async def test_a_bad_parameter_is_told_at_its_field_and_forbids_the_merge(worked
     async with app.run_test(size=NARROW) as pilot:
         tab = await open_merge(pilot)
         assert not button(tab).disabled
-        for typed, told in (("dense", "'dense' is no parameter"), ("density=x", "can't take density='x'")):
+        for typed, told in (("dense", "'dense' is not a parameter"), ("density=x", "can't take density='x'")):
             field = tab.query_one("#merge-parameters", Input)
             field.value = ""
             field.focus()
@@ -158,7 +158,7 @@ def test_parameters_are_read_from_a_line() -> None:
     }
     assert parameters(pairs(" ")) == {}
     assert weights("1, .5 2") == (1.0, 0.5, 2.0)
-    with pytest.raises(UsageError, match="'much' is no weight"):
+    with pytest.raises(UsageError, match="'much' is not a weight"):
         weights("1 much")
 
 
@@ -190,7 +190,7 @@ async def test_scores_stand_in_for_weights_but_not_where_each_expert_is_left_out
         await until(pilot, lambda: tab.plan and by_scores(tab), 30)
         choose(tab, **{"leave-out": "yes"})
         await pilot.press("escape", "m")
-        await until(pilot, lambda: "weighted alike" in text_of(app), 30)
+        await until(pilot, lambda: "--leave-one-out needs a target" in text_of(app), 30)
         assert not any(view.is_active for view in app.state.jobs)
 
 

@@ -211,5 +211,5 @@ async def test_a_target_that_could_not_be_made_leaves_the_form_and_says_why(fill
         fill_in(app, name="nothing", corpus=str(tmp_path / "empty.txt"), labels="person")
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "The target was not made" in text_of(app), 40)
-        assert "holds no sentence" in text_of(app)
+        assert "has no sentences" in text_of(app)
         assert tab.form.corpus.name == "nothing"

@@ -34,7 +34,7 @@ RULES = {
     "first": "first: the merge by similarity alone",
     "second": "second: the merge by sampling alone",
 }
-GOLD = TextField("gold", "File of labelled sentences (.jsonl or .conll)", hint="a path on this machine")
+GOLD = TextField("gold", "File of labeled sentences (.jsonl or .conll)", hint="a path on this machine")
 NAMES = 8  # systems that are named
 
 
@@ -131,7 +131,7 @@ class EvaluationScreen(ModalScreen["EvaluationOptions | None"]):
 
     def _cost(self, plan: EvaluationPlan) -> Text:
         text = Text(
-            f"Systems: {len(plan.systems)}, of {plan.models} models. Labelled sentences: {plan.sentences:,}, with "
+            f"Systems: {len(plan.systems)}, of {plan.models} models. Labeled sentences: {plan.sentences:,}, with "
             f"entities: {plan.entities:,}.\nEvery model reads every sentence; what was asked before is kept.\n"
         )
         for name in plan.systems[:NAMES]:

@@ -167,7 +167,7 @@ class EvaluateTab(BaseTab):
             return "The models are being scored: their scores are shown here then."
         if target is not None and target.gold_path is None:
             return (
-                f"{target.name} has no labelled sentences, so nothing can be scored yet: press {key} to name a file "
+                f"{target.name} has no labeled sentences, so nothing can be scored yet: press {key} to name a file "
                 "of them (.jsonl or .conll)."
             )
         return f"Nothing was evaluated yet: press {key} to score the merged models."

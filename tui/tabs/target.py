@@ -245,7 +245,7 @@ class TargetTab(BaseTab):
     async def _may_replace(self, known: TargetRow) -> bool:
         from sam_hub.tui.screens.dialogs import Question
 
-        gold = "with labelled sentences" if known.gold_path else "without labelled sentences"
+        gold = "with labeled sentences" if known.gold_path else "without labeled sentences"
         question = Question(
             f"Replace the target {cut(known.name, 40, self.symbols)}?",
             f"A target of this name is there: {known.sentence_count:,} sentences, {gold}, types "

@@ -1,4 +1,4 @@
-"""The form of a new target: its name, its text, its entity types, and labelled sentences if there are any."""
+"""The form of a new target: its name, its text, its entity types, and labeled sentences if there are any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The targets of the suites, with the texts to select by and the labelled sentences to score on."""
+"""The targets of the suites, with the texts to select by and the labeled sentences to score on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COARSE = {  # CrossNER's types by what they are kinds of; albums, theories and t
 
 @dataclass(frozen=True)
 class Goal:
-    """A target: raw texts to select by, labelled sentences to score on, and the domain whose experts may not help."""
+    """A target: raw texts to select by, labeled sentences to score on, and the domain whose experts may not help."""
 
     name: str
     corpus: tuple[Sentence, ...]

@@ -81,7 +81,7 @@ class Target:
 
     @property
     def gold(self) -> tuple[Sentence, ...]:
-        """The labelled test sentences."""
+        """The labeled test sentences."""
         return self.goal.gold
 
 

@@ -42,7 +42,7 @@ def described_by(origin: str, count: int) -> str:
             names = ", ".join(f"{repo} at {commit[:8]}" for repo, _, commit in pinned)
             return f"its data set{'s' if len(source.datasets) > 1 else ''} {names} ({sentences})"
         case "corpus":
-            return f"a corpus given by hand ({sentences})"
+            return f"a given corpus ({sentences})"
         case "card":
             return f"its card alone ({sentences}, weak)"
         case _:

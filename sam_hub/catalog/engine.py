@@ -179,7 +179,7 @@ def _upgrade(path: Path, migrations: Path) -> None:
                 raise CatalogError(
                     f"The catalog {path} holds {len(broken)} references to rows that are not there, "
                     "and was not migrated",
-                    f"Put a copy back, or move it aside (mv '{path}' '{path}.damaged') and start again.",
+                    f"Restore a copy, or move it aside (mv '{path}' '{path}.damaged') and start again.",
                 )
     finally:
         engine.dispose()

@@ -113,7 +113,7 @@ def _keep_descriptor(catalog: Catalog, expert: Expert, content: Mapping[str, Any
         return f"its {DESCRIPTOR} can't be used: {error}"
     known = get_descriptor(catalog, row.embedder, row.revision, expert_id=expert.id)
     if known is not None and known.origin == CORPUS:
-        return f"it stays described by the corpus given by hand, not by its {DESCRIPTOR}"
+        return "it keeps the descriptor of the given corpus, not the one in its repository"
     row.expert_id = expert.id
     put_descriptor(catalog, row)
     return None

@@ -114,12 +114,12 @@ def _count(catalog: Catalog, condition: Any) -> int:
 
 def _reason_to_keep(catalog: Catalog, expert: Expert, models: Path) -> str | None:
     if expert.path is None:
-        return "nothing of it is on disk"
+        return "it is not on disk"
     folder, home = Path(expert.path).resolve(), models.resolve()
     if home not in folder.parents:
         return f"its files lie outside of {models}"
     if not folder.is_dir():
-        return f"its folder {folder} is not there any more"
+        return f"its folder {folder} no longer exists"
     experts = catalog.all(select(Expert.repo, Expert.path).where(Expert.id != expert.id))
     for repo, path in [*experts, *catalog.all(select(Base.repo, Base.path))]:
         if path and Path(path).resolve().is_relative_to(folder):

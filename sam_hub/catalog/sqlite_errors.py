@@ -14,7 +14,7 @@ from sam_hub.errors import CatalogError
 _EXPLANATIONS = (
     (
         (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT),
-        "The catalog {path} is damaged, or is no SQLite database",
+        "The catalog {path} is damaged, or is not a SQLite database",
         "Move it aside (mv '{path}' '{path}.damaged') and start again with an empty catalog, or put back a copy; "
         "models on disk are untouched.",
     ),
@@ -26,7 +26,7 @@ _EXPLANATIONS = (
     (
         (sqlite3.SQLITE_FULL,),
         "The disk that holds the catalog {path} is full",
-        "Free some space and run the command again; what was stored before is intact.",
+        "Free some space and run the command again. Stored data is intact.",
     ),
     (
         (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
@@ -35,7 +35,7 @@ _EXPLANATIONS = (
     ),
     (
         (sqlite3.SQLITE_IOERR,),
-        "The disk refused to read or write the catalog {path}",
+        "The catalog {path} can't be read from or written to the disk",
         "Check the disk, its quota and the file size limit (ulimit -f), and run the command again.",
     ),
 )

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[^./\\@\0-][^/\\@\0]{0,99}")
 
 def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> dict[str, str]:
     """Return what stands against a target, by field ("name", "corpus", "labels", "gold"). No text is read."""
-    named = "A target can not be called so." if name else "Give it a name."
+    named = "A target can't have this name." if name else "Give it a name."
     faults = {
         "name": "" if _NAME.fullmatch(name) else f"{named} {NAMES}",
         "corpus": _fault_of_path(corpus),
@@ -38,7 +38,7 @@ def faults_of(name: str, corpus: str, labels: Sequence[str], gold: str = "") -> 
 
 def _fault_of_labels(labels: Sequence[str]) -> str:
     if not any(labels):
-        return "Name one at least, such as: person, organization."
+        return "Name at least one, such as person, organization."
     seen: dict[str, str] = {}
     for label in labels:
         if seen.setdefault(label.casefold(), label) != label:
@@ -56,7 +56,7 @@ def _fault_of_path(path: str) -> str:
             return "There is nothing at this path."
         return "" if file.is_dir() or file.suffix.lower() in SUFFIXES else f"Known endings: {suffixes}."
     except (OSError, RuntimeError, ValueError) as error:  # a folder that is closed to us, a user who is not here
-        return f"This path can't be looked at: {error}"
+        return f"This path can't be read: {error}"
 
 
 def define_target(

@@ -62,18 +62,18 @@ class TypingStrategy:
     def note(self) -> str:
         """Return a sentence on the labels that no merged expert was trained on; empty if there are none."""
         if self.base:
-            why = f"No merged expert learned {', '.join(self.new)}: t" if self.new and not self.gone else "T"
-            says = "has a say in the types" if self.trust else "gives the types"
-            return f"{why}he untuned {self.base.repo} {says} (--types model: the models' own)."
+            why = f"No merged expert was trained on {', '.join(self.new)}. T" if self.new and not self.gone else "T"
+            says = "helps to assign the types" if self.trust else "assigns the types"
+            return f"{why}he untuned {self.base.repo} {says} (--types model: the merged models assign them)."
         if self.gone:
             return (
-                f"The catalog no longer knows what {', '.join(self.gone)} learned: the types are the models' own "
-                "(--types base: their untuned base's)."
+                f"The catalog no longer has the labels of {', '.join(self.gone)}, so the merged models assign the "
+                "types (--types base: the untuned base assigns them)."
             )
         if not self.new:
             return ""
-        who = f"No merged expert learned {', '.join(self.new)}: the models will hardly use them"
-        return f"{who}. {self.lacking}" if self.lacking else f"{who} (--types auto asks their untuned base)."
+        who = f"No merged expert was trained on {', '.join(self.new)}, so the models rarely use them"
+        return f"{who}. {self.lacking}" if self.lacking else f"{who} (--types auto: the untuned base helps)."
 
 
 def trust_in(learned: Collection[str], labels: Collection[str]) -> float:

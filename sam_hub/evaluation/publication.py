@@ -89,7 +89,7 @@ def publication_of(catalog: Catalog, target: tables.Target, method: str, *, newe
     merges = merges_for(catalog, target, needed=(method,), newest=newest)
     selection = latest_selection(catalog, target.id, method)
     if method not in merges or selection is None:
-        raise UsageError(f"{target.name} has no merge by '{method}'", f"There is: {', '.join(merges)}.")
+        raise UsageError(f"{target.name} has no merge by '{method}'", f"Use one of: {', '.join(merges)}.")
     merge = merges[method]
     others = {f"by_{name}": row for name, row in merges.items() if row.id != merge.id}
     latest = _latest_evaluations(catalog, target, {row.id for row in merges.values()})

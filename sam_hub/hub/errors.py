@@ -88,7 +88,7 @@ def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | Non
         (hf.RepositoryNotFoundError, NotFoundOnHub, f"There is no repository '{repo}' at {hub.endpoint}",
          _how_to_find(hub, repo)),
         (hf.RevisionNotFoundError, NotFoundOnHub, f"'{repo}' has no such revision",
-         f"See its branches, tags and commits: {page}."),
+         f"See its branches, tags, and commits: {page}."),
         (hf.RemoteEntryNotFoundError, NotFoundOnHub, f"A file was not found in '{repo}'", f"See its files: {page}."),
         (hf.HFValidationError, InputError, f"{error}".rstrip("."), "Use owner/name."),
         (hf.LocalTokenNotFoundError, NotFoundOnHub, "Not logged in", f"{_LOGIN}."),
@@ -96,7 +96,7 @@ def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | Non
         (hf.FileMetadataError, HubError, f"{hub.endpoint} sent no usable ETag for {where}", _AGAIN),
         (httpx2.ConnectError, HubError, f"No connection to {hub.endpoint}", _AGAIN),
         (httpx2.TimeoutException, HubError, f"{hub.endpoint} took too long to answer", _AGAIN),
-        (httpx2.TransportError, HubError, f"The connection to {hub.endpoint} broke", _AGAIN),
+        (httpx2.TransportError, HubError, f"The connection to {hub.endpoint} was lost", _AGAIN),
         (httpx2.InvalidURL, InputError, f"{hub.endpoint} is not an address", "Correct the endpoint."),
     ]  # fmt: skip
     for kind, meaning, title, action in table:
@@ -114,7 +114,7 @@ def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | Non
 
 def _how_to_find(hub: Hub, repo: str) -> str:
     if repo and "/" not in repo:
-        return f"Most names are owner/name; `sam-hub search {repo}` looks for it."
+        return f"Most names are owner/name. To find it, run `sam-hub search {repo}`."
     return "Check the spelling." if hub.token else f"Check the spelling. If it is private: {_LOGIN}."
 
 

@@ -41,7 +41,7 @@ def name_problem(path: str) -> str | None:
     if path.startswith("/") or re.match(r"[A-Za-z]:", path) or "\\" in path:
         return "it is not a relative path"
     if any(part in ("", ".", "..") for part in parts):
-        return "it climbs out of its folder"
+        return "it leads out of its folder"
     if _CONTROL.search(path):
         return "it holds a control character"
     if any(part.lower() == ".git" for part in parts):
@@ -89,7 +89,7 @@ def tree_problems(files: Sequence[RemoteFile]) -> list[str]:
             problems.append(f"the file {shown!r} has a name that is refused: {problem}")
     for file in files:
         if file.path in CONFIGS and file.size > CONFIG_LIMIT:
-            problems.append(f"{file.path} has {naturalsize(file.size)}, which no configuration needs")
+            problems.append(f"{file.path} is too large for a configuration ({naturalsize(file.size)})")
     if not any(file.path.endswith(".safetensors") for file in files):
         pickle = next((file.path for file in files if file.path.endswith(PICKLES)), None)
         problems.append(

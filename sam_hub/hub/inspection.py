@@ -138,7 +138,7 @@ def _base(is_adapter: bool, adapter: dict, about: dict, tags: tuple[str, ...]) -
     if len(bases) > 1:
         return bases[0], [f"it names two bases: {bases[0]} and {bases[1]}"]
     if is_adapter and not bases:
-        return None, ["it does not say of which base model it is an adapter"]
+        return None, ["it does not name its base model"]
     return next(iter(bases), None), []
 
 

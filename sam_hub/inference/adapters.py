@@ -125,7 +125,7 @@ def unsupported(config: Mapping[str, Any]) -> list[str]:
     if config.get("peft_type", "LORA") != "LORA":
         reasons.append(f"adapters of type {config['peft_type']}")
     if config.get("init_lora_weights") not in PLAIN_INITS:
-        reasons.append(f"the initialisation '{config['init_lora_weights']}', which changes the base")
+        reasons.append(f"the initialization '{config['init_lora_weights']}', which changes the base")
     return reasons
 
 

@@ -87,7 +87,7 @@ def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
     form = expert.prompt_format or DEFAULT_FORMAT
     if form not in FORMATS:
         raise InputError(
-            f"{expert.repo} was taught the prompt format '{form}', which is not known here",
+            f"{expert.repo} was trained with the prompt format '{form}', which this version does not know",
             f"Update sam-hub, or leave this expert out. Known: {', '.join(FORMATS)}.",
         )
     if expert.kind == "full":
@@ -128,7 +128,7 @@ def format_of(catalog: Catalog, merge: tables.Merge) -> str:
     formats = {expert.prompt_format or DEFAULT_FORMAT for expert in experts_of(catalog, merge)}
     if len(formats) > 1:
         raise InputError(
-            f"The merged experts were taught different prompt formats: {', '.join(sorted(formats))}",
+            f"The merged experts were trained with different prompt formats: {', '.join(sorted(formats))}",
             "Merge experts of one format.",
         )
     return next(iter(formats), DEFAULT_FORMAT)

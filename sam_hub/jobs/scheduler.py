@@ -189,7 +189,7 @@ def _mark_dead(job: Job) -> None:
     job.state = JobState.CANCELLED if job.state == JobState.CANCELLING else JobState.INTERRUPTED
     job.ended_at = datetime.now(UTC)
     if job.state == JobState.INTERRUPTED:
-        job.error_title = f"The process of job {job.id} ended before its work did: {job.title}"
+        job.error_title = f"The process of job {job.id} ended unexpectedly: {job.title}"
         job.error_action = f"Run it again: `sam-hub jobs retry {job.id}`. It reuses finished work."
 
 

@@ -110,4 +110,4 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _fail(request: Request, error: Exception) -> Response:
     """A handler failed in a way that was not foreseen. Starlette raises the error again, so that it is logged."""
-    return Refusal(500, "This Hub failed; its log says why").response()
+    return Refusal(500, "This Hub failed. See its log").response()

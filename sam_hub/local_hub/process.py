@@ -207,7 +207,7 @@ def _wait_until_ready(child: subprocess.Popen[bytes], ready: Path, log: Path) ->
         if child.poll() is not None:
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             reason, _, action = (lines[-1] if lines else f"exit code {child.returncode}").partition(". ")
-            raise ServerFailed(reason, action or "Look at the folder and the port that were given.")
+            raise ServerFailed(reason, action or "Check the folder and the port.")
         if time.monotonic() > deadline:
             raise ServerFailed(f"The embedded Hub did not start within {_START_SECONDS} seconds", "Try again.")
         time.sleep(0.02)

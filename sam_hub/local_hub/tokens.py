@@ -77,7 +77,7 @@ class Tokens:
         secret = _new_secret()
         insert = "INSERT OR IGNORE INTO token VALUES (?, ?, ?, ?, ?) RETURNING 1"
         if not self._database.run(insert, name, user, role, _hash(secret), now()):
-            raise Refusal(409, f"There is a token '{name}' already")
+            raise Refusal(409, f"A token '{name}' already exists")
         return secret
 
     def remove(self, name: str) -> None:

@@ -150,7 +150,7 @@ def _check_expert(base: ModelInput, expert: ModelInput, tensors: Mapping[str, Te
     recorded = about(expert.path).get("base_sha256")
     if recorded and recorded != base.weights_sha256:
         trained = f"it was trained on weights {str(recorded)[:12]}, {base.repo} has {base.weights_sha256[:12]}"
-        yield Finding(f"The expert {expert.repo} is of another base: {trained}", OWN_BASE)
+        yield Finding(f"The expert {expert.repo} has another base: {trained}", OWN_BASE)
         return
     if is_adapter(expert.path):
         yield from _check_adapter(base, expert, tensors)
@@ -221,27 +221,27 @@ def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
     formats = {expert.repo: about(expert.path).get("prompt_format") for expert in recipe.experts}
     if len({value for value in formats.values() if value}) > 1:
         listed = ", ".join(f"{repo}: {value}" for repo, value in formats.items())
-        yield Finding(f"The experts answer in different prompt formats ({listed})", "Merge experts of one format.")
+        yield Finding(f"The experts use different prompt formats ({listed})", "Merge experts of one format.")
 
 
 def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -> Iterator[str]:
     adapters = list(inputs.adapters.values())
     ranks = sorted({pair.rank for adapter in adapters for pair in adapter.pairs.values()})
     if len(ranks) > 1:
-        yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}); that is fine."
+        yield f"The adapters' ranks differ ({', '.join(map(str, ranks))}). This is not a problem."
     modules = {
         ", ".join(sorted({name.removesuffix(".weight").rpartition(".")[2] for name in adapter.pairs}))
         for adapter in adapters
     }
     if len(modules) > 1:
         listed = "; ".join(sorted(modules))
-        yield f"The adapters change different modules ({listed}); where one has none, its change counts as 0."
+        yield f"The adapters change different modules ({listed}); if one has none, its change counts as 0."
     if unknown := [repo for repo, license in licenses.items() if not license]:
         yield f"No license is recorded for {', '.join(unknown)}; their cards may name one."
     if any(adapter.config.get("use_rslora") for adapter in adapters):
         yield "Some adapters use rsLoRA: their scale is alpha / sqrt(rank)."
     if any(adapter.config.get("use_dora") for adapter in adapters):
-        yield "Some adapters use DoRA: they change the length of each row of a weight, too."
+        yield "Some adapters use DoRA: they also change the length of each row of a weight."
     if METHODS[recipe.method].keeps_untouched and not inputs.full:
         copied = len(inputs.base) - len(inputs.touched)
         yield f"{copied} of {len(inputs.base)} tensors are changed by no expert and are copied."

@@ -21,7 +21,7 @@ def conflicts(licenses: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
     known = {repo: license.lower() for repo, license in licenses.items() if license}
     for repo, license in known.items():
         if NO_DERIVATIVES.search(license):
-            yield f"{repo} is under {license}, which allows no derived works, as a merge is", READ
+            yield f"{repo} is under {license}, which does not allow derived works such as a merge", READ
     if narrow := [repo for repo, license in known.items() if NON_COMMERCIAL.search(license)]:
         free = [repo for repo in known if repo not in narrow]
         if free:
@@ -33,4 +33,4 @@ def conflicts(licenses: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
     alike = {license: repo for repo, license in known.items() if SHARE_ALIKE.search(license)}
     if len(alike) > 1:
         listed = ", ".join(f"{repo}: {license}" for license, repo in sorted(alike.items()))
-        yield f"Each of these licenses wants the merge under its own terms ({listed})", READ
+        yield f"Each of these licenses requires its own terms for the merge ({listed})", READ

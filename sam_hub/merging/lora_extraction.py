@@ -60,7 +60,7 @@ class MergedAdapter:
         """Return what was made, in words."""
         lines = [f"As one adapter of rank {self.rank}: {self.path}"]
         if self.exact:
-            return [*lines, "It is the merge itself: the experts' changes, added up."]
+            return [*lines, "It is the exact merge: the sum of the experts' changes."]
         worst, loss = max(self.modules.items(), key=lambda item: item[1].error)
         return [
             *lines,
@@ -88,7 +88,7 @@ def extract_adapter(
     inputs = read_inputs(recipe)
     if inputs.full:
         raise UnusableModel(
-            f"{inputs.full[0].repo} is a full model, so the merge can't be an adapter", "Merge adapters alone."
+            f"{inputs.full[0].repo} is a full model, so the merge can't be an adapter", "Merge only adapters."
         )
     folder = merged / FOLDER
     saved = saved_adapter(folder, recipe_hash(recipe), rank)

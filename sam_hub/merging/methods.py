@@ -144,9 +144,9 @@ def count_problem(name: str, experts: int) -> str | None:
     limits = ((method.models, experts + (role == "base")), (method.experts, experts - (role == "first expert")))
     for (least, most), count in limits:
         if count < (least or 0):
-            return f"it takes {least} at least"
+            return f"it takes at least {least}"
         if most is not None and count > most:
-            return f"it takes {most} at most"
+            return f"it takes at most {most}"
     return None
 
 
@@ -165,7 +165,7 @@ def check_parameters(name: str, parameters: Mapping[str, Any], weights: Sequence
         raise UsageError(f"'{name}' has no parameter '{unknown[0]}'", f"It takes: {known}. Weights are per expert.")
     required = {parameter for parameter, value in method.parameters.items() if value is REQUIRED}
     if missing := sorted(required - set(parameters)):
-        raise UsageError(f"'{name}' needs the parameter '{missing[0]}'", f"Give it a value; it takes: {known}.")
+        raise UsageError(f"'{name}' needs the parameter '{missing[0]}'", f"Give it a value. It takes: {known}.")
     for parameter, value in parameters.items():
         _check_value(name, parameter, value)
     if not all(map(math.isfinite, weights)):

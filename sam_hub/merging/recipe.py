@@ -82,7 +82,9 @@ class Recipe:
             raise UsageError("A merge needs at least one expert", "Select or name the experts to merge.")
         paths = [expert.path for expert in self.experts]
         if repeated := [expert.repo for expert in self.experts if paths.count(expert.path) > 1]:
-            raise UsageError(f"'{repeated[0]}' is named more than once", "Name every expert once; give it a weight.")
+            raise UsageError(
+                f"'{repeated[0]}' is named more than once", "Name every expert once, and give it a weight."
+            )
         if self.dtype not in DTYPES:
             raise UsageError(f"A merge can't be stored as '{self.dtype}'", f"Use one of: {', '.join(DTYPES)}.")
         check_parameters(self.method, self.parameters, [expert.weight for expert in self.experts])

@@ -63,7 +63,7 @@ class CheckResult:
             return "**It failed the sanity check:** " + "; ".join(self.problems) + "."
         experts = ", ".join(f"{rate:.0%}" for rate in self.inputs.values())
         return (
-            "It loads, all its numbers are finite, tied weights are tied, and its tokenizer gives back what it reads. "
+            "It loads, all its numbers are finite, tied weights are tied, and its tokenizer reproduces its input. "
             f"Of its answers to {len(SENTENCES)} sentences in free decoding, {self.parse_rate:.0%} keep the format of "
             f"the prompt (its experts: {experts})."
         )
@@ -145,9 +145,9 @@ def _tokenizer(tokenizer: Any, token_ids: Sequence[list[int]]) -> Iterator[str]:
     for text, ids in zip(SENTENCES, token_ids, strict=True):
         own = _ids(tokenizer, text)
         if own != ids:
-            yield f"Its tokenizer reads '{text}' otherwise than the base's"
+            yield f"Its tokenizer reads '{text}' differently from the base's"
         elif tokenizer.decode(own, clean_up_tokenization_spaces=False) != text:
-            yield f"Its tokenizer does not give back '{text}'"
+            yield f"Its tokenizer does not reproduce '{text}'"
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

@@ -209,7 +209,7 @@ def serving_merges(catalog: Catalog, target: tables.Target) -> list[str]:
         lines.append(f"by {method}, {in_words(merge)}")
         newer = _merges_of(catalog, target, method)[0]
         if newer.id != merge.id and not _on_disk(newer):
-            lines.append(f"  ({in_words(newer)} was made later, and is not on disk any more)")
+            lines.append(f"  ({in_words(newer)} was made later, and is no longer on disk)")
     return lines
 
 
@@ -222,9 +222,9 @@ def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
     for method, merge in merges_for(catalog, target, needed=()).items():
         if problem := _problem(merge):
             advice = (
-                f"Merge as before (`sam-hub merge {target.name}`): it is checked then, and not made again."
+                f"To check it, run `sam-hub merge {target.name}` again."
                 if problem == UNCHECKED
-                else f"Its answers may be worthless: merge fewer or other experts for {target.name}."
+                else f"Its predictions may be useless. Merge fewer or other experts for {target.name}."
             )
             lines[f"Warning: merge {merge.id} {problem.removesuffix('.')}. {advice}"] = None
             continue
@@ -233,7 +233,7 @@ def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
                 break
             if _on_disk(newer):
                 problem = _problem(newer).removesuffix(".")
-                lines[f"Merge {merge.id} serves on: merge {newer.id}, made later, {problem}."] = None
+                lines[f"Merge {merge.id} stays in use: the newer merge {newer.id} {problem}."] = None
     return list(lines)
 
 

@@ -137,7 +137,7 @@ FORMATS: dict[str, PromptFormat] = {"b2ner": B2NER(), "json": Json()}
 def get_format(name: str) -> PromptFormat:
     """Return the prompt format of that name."""
     if name not in FORMATS:
-        raise UsageError(f"There is no prompt format '{name}'", f"Known: {', '.join(FORMATS)}.")
+        raise UsageError(f"There is no prompt format '{name}'", f"Use one of: {', '.join(FORMATS)}.")
     return FORMATS[name]
 
 

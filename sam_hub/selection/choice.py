@@ -198,6 +198,6 @@ def candidates(catalog: Catalog) -> list[tables.Expert]:
     if not experts:
         raise InputError(
             "No expert of the catalog is on disk",
-            "Find, add and pull some: `sam-hub search`, `sam-hub add`, `sam-hub pull`.",
+            "Find, add, and pull some: `sam-hub search`, `sam-hub add`, `sam-hub pull`.",
         )
     return experts

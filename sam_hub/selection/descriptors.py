@@ -167,7 +167,7 @@ def _card(fetch: Callable[[], RepoSnapshot], expert: tables.Expert, notes: list[
 def _of_datasets(hub: Hub, names: Sequence[str], notes: list[str], reporter: Reporter) -> tuple[Origin, list[Sentence]]:
     """Return the data sets that can be read, and their text."""
     if len(names) > MOST_DATASETS:
-        notes.append(f"its card names {len(names)} data sets, of which {MOST_DATASETS} were read")
+        notes.append(f"its card names {len(names)} data sets. Only {MOST_DATASETS} were read")
     texts = []
     for name in names[:MOST_DATASETS]:
         try:

@@ -90,9 +90,9 @@ def choose_by_evidence(votes: Votes, candidates: Sequence[str], most: int = MOST
         left = [name for name in candidates if name not in chosen]
         tried = [name for name in left if len(voters - {*chosen, name}) >= MIN_VOTERS]
         if not left:
-            stopped = "no further expert is fit"
+            stopped = "no further expert is suitable"
         elif len(chosen) >= most:
-            stopped = f"{most} are the most that are chosen"
+            stopped = f"{most} experts are the maximum"
         elif not tried:
             stopped = "with one more, fewer than two voters would be left to judge it"
         if stopped:

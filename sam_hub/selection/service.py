@@ -185,7 +185,7 @@ def _collect_votes(
     reasons = [f"{name} {FAILED}: {error.title}" for name, error in list(failed.items())[:5]]
     reasons += [f"and {len(failed) - 5} more"] if len(failed) > 5 else []
     if failed and not experts:
-        title = f"None of the {len(failed)} experts could be asked: {'; '.join(reasons)}"
+        title = f"All {len(failed)} experts failed to predict: {'; '.join(reasons)}"
         raise InputError(title, next(iter(failed.values())).action)
     try:
         return collect_votes(

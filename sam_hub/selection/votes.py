@@ -50,7 +50,7 @@ class VoteOptions:
         if not 0 < self.threshold <= 1:
             raise UsageError(f"The vote threshold can't be {self.threshold}", "Use a number above 0, up to 1.")
         if self.votes not in (LEAVE_SELF_OUT, PLAIN):
-            raise UsageError(f"There are no '{self.votes}' votes", f"Known: {LEAVE_SELF_OUT}, {PLAIN}.")
+            raise UsageError(f"Unknown votes '{self.votes}'", f"Known: {LEAVE_SELF_OUT}, {PLAIN}.")
         if self.weights not in (UNIFORM, BY_SIMILARITY):
             raise UsageError(f"Votes can't be weighted by '{self.weights}'", f"Known: {UNIFORM}, {BY_SIMILARITY}.")
 

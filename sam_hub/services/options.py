@@ -226,7 +226,7 @@ class SelectOptions(JobOptions):
     TITLE: ClassVar[str] = "rank experts for {0.target}"
 
     target: Annotated[str, Doc("The target's name.")]
-    by: Annotated[By, Doc("Which ranking to make.")] = By.both
+    by: Annotated[By, Doc("The ranking to make: similarity, sampling, or both.")] = By.both
     k: Annotated[int | str, Doc("Number of experts. auto: determined from the votes.")] = 3
     sample: Annotated[int, Doc("Sentences that every expert predicts on: 20 to 500.")] = 40
     votes: Annotated[VoteScheme, Doc("Whether an expert's own votes count: leave-self-out (no) or plain (yes).")] = (
@@ -355,7 +355,7 @@ class PushOptions(JobOptions):
     KIND: ClassVar[str] = "push"
     TITLE: ClassVar[str] = "push {0.repo}"
 
-    target: Annotated[str, Doc("The target for which the model was merged.")]
+    target: Annotated[str, Doc("The target of the merged models.")]
     repo: Annotated[str, Doc("The repository: owner/name.", "--repo")]
     by: Annotated[Method, Doc("The model at the top of the repository.")] = Method.sampling
     public: Annotated[bool, Doc("Create a public repository. Default: private.")] = False

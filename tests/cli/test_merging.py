@@ -267,7 +267,7 @@ def test_a_merge_that_failed_the_check_does_not_take_the_place_of_one_that_passe
     assert run(["predict", "paris", str(texts / "corpus.txt")]) == 0
     said = capsys.readouterr().err
     assert "by sampling, merge 1: ties" in said
-    passed_over = "Merge 1 serves on: merge 2, made later, failed the sanity check: it says nothing."
+    passed_over = "Merge 1 stays in use: the newer merge 2 failed the sanity check: it says nothing."
     assert passed_over in said
     assert run(["merge", "paris", "--by", "sampling", "--method", "linear"]) == 0
     said = capsys.readouterr().err
@@ -295,7 +295,7 @@ def test_where_the_only_merge_failed_the_check_it_answers_with_a_warning_and_is_
 ) -> None:
     (made,) = selected("merge", "paris", "--by", "sampling")
     _fail_the_check(Path(made["path"]))
-    warning = "Warning: merge 1 failed the sanity check: it says nothing. Its answers may be worthless"
+    warning = "Warning: merge 1 failed the sanity check: it says nothing. Its predictions may be useless"
     for command in (["predict", "paris", str(texts / "corpus.txt")], ["evaluate", "paris"]):
         for more in ([], ["--json"]):
             assert run([*command, *more]) == 0
@@ -320,7 +320,7 @@ def test_a_merge_whose_check_was_interrupted_takes_no_good_ones_place_until_it_i
     predict = ["predict", "paris", str(texts / "corpus.txt")]
     assert run(predict) == 0
     said = capsys.readouterr().err
-    assert "Warning: merge 1 was not checked since its weights were written. Merge as before" in said
+    assert "Warning: merge 1 was not checked since its weights were written. To check it, run" in said
     selected("merge", "paris", "--by", "sampling")
     assert run(predict) == 0
     assert "by sampling, merge 2: ties" in capsys.readouterr().err
@@ -330,7 +330,7 @@ def test_a_merge_whose_check_was_interrupted_takes_no_good_ones_place_until_it_i
     assert run(predict) == 0
     said = capsys.readouterr().err
     assert "by sampling, merge 2: ties" in said
-    assert "Merge 2 serves on: merge 3, made later, was not checked since" in said
+    assert "Merge 2 stays in use: the newer merge 3 was not checked since" in said
     assert run([*linear, "--set", "normalize=true"]) == 0
     assert "already on disk; will be checked" in capsys.readouterr().out
     assert run(predict) == 0

@@ -144,7 +144,7 @@ def test_where_it_is_not_known_any_more_what_was_learned_the_models_types_stand(
         execute_removal(context.catalog, plan_removal(context.catalog, expert.id, tmp_path))
     assert answer(context, fair) == own
     told = sam_systems(context.catalog, fair)[-1].typing.note
-    assert told.startswith("The catalog no longer knows what owner/one@")
+    assert told.startswith("The catalog no longer has the labels of owner/one@")
     assert sam_systems(context.catalog, fair, types="base")[-1].typed_by.repo == "owner/base"
 
 

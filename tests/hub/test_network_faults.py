@@ -234,7 +234,7 @@ def test_a_repository_that_is_gone_and_a_token_that_has_expired(
 def test_a_name_without_an_owner_is_told_how_names_are_written(hub: Hub) -> None:
     told = message(NotFoundOnHub, lambda: inspect(hub, "news"))
     assert "There is no repository 'news'" in told
-    assert "Most names are owner/name; `sam-hub search news` looks for it" in told
+    assert "Most names are owner/name. To find it, run `sam-hub search news`" in told
 
 
 def test_a_gated_repository_says_where_access_is_asked_for(far: Hub, line: FaultyLine, models: Path, news: str) -> None:

@@ -239,8 +239,8 @@ def test_an_expert_with_another_tokenizer_is_refused(tiny_base: Path, tiny_adapt
     [
         (("apache-2.0", "mit"), None),
         (("apache-2.0", "cc-by-nc-4.0"), "may not be used commercially"),
-        (("cc-by-nd-4.0", "mit"), "allows no derived works"),
-        (("cc-by-sa-4.0", "gpl-3.0"), "wants the merge under its own terms"),
+        (("cc-by-nd-4.0", "mit"), "does not allow derived works"),
+        (("cc-by-sa-4.0", "gpl-3.0"), "requires its own terms for the merge"),
         (("cc-by-sa-4.0", "cc-by-sa-4.0"), None),
     ],
 )

@@ -103,7 +103,7 @@ def test_an_expert_in_a_format_that_is_not_known_here_is_one_of_them(context, tm
     made, _ = select(context, by="sampling", k=1)
     row = made.rankings["sampling"].ranking.rows[-1]
     assert row.expert == "owner/two"
-    assert "was taught the prompt format 'riddles', which is not known here" in row.note
+    assert "was trained with the prompt format 'riddles', which this version does not know" in row.note
 
 
 def test_it_is_not_chosen_for_its_text_either(context, tmp_path):
@@ -125,7 +125,7 @@ def test_where_too_few_are_left_the_error_names_those_that_failed_and_why(contex
     with pytest.raises(InputError, match="Only 1 of 1 experts cover") as error:
         select(context, by="sampling")
     assert all(f"owner/{name} failed to predict: " in str(error.value) for name in names)
-    with pytest.raises(InputError, match="None of the 3 experts could be asked") as error:
+    with pytest.raises(InputError, match="All 3 experts failed to predict") as error:
         select(context, by="sampling", experts=tuple(f"owner/{name}" for name in names))
     assert all(f"owner/{name} failed to predict: " in str(error.value) for name in names)
     assert latest_selection(context.catalog, context.target.id, "sampling") is None

@@ -194,7 +194,7 @@ def test_a_corpus_takes_the_place_of_whatever_there_is_and_stays(world: World, t
     assert world.describe(tmp_path / "cells.txt").origin == "corpus"
     assert cosine(world.descriptor(), describe([Sentence(text) for text in CELLS])) > 0.999
     assert world.add().origin == "corpus"  # to add it again is no reason to forget it
-    assert world.says("stays described by the corpus")
+    assert world.says("keeps the descriptor of the given corpus")
     assert world.describe().origin == "corpus"
     assert world.describe(again=True).origin == "repo"
     assert world.descriptor().count == 9

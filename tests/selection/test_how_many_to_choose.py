@@ -78,7 +78,7 @@ def test_five_are_the_most():
     voted = collect_votes(words, rows, labels, {name: [name] if name in labels else labels for name in rows})
     found = choose_by_evidence(voted, labels)
     assert found.chosen == tuple(labels[:5])
-    assert found.stopped == "5 are the most that are chosen"
+    assert found.stopped == "5 experts are the maximum"
 
 
 def rankings(*chosen: str) -> tuple[Ranking, Ranking]:

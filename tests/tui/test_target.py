@@ -106,10 +106,10 @@ async def test_an_unfinished_form_says_at_each_field_what_is_missing(filled: Set
         tab = await at_target(pilot)
         fill_in(app, name="a/b", gold="gold.pdf")
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: "can not be called so" in text_of(app))
+        await until(pilot, lambda: "can't have this name" in text_of(app))
         shown = text_of(app)
         assert "Give a file" in shown
-        assert "Name one at least" in shown
+        assert "Name at least one" in shown
         assert "There is nothing at this path" in shown
         assert app.focused is tab.form.input("name")
         assert app.state.jobs == []

@@ -65,8 +65,8 @@ def _read_expert(folder: Path) -> tuple[Expert, Descriptor]:
             raise ValueError("sam_hub.json does not describe an expert in schema 1")
         commit, size = _identity(folder)
         create = ExpertCreate(
-            **{name: about[name] for name in ("base_sha256", "license", "labels", "prompt_format", "domain")},
             repo=f"{OWNER}/{about['name']}",
+            **{name: about[name] for name in ("base_sha256", "license", "labels", "prompt_format", "domain")},
             commit=commit,
             kind="adapter",
             base_repo=about["base"],

@@ -253,7 +253,7 @@ def test_what_answers_is_said_and_a_newer_merge_that_is_gone(
     assert run(["predict", "paris", str(texts / "corpus.txt")]) == 0
     said = capsys.readouterr().err
     assert "by sampling, merge 1: ties (density 1" in said
-    assert "density 0.7" in said.partition("was made later, and is not on disk any more")[0]
+    assert "density 0.7" in said.partition("was made later, and is no longer on disk")[0]
     assert run(["remove", "acme/ner-law", "--dry-run"]) == 0
     assert "It is chosen for paris by" in capsys.readouterr().out
 

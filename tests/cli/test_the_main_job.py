@@ -75,7 +75,7 @@ def test_what_is_on_disk_is_not_fetched_again_and_a_dry_run_says_so(
     pulled: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["pull", NAMES[0], "--dry-run"]) == 0
-    assert f"{NAMES[0]} is on disk already" in capsys.readouterr().out
+    assert f"{NAMES[0]} is already on disk" in capsys.readouterr().out
 
 
 def test_several_jobs_are_one_json_list(pulled: Call) -> None:

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from sam_hub.errors import UsageError
 from sam_hub.ner.text import Entity
+from sam_hub.selection.votes import Rows, without_overlaps
 
 UNION, INTERSECTION, FIRST, SECOND = "union", "intersection", "first", "second"
 RULES = (UNION, INTERSECTION, FIRST, SECOND)
-
-Rows = Sequence[Sequence[Entity]]
 
 
 def integrate(answers: Sequence[Rows], rule: str = UNION) -> tuple[tuple[Entity, ...], ...]:
@@ -35,8 +34,5 @@ def _integrate(first: Sequence[Entity], second: Sequence[Entity], rule: str) -> 
         return tuple(sorted(first if rule == FIRST else second))
     both = set(first) & set(second)
     pool = both if rule == INTERSECTION else set(first) | set(second)
-    kept: list[Entity] = []
-    for entity in sorted(pool, key=lambda e: (e not in both, e.start - e.end, e.start, e not in first, e.label)):
-        if all(entity.end <= k.start or entity.start >= k.end for k in kept):
-            kept.append(entity)
-    return tuple(sorted(kept))
+    ranked = sorted(pool, key=lambda e: (e not in both, e.start - e.end, e.start, e not in first, e.label))
+    return without_overlaps(ranked)

@@ -54,13 +54,6 @@ class VoteOptions:
         if self.weights not in (UNIFORM, BY_SIMILARITY):
             raise UsageError(f"Votes can't be weighted by '{self.weights}'", f"Known: {UNIFORM}, {BY_SIMILARITY}.")
 
-    @property
-    def name(self) -> str:
-        """Return all options but the threshold in one string, the key of stored sampling scores."""
-        weighted = "" if self.weights == UNIFORM else f", weighted by {self.weights}"
-        minimum = "" if self.minimum == MINIMUM else f", at least {self.minimum}"
-        return f"{self.votes}{weighted}{minimum}"
-
 
 @dataclass(frozen=True)
 class VoteCounts:
@@ -109,11 +102,12 @@ class VoteCounts:
                 votes = weight(names)
                 if votes / totals[entity.label] >= voting.threshold - ROUNDING:
                     candidates.append((-votes, entity.start - entity.end, entity))
-            agreed.append(_without_overlaps(entity for *_, entity in sorted(candidates)))
+            agreed.append(without_overlaps(entity for *_, entity in sorted(candidates)))
         return agreed
 
 
-def _without_overlaps(entities: Iterable[Entity]) -> tuple[Entity, ...]:
+def without_overlaps(entities: Iterable[Entity]) -> tuple[Entity, ...]:
+    """Return entities in the order of the text; of those that overlap, the first one given stays."""
     kept: list[Entity] = []
     for entity in entities:
         if all(entity.end <= k.start or entity.start >= k.end for k in kept):

@@ -163,12 +163,6 @@ def test_tenths_that_make_up_a_share_are_enough():
     assert count_votes(rows, dict.fromkeys(rows, PEOPLE), weights).agreed(VoteOptions()) == [(ANN,)]
 
 
-def test_all_settings_of_a_vote_are_one_name():
-    assert VoteOptions().name == "leave-self-out"
-    assert VoteOptions(votes=PLAIN, weights=BY_SIMILARITY).name == "plain, weighted by similarity"
-    assert VoteOptions(minimum=3).name == "leave-self-out, at least 3"
-
-
 def test_an_expert_whose_labels_are_not_recorded_may_vote():
     ranking = rank({"a": [[ANN]], "b": [[ANN]]}, ["person"], {"a": None, "b": []})
     assert [r.score for r in ranking.rows] == [1.0, 1.0]

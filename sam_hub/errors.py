@@ -1,4 +1,4 @@
-"""Every error a person can meet: what went wrong, what to do next, and the exit code.
+"""The errors that users see: what went wrong, what to do next, and the exit code.
 
 The exit codes are an interface: 0 done, 1 failed, 2 wrong usage, 3 the network or the Hub (worth a
 retry), 130 interrupted.
@@ -36,11 +36,11 @@ class SamHubError(Exception):
 
 
 class InputError(SamHubError):
-    """What a person gave (a corpus, a label set, a model) can't be used as it is."""
+    """An input (a corpus, a label set, a model) can't be used."""
 
 
 class UsageError(SamHubError):
-    """The command was called in a way that makes no sense."""
+    """The command was used incorrectly."""
 
     exit_code = 2
 
@@ -52,23 +52,23 @@ class HubError(SamHubError):
 
 
 class NotFoundOnHub(SamHubError):
-    """The Hub answered: no such repository, revision or file, or no access to it."""
+    """The Hub has no such repository, revision, or file, or the token has no access to it."""
 
 
 class UnusableModel(SamHubError):
-    """A model on the Hub or on disk can't serve: another base, pickles only, damaged files."""
+    """A model on the Hub or on disk can't be used: it has another base, only pickles, or damaged files."""
 
 
 class CatalogError(SamHubError):
-    """The catalog can't be read, or does not hold what was asked for."""
+    """The catalog can't be read, or does not have the requested entry."""
 
 
 class DiskFull(SamHubError):
-    """Too little free disk for what was asked."""
+    """There is not enough free disk space."""
 
 
 class Interrupted(SamHubError):
-    """The person stopped the work (Ctrl+C)."""
+    """The user stopped the work (Ctrl+C)."""
 
     exit_code = 130
 
@@ -77,7 +77,7 @@ class Interrupted(SamHubError):
 
 
 def of_the_system(error: OSError) -> SamHubError:
-    """What a failure of the operating system means to a person."""
+    """Return the error that explains a failure of the operating system."""
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DiskFull(f"The disk is full{where}", "Free some space, or set SAM_HUB_HOME to a larger disk.")

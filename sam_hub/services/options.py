@@ -88,7 +88,7 @@ class JobOptions:
         return self.TITLE.format(self)
 
     def check(self) -> None:
-        """Refuse options that make no sense, before a job is made of them or a model is asked. Raises UsageError."""
+        """Refuse invalid options before a job is created or a model runs. Raises UsageError."""
 
 
 Corpus = Annotated[Path, Doc("A .txt, .conll, or .jsonl file, or a folder of them.")]
@@ -248,13 +248,13 @@ class SelectOptions(JobOptions):
 
     @property
     def voting(self) -> VoteOptions:
-        """How votes are counted. Raises UsageError where that makes no sense."""
+        """How votes are counted. Raises UsageError if an option is invalid."""
         from sam_hub.selection.votes import VoteOptions
 
         return VoteOptions(threshold=self.threshold, votes=str(self.votes), seed=self.seed, weights=str(self.weights))
 
     def check(self) -> None:
-        """Refuse a sample that is too small or too large, and a k, votes or a ratio that make no sense."""
+        """Refuse a sample that is too small or too large, and an invalid k, ratio, or kind of votes."""
         from sam_hub.selection.choice import check_count, check_vote_ratio
         from sam_hub.selection.sampling import check_size
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 from textual.binding import Binding
 
-Handler = Callable[[], object]
-"""What does an action; an awaitable that it returns is awaited."""
 TABS = ("target", "experts", "select", "merge", "evaluate", "push", "jobs")
 
 
@@ -20,7 +19,7 @@ class Action:
     """Something a person can do.
 
     Args:
-        id: its name, in the settings too; the tab (or the app) has it among its ``handlers``.
+        id: its name, in the settings too; the method ``do_<id>`` of the tab (or the app) does it.
         keys: default keys, comma separated.
         label: one or two words, for the footer.
         tooltip: a sentence, for help and palette.
@@ -120,17 +119,15 @@ LEAVE_FIELDS = Binding(find_action("back").keys, "app.do('back')", "Leave the fi
 
 
 def unknown_keys(keymap: Mapping[str, str]) -> list[str]:
-    """The ids in a keymap that name no action."""
-    known = {a.id for a in ACTIONS}
-    return [name for name in keymap if name not in known]
+    """Return the ids in a keymap that name no action."""
+    return sorted(set(keymap) - {action.id for action in ACTIONS})
 
 
 def doubled_keys(keymap: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """(key, action's id, another's) for each key that two actions of one tab would have."""
-    found = []
-    for at, one in enumerate(ACTIONS):
-        for other in ACTIONS[at + 1 :]:
-            if one.is_global or other.is_global or set(one.tabs) & set(other.tabs):
-                both = [set(keymap.get(a.id, a.keys).replace(" ", "").split(",")) for a in (one, other)]
-                found += [(key, one.id, other.id) for key in sorted(both[0] & both[1])]
-    return found
+    """Return (key, action's id, another's) for each key that two actions of one tab would have."""
+    doubled = []
+    for one, other in combinations(ACTIONS, 2):
+        if one.is_global or other.is_global or set(one.tabs) & set(other.tabs):
+            keys, others = (set(keymap.get(a.id, a.keys).replace(" ", "").split(",")) for a in (one, other))
+            doubled += [(key, one.id, other.id) for key in sorted(keys & others)]
+    return doubled

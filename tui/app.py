@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar
@@ -16,13 +17,12 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from sam_hub.errors import SamHubError, UsageError, of_the_system
-from sam_hub.tui.actions import ACTIONS, TABS, Handler, KeyNames, doubled_keys, find_action, unknown_keys
+from sam_hub.tui.actions import ACTIONS, KeyNames, doubled_keys, find_action, unknown_keys
 from sam_hub.tui.messages import (
     CheckToggled,
     DemoRequested,
     Failed,
     JobsChanged,
-    JobsListed,
     SelectionChanged,
     TabRequested,
     TargetChosen,
@@ -30,7 +30,7 @@ from sam_hub.tui.messages import (
     guarded,
 )
 from sam_hub.tui.source import JobView, Source
-from sam_hub.tui.state import AppState, UiState
+from sam_hub.tui.state import AppState, remember_target, remembered_target
 from sam_hub.tui.symbols import ASCII, UNICODE
 from sam_hub.tui.tabs import make_tab
 from sam_hub.tui.tabs.base import BaseTab
@@ -42,8 +42,7 @@ from sam_hub.tui.widgets.top_bar import TopBar
 if TYPE_CHECKING:
     from sam_hub.config import Settings
 
-TICK = 0.25  # seconds between looks at the jobs while one is active
-IDLE_TICKS = 8  # without an active job, every so many ticks
+TICK, IDLE_TICK = 0.25, 2.0  # seconds between looks at the jobs: while one is active, and else
 SMALLEST = "needs 60x16; every action works in the CLI"
 
 
@@ -76,30 +75,11 @@ class SamHubApp(App[object]):
         self.settings = settings
         self.source = Source(settings)
         self.state = AppState(
-            settings,
-            self.source,
-            ASCII if settings.ascii else UNICODE,
-            KeyNames(settings.keys, self.get_key_display),
-            UiState(settings.home),
+            settings, self.source, ASCII if settings.ascii else UNICODE, KeyNames(settings.keys, self.get_key_display)
         )
         self.settled = False  # what could wait for the first rows is there
         self._known_states: dict[int, str] | None = None
-        self._ticks = 0
-        self._looking = self._look_again = False
         self._pulled: list[str] = []  # fetches that are done and not reported yet
-
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What does each global action, by its id."""
-        return {
-            **{f"tab_{name}": partial(self.go, name) for name in TABS},
-            "back": self.do_back,
-            "copy": self.do_copy,
-            "last_error": self.do_last_error,
-            "stop_job": self.do_stop_job,
-            "help": self.do_help,
-            "quit": self.do_quit,
-        }
 
     # --- start -----------------------------------------------------------------------------------------
 
@@ -138,8 +118,7 @@ class SamHubApp(App[object]):
             # No tab has anything to show, nor a job a place to be written down.
             self.exit(error if isinstance(error, SamHubError) else of_the_system(error))
             return
-        remembered = self.state.remembered.get("target")
-        await self._renew_target(remembered if isinstance(remembered, str) else None)
+        await self._renew_target(remembered_target(self.settings.home))
         self.tab.enter()
         self.tab.focus_first()
 
@@ -155,9 +134,7 @@ class SamHubApp(App[object]):
         # Without the palette's key, for which 80 columns have no room; the help names it.
         await self.main.query_one("#foot").mount(Footer(show_command_palette=False))
         self.refresh_bindings()
-        await self.source.open()
-        self.set_interval(TICK, self._tick)
-        self._look_at_jobs()
+        self._watch_jobs()
         if not self.is_headless:
             # What was imported and made so far stays: walking through all of it took the collector 50 ms, between
             # a key and its effect. (Many apps in one process, as in tests, would never be freed.)
@@ -200,11 +177,11 @@ class SamHubApp(App[object]):
     async def _tab_requested(self, message: TabRequested) -> None:
         await self.go(message.tab)
         if message.action:
-            await self._run(self.tab.handlers[message.action])
+            await self._call(getattr(self.tab, f"do_{message.action}"))
 
     def _show_bars(self) -> None:
         self.top_bar.show(self.state, self.tab.NAME)
-        self.jobs_pane.show(self.state.jobs, hidden=self.tab.NAME == "jobs")  # they are listed there
+        self.jobs_pane.show(self.state.active_jobs, hidden=self.tab.NAME == "jobs")  # they are listed there
 
     # --- actions ---------------------------------------------------------------------------------------
 
@@ -221,10 +198,13 @@ class SamHubApp(App[object]):
 
     async def action_do(self, name: str) -> None:
         """Do an action of the registry: by the app if it is global, else by the tab."""
-        await self._run((self.handlers if find_action(name).is_global else self.tab.handlers)[name])
+        if name.startswith("tab_"):
+            await self.go(name.removeprefix("tab_"))
+        else:
+            await self._call(getattr(self if find_action(name).is_global else self.tab, f"do_{name}"))
 
-    async def _run(self, handler: Handler) -> None:
-        result = handler()
+    async def _call(self, method: Callable[[], object]) -> None:
+        result = method()
         if isawaitable(result):  # a worker goes on by itself
             await result
 
@@ -239,7 +219,7 @@ class SamHubApp(App[object]):
     async def do_back(self) -> None:
         """Leave a field for the table; the tab may do more. Messages go, too: they may lie over what is read."""
         self.clear_notifications()
-        await self._run(self.tab.go_back)
+        await self._call(self.tab.go_back)
 
     def do_copy(self) -> None:
         """Copy what the tab says (OSC 52)."""
@@ -258,8 +238,7 @@ class SamHubApp(App[object]):
         from sam_hub.tui.screens.dialogs import Question
 
         self.clear_notifications()  # the same words would lie over the dialog
-        failure = self.state.failure
-        if failure is None:
+        if (failure := self.state.failure) is None:
             self.notify("No error so far.", timeout=3)
         else:
             body = "\n\n".join(filter(None, (f"{failure.title}.", failure.action, failure.log)))
@@ -268,9 +247,9 @@ class SamHubApp(App[object]):
     @background(exclusive=False)
     async def do_stop_job(self) -> None:
         """Cancel the newest job that is running."""
-        if active := self._active_jobs:
+        if active := self.state.active_jobs:
             await self.source.cancel(active[0].id)
-            self._look_at_jobs()
+            self._watch_jobs()
         else:
             self.notify("No job is running.", timeout=3)
 
@@ -279,8 +258,7 @@ class SamHubApp(App[object]):
         """Leave; with active jobs, ask what becomes of them."""
         from sam_hub.tui.screens.dialogs import Question
 
-        active = self._active_jobs
-        if not active:
+        if not (active := self.state.active_jobs):
             self.exit()
             return
         names = "\n".join(f"  {view.job.title}" for view in active[:6])
@@ -311,10 +289,10 @@ class SamHubApp(App[object]):
     @on(Failed)
     def _show_failure(self, message: Failed) -> None:
         """Show a failure, and keep it for ``!``."""
-        failure = self.state.failure = message.failure
+        self.state.failure = message
         self.notify(
-            f"{failure.action}\n({self.state.keys('last_error')} shows it again)",
-            title=f"{self.state.symbols.missing} {failure.title}",
+            f"{message.action}\n({self.state.keys('last_error')} shows it again)",
+            title=f"{self.state.symbols.missing} {message.title}",
             severity="error",
             timeout=12,
             markup=False,
@@ -322,54 +300,34 @@ class SamHubApp(App[object]):
 
     # --- jobs ------------------------------------------------------------------------------------------
 
-    @property
-    def _active_jobs(self) -> list[JobView]:
-        return [view for view in self.state.jobs if view.is_active]
-
-    def _tick(self) -> None:
-        self._ticks += 1
-        if self._active_jobs or self._ticks % IDLE_TICKS == 0:
-            self._look_at_jobs()
-
     @on(JobsChanged)
-    def _look_at_jobs(self) -> None:
-        self._look_again = self._looking  # one look at a time, however slow the disk
-        if not self._looking:
-            self._looking = True
-            self._look()
+    @background()
+    async def _watch_jobs(self) -> None:
+        """Look at the jobs again and again, often while one is active. A change begins anew, and so is seen at once."""
+        while True:
+            await guarded(self, self._look())
+            await asyncio.sleep(TICK if self.state.active_jobs else IDLE_TICK)
 
-    @background(exclusive=False)
     async def _look(self) -> None:
-        try:
-            await self.source.tick()
-            views = await self.source.jobs()
-        finally:
-            self._looking = False
-        states = {view.id: view.job.state for view in views}
-        before = self._known_states if self._known_states is not None else states
-        ended = [view for view in views if not view.is_active and before.get(view.id) != view.job.state]
+        """Read the jobs, start those whose turn it is, keep and show them, and report those that ended."""
+        await self.source.schedule(lambda scheduler: scheduler.tick())
+        jobs = await self.source.jobs()
+        states = {view.id: view.job.state for view in jobs}
+        before = states if self._known_states is None else self._known_states
+        ended = [view for view in jobs if not view.is_active and before.get(view.id) != view.job.state]
         self._known_states = states
-        self.post_message(JobsListed(views, ended))
-        if self._look_again:
-            self._look_at_jobs()
-
-    @on(JobsListed)
-    async def _jobs_listed(self, message: JobsListed) -> None:
-        """Keep and show the jobs; report those that ended."""
-        if not self.is_running or not self.screen_stack:  # the last look came when the screen was already gone
-            return
-        self.state.jobs, self.state.jobs_known = message.jobs, True
+        self.state.jobs, self.state.jobs_known = jobs, True
         self._show_bars()
-        for view in message.ended:
+        for view in ended:
             await self._report(view)
-        if self._pulled and not any(view.job.kind == "pull" for view in self._active_jobs):
+        if self._pulled and not any(view.job.kind == "pull" for view in self.state.active_jobs):
             words = self._pulled[0] if len(self._pulled) == 1 else f"{len(self._pulled)} experts pulled"
             self._pulled.clear()
             self.notify(f"{self.state.symbols.done} {words}", title="Done", markup=False)
-        if message.ended:
+        if ended:
             await guarded(self, self._renew_target())
         for tab in self.tabs:
-            tab.jobs_listed(message.ended)
+            tab.jobs_listed(ended)
 
     async def _report(self, view: JobView) -> None:
         job = view.job
@@ -380,7 +338,7 @@ class SamHubApp(App[object]):
         elif job.state == "cancelled":
             self.notify(job.title, title="Canceled", severity="warning", markup=False)
         else:
-            log = await self.source.log_tail(view.id)
+            log = await self.source.schedule(lambda scheduler: scheduler.log_tail(view.id))
             title = job.error_title or f"Job {job.id} was {job.state}: {job.title}"
             again = f"Run it again from Jobs ({self.state.keys('retry')}). It reuses finished work."
             self.post_message(Failed(title, job.error_action or again, "\n".join(log)))
@@ -390,7 +348,7 @@ class SamHubApp(App[object]):
     @on(TargetChosen)
     async def _target_chosen(self, message: TargetChosen) -> None:
         """Work on another target: every tab shows that one."""
-        self.state.remembered.put("target", message.name)
+        remember_target(self.settings.home, message.name)
         await guarded(self, self._renew_target(message.name))
         self._reload_all()
 

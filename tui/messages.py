@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
+from dataclasses import dataclass
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from textual.css.query import NoMatches
@@ -12,8 +14,6 @@ from textual.message import Message
 from textual.worker import Worker
 
 from sam_hub.errors import SamHubError, of_the_system
-from sam_hub.tui.source import JobView
-from sam_hub.tui.state import Failure
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
@@ -23,36 +23,35 @@ N = TypeVar("N", bound=DOMNode)
 P = ParamSpec("P")
 
 
+@dataclass
 class Failed(Message):
-    """Something a person asked for failed; the app shows it and keeps it for ``!``."""
+    """Something that a person asked for failed; the app shows it and keeps it for ``!``."""
 
-    def __init__(self, title: str, action: str, log: str = "") -> None:
-        super().__init__()
-        self.failure = Failure(title, action, log)
+    title: str
+    action: str
+    log: str = ""
 
 
+@dataclass
 class TabRequested(Message):
     """Show another tab, and then do an action there."""
 
-    def __init__(self, tab: str, action: str = "") -> None:
-        super().__init__()
-        self.tab, self.action = tab, action
+    tab: str
+    action: str = ""
 
 
+@dataclass
 class TargetChosen(Message):
     """The person works on this target from now on."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
+    name: str
 
 
+@dataclass
 class CheckToggled(Message):
-    """An expert is to be selected or unselected."""
+    """Select an expert, or unselect it."""
 
-    def __init__(self, row: ExpertRow) -> None:
-        super().__init__()
-        self.row = row
+    row: ExpertRow
 
 
 class SelectionChanged(Message):
@@ -63,14 +62,6 @@ class JobsChanged(Message):
     """Jobs were made, cancelled or forgotten here: the app looks at all of them."""
 
 
-class JobsListed(Message):
-    """The jobs, as they were read just now; ``ended`` are those that came to an end since the last time."""
-
-    def __init__(self, jobs: list[JobView], ended: list[JobView]) -> None:
-        super().__init__()
-        self.jobs, self.ended = jobs, ended
-
-
 class DemoRequested(Message):
     """Open the UI again in the demo's home."""
 
@@ -79,10 +70,8 @@ async def guarded(node: DOMNode, work: Awaitable[T]) -> T | None:
     """Await something that may fail. A failure is posted as `Failed`, and None returned."""
     try:
         return await work
-    except SamHubError as error:
-        node.post_message(Failed(error.title, error.action))
-    except OSError as error:
-        explained = of_the_system(error)
+    except (SamHubError, OSError) as error:
+        explained = error if isinstance(error, SamHubError) else of_the_system(error)
         node.post_message(Failed(explained.title, explained.action))
     except NoMatches:  # an answer came when the screen was already gone
         if node.is_attached and node.app.is_running:
@@ -91,22 +80,25 @@ async def guarded(node: DOMNode, work: Awaitable[T]) -> T | None:
 
 
 def background(
-    *, group: str = "", exclusive: bool = True
+    *, exclusive: bool = True, rest: float = 0
 ) -> Callable[[Callable[Concatenate[N, P], Coroutine[Any, Any, None]]], Callable[Concatenate[N, P], Worker]]:
     """Make a worker of a method, which posts `Failed` where it fails.
 
     Args:
-        group: by default, the method's name.
-        exclusive: cancel the workers of the group that still run.
+        exclusive: a later call cancels those that still run.
+        rest: seconds to wait first, so that of many calls in a row only the last does anything.
     """
 
     def decorate(method: Callable[Concatenate[N, P], Coroutine[Any, Any, None]]) -> Callable[Concatenate[N, P], Worker]:
-        name = method.__name__
+        async def work(self: N, *args: P.args, **kwargs: P.kwargs) -> None:
+            if rest:
+                await asyncio.sleep(rest)
+            await guarded(self, method(self, *args, **kwargs))
 
         @wraps(method)
         def start(self: N, *args: P.args, **kwargs: P.kwargs) -> Worker:
-            work = guarded(self, method(self, *args, **kwargs))
-            return self.run_worker(work, name=name, group=group or name, exclusive=exclusive)
+            name = method.__name__
+            return self.run_worker(partial(work, self, *args, **kwargs), name=name, group=name, exclusive=exclusive)
 
         return start
 

@@ -24,7 +24,7 @@ async def take(settings: Settings, folder: Path, tabs: tuple[str, ...]) -> list[
             await app.go(name)
             await pilot.pause(1)
             async with asyncio.timeout(QUIET_SECONDS):
-                await app.workers.wait_for_complete()
+                await app.workers.wait_for_complete([w for w in app.workers if w.name != "_watch_jobs"])
             await pilot.pause(0.5)
             files.append(folder / f"{name}.svg")
             picture = re.sub(r"@font-face \{.*?\}\s*", "", app.export_screenshot(title="sam-hub"), flags=re.DOTALL)

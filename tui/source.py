@@ -110,19 +110,17 @@ class Source:
 
     async def open(self) -> None:
         """Open the catalog: a first start makes it."""
-        await asyncio.to_thread(lambda: self.scheduler)
+        await self.schedule(lambda scheduler: None)
+
+    async def schedule(self, call: Callable[[Scheduler], T]) -> T:
+        """Have the queue of jobs do something, in a thread. Raises SamHubError."""
+        return await asyncio.to_thread(lambda: call(self.scheduler))
 
     async def ask(
         self, service: Callable[Concatenate[AppContext, ...], T], *arguments: object, timeout: float = 60
     ) -> T:
         """Have a service answer in another process. Raises SamHubError."""
         return await self.pool.ask(service, *arguments, timeout=timeout)
-
-    # --- jobs ------------------------------------------------------------------------------------------
-
-    async def tick(self) -> None:
-        """Keep the queue going: mark dead jobs, and start those whose turn it is."""
-        await asyncio.to_thread(lambda: self.scheduler.tick())
 
     async def jobs(self) -> list[JobView]:
         """Return the latest jobs, newest first."""
@@ -158,35 +156,9 @@ class Source:
 
         return await asyncio.to_thread(read)
 
-    async def submit(self, options: Any) -> Job:
-        """Make a job of a service's options (see `sam_hub.jobs.kinds`). Raises SamHubError."""
-        return await asyncio.to_thread(lambda: self.scheduler.submit(options))
-
     async def cancel(self, job_id: int) -> None:
-        """Cancel a job; returns when it is gone."""
-        await asyncio.to_thread(lambda: self.scheduler.cancel(job_id))
-
-    async def retry(self, job_id: int) -> None:
-        """Run an ended job's service once more, as a new job."""
-        await asyncio.to_thread(lambda: self.scheduler.retry(job_id))
-
-    async def ended_jobs(self) -> list[int]:
-        """Return the numbers of all jobs that have ended, newest first."""
-
-        def read() -> list[int]:
-            from sam_hub.catalog.jobs import list_jobs
-
-            return [job.id for job in list_jobs(self.context.catalog, states=ENDED) if job.id is not None]
-
-        return await asyncio.to_thread(read)
-
-    async def remove_jobs(self, job_ids: list[int]) -> int:
-        """Remove jobs and their logs, as far as they have ended, and return how many went."""
-        return len(await asyncio.to_thread(lambda: self.scheduler.remove(job_ids)))
-
-    async def log_tail(self, job_id: int, lines: int = 20) -> list[str]:
-        """Return the last lines of a job's log."""
-        return await asyncio.to_thread(lambda: self.scheduler.log_tail(job_id, lines))
+        """Cancel a job; returns when it is gone. Raises SamHubError."""
+        await self.schedule(lambda scheduler: scheduler.cancel(job_id))
 
     async def close(self) -> None:
         """End the processes, and close the catalog. Jobs go on."""

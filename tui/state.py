@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from sam_hub import files
 from sam_hub.tui.actions import KeyNames
+from sam_hub.tui.messages import Failed
 from sam_hub.tui.source import JobView, Source
 from sam_hub.tui.symbols import Symbols
 
@@ -18,41 +19,18 @@ if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow, TargetRow
     from sam_hub.config import Settings
 
-FILE_NAME = "tui.json"
+
+def remembered_target(home: Path) -> str | None:
+    """Return the target in use when the UI was last open. A damaged file is no reason to stop."""
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads((home / "tui.json").read_text(encoding="utf-8")).get("target")
+    return None
 
 
-class UiState:
-    """Values that the UI remembers between two starts, in a small JSON file in the home.
-
-    A damaged or unwritable file is no reason to stop: nothing in it is needed.
-    """
-
-    def __init__(self, home: Path) -> None:
-        self._file = home / FILE_NAME
-        self._values: dict[str, object] = {}
-        with suppress(OSError, ValueError):
-            read = json.loads(self._file.read_text(encoding="utf-8"))
-            self._values = read if isinstance(read, dict) else {}
-
-    def get(self, name: str) -> object:
-        """Return the value of this name, or None."""
-        return self._values.get(name)
-
-    def put(self, name: str, value: object) -> None:
-        """Remember a value."""
-        self._values[name] = value
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            files.write_json(self._file, self._values)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What failed, what to do, and the end of a log if there is one."""
-
-    title: str
-    action: str
-    log: str = ""
+def remember_target(home: Path, name: str) -> None:
+    """Keep the target in use for the next start, if the disk lets us."""
+    with suppress(OSError):
+        files.write_json(home / "tui.json", {"target": name})
 
 
 @dataclass
@@ -63,12 +41,16 @@ class AppState:
     source: Source
     symbols: Symbols
     keys: KeyNames
-    remembered: UiState
     target: TargetRow | None = None
     checked: dict[int, ExpertRow] = field(default_factory=dict)  # the selected experts, by id
-    jobs: list[JobView] = field(default_factory=list)
+    jobs: list[JobView] = field(default_factory=list)  # the latest, newest first
     jobs_known: bool = False
-    failure: Failure | None = None
+    failure: Failed | None = None
+
+    @property
+    def active_jobs(self) -> list[JobView]:
+        """The jobs that wait or run."""
+        return [view for view in self.jobs if view.is_active]
 
     @property
     def checked_repos(self) -> list[str]:
@@ -92,7 +74,6 @@ class AppState:
         return "the embedded Hub" if endpoint == "embedded" else urlsplit(endpoint).hostname or endpoint
 
     def job_of_target(self, kind: str) -> JobView | None:
-        """Return the active job of a kind that is about the target in use; None without one."""
+        """Return the newest job of a kind that is about the target in use; None without one."""
         name = self.target.name if self.target else None
-        mine = (v for v in self.jobs if v.job.kind == kind and v.is_active and v.target == name)
-        return next(mine, None)
+        return next((view for view in self.jobs if view.job.kind == kind and view.target == name), None)

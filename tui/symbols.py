@@ -29,29 +29,20 @@ class Symbols:
     cut: str = "…"
     dot: str = "·"
     plus_minus: str = "±"
-    arrow: str = "→"
 
 
 UNICODE = Symbols()
 ASCII = Symbols(
     done="ok", missing="no", missed="-", warning="!", fetch="get", running="*", queued="..", cancelled="-", full="=",
-    part=">", empty=".", point="o", nothing="-", up="^", down="v", cut="~", dot="|", plus_minus="+-", arrow="->",
+    part=">", empty=".", point="o", nothing="-", up="^", down="v", cut="~", dot="|", plus_minus="+-",
 )  # fmt: skip
 
-STATES = {
-    "queued": "queued",
-    "running": "running",
-    "cancelling": "running",
-    "done": "done",
-    "failed": "missing",
-    "cancelled": "cancelled",
-    "interrupted": "warning",
-}
+STATES = {"cancelling": "running", "failed": "missing", "interrupted": "warning"}  # others have a sign of their name
 
 
 def state_sign(symbols: Symbols, state: str) -> str:
-    """The sign of a job's state; the word itself stands beside it."""
-    return getattr(symbols, STATES.get(state, "nothing"))
+    """Return the sign of a job's state; the word itself stands beside it."""
+    return getattr(symbols, STATES.get(state, state))
 
 
 def progress_bar(symbols: Symbols, share: float, width: int) -> str:
@@ -68,11 +59,6 @@ def interval_bar(symbols: Symbols, low: float, point: float, high: float, width:
     cells = [symbols.full if at[0] <= i <= at[2] else symbols.empty for i in range(width)]
     cells[at[1]] = symbols.point
     return "".join(cells)
-
-
-def megabytes(size: int) -> str:
-    """Bytes as people read them."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
 def cut(text: str, width: int, symbols: Symbols, keep_end: bool = False) -> str:
@@ -93,6 +79,11 @@ def cut(text: str, width: int, symbols: Symbols, keep_end: bool = False) -> str:
     while cell_len(clean) > room:
         clean = clean[1:]
     return symbols.cut + clean
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number of things: ``1 expert``, ``2 experts``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def number(value: float | None, symbols: Symbols) -> str:

@@ -21,9 +21,9 @@ from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 def test_the_ui_starts_without_what_computes() -> None:
     """torch and its like take seconds to import: none of it may come with the UI or any of its tabs."""
     code = (
-        "import sys, sam_hub.tui.app\n"
+        "import sys, sam_hub.tui.app, sam_hub.tui.actions\n"
         "from importlib import import_module\n"
-        "[import_module(f'sam_hub.tui.tabs.{name}') for name in sam_hub.tui.app.TABS]\n"
+        "[import_module(f'sam_hub.tui.tabs.{name}') for name in sam_hub.tui.actions.TABS]\n"
         "heavy = {'torch', 'transformers', 'peft', 'mergekit', 'huggingface_hub', 'sqlmodel', 'sqlalchemy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -110,14 +110,18 @@ async def test_what_was_typed_wrong_before_a_push_or_a_delete_is_told(filled: Se
 # --- the registry ------------------------------------------------------------------------------------------
 
 
-async def test_every_action_has_a_handler_where_it_can_be_done(settings: Settings) -> None:
+async def test_every_action_has_a_method_where_it_can_be_done(settings: Settings) -> None:
     app = SamHubApp(settings)
     async with app.run_test():
-        owners = {name: make_tab(name, app.state).handlers for name in TABS}
-        assert set(app.handlers) == {item.id for item in ACTIONS if item.is_global}
-    for name, handlers in owners.items():
-        assert set(handlers) == {item.id for item in ACTIONS if name in item.tabs}, name
-        assert all(callable(handler) for handler in handlers.values())
+        assert actions_of(app) | {f"tab_{name}" for name in TABS} == {item.id for item in ACTIONS if item.is_global}
+        for name in TABS:
+            expected = {item.id for item in ACTIONS if name in item.tabs}
+            assert actions_of(make_tab(name, app.state)) == expected, name
+
+
+def actions_of(owner: object) -> set[str]:
+    """The ids of the actions that an app or a tab does."""
+    return {name.removeprefix("do_") for name in dir(owner) if name.startswith("do_")}
 
 
 def test_every_action_has_a_command_that_does_the_same_without_the_ui() -> None:

@@ -56,7 +56,7 @@ async def test_details_tell_the_text(
     app = SamHubApp(settings)
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
-        facts = app.query_one("#facts", Static)
+        facts = app.query_one("#experts-details .text", Static)
         await until(pilot, lambda: "described by" in str(facts.content))
         words = " ".join(str(facts.content).split())
         assert [part for part in shown if part not in words] == []

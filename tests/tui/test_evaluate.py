@@ -13,7 +13,7 @@ from textual.widgets import Input
 from sam_hub.config import Settings
 from sam_hub.services.evaluation import ComparedSentence, Mark
 from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.screens.evaluation import EvaluationScreen
+from sam_hub.tui.screens.dialogs import FormScreen
 from sam_hub.tui.symbols import ASCII, UNICODE, Symbols
 from sam_hub.tui.tabs.evaluate import EvaluateTab
 from sam_hub.tui.widgets.scores import Marker
@@ -137,7 +137,7 @@ async def test_a_target_without_labelled_sentences_asks_for_a_file(worked: Setti
     async with app.run_test(size=NARROW) as pilot:
         await open_evaluate(pilot)
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(app.screen, EvaluationScreen))
+        await until(pilot, lambda: isinstance(app.screen, FormScreen))
         await until(pilot, lambda: "Name a file" in text_of(app))
         await pilot.press(*"nowhere")
         await until(pilot, lambda: "✗" in text_of(app), 30)

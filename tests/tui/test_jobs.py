@@ -14,7 +14,7 @@ from sam_hub.errors import SamHubError
 from sam_hub.jobs.scheduler import Scheduler
 from sam_hub.services.context import AppContext
 from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.widgets.jobs import JobTable
+from sam_hub.tui.widgets.table import Table
 from tests.jobs.busy import Busy
 from tests.tui.conftest import NARROW, WIDE, ready, text_of, until
 
@@ -50,7 +50,7 @@ def ended(settings: Settings, *options: Busy) -> list[int]:
 
 def row_of(app: SamHubApp, number: int) -> str:
     """A job's row as it is read."""
-    return app.query_one(JobTable).row_text(str(number))
+    return app.query_one("#jobs-table", Table).row_text(str(number))
 
 
 async def test_an_empty_list_says_what_becomes_a_job(filled: Settings) -> None:
@@ -73,7 +73,7 @@ async def test_a_running_job_moves_and_the_cursor_stays_on_another(queue: Settin
         await until(pilot, lambda: "event" in text_of(app))  # the log of the job under the cursor
         before = row_of(app, running)
         await until(pilot, lambda: row_of(app, running) != before)
-        assert app.query_one(JobTable).key_under_cursor == str(running)
+        assert app.query_one("#jobs-table", Table).key_under_cursor == str(running)
 
 
 async def test_cancel_says_so_at_once_and_takes_the_process_and_what_was_half(queue: Settings, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ async def open_merge(pilot: Pilot) -> MergeTab:
     await until(pilot, lambda: app.tab.NAME == "merge")
     tab = app.tab
     assert isinstance(tab, MergeTab)
-    await until(pilot, lambda: tab.plan or (tab.problem and "Loading" not in tab.problem), 60)
+    await until(pilot, lambda: tab.plan or tab.problem or (tab.message and "Loading" not in tab.message), 60)
     return tab
 
 
@@ -166,7 +166,7 @@ async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) ->
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
         tab = await open_merge(pilot)
-        choose(tab, trimming="stable", adapter="8")
+        choose(tab, stable=True, rank=8)
         await until(pilot, lambda: "Nothing is trimmed at a density of 1" in tab.problem, 30)
         tab.query_one("#merge-parameters", Input).value = "density=0.5"
         await until(pilot, lambda: "--stable" in tab.copied(), 30)
@@ -177,7 +177,7 @@ async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) ->
         for merge in outcome.merges:
             assert merge.adapter.rank == 8
             assert merge.problems == ()
-        await until(pilot, lambda: "it passed the check" in text_of(app), 30)
+        await until(pilot, lambda: "it passed the sanity check" in text_of(app), 30)
 
 
 async def test_scores_stand_in_for_weights_but_not_where_each_expert_is_left_out(worked: Settings) -> None:
@@ -188,13 +188,13 @@ async def test_scores_stand_in_for_weights_but_not_where_each_expert_is_left_out
         tab.query_one("#merge-weights", Input).focus()
         await pilot.press(*"scores")
         await until(pilot, lambda: tab.plan and by_scores(tab), 30)
-        choose(tab, **{"leave-out": "yes"})
+        choose(tab, leave_one_out=True)
         await pilot.press("escape", "m")
         await until(pilot, lambda: "--leave-one-out needs a target" in text_of(app), 30)
         assert not any(view.is_active for view in app.state.jobs)
 
 
-def choose(tab: MergeTab, **values: str) -> None:
+def choose(tab: MergeTab, **values: object) -> None:
     for field, value in values.items():
         tab.query_one(f"#merge-{field}", Select).value = value
 

@@ -177,8 +177,8 @@ async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
         run_merges(context, MergeOptions("court", as_adapter=True))
     async with SamHubApp(worked).run_test(size=WIDE) as pilot:
         app = await opened(pilot)
-        app.query_one("#push-as", Select).value = "adapter"
-        app.query_one("#push-how", Select).value = "pull-request"
+        app.query_one("#push-adapter", Select).value = True
+        app.query_one("#push-pull_request", Select).value = True
         await pilot.press("u", *REPO, "enter")
         await until(pilot, lambda: f"Makes a pull request to {REPO}" in text_of(app))
         assert "adapter_model.safetensors" in text_of(app)

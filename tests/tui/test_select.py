@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Button, Input, Select
 
 from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.history import latest_selection, record_selections
@@ -150,14 +150,15 @@ async def test_ranking_again_shows_the_plan_refuses_nonsense_and_then_runs(worke
         assert "only new experts are asked" in " ".join(text_of(app).replace("│", " ").split())
         assert "Back (Esc)" in text_of(app)  # the whole form has room
         app.screen.query_one("#field-k", Input).value = "none"
-        await pilot.press(*["enter"] * 6)
-        await until(pilot, lambda: "give 1 or more" in text_of(app))
+        await until(pilot, lambda: "are numbers" in text_of(app))
+        app.screen.query_one("#field-k", Input).value = "0"
+        await until(pilot, lambda: "Give 1 or more" in text_of(app))
         app.screen.query_one("#field-k", Input).value = "1"
         app.screen.query_one("#field-sample", Input).value = "19"
-        await pilot.press(*["enter"] * 5)
-        await until(pilot, lambda: "give 20 to 500" in text_of(app))
+        await until(pilot, lambda: "Give 20 to 500" in text_of(app))
         app.screen.query_one("#field-sample", Input).value = "20"
-        await pilot.press(*["enter"] * 4)
+        app.screen.query_one("#field-k", Input).focus()
+        await pilot.press(*["enter"] * 3)  # through the fields
         await until(pilot, lambda: app.state.jobs and app.state.jobs[0].job.kind == "select")
         await until(pilot, lambda: "best 1" in text_of(app), 90)
 
@@ -206,16 +207,13 @@ async def test_as_many_as_the_votes_speak_for_are_chosen(worked: Settings) -> No
         await at_select(pilot, "In both")
         await pilot.press("r")
         await until(pilot, lambda: "or auto" in text_of(app))
-        app.screen.query_one("#field-by", Input).value = "similarity"
+        app.screen.query_one("#field-by", Select).value = "similarity"
         app.screen.query_one("#field-k", Input).value = "auto"
-        await pilot.press(*["enter"] * 6)
-        await until(pilot, lambda: app.state.failure is not None)
-        assert "k=auto needs votes" in app.state.failure.title  # type: ignore[union-attr]
-        await until(pilot, lambda: len(app.screen_stack) == 1)
-        await pilot.press("r")
-        await until(pilot, lambda: "or auto" in text_of(app))
-        app.screen.query_one("#field-by", Input).value = "both"
-        await pilot.press(*["enter"] * 6)
+        await until(pilot, lambda: "k=auto needs votes" in text_of(app))
+        assert app.screen.query_one("#confirm", Button).disabled
+        app.screen.query_one("#field-by", Select).value = "both"
+        await until(pilot, lambda: not app.screen.query_one("#confirm", Button).disabled)
+        app.screen.query_one("#confirm", Button).press()
         await until(pilot, lambda: "1 (k is auto)" in text_of(app), 90)
 
 

@@ -28,7 +28,7 @@ async def quiet(pilot: Pilot) -> None:
     for _ in range(2):  # an answer may lead to a question
         await pilot.pause(0.5)
         async with asyncio.timeout(30):
-            while any(w.is_running and not w.name.startswith("do_") for w in pilot.app.workers):
+            while any(w.is_running and not w.name.startswith(("do_", "_watch")) for w in pilot.app.workers):
                 await pilot.pause(0.05)
     await pilot.pause()
 

@@ -48,7 +48,7 @@ async def test_a_first_target_is_made_with_tab_enter_and_letters_alone(settings:
         assert app.state.target.sentence_count == 2  # the line was cut
         await until(pilot, lambda: "No target yet" not in text_of(app))
         assert app.focused is app.query_one("#targets", Table)
-        assert app.query_one(CorpusForm).corpus.name == ""
+        assert app.query_one(CorpusForm).values["name"] == ""
 
 
 async def test_a_key_after_saving_is_no_part_of_the_form(filled: Settings, tmp_path: Path) -> None:
@@ -212,4 +212,4 @@ async def test_a_target_that_could_not_be_made_leaves_the_form_and_says_why(fill
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "The target was not made" in text_of(app), 40)
         assert "has no sentences" in text_of(app)
-        assert tab.form.corpus.name == "nothing"
+        assert tab.form.values["name"] == "nothing"

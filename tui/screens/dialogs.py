@@ -1,9 +1,9 @@
-"""Dialogs: a question answered by one key, a few fields to fill in, and an expert's details on small terminals."""
+"""Dialogs: a question answered by one key, a form whose plan is shown before it is confirmed, and details to read."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -12,12 +12,15 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Key
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, Select, Static
 
+from sam_hub.errors import SamHubError
 from sam_hub.tui.messages import background
-from sam_hub.tui.symbols import Symbols
-from sam_hub.tui.widgets.details import Details
-from sam_hub.tui.widgets.form import Form, TextField
+from sam_hub.tui.symbols import Symbols, cut
+from sam_hub.tui.widgets.form import Field, Form
+from sam_hub.tui.widgets.reading import ReadingPane
+
+TYPING = 0.4  # seconds without a change until the plan is asked for
 
 
 class Question(ModalScreen[object]):
@@ -86,27 +89,72 @@ class StackedForm(Form, inherit_bindings=False):
     """A form in a dialog, where Esc leaves the dialog."""
 
 
-class FormScreen(ModalScreen[dict[str, str] | None]):
-    """Ask for some words; the result has each field's by name, None after Esc."""
+class FormScreen(ModalScreen[Any]):
+    """Ask for some values, and return the options that are made of them; Esc gives None.
+
+    Args:
+        plan: returns the options made of the form's values (None: something is not filled in yet), and the words
+            that say what they lead to. It is asked again after each change. Raises SamHubError where the values make
+            no sense.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss(None)", "Back")]
 
-    def __init__(self, title: str, body: str, fields: Sequence[TextField], confirm: str = "OK") -> None:
+    def __init__(
+        self,
+        title: str,
+        fields: Sequence[Field],
+        plan: Callable[[dict[str, Any]], Awaitable[tuple[object, str]]],
+        confirm: str,
+        symbols: Symbols,
+    ) -> None:
         super().__init__()
-        self._title, self._body, self._confirm = title, body, confirm
-        self._form = StackedForm("field", [[field] for field in fields], classes="-stacked -roomy")
+        self._title, self._plan, self._confirm, self._symbols = title, plan, confirm, symbols
+        self.form = StackedForm("field", [[field] for field in fields], "-stacked")
+        self._planned: tuple[dict[str, Any], object] | None = None  # the form's values, and the options made of them
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Text(self._title, style="bold"), classes="dialog-title", markup=False)
-            yield Static(Text(self._body), classes="dialog-body", markup=False)
-            yield self._form
+            yield self.form
+            with VerticalScroll(classes="dialog-body", can_focus=False):
+                yield Static("Looking what it takes ...", id="plan", markup=False)
             with Horizontal(classes="dialog-buttons"):
-                yield Button(Text(f"{self._confirm} (Enter)"), id="confirm", variant="primary")
-                yield Button(Text("Back (Esc)"), id="leave")
+                words = Text(f"{self._confirm} (Enter)")
+                yield Button(words, id="confirm", variant="primary", compact=True, disabled=True)
+                yield Button("Back (Esc)", id="leave", compact=True)
 
     def on_mount(self) -> None:
-        self.query(Input).first().focus()
+        self.set_focus(self.form.query("Input, Select").first())
+        self._begin()
+
+    @background()
+    async def _begin(self) -> None:
+        """Show the plan; where nothing has to be typed first, Enter is then enough."""
+        first = self.focused
+        if await self._show_plan() and isinstance(first, Select) and self.focused is first and not first.expanded:
+            self.query_one("#confirm").focus()
+
+    @on(Form.Changed)
+    @background(rest=TYPING)
+    async def _changed(self) -> None:
+        await self._show_plan()
+
+    async def _show_plan(self) -> bool:
+        """Show what the values lead to, or what is wrong with them; return whether they can be confirmed."""
+        values = self.form.values
+        if self._planned and self._planned[0] == values:
+            return True
+        self._planned, words, style = None, "", ""
+        try:
+            options, words = await self._plan(values)
+        except SamHubError as error:
+            words, style = f"{self._symbols.missing} {error}", "bold"
+        else:
+            self._planned = (values, options) if options else None
+        self.query_one("#plan", Static).update(Text(words, style))
+        self.query_one("#confirm", Button).disabled = not self._planned
+        return self._planned is not None
 
     @on(Form.Submitted)
     def _entered(self, event: Form.Submitted) -> None:
@@ -123,9 +171,10 @@ class FormScreen(ModalScreen[dict[str, str] | None]):
         else:
             self.dismiss(None)
 
-    def _finish(self) -> None:
-        if not self._form.focus_problem():
-            self.dismiss({field.name: self._form.text(field.name) for field in self._form.fields})
+    @background()
+    async def _finish(self) -> None:
+        if await self._show_plan() and self._planned:
+            self.dismiss(self._planned[1])
 
 
 class DetailsScreen(ModalScreen[None]):
@@ -136,19 +185,21 @@ class DetailsScreen(ModalScreen[None]):
     def __init__(self, title: str, facts: Text, symbols: Symbols, card: Awaitable[str] | None = None) -> None:
         super().__init__()
         self._title, self._facts, self._card = title, facts, card
-        self._details = Details(symbols, classes="-plain")
+        self._pane = ReadingPane(symbols)
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog -large -full"):
-            yield self._details
+        with Vertical(classes="dialog -large -full") as dialog:
+            room = min(100, self.app.size.width * 95 // 100) - 6
+            dialog.border_title = Text(cut(self._title, room, self._pane.symbols, keep_end=True))
+            yield self._pane
             yield Static(Text("Esc goes back, arrows scroll", style="italic"), markup=False)
 
     def on_mount(self) -> None:
-        self._details.show_facts(self._title, self._facts)
-        self._details.focus()
+        self._pane.show(self._facts)
+        self._pane.focus()
         self._load()
 
     @background()
     async def _load(self) -> None:
         if self._card is not None:
-            await self._details.show_card(await self._card)
+            await self._pane.show_card(await self._card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,31 +12,6 @@ if TYPE_CHECKING:
 
 def make_tab(name: str, state: AppState) -> BaseTab:
     """Return a new tab. Its module is imported when the tab is first opened."""
-    match name:
-        case "target":
-            from sam_hub.tui.tabs.target import TargetTab
-
-            return TargetTab(state)
-        case "experts":
-            from sam_hub.tui.tabs.experts import ExpertsTab
-
-            return ExpertsTab(state)
-        case "select":
-            from sam_hub.tui.tabs.select import SelectTab
-
-            return SelectTab(state)
-        case "merge":
-            from sam_hub.tui.tabs.merge import MergeTab
-
-            return MergeTab(state)
-        case "evaluate":
-            from sam_hub.tui.tabs.evaluate import EvaluateTab
-
-            return EvaluateTab(state)
-        case "push":
-            from sam_hub.tui.tabs.push import PushTab
-
-            return PushTab(state)
-    from sam_hub.tui.tabs.jobs import JobsTab
-
-    return JobsTab(state)
+    module = import_module(f"sam_hub.tui.tabs.{name}")
+    tab: BaseTab = getattr(module, f"{name.capitalize()}Tab")(state)
+    return tab

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.containers import Vertical
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import JobsChanged, guarded
 from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
-    from sam_hub.catalog.tables import Job
+    from sam_hub.services.options import JobOptions
 
 FOCUSABLE = "Table, Input, Button, OptionList"
 
@@ -23,12 +23,15 @@ FOCUSABLE = "Table, Input, Button, OptionList"
 class BaseTab(Vertical):
     """One step of the work. It loads when it is first shown, and again when what it shows may have changed.
 
-    A tab overrides `load` (read what it shows; runs as an exclusive worker, and may be cancelled by a later one) and
-    `handlers` (what does each of its actions, see `sam_hub.tui.actions`).
+    A tab overrides `body` (its widgets), `load` (read what it shows; runs as an exclusive worker, and may be cancelled
+    by a later one) and has a method ``do_<id>`` for each of its actions (see `sam_hub.tui.actions`); an awaitable that
+    it returns is awaited. In the body's place, `show_message` puts what is missing; under it, `show_note` a line.
     """
 
     NAME: ClassVar[str] = ""
     HELP: ClassVar[str] = ""  # what the tab is for, two or three sentences
+    LOADING: ClassVar[str] = "Loading ..."  # in the place of the body at the beginning; empty: the body itself
+    JOB: ClassVar[str] = ""  # the kind of job that it starts, one at a time for a target
     RELOAD_AFTER: ClassVar[tuple[str, ...]] = ()  # kinds of jobs whose end changes what this tab shows
     ALWAYS_LOAD: ClassVar[bool] = False  # other tabs and commands change what it shows: load at each visit
 
@@ -36,11 +39,22 @@ class BaseTab(Vertical):
         super().__init__(id=self.NAME)
         self.state, self.source, self.symbols, self.keys = state, state.source, state.symbols, state.keys
         self.stale, self.is_shown = True, False
+        self.message = self.LOADING
+        self._was_underway = False
 
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What does each action of this tab, by the action's id."""
-        return {}
+    def compose(self) -> ComposeResult:
+        yield Static(self.LOADING, id=f"{self.NAME}-empty", classes="empty", markup=False)
+        with Horizontal(id=f"{self.NAME}-body", classes="body"):
+            yield from self.body()
+        yield Static(id=f"{self.NAME}-note", classes="note", markup=False)
+
+    def on_mount(self) -> None:
+        self.show_message(self.LOADING)
+        self.show_note("")
+
+    def body(self) -> ComposeResult:
+        """Return the widgets of the tab."""
+        yield from ()
 
     async def load(self) -> None:
         """Read what the tab shows."""
@@ -61,12 +75,10 @@ class BaseTab(Vertical):
     def focus_first(self) -> None:
         """Put the cursor where work starts."""
         for widget in self.query(FOCUSABLE):
-            if widget.focusable:
+            if widget.focusable and not self.message:
                 widget.focus()
                 return
         self.screen.set_focus(None)  # else a field of a hidden tab may get it, and with it every key
-
-    # --- what the app says -----------------------------------------------------------------------------
 
     def enter(self) -> None:
         """The tab was put on the screen."""
@@ -90,16 +102,26 @@ class BaseTab(Vertical):
 
     def jobs_listed(self, ended: list[JobView]) -> None:
         """The jobs were read. By default, what ended makes the tab load again."""
+        if self.JOB and self.underway != self._was_underway:
+            self._was_underway = self.underway
+            self.underway_changed()
         if any(view.job.kind in self.RELOAD_AFTER for view in ended):
             self.reload()
 
-    # --- helpers ---------------------------------------------------------------------------------------
+    @property
+    def underway(self) -> bool:
+        """Whether the tab's kind of job is active for the target in use."""
+        return any(view.job.kind == self.JOB and view.target == self.target_name for view in self.state.active_jobs)
+
+    def underway_changed(self) -> None:
+        """A job of the tab's kind was started, or has ended."""
+        self.app.refresh_bindings()
 
     async def _load(self) -> None:
         await guarded(self, self.load())
-        self.call_after_refresh(self._keep_focus)
+        self.call_after_refresh(self.keep_focus)
 
-    def _keep_focus(self) -> None:
+    def keep_focus(self) -> None:
         """What was loaded may have brought the first widget that can have the focus, or hidden the one that had it."""
         if not self.is_shown or self.app.screen is not self.screen:
             return
@@ -107,22 +129,44 @@ class BaseTab(Vertical):
         if focused is None or self not in focused.ancestors or not focused.focusable:
             self.focus_first()
 
-    async def submit(self, options: object) -> Job:
-        """Make a job of a service's options, and have the app show it. Raises SamHubError."""
-        job = await self.source.submit(options)
+    async def submit(self, options: JobOptions) -> int:
+        """Make a job of a service's options, have the app show it, and return its number. Raises SamHubError."""
+        view = JobView(await self.source.schedule(lambda scheduler: scheduler.submit(options)))
+        self.state.jobs = [view, *self.state.jobs]
+        self.jobs_listed([])
         self.post_message(JobsChanged())
-        return job
+        return view.id
+
+    async def confirm(self, title: str, body: str, key: str, label: str, typed: str | None = None) -> bool:
+        """Ask before something is done; the answer is given by a key, or by typing ``typed``."""
+        from sam_hub.tui.screens.dialogs import Question  # which the first rows do not wait for
+
+        question = Question(title, body, [(key, label, True), ("b", "Back", False)], typed)
+        return bool(await self.app.push_screen_wait(question))
+
+    def say(self, words: str, seconds: float = 4, *, warning: bool = False) -> None:
+        """Show words for some seconds."""
+        self.app.notify(words, severity="warning" if warning else "information", timeout=seconds, markup=False)
 
     def show_message(self, text: str) -> None:
-        """Show words in the place of the tab's body; none: show the body.
-
-        They stand in ``#<name>-empty``, the body is ``#<name>-body``.
-        """
+        """Show words in the place of the tab's body; none: show the body."""
+        self.message = text
         line = self.query_one(f"#{self.NAME}-empty", Static)
         line.update(text)
         line.display = bool(text)
         self.query_one(f"#{self.NAME}-body").display = not text
         self.app.refresh_bindings()
+
+    def show_note(self, text: str | Text) -> None:
+        """Show a line under the body; empty: none."""
+        line = self.query_one(f"#{self.NAME}-note", Static)
+        line.update(Text(text, "bold") if isinstance(text, str) else text)
+        line.display = bool(text)
+
+    @property
+    def target_name(self) -> str | None:
+        """The name of the target in use."""
+        return self.state.target.name if self.state.target else None
 
     @property
     def no_target(self) -> str:

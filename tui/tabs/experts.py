@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from humanize import naturalsize
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.timer import Timer
-from textual.widgets import ContentSwitcher, OptionList, Static
+from textual.widgets import ContentSwitcher, OptionList
 
-from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import CheckToggled, DemoRequested, Failed, TabRequested, background, guarded
 from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
-from sam_hub.tui.symbols import megabytes
+from sam_hub.tui.symbols import plural
 from sam_hub.tui.tabs.base import BaseTab
 from sam_hub.tui.widgets.catalog_pane import CatalogPane
-from sam_hub.tui.widgets.details import Details, expert_facts, found_facts
+from sam_hub.tui.widgets.details import FACTS_LINES, expert_facts, found_facts
 from sam_hub.tui.widgets.first_use import FirstUse
 from sam_hub.tui.widgets.hub_pane import HubPane
+from sam_hub.tui.widgets.reading import ReadingPane
 from sam_hub.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
     from sam_hub.services.experts import RepoReport
+    from sam_hub.services.options import AddOptions
 
 FACTS_DELAY = 0.04  # seconds that the cursor rests on a row until its facts are shown: a held key only moves it
 CARD_DELAY = 0.25  # and until its card is read
@@ -45,49 +44,23 @@ class ExpertsTab(BaseTab):
         "The experts of your catalog. Select those that may fit (or none: then all on disk are asked), fetch them, "
         "and rank them for your target. The Needs line says which of the target's types nobody covers."
     )
+    LOADING = ""
     RELOAD_AFTER: ClassVar = ("add", "update", "pull", "remove", "select", "describe", "target")
     ALWAYS_LOAD: ClassVar = True
-    SCOPED_CSS = False  # the size of the terminal is told by classes of the screen
-    DEFAULT_CSS = """
-    #experts-body { height: 1fr; }
-    #experts-views { width: 2fr; }
-    #experts-details { width: 1fr; min-width: 38; }
-    .-narrow #experts-details, #experts-details.-away { display: none; }
-    #needs { height: auto; max-height: 2; padding: 0 1; }
-    """
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self.catalog, self.details = CatalogPane(state), Details(self.symbols, id="experts-details")
+        self.catalog = CatalogPane(state)
+        self.details = ReadingPane(self.symbols, "experts-details", least=FACTS_LINES)
         # On the screen when they are first asked for.
         self.hub, self.first_use = HubPane(state), FirstUse(state.hub_name)
         self._cards: dict[str, str] = {}
         self._reports: dict[str, RepoReport] = {}
-        self._card_timer: Timer | None = None
-        self._facts_timer: Timer | None = None
 
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What does each action."""
-        return {
-            "check": self.catalog.toggle,
-            "filter": self.do_filter,
-            "hub": self.do_hub,
-            "add": self.do_add,
-            "pull": self.do_pull,
-            "remove": self.do_remove,
-            "update": self.do_update,
-            "sort": self.catalog.next_sort,
-            "reverse": self.catalog.reverse,
-            "probe": lambda: self.post_message(TabRequested("select", "probe")),
-        }
-
-    def compose(self) -> ComposeResult:
-        with Horizontal(id="experts-body"):
-            with ContentSwitcher(initial="catalog", id="experts-views"):
-                yield self.catalog
-            yield self.details
-        yield Static(id="needs", markup=False)
+    def body(self) -> ComposeResult:
+        with ContentSwitcher(initial="catalog", id="experts-views"):
+            yield self.catalog
+        yield self.details
 
     # --- parts -----------------------------------------------------------------------------------------
 
@@ -121,31 +94,29 @@ class ExpertsTab(BaseTab):
     # --- loading ---------------------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Read the window of the catalog, and the Needs line."""
+        """Read the experts around the cursor, and the Needs line."""
         row = self.catalog.row
-        await (self.catalog.seek(row.id) if row else self.catalog.load(0))
+        await self.catalog.load(row.id if row else None)
         await self._load_needs()
-        if self.hub.found:
-            await self.hub.refresh_listed()
+        if self.hub.row:
+            await self.hub.show(self.hub.table.rows)
 
     async def _load_needs(self) -> None:
         from sam_hub.catalog.queries import coverage
 
-        target = self.state.target
-        line = self.query_one("#needs", Static)
-        line.display = target is not None
-        if target is None:
+        if (target := self.state.target) is None:
+            self.show_note("")
             return
         covered = await self.source.read(coverage, self.source.path, target.labels)
         signs = self.symbols
-        text = Text("Needs: ", style="bold")
+        text = Text.assemble(("Needs: ", "bold"))
         for label, (count, on_disk) in covered.items():
             sign, style = (signs.done, "") if on_disk else (signs.fetch if count else signs.missing, "bold")
             text.append(f"{label} {sign}{count}  ", style=style)
         if gaps := [label for label, (count, _) in covered.items() if not count]:
             key = self.keys("hub")
             text.append(f"no expert in the catalog covers {', '.join(gaps)} (press {key} to search the Hub)")
-        line.update(text)
+        self.show_note(text)
 
     @on(CatalogPane.Loaded)
     async def _loaded(self, event: CatalogPane.Loaded) -> None:
@@ -162,15 +133,12 @@ class ExpertsTab(BaseTab):
     # --- details ---------------------------------------------------------------------------------------
 
     @on(CatalogPane.RowChanged)
-    def _row_changed(self, event: CatalogPane.RowChanged) -> None:
-        event.stop()
-        if self._facts_timer is not None:
-            self._facts_timer.stop()
-        self._facts_timer = self.set_timer(FACTS_DELAY, self._show_details)
+    @background(rest=FACTS_DELAY)
+    async def _row_changed(self) -> None:
+        self._show_details()
 
     @on(HubPane.RowChanged)
-    def _found_changed(self, event: HubPane.RowChanged) -> None:
-        event.stop()
+    def _found_changed(self) -> None:
         if self.on_hub:
             self._show_details()
 
@@ -182,11 +150,8 @@ class ExpertsTab(BaseTab):
 
     def _show_details(self) -> None:
         """Show the facts of the row under the cursor now, and its card when the cursor has come to rest."""
-        repo = self.current_repo
-        self.details.show_facts(repo or "", self._facts())
-        if self._card_timer is not None:
-            self._card_timer.stop()
-        self._card_timer = self.set_timer(CARD_DELAY, lambda: self._show_card(repo))
+        self.details.show(self._facts(), self.current_repo or "")
+        self._show_card(self.current_repo)
 
     def _facts(self) -> Text:
         room = self.details.room
@@ -202,14 +167,14 @@ class ExpertsTab(BaseTab):
         same_base = self.state.base_of_checked in (None, row.base_sha256)
         return expert_facts(row, labels, same_base, self.symbols, room)
 
-    @background()
+    @background(rest=CARD_DELAY)
     async def _show_card(self, repo: str | None) -> None:
         details = self.details
         card = await self._card(repo) if repo and details.display and details.size.width else None
         if self.current_repo == repo:
             await details.show_card(card)
             if self.on_hub and repo in self._reports:
-                details.show_facts(repo or "", self._facts())
+                details.show(self._facts(), repo)
 
     async def _card(self, repo: str) -> str:
         """Return the card of an expert: of the catalog's files, or of the Hub, with what an inspection finds there."""
@@ -226,16 +191,13 @@ class ExpertsTab(BaseTab):
         return self._cards[repo]
 
     @on(Table.RowSelected)
-    def _opened(self, event: Table.RowSelected) -> None:
+    def _opened(self) -> None:
         """Go into the details; where there is no room beside the table, they are a screen."""
         from sam_hub.tui.screens.dialogs import DetailsScreen
 
-        event.stop()
-        if (repo := self.current_repo) is None:
-            return
         if self.details.size.width:
             self.details.focus()
-        else:
+        elif repo := self.current_repo:
             self.app.push_screen(DetailsScreen(repo, self._facts(), self.symbols, self._card(repo)))
 
     # --- actions ---------------------------------------------------------------------------------------
@@ -245,6 +207,23 @@ class ExpertsTab(BaseTab):
         if self.views.current == "first-use":
             return action in ("hub", "add")
         return not self.on_hub or action not in ("check", "pull", "remove", "update", "sort", "reverse")
+
+    def do_check(self) -> None:
+        """Select or unselect the expert under the cursor."""
+        if row := self.catalog.row:
+            self.post_message(CheckToggled(row))
+
+    def do_sort(self) -> None:
+        """Sort by the next column."""
+        self.catalog.next_sort()
+
+    def do_reverse(self) -> None:
+        """Turn the order around."""
+        self.catalog.sort_by(self.catalog.query_now.sort, not self.catalog.query_now.descending)
+
+    def do_probe(self) -> None:
+        """Go to Select, and rank there."""
+        self.post_message(TabRequested("select", "probe"))
 
     def do_filter(self) -> None:
         """Go into the field of what is shown."""
@@ -273,14 +252,14 @@ class ExpertsTab(BaseTab):
         return self.state.settings.offline
 
     async def _back_to_catalog(self) -> None:
-        await self._switch("catalog" if self.catalog.page.catalog_total else "first-use")
+        await self._switch("catalog" if self.catalog.catalog_total else "first-use")
         self._show_details()
         self.app.refresh_bindings()
 
     async def go_back(self) -> None:
         """Leave the filter, the details, the Hub."""
         if self.on_hub:
-            if self.hub.field.has_focus and self.hub.found:
+            if self.hub.field.has_focus and self.hub.row:
                 self.hub.table.focus()
             else:
                 await self._back_to_catalog()
@@ -294,31 +273,28 @@ class ExpertsTab(BaseTab):
         from sam_hub.tui.screens.dialogs import FormScreen
         from sam_hub.tui.widgets.form import TextField
 
-        found = self.hub.row if self.on_hub else None
-        report = self._reports.get(found.repo) if found else None
-        if found and report and report.reasons:
-            self.post_message(Failed(f"{found.repo} can't be used", "; ".join(report.reasons)))
+        model = self.hub.row if self.on_hub else None
+        report = self._reports.get(model.repo) if model else None
+        if model and report and report.reasons:
+            self.post_message(Failed(f"{model.repo} can't be used", "; ".join(report.reasons)))
             return
-        repo, labels = found.repo if found else "", ""
-        if found is None or (report and not report.labels):
-            label = "Its entity types, comma separated"
-            fields = [TextField("labels", label, hint="empty: as its repository says")]
-            if found is None:
-                fields.insert(0, TextField("repo", "Repository on the Hub (owner/name)", needed=True))
-            title = f"Add {repo}" if found else "Add an expert"
-            form = FormScreen(title, "It is pinned to the commit it has now.", fields)
-            values = await self.app.push_screen_wait(form)
-            if values is None:
-                return
-            repo, labels = values.get("repo", repo), values["labels"]
-        names = tuple(label.strip() for label in labels.split(",") if label.strip())
-        await self.submit(AddOptions(repos=(repo,), labels=names))
+        if model and (report is None or report.labels):
+            await self.submit(AddOptions((model.repo,)))
+            return
 
-    async def _confirmed(self, title: str, lines: list[str], key: str, label: str) -> bool:
-        from sam_hub.tui.screens.dialogs import Question
+        async def plan(values: dict[str, Any]) -> tuple[AddOptions | None, str]:
+            repo = model.repo if model else values["repo"]
+            labels = tuple(label.strip() for label in values["labels"].split(",") if label.strip())
+            options = AddOptions((repo,), labels=labels) if repo else None
+            return options, "It is pinned to the commit that it has now."
 
-        question = Question(title, "\n".join(lines), [(key, label, True), ("b", "Back", False)])
-        return bool(await self.app.push_screen_wait(question))
+        repo = TextField("repo", "Repository on the Hub (owner/name)")
+        labels = TextField("labels", "Its entity types, comma separated", hint="empty: as its repository says")
+        fields = [labels] if model else [repo, labels]
+        title = f"Add {model.repo}" if model else "Add an expert"
+        options = await self.app.push_screen_wait(FormScreen(title, fields, plan, "Add", self.symbols))
+        if options is not None:
+            await self.submit(options)
 
     @background()
     async def do_pull(self) -> None:
@@ -332,13 +308,12 @@ class ExpertsTab(BaseTab):
         plan = await self.source.ask(plan_pull, tuple(repos))
         wanted = [item for item in plan.experts if not item.on_disk]
         if not wanted:
-            self.app.notify("All of them are on disk.", timeout=3)
+            self.say("All of them are on disk.", 3)
             return
-        lines = [f"  {item.expert}  {megabytes(item.bytes)}" for item in wanted]
-        lines += [f"  {base.repo} (base)  {megabytes(base.bytes)}" for base in plan.bases]
-        lines += ["", f"{megabytes(plan.free)} are free."]
-        title = f"Fetch {len(wanted)} {'expert' if len(wanted) == 1 else 'experts'}?"
-        if await self._confirmed(title, lines, "p", "Fetch"):
+        lines = [f"  {item.expert}  {naturalsize(item.bytes)}" for item in wanted]
+        lines += [f"  {base.repo} (base)  {naturalsize(base.bytes)}" for base in plan.bases]
+        lines += ["", f"{naturalsize(plan.free)} are free."]
+        if await self.confirm(f"Fetch {plural(len(wanted), 'expert')}?", "\n".join(lines), "p", "Fetch"):
             for item in wanted:
                 await self.submit(PullOptions(item.expert))
 
@@ -350,22 +325,20 @@ class ExpertsTab(BaseTab):
 
         if self._refused_offline("The Hub can't be asked"):
             return
-        self.app.notify(f"Asking {self.state.hub_name} what changed ...", timeout=3)
+        self.say(f"Asking {self.state.hub_name} what changed ...", 3)
         options = UpdateOptions(tuple(self.state.checked_repos))
         plan = await self.source.ask(plan_update, options, timeout=ASKING)
-        moved = [expert for expert in plan.outdated if expert.head]
-        lines = [f"  {one.repo}  {one.commit[:8]} to {one.head[:8]}" for one in moved if one.head]
-        gone = [expert.repo for expert in plan.outdated if not expert.head]
+        lines = [f"  {one.repo}  {one.commit[:8]} to {one.head[:8]}" for one in plan.outdated if one.head]
+        gone = [one.repo for one in plan.outdated if not one.head]
         lines += [f"  {repo} is not on the Hub any more, and stays as it is" for repo in gone]
+        moved = tuple(one.repo for one in plan.outdated if one.head)
         if not moved:
-            words = "\n".join([*lines, "None has a newer commit on the Hub."])
-            self.app.notify(words, markup=False, timeout=8)
+            self.say("\n".join([*lines, "None has a newer commit on the Hub."]), 8)
             return
         if stale := [f"{one.target}'s choice by {one.method}" for one in plan.stale]:
             lines += ["", f"Of earlier commits then: {', '.join(stale)}. Rank anew for a choice of these."]
-        title = f"Update {len(moved)} {'expert' if len(moved) == 1 else 'experts'}?"
-        if await self._confirmed(title, lines, "u", "Update"):
-            await self.submit(UpdateOptions(tuple(expert.repo for expert in moved)))
+        if await self.confirm(f"Update {plural(len(moved), 'expert')}?", "\n".join(lines), "u", "Update"):
+            await self.submit(UpdateOptions(moved))
 
     @background()
     async def do_remove(self) -> None:
@@ -373,13 +346,12 @@ class ExpertsTab(BaseTab):
         from sam_hub.services.experts import plan_removal
         from sam_hub.services.options import RemovalOptions
 
-        row = self.catalog.row
-        if row is None:
+        if (row := self.catalog.row) is None:
             return
         options = RemovalOptions(row.repo)
         plan = await self.source.ask(plan_removal, options)
         lines = [*plan.lines, "", "The Hub keeps its copy."]
-        if await self._confirmed(f"Remove {row.repo}?", lines, "x", "Remove"):
+        if await self.confirm(f"Remove {row.repo}?", "\n".join(lines), "x", "Remove"):
             if row.id in self.state.checked:
                 self.post_message(CheckToggled(row))
             await self.submit(options)
@@ -387,29 +359,25 @@ class ExpertsTab(BaseTab):
     # --- the demo --------------------------------------------------------------------------------------
 
     @on(OptionList.OptionSelected)
+    @background()
     async def _begin(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
+        from sam_hub.demo.setup import StockOptions
+
         if event.option.id == "hub":
             await self.do_hub()
         else:
-            self._make_demo()
-
-    @background()
-    async def _make_demo(self) -> None:
-        from sam_hub.demo.setup import StockOptions
-
-        await self.submit(StockOptions())
+            await self.submit(StockOptions())
 
     @background()
     async def _offer_demo(self) -> None:
-        if await self._confirmed("The demo's Hub is ready", [DEMO], "o", "Open the demo"):
+        if await self.confirm("The demo's Hub is ready", DEMO, "o", "Open the demo"):
             self.post_message(DemoRequested())
 
     # --- jobs ------------------------------------------------------------------------------------------
 
     def jobs_listed(self, ended: list[JobView]) -> None:
         """Show in the table how far fetches have come; offer a demo that is ready."""
-        pulls = [view for view in self.state.jobs if view.job.kind == "pull" and view.is_active]
+        pulls = [view for view in self.state.active_jobs if view.job.kind == "pull"]
         self.catalog.show_pulls({str(view.job.arguments.get("expert")): view.share for view in pulls})
         super().jobs_listed(ended)
         if any(view.job.kind == "stock" and view.job.state == "done" for view in ended):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.timer import Timer
-from textual.widgets import Static
 
-from sam_hub.tui.actions import Handler
 from sam_hub.tui.messages import JobsChanged, background
+from sam_hub.tui.screens.dialogs import Question
 from sam_hub.tui.source import ENDED, JobView
 from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import plural, progress_bar, state_sign
 from sam_hub.tui.tabs.base import BaseTab
-from sam_hub.tui.widgets.jobs import JobDetails, JobTable
+from sam_hub.tui.widgets.jobs import clock, job_text, log_text
+from sam_hub.tui.widgets.reading import ReadingPane
+from sam_hub.tui.widgets.table import Column, Table
 
 CURSOR_REST = 0.05  # seconds that the cursor stays on a row until its log is read
+MOST_LOG, LEAST_LOG = 20, 4  # lines of a log
+STATE, TIME, BAR, LEAST = 14, 7, 10, 10  # cells
 NO_JOB = "No job yet. Whatever takes long becomes one: a pull, a ranking, a merge, a push."
 
 
@@ -31,55 +34,51 @@ class JobsTab(BaseTab):
         "Here you see how far each has come and what it says, cancel it, or run it once more; it goes on where it "
         "can. Enter goes into the details, Esc back to the table."
     )
-    SCOPED_CSS = False  # the rules for small terminals begin at the screen
-    DEFAULT_CSS = """
-    #jobs-body { height: 1fr; }
-    #jobs-table { width: 2fr; }
-    #job-details { width: 1fr; min-width: 40; }
-    .-narrow #jobs-body { layout: vertical; }
-    .-narrow #jobs-table, .-narrow #job-details { width: 100%; min-width: 0; }
-    """
     ALWAYS_LOAD: ClassVar = True
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self.table, self.details = JobTable(self.symbols), JobDetails(self.symbols)
-        self._views: list[JobView] = []
+        self.table: Table[JobView] = Table(self.symbols, lambda view: str(view.id), self._columns, id="jobs-table")
+        self.details = ReadingPane(self.symbols, "job-details")
         self._cancelling: set[int] = set()
-        self._seen: tuple[int, str, bool] | None = None  # what was last shown of the job under the cursor
-        self._timer: Timer | None = None
+        self._shown: int | None = None  # the job whose details are shown
+        self._log = Text()  # of that job
 
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What does each action."""
-        return {"cancel": self.do_cancel, "retry": self.do_retry, "forget": self.do_forget}
+    def body(self) -> ComposeResult:
+        yield self.table
+        yield self.details
 
-    def compose(self) -> ComposeResult:
-        yield Static("Loading ...", id="jobs-empty", classes="empty", markup=False)
-        with Horizontal(id="jobs-body"):
-            yield self.table
-            yield self.details
+    def _columns(self, width: int) -> Sequence[Column[JobView]]:
+        number = max(len(str(view.id)) for view in self.state.jobs) if self.state.jobs else 3
+        return (
+            Column("job", "job", lambda view: str(view.id), max(3, number), right=True),
+            Column("state", "state", self._state_cell, STATE),
+            Column("title", "title", lambda view: view.job.title, least=LEAST),
+            Column("progress", "progress", self._progress_cell, least=LEAST),
+            Column("time", "time", lambda view: clock(view.seconds, self.symbols), TIME, right=True),
+        )
 
-    def on_mount(self) -> None:
-        self.query_one("#jobs-body").display = False
+    def _state(self, view: JobView) -> str:
+        """Return a job's state; one that was asked to end is cancelling, whatever the catalog says yet."""
+        return "cancelling" if view.is_active and view.id in self._cancelling else view.job.state
 
-    @property
-    def current(self) -> JobView | None:
-        """The job under the cursor."""
-        key = self.table.key_under_cursor
-        return next((view for view in self._views if str(view.id) == key), None)
+    def _state_cell(self, view: JobView) -> Text:
+        state = self._state(view)
+        asks_for_a_look = state in ("running", "cancelling", "failed", "interrupted")
+        return Text(f"{state_sign(self.symbols, state)} {state}", "bold" if asks_for_a_look else "")
 
-    def focus_first(self) -> None:
-        """Put the cursor into the table, if there is any job."""
-        if self._views:
-            self.table.focus()
-
-    # --- showing ---------------------------------------------------------------------------------------
+    def _progress_cell(self, view: JobView) -> str:
+        """Say what a job does and how much of it is done; of one that failed, why."""
+        if view.job.state == "queued":
+            return "waits for its turn"
+        if view.progress is None:
+            return view.job.error_title or ""
+        return f"{progress_bar(self.symbols, view.share, BAR)} {view.share:4.0%} {view.progress.what}"
 
     async def load(self) -> None:
         """Show the jobs as the app has seen them last."""
         if self.state.jobs_known:
-            self.call_after_refresh(self._show)  # once the table knows its width
+            self._show()
 
     def jobs_listed(self, ended: list[JobView]) -> None:
         """Show them; the tab does so itself when it is opened."""
@@ -87,70 +86,49 @@ class JobsTab(BaseTab):
             self._show()
 
     def _show(self) -> None:
-        first = bool(self.state.jobs) and not self._views
-        self._views = self.state.jobs
-        if not self._views:
-            self.show_message(NO_JOB)
-        elif first:
-            self.show_message("")
-            self.call_after_refresh(self._fill)  # the table has a width after the next layout
-        else:
-            self._fill()
+        jobs, active = self.state.jobs, len(self.state.active_jobs)
+        if (message := "" if jobs else NO_JOB) != self.message:
+            self.show_message(message)
+            self.call_after_refresh(self.keep_focus)
+        on_top = self.table.scroll_y == 0
+        self.table.fill(jobs)
+        if on_top:  # a new job stands above all, and is to be seen
+            self.table.scroll_home(animate=False, force=True)
+        self.table.border_title = f"Jobs: {active} active, {len(jobs) - active} ended"
 
-    def _fill(self) -> None:
-        if not self._views:
-            return
-        self.table.show(self._views, self._cancelling)
-        active = sum(view.is_active for view in self._views)
-        self.table.border_title = f"Jobs: {active} active, {len(self._views) - active} ended"
-        if self.is_shown and self.app.focused is None and self.app.screen is self.screen:
-            self.table.focus()
-        self._show_current()
-
+    @on(Table.RowHighlighted)
     def _show_current(self) -> None:
-        """Show the details, what can be done with this job, and its log, if that can have grown."""
-        if (view := self.current) is None:
+        """Show the details, what can be done with this job, and its log."""
+        if (view := self.table.row) is None:
             return
-        state = "cancelling" if view.is_active and view.id in self._cancelling else view.job.state
-        self.details.show_job(view, state)
-        seen = (view.id, state, any(other.job.state in ENDED for other in self._views))
-        if seen != self._seen or view.is_active:
-            if self._seen is None or seen[0] != self._seen[0]:
-                self.details.scroll_home(animate=False)
-            if self._timer is not None:  # a held arrow key passes by many jobs
-                self._timer.stop()
-            self._timer = self.set_timer(CURSOR_REST, lambda: self._read_log(view.id))
-        if seen != self._seen:
-            self._seen = seen
-            self.app.refresh_bindings()
+        if view.id != self._shown:
+            self._shown, self._log = view.id, Text()
+            self.details.scroll_home(animate=False)
+        self._show_details(view)
+        self._read_log(view)
+        self.app.refresh_bindings()
 
-    @background()
-    async def _read_log(self, job_id: int) -> None:
-        lines = await self.source.log_tail(job_id, self.details.log_lines)
-        if self.current is not None and self.current.id == job_id:
-            self.details.show_log(lines)
+    def _show_details(self, view: JobView) -> None:
+        text = job_text(view, self._state(view), self._log, self.symbols)
+        self.details.show(text, f"Job {view.id}: {view.job.title}")
 
-    @on(JobTable.RowHighlighted)
-    def _row_changed(self, event: JobTable.RowHighlighted) -> None:
-        event.stop()
-        self._show_current()
+    @background(rest=CURSOR_REST)
+    async def _read_log(self, view: JobView) -> None:
+        lines = min(MOST_LOG, max(LEAST_LOG, self.details.size.height // 2))  # beside what else is to be seen at once
+        tail = await self.source.schedule(lambda scheduler: scheduler.log_tail(view.id, lines))
+        if self.table.row is not None and self.table.row.id == view.id:
+            self._log = log_text(tail, self.symbols)
+            self._show_details(self.table.row)
 
-    @on(JobTable.RowSelected)
-    def _opened(self, event: JobTable.RowSelected) -> None:
-        event.stop()
+    @on(Table.RowSelected)
+    def _opened(self) -> None:
         self.details.focus()
-
-    def on_resize(self) -> None:
-        """Fit the columns to the width."""
-        self.call_after_refresh(self._fill)
-
-    # --- actions ---------------------------------------------------------------------------------------
 
     def can(self, action: str) -> bool:
         """What is active can be cancelled, what has ended can be run again or forgotten."""
-        view = self.current
+        view = self.table.row
         if action == "forget":
-            return any(not other.is_active for other in self._views)
+            return len(self.state.active_jobs) < len(self.state.jobs)
         if view is None:
             return False
         return view.is_active and view.id not in self._cancelling if action == "cancel" else not view.is_active
@@ -158,10 +136,10 @@ class JobsTab(BaseTab):
     @background(exclusive=False)
     async def do_cancel(self) -> None:
         """Cancel the job under the cursor; the table says so at once, the process has some seconds."""
-        if (view := self.current) is None:
+        if (view := self.table.row) is None:
             return
         self._cancelling.add(view.id)
-        self._fill()
+        self._show()
         try:
             await self.source.cancel(view.id)
         finally:
@@ -171,19 +149,19 @@ class JobsTab(BaseTab):
     @background(exclusive=False)
     async def do_retry(self) -> None:
         """Run the job under the cursor once more."""
-        if (view := self.current) is not None:
-            await self.source.retry(view.id)
+        if (view := self.table.row) is not None:
+            await self.source.schedule(lambda scheduler: scheduler.retry(view.id))
             self.post_message(JobsChanged())
 
     @background()
     async def do_forget(self) -> None:
         """Forget the job under the cursor, or all that have ended, after a question that says how many."""
-        from sam_hub.tui.screens.dialogs import Question
+        from sam_hub.catalog.jobs import list_jobs
 
-        ended = await self.source.ended_jobs()
+        jobs = await self.source.read(list_jobs, self.source.context.catalog, states=ENDED)
+        ended, here = [job.id or 0 for job in jobs], self.table.row.id if self.table.row else None
         if not ended:
             return
-        here = self.current.id if self.current else None
         choices: list[tuple[str, str, list[int] | None]] = [("a", f"All {len(ended)} ended", ended)]
         if here in ended:
             choices.insert(0, ("o", f"Only job {here}", [here]))
@@ -193,12 +171,12 @@ class JobsTab(BaseTab):
         body = "Only ended jobs go, with their logs. What they made stays; jobs that wait or run stay, too."
         chosen = await self.app.push_screen_wait(Question(title, body, [*choices, ("b", "Back", None)]))
         if isinstance(chosen, list):
-            count = await self.source.remove_jobs(chosen)
-            self.app.notify(f"Forgotten: {count} {'job' if count == 1 else 'jobs'}", timeout=3)
+            removed = await self.source.schedule(lambda scheduler: scheduler.remove(chosen))
+            self.say(f"Forgotten: {plural(len(removed), 'job')}", 3)
             self.post_message(JobsChanged())
 
     def copied(self) -> str:
         """Return why the job failed, or the address that came of it, or its title."""
-        if (view := self.current) is None:
+        if (view := self.table.row) is None:
             return ""
         return view.reason or str((view.job.result or {}).get("url") or view.job.title)

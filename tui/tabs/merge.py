@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.timer import Timer
-from textual.widgets import Static
+from textual.widgets import Button
 
 from sam_hub.errors import SamHubError, UsageError
-from sam_hub.tui.actions import Handler
+from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.services.options import By
 from sam_hub.tui.messages import TabRequested, background
-from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
 from sam_hub.tui.tabs.base import BaseTab
-from sam_hub.tui.widgets.form import Form
-from sam_hub.tui.widgets.merge import MergeForm, errors_of, plan_text, problem_text
+from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
+from sam_hub.tui.widgets.merge import errors_of, plan_text
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
-    from sam_hub.services.merges import MergesPreview
+    from sam_hub.services.merges import MergeMethod, MergesPreview
     from sam_hub.services.options import MergeOptions
 
 TYPING = 0.4  # seconds without a change until the plan is asked for again
 PLANNING = 300  # seconds that a plan may take: it reads and hashes all inputs
+SCORES = "scores"  # instead of weights
+BY = {By.both: "both rankings, a merge each", By.similarity: "similarity alone", By.sampling: "sampling alone"}
+NO_ADAPTER = -1  # in the place of a rank
+ADAPTERS = {NO_ADAPTER: "none", 0: "of all ranks together"}
+ADAPTERS |= {rank: f"of rank {rank} at most" for rank in (8, 16, 32, 64)}
+FIELDS: tuple[Field, ...] = (
+    ChoiceField("method", "Method", {DEFAULT_METHOD: DEFAULT_METHOD}),
+    ChoiceField("by", "Experts by", BY),
+    TextField("parameters", "Parameters"),
+    TextField("weights", "Weights", hint=f"best first, or: {SCORES}"),
+    ChoiceField("stable", "Trimming", {False: "as mergekit-yaml does", True: "stable, and quicker"}),
+    ChoiceField("rank", "Adapter", ADAPTERS),
+    ChoiceField("leave_one_out", "Each adds", {False: "not measured", True: "measured"}),
+)
 
 
 class MergeTab(BaseTab):
@@ -40,96 +51,108 @@ class MergeTab(BaseTab):
         "together, what the merge costs, and what mergekit is told; a failed check forbids the merge and names "
         "its reason. Tab goes through the fields, Esc back to the plan."
     )
+    JOB = "merge"
     RELOAD_AFTER: ClassVar = ("merge", "select", "target", "pull", "remove")
     ALWAYS_LOAD: ClassVar = True
-    SCOPED_CSS = False  # the rules for small terminals begin at the screen
-    DEFAULT_CSS = """
-    #merge-body { height: 1fr; }
-    #merge-form { width: 44; }
-    .-narrow #merge-body { layout: vertical; }
-    .-narrow #merge-form { width: 100%; max-height: 11; }
-    #merge-plan { width: 1fr; }
-    .-narrow #merge-plan { width: 100%; }
-    #merge-next { height: auto; max-height: 2; padding: 0 1; }
-    """
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self.form, self.pane = MergeForm(self.keys("merge")), ReadingPane("merge-plan", "Plan")
+        words = Text(f"Merge ({self.keys('merge')})")
+        self.button = Button(words, id="merge-button", variant="primary", compact=True, disabled=True)
+        self.form = Form("merge", [[field] for field in FIELDS], "pane -airy", [self.button])
+        self.form.border_title = "Merge"
+        self.pane = ReadingPane(self.symbols, "merge-plan", "Plan")
         self.plan: MergesPreview | None = None
-        self.problem = ""  # why there can be no merge now
+        self.problem = ""  # why there can be no merge by the fields as they are
         self._planned: MergeOptions | None = None  # what the plan belongs to
-        self._underway = False  # whether a merge of this target is being made
-        self._timer: Timer | None = None
+        self._methods: dict[str, MergeMethod] = {}  # mergekit's, by name
 
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What does each action."""
-        evaluate = TabRequested("evaluate", "evaluate")
-        return {"merge": self.do_merge, "evaluate": lambda: self.post_message(evaluate)}
-
-    def compose(self) -> ComposeResult:
-        yield Static("Loading ...", id="merge-empty", classes="empty", markup=False)
-        with Horizontal(id="merge-body"):
-            yield self.form
-            yield self.pane
-        yield Static(id="merge-next", markup=False)
-
-    def on_mount(self) -> None:
-        self._say_empty("Loading ...")
+    def body(self) -> ComposeResult:
+        yield self.form
+        yield self.pane
 
     def focus_first(self) -> None:
         """Go to the plan: there the keys of the tab work at once, and Tab goes to the fields."""
         self.pane.focus()
-
-    # --- loading ---------------------------------------------------------------------------------------
 
     async def load(self) -> None:
         """Read what can be merged, mergekit's methods, and the plan."""
         from sam_hub.services.merges import merge_methods
         from sam_hub.services.selection import latest_rankings
 
-        target = self.state.target
-        if target is None:
-            self._say_empty(self.no_target)
+        if (target := self.state.target) is None:
+            self._show_missing(self.no_target)
             return
-        if self.form.has_methods:
+        if self._methods:
             rankings = await self.source.ask(latest_rankings, target.name)
         else:
-            self._say_empty("Loading mergekit's methods ...")
+            self._show_missing("Loading mergekit's methods ...")
             rankings, methods = await asyncio.gather(
                 self.source.ask(latest_rankings, target.name), self.source.ask(merge_methods, timeout=PLANNING)
             )
-            self.form.offer_methods(methods)
+            self._methods = {method.name: method for method in methods.methods}
+            self.form.offer("method", {name: name for name in self._methods})
+            self._show_hint()
         if not rankings.rankings:
-            self._say_empty(
+            self._show_missing(
                 f"No ranking for {target.name} yet: press {self.keys('tab_select')} for Select, then "
                 f"{self.keys('probe')} to rank the experts on disk."
             )
             return
-        self.form.offer_rankings(list(rankings.rankings))
-        self._say_empty("")
+        names = [By(name) for name in rankings.rankings]
+        self.form.offer("by", {by: BY[by] for by in ([By.both, *names] if len(names) == 2 else names)})
+        self.show_message("")
         self._planned = None
         self._plan_now()
 
-    def _say_empty(self, text: str) -> None:
-        """Say why there is nothing to merge; empty: there is."""
-        if text:
-            self.plan, self.problem = None, text
-            self.query_one("#merge-next").display = False
+    def _show_missing(self, text: str) -> None:
+        self.plan = None
+        self.show_note("")
         self.show_message(text)
-        if not text and self.is_shown and self.app.focused is None:
-            self.focus_first()
 
-    # --- the plan --------------------------------------------------------------------------------------
+    def _show_hint(self) -> None:
+        """Say what the method takes: in the empty field, and below in words."""
+        if (method := self._methods.get(self.form.values["method"])) is None:
+            return
+        # What is tuned before what is switched: the field has room for a few only.
+        parameters = sorted(method.parameters.items(), key=lambda item: isinstance(item[1], bool))
+        shown = [f"{name}={_typed(value)}" for name, value in parameters]
+        self.form.input("parameters").placeholder = " ".join(shown) or "it takes none"
+        weighted = "" if method.weighted else "; it has no weights"
+        self.form.show_hint(f"{method.name} takes {', '.join(shown) or 'no parameters'}{weighted}.")
+        self.form.input("weights").disabled = not method.weighted
+        self.form.select("stable").disabled = not method.trims
+
+    def _options(self, target: str) -> MergeOptions:
+        """Return what was filled in. Raises UsageError where it can't be read, or options exclude each other."""
+        from sam_hub.merging.parameters import pairs, parameters, weights
+        from sam_hub.services.options import MergeOptions
+
+        values, method = self.form.values, self._methods[self.form.values["method"]]
+        given, rank = values["weights"] if method.weighted else "", values["rank"]
+        options = MergeOptions(
+            target=target,
+            method=method.name,
+            by=values["by"],
+            parameters=parameters(pairs(values["parameters"])),
+            weights=() if given == SCORES else weights(given),
+            by_score=given == SCORES,
+            stable=method.trims and values["stable"],
+            as_adapter=rank != NO_ADAPTER,
+            rank=max(0, rank),
+            leave_one_out=values["leave_one_out"],
+        )
+        options.check()
+        return options
 
     @on(Form.Changed)
-    def _later(self, event: Form.Changed) -> None:
-        """Plan anew when the typing rests."""
-        event.stop()
-        if self._timer is not None:
-            self._timer.stop()
-        self._timer = self.set_timer(TYPING, self._plan_now)
+    def _changed(self) -> None:
+        self._show_hint()
+        self._plan_later()
+
+    @background(rest=TYPING)
+    async def _plan_later(self) -> None:
+        await self._ask_plan()
 
     @background()
     async def _plan_now(self) -> None:
@@ -139,35 +162,31 @@ class MergeTab(BaseTab):
         """Ask for the plan of the fields as they are, and show it, or why there is none."""
         from sam_hub.services.merges import preview_merges
 
-        target = self.state.target
-        if target is None or not self.form.has_methods:
+        if (target := self.state.target) is None or not self._methods:
             return
+        problem = ""
         try:
-            options = self.form.options(target.name)
-            if options == self._planned:
-                self.pane.border_title = "Plan"
-                self.form.show_problem("")
-                return
-            self.pane.border_title = "Plan: asking ..."
-            self.plan = await self.source.ask(preview_merges, options, timeout=PLANNING)
+            options = self._options(target.name)
+            if options != self._planned:
+                self.pane.border_title = "Plan: asking ..."
+                self.plan = await self.source.ask(preview_merges, options, timeout=PLANNING)
+                self._planned, self.problem = options, next(iter(errors_of(self.plan)), "")
+                self.pane.show(plan_text(self.plan, self.symbols))
+            self.pane.border_title = "Plan"
         except SamHubError as error:
             self.plan, self._planned, self.problem = None, None, error.title
-            inline = isinstance(error, UsageError)  # it is a field that is wrong
-            self.form.show_problem(f"{self.symbols.missing} {error}" if inline else "")
-            self.pane.show(problem_text(error.title, error.action, self.symbols), "Plan: none")
-        else:
-            self._planned, self.problem = options, next(iter(errors_of(self.plan)), "")
-            self.form.show_problem("")
-            self.pane.show(plan_text(self.plan, self.symbols), "Plan")
-        self._show_possible()
+            if isinstance(error, UsageError):  # it is a field that is wrong
+                problem = f"{self.symbols.missing} {error}"
+            title = (f"{self.symbols.missing} This can't be merged: {error.title}.\n", "bold")
+            self.pane.show(Text.assemble(title, error.action), "Plan: none")
+        self.form.show_problem(problem)
+        self.underway_changed()
 
-    def _show_possible(self) -> None:
+    def underway_changed(self) -> None:
         """The button, the footer and the next step follow from the plan and the job."""
-        self.form.can_merge(self.can("merge"))
-        done = self.plan is not None and all(merge.reused for merge in self.plan.merges)
-        line = self.query_one("#merge-next", Static)
-        line.display = done and not self._underway
-        line.update(Text(self._next_step() if done else "", "bold"))
+        self.button.disabled = not self.can("merge")
+        done = self.plan is not None and all(merge.reused for merge in self.plan.merges) and not self.underway
+        self.show_note(self._next_step() if done else "")
         self.app.refresh_bindings()
 
     def _next_step(self) -> str:
@@ -184,15 +203,12 @@ class MergeTab(BaseTab):
             return f"{self.symbols.warning} Merged, but not checked. Next: press {key}, which only checks it."
         return f"{self.symbols.done} Merged. Next: press {evaluate} to evaluate."
 
-    # --- actions ---------------------------------------------------------------------------------------
-
     def can(self, action: str) -> bool:
         """A merge needs fields without a problem, and no other merge for this target under way."""
-        blocked = self.problem or self._underway or self.state.target is None
-        return action != "merge" or not blocked
+        return action != "merge" or not (self.message or self.problem or self.underway)
 
-    @on(MergeForm.Confirmed)
-    def _confirmed(self) -> None:
+    @on(Button.Pressed)
+    def _pressed(self) -> None:
         self.do_merge()
 
     @background()
@@ -200,24 +216,19 @@ class MergeTab(BaseTab):
         """Merge as the plan says; fields that were changed a moment ago are planned first."""
         target = self.state.target
         await self._ask_plan()
-        options = self._planned
-        if target is not None and target == self.state.target and options is not None and self.can("merge"):
-            await self.submit(options)
-            self._set_underway(True)
+        if target is not None and target == self.state.target and self._planned and self.can("merge"):
+            await self.submit(self._planned)
+
+    def do_evaluate(self) -> None:
+        """Go to Evaluate, and begin there."""
+        self.post_message(TabRequested("evaluate", "evaluate"))
 
     def copied(self) -> str:
         """Return mergekit's configuration of all merges."""
         merges = self.plan.merges if self.plan else ()
         return "---\n".join(dict.fromkeys(merge.configuration for merge in merges))
 
-    # --- jobs ------------------------------------------------------------------------------------------
 
-    def jobs_listed(self, ended: list[JobView]) -> None:
-        """Allow one merge of a target at a time."""
-        self._set_underway(self.state.job_of_target("merge") is not None)
-        super().jobs_listed(ended)
-
-    def _set_underway(self, underway: bool) -> None:
-        changed, self._underway = underway != self._underway, underway
-        if changed:
-            self._show_possible()
+def _typed(value: Any) -> str:
+    """Return a default as a person would type it."""
+    return "?" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

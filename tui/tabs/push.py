@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
+from textual.containers import Vertical
 
 from sam_hub.errors import CatalogError, InputError, SamHubError
-from sam_hub.tui.actions import Handler
+from sam_hub.services.options import Method
 from sam_hub.tui.messages import background, guarded
 from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
 from sam_hub.tui.symbols import cut
 from sam_hub.tui.tabs.base import BaseTab
-from sam_hub.tui.widgets.card import Card
-from sam_hub.tui.widgets.form import Form
-from sam_hub.tui.widgets.push import PushForm, PushPane, plan_lines, plan_text
+from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
+from sam_hub.tui.widgets.push import PushPane, plan_lines, plan_text
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
@@ -29,18 +26,15 @@ if TYPE_CHECKING:
     from sam_hub.services.push import PushOutcome, PushPlan
 
 PLANNING = 180  # seconds that a plan may take: the Hub is asked, and retried where it does not answer
-NO_CARD = "*The card is shown here with the plan.*"
-
-
-class CardPane(ReadingPane):
-    """The card that a push would publish."""
-
-    def __init__(self, card: Card) -> None:
-        super().__init__("push-card", "Card")
-        self._card = card
-
-    def compose(self) -> ComposeResult:
-        yield self._card
+BY = {Method.sampling: "merged by sampling", Method.similarity: "merged by similarity"}
+FIELDS: tuple[tuple[Field, ...], ...] = (
+    (ChoiceField("by", "Model", BY), ChoiceField("adapter", "", {False: "the whole model", True: "its one adapter"})),
+    (
+        ChoiceField("pull_request", "Sent", {False: "in a commit", True: "in a pull request"}),
+        ChoiceField("public", "", {False: "private", True: "public"}),
+    ),
+    (TextField("repo", "Repository", hint="owner/name; Enter shows the plan", replace=False),),
+)
 
 
 class PushTab(BaseTab):
@@ -52,92 +46,60 @@ class PushTab(BaseTab):
         "only plans: it shows what would be made, and the card. The second asks you to type the repository's name, "
         "and pushes. At the end stand the address and the code that loads the model."
     )
+    JOB = "push"
     RELOAD_AFTER: ClassVar = ("merge", "evaluate", "select", "target", "remove")
-    SCOPED_CSS = False  # the rules for small terminals begin at the screen
-    DEFAULT_CSS = """
-    #push-body { height: 1fr; }
-    #push-left { width: 56; height: 1fr; }
-    #push-card { width: 1fr; }
-    #push-card Markdown { height: auto; margin: 0; padding: 0; }
-    .-narrow #push-body { layout: vertical; }
-    .-narrow #push-left, .-narrow #push-card { width: 100%; }
-    .-narrow .-pushed #push-card { display: none; }
-    """
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self.form, self.pane, self.card = PushForm(), PushPane(), Card(NO_CARD, self.symbols)
+        self.form, self.pane = Form("push", FIELDS, "-airy"), PushPane(self.symbols)
+        self.card = ReadingPane(self.symbols, "push-card", "Card")
         self.plan: PushPlan | None = None
         self.outcome: PushOutcome | None = None  # of the last push, if that is done
         self._planned: PushOptions | None = None  # what was filled in when it was planned
         self._planning = False
-        self._possible = False
         self._job: JobView | None = None  # the newest push of this target
-        self._shown_card = ""
 
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What does each action."""
-        return {"push": self.do_push}
-
-    def compose(self) -> ComposeResult:
-        yield Static("Loading ...", id="push-empty", classes="empty", markup=False)
-        with Horizontal(id="push-body"):
-            with Vertical(id="push-left"):
-                yield self.form
-                yield self.pane
-            yield CardPane(self.card)
-
-    def on_mount(self) -> None:
-        self._say_empty("Loading ...")
+    def body(self) -> ComposeResult:
+        with Vertical(id="push-left"):
+            yield self.form
+            yield self.pane
+        yield self.card
 
     def focus_first(self) -> None:
         """Go to the plan: there the keys of the tab work at once, and Tab goes to the fields."""
         self.pane.focus()
 
-    # --- loading ---------------------------------------------------------------------------------------
-
     async def load(self) -> None:
         """Read which models there are to push, or what is missing for one."""
         from sam_hub.services.selection import latest_rankings
 
-        target, keys = self.state.target, self.keys
-        if target is None:
-            self._say_empty(self.no_target)
+        keys = self.keys
+        if (target := self.state.target) is None:
+            self.show_message(self.no_target)
             return
         if self.state.settings.offline:
-            words = "Offline is set: nothing can be pushed. Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE."
-            self._say_empty(words)
+            self.show_message("Offline is set: nothing can be pushed. Unset SAM_HUB_OFFLINE and HF_HUB_OFFLINE.")
             return
-        if not self._possible:
-            self._say_empty("Loading ...")
-        rankings = await self.source.ask(latest_rankings, target.name)
-        if not rankings.rankings:
-            self._say_empty(
+        rankings = (await self.source.ask(latest_rankings, target.name)).rankings
+        if not rankings:
+            self.show_message(
                 f"Nothing to push for {target.name} yet: press {keys('tab_select')} for Select, then "
                 f"{keys('probe')} to rank the experts on disk; then merge them."
             )
             return
-        self.form.offer_models(list(rankings.rankings))
-        self._job = self._newest_push
-        if self._job is not None:
-            self.form.fill_repo(str(self._job.job.arguments.get("repo", "")))
-            await self._read_outcome()
-        self._say_empty("")
+        self.form.offer("by", {method: words for method, words in BY.items() if method in rankings})
+        self._job = self.state.job_of_target("push")
+        repo = self.form.input("repo")
+        if self._job is not None and not repo.value:
+            with repo.prevent(repo.Changed):
+                repo.value = str(self._job.job.arguments.get("repo", ""))
+        await self._read_outcome()
+        self.show_message("")
         await self._forget_plan()
 
     async def _read_outcome(self) -> None:
-        done = self._job is not None and self._job.job.state == "done"
-        self.outcome = await guarded(self, self.source.outcome(self._job)) if done and self._job else None
-
-    def _say_empty(self, text: str) -> None:
-        """Say why nothing can be pushed; empty: something can."""
-        self._possible = not text
-        self.show_message(text)
-        if not text and self.is_shown and self.app.focused is None and self.app.screen is self.screen:
-            self.focus_first()
-
-    # --- showing ---------------------------------------------------------------------------------------
+        job = self._job
+        self.outcome = await guarded(self, self.source.outcome(job)) if job and job.job.state == "done" else None
 
     def _show(self) -> None:
         """Show what is going on; else the plan; else what came of the last push; else how to begin."""
@@ -153,25 +115,19 @@ class PushTab(BaseTab):
         elif self.plan is not None and self._planned is not None:
             self.pane.show_result("Plan", plan_text(self.plan, self._planned, key, symbols))
         elif outcome is not None:
-            self._show_outcome(outcome)
+            done = f"{symbols.done} Pushed to {cut(outcome.repo, 100, symbols)}\n"
+            commit = f"Commit {outcome.commit[:8]}, {'private' if outcome.private else 'public'}. "
+            copy = f"{self.keys('copy')} copies the address or the code (Tab chooses).\n"
+            self.pane.show_result("Pushed", Text.assemble((done, "bold"), commit, copy), outcome.url, outcome.snippet)
         else:
-            text = f"Press {key} to see what a push would do; nothing is sent before you confirm it."
-            self.pane.show_result("Plan", Text(text))
+            words = f"Press {key} to see what a push would do; nothing is sent before you confirm it."
+            self.pane.show_result("Plan", Text(words))
         self.app.refresh_bindings()
 
-    def _show_outcome(self, outcome: PushOutcome) -> None:
-        visibility = "private" if outcome.private else "public"
-        repo = cut(outcome.repo, 100, self.symbols)
-        text = Text(f"{self.symbols.done} Pushed to {repo}", style="bold")
-        text.append(f"\nCommit {outcome.commit[:8]}, {visibility}. ", style="not bold")
-        copy = f"{self.keys('copy')} copies the address or the code (Tab chooses).\n"
-        text.append(copy, style="not bold")
-        self.pane.show_result("Pushed", text, outcome.url, outcome.snippet)
-
     async def _show_card(self, card: str) -> None:
-        if card != self._shown_card:
-            self._shown_card = card
-            await self.card.show(card or NO_CARD)
+        self.card.show(Text("" if card else "The card is shown here with the plan.", "italic"))
+        self.card.text.display = not card
+        await self.card.show_card(card)
 
     async def _forget_plan(self) -> None:
         """What was planned is not what stands in the fields, or on disk, any more."""
@@ -181,29 +137,24 @@ class PushTab(BaseTab):
         await self._show_card("")
 
     @on(Form.Changed)
-    async def _changed(self, event: Form.Changed) -> None:
-        event.stop()
+    async def _changed(self) -> None:
         await self._forget_plan()
 
     @on(Form.Submitted)
-    def _entered(self, event: Form.Submitted) -> None:
-        event.stop()
+    def _entered(self) -> None:
         if self.can("push"):
             self.plan = None  # Enter plans, and never pushes
             self.do_push()
 
-    # --- actions ---------------------------------------------------------------------------------------
-
     def can(self, action: str) -> bool:
         """One thing at a time: a plan, or a push."""
-        return self._possible and not (self._planning or (self._job is not None and self._job.is_active))
+        return not (self.message or self._planning or self.underway)
 
     def do_push(self) -> None:
         """Plan first; with a plan on the screen, ask for the name and push."""
-        target = self.state.target
-        if target is None or not self._possible:
+        if (target := self.state.target) is None or self.message:
             return
-        if "/" not in self.form.text("repo"):  # before any waiting: the next keys are for the field
+        if "/" not in self.form.values["repo"]:  # before any waiting: the next keys are for the field
             self.form.show_problem("Write where it goes as owner/name, then press Enter.")
             self.form.input("repo").focus()
         else:
@@ -219,22 +170,20 @@ class PushTab(BaseTab):
             await self.submit(replace(options, force=bool(plan.problems)))  # the question said so
 
     async def _make_plan(self, target: str) -> None:
+        from sam_hub.services.options import PushOptions
         from sam_hub.services.push import plan_push
 
-        options = self.form.options(target)
+        options, plan = PushOptions(target, **self.form.values), None
         self._planning = True
         self.form.show_problem("")
         self._show()
         try:
             plan = await self.source.ask(plan_push, options, timeout=PLANNING)
         except SamHubError as error:
-            self._planning = False
-            self._show()
             self._explain(error)
-            return
         finally:
             self._planning = False
-        if self.state.target and options == self.form.options(self.state.target.name):
+        if plan and self.target_name and options == PushOptions(self.target_name, **self.form.values):
             self.plan, self._planned = plan, options
             await self._show_card(plan.card)
             self.focus_first()
@@ -250,30 +199,19 @@ class PushTab(BaseTab):
             self.form.input("repo").focus()
 
     async def _confirmed(self, plan: PushPlan, options: PushOptions) -> bool:
-        from sam_hub.tui.screens.dialogs import Question
-
         lines = plan_lines(plan, options, self.symbols)
         lines += ["", f"It goes to {self.state.hub_name}, and is there until it is deleted there."]
-        choices = [(self.keys("push"), "Push", True), ("b", "Back", False)]
-        question = Question(f"Push to {plan.repo}?", "\n".join(lines), choices, typed=plan.repo)
-        return bool(await self.app.push_screen_wait(question))
-
-    # --- jobs ------------------------------------------------------------------------------------------
-
-    @property
-    def _newest_push(self) -> JobView | None:
-        name = self.state.target.name if self.state.target else None
-        return next((view for view in self.state.jobs if view.job.kind == "push" and view.target == name), None)
+        return await self.confirm(f"Push to {plan.repo}?", "\n".join(lines), self.keys("push"), "Push", plan.repo)
 
     def jobs_listed(self, ended: list[JobView]) -> None:
         """Show how far the push has come, and how it ended."""
         super().jobs_listed(ended)
-        before, self._job = self._job, self._newest_push
-        if not (self.is_shown and self._possible):
+        before, self._job = self._job, self.state.job_of_target("push")
+        if not self.is_shown or self.message or self._job is None:
             return
-        if self._job is not None and self._job in ended:
+        if self._job in ended:
             self._push_ended(self._job)
-        elif self._job is not None and self._job != before:
+        elif self._job != before:
             self._show()
 
     @background()

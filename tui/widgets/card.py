@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from textual.widgets import Markdown
 
 from sam_hub.tui.symbols import ASCII, Symbols
@@ -9,26 +11,23 @@ from sam_hub.tui.symbols import ASCII, Symbols
 CARD_LIMIT = 12_000  # characters of a card: it is read beside a table, and a browser shows it whole
 
 
-def body_of_card(card: str, symbols: Symbols) -> str:
-    """A card without its metadata block, cut at a line where it is too long to read here."""
-    body = card
-    if card.startswith("---"):
-        _, closed, rest = card[3:].partition("\n---")
-        body = rest.lstrip("-").lstrip() if closed else card
-    if len(body) > CARD_LIMIT:
-        body = body[:CARD_LIMIT].rpartition("\n")[0] + f"\n\n{symbols.cut} cut here; the Hub shows all of it."
-    return body
-
-
 class Card(Markdown):
     """Markdown whose links stay closed, with hyphens for bullets where the terminal has ASCII alone."""
 
     def __init__(self, card: str, symbols: Symbols) -> None:
-        super().__init__(body_of_card(card, symbols), open_links=False)
+        super().__init__(_body(card, symbols), open_links=False)
         self._symbols = symbols
         if symbols is ASCII:
             self.BULLETS = ["- "] * len(self.BULLETS)
 
     async def show(self, card: str) -> None:
         """Render another card."""
-        await self.update(body_of_card(card, self._symbols))
+        await self.update(_body(card, self._symbols))
+
+
+def _body(card: str, symbols: Symbols) -> str:
+    """Return a card without its metadata block, cut at a line where it is too long to read here."""
+    body = re.sub(r"\A---.*?\n---\s*", "", card, flags=re.DOTALL)
+    if len(body) > CARD_LIMIT:
+        body = body[:CARD_LIMIT].rpartition("\n")[0] + f"\n\n{symbols.cut} cut here; the Hub shows all of it."
+    return body

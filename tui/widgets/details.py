@@ -1,18 +1,16 @@
-"""What is known of one expert: facts, why it fits, and its card as the Hub would render it."""
+"""What is known of one expert: facts, and why it fits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from humanize import naturalsize
 from rich.console import Console
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from sam_hub.catalog.descriptor_sources import Origin, described_by
-from sam_hub.tui.symbols import Symbols, cut, interval_bar, megabytes, number
+from sam_hub.tui.symbols import Symbols, interval_bar, number
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 BAR = 20
 INDENT = 9
 CONSOLE = Console(width=200)  # for wrapping alone, which takes a console but not its width
-FACTS_LINES = 18  # at least: most experts' facts fit, so that nothing moves from one to the next
+FACTS_LINES = 18  # most experts' facts fit
 
 
 def fact_lines(facts: Sequence[tuple[str, str]], width: int = 80) -> Text:
@@ -44,36 +42,34 @@ def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols
     base = f"{sign} {row.base_repo}" + ("" if same_base else " (not the base of those selected)")
     facts = [
         ("revision", row.commit[:12]),
-        ("kind", f"{kind}, {megabytes(row.size_bytes)}"),
+        ("kind", f"{kind}, {naturalsize(row.size_bytes)}"),
         ("license", row.license or "not stated"),
         ("base", base),
         ("domain", row.domain or "not stated"),
         ("on disk", f"{symbols.done} yes" if row.on_disk else f"{symbols.missing} no"),
         ("types", ", ".join(row.labels) or "not stated"),
-        *text_facts(row, symbols),
+        *_text_facts(row, symbols),
     ]
     text = fact_lines(facts, width)
     if wanted:
-        known = [label for label in wanted if label in row.labels]
-        missing = [label for label in wanted if label not in row.labels]
         text.append("\nWhy it fits\n", style="bold")
-        text.append_text(fact_lines([("text", _nearness(row, symbols))], width))
-        if row.sampling is not None and row.sampling_low is not None and row.sampling_high is not None:
-            bar = interval_bar(symbols, row.sampling_low, row.sampling, row.sampling_high, BAR)
-            interval = f"{number(row.sampling_low, symbols)} to {number(row.sampling_high, symbols)}"
-            text.append_text(
-                fact_lines([("votes", f"F1 {number(row.sampling, symbols)}  95% {interval}"), ("", bar)], width)
-            )
-        else:
-            text.append_text(fact_lines([("votes", "not probed yet")], width))
-        if known:
-            text.append_text(fact_lines([("covers", f"{symbols.done} {', '.join(known)}")], width))
-        if missing:
-            text.append_text(fact_lines([("missing", f"{symbols.missing} {', '.join(missing)}")], width))
+        text.append_text(fact_lines(_fit_facts(row, wanted, symbols), width))
     return text
 
 
-def text_facts(row: ExpertRow, symbols: Symbols) -> list[tuple[str, str]]:
+def _fit_facts(row: ExpertRow, wanted: Sequence[str], symbols: Symbols) -> list[tuple[str, str]]:
+    facts = [("text", _nearness(row, symbols)), ("votes", "not probed yet")]
+    if row.sampling is not None and row.sampling_low is not None and row.sampling_high is not None:
+        score, low, high = (number(value, symbols) for value in (row.sampling, row.sampling_low, row.sampling_high))
+        bar = interval_bar(symbols, row.sampling_low, row.sampling, row.sampling_high, BAR)
+        facts[1:] = [("votes", f"F1 {score}  95% {low} to {high}"), ("", bar)]
+    for name, sign, covers in (("covers", symbols.done, True), ("missing", symbols.missing, False)):
+        if labels := [label for label in wanted if (label in row.labels) is covers]:
+            facts.append((name, f"{sign} {', '.join(labels)}"))
+    return facts
+
+
+def _text_facts(row: ExpertRow, symbols: Symbols) -> list[tuple[str, str]]:
     """By what of which text an expert is described, one an embedder; what is weak is marked."""
     facts: list[tuple[str, str]] = []
     for one in row.described:
@@ -109,7 +105,7 @@ def found_facts(found: FoundModel, report: RepoReport | None, symbols: Symbols, 
         text.append("\nLooking at its files ...\n", style="italic")
         return text
     kind = f"LoRA rank {report.rank}" if report.kind == "adapter" else "full model"
-    facts.insert(1, ("kind", f"{kind}, {megabytes(report.size)}"))
+    facts.insert(1, ("kind", f"{kind}, {naturalsize(report.size)}"))
     facts.insert(2, ("domain", report.domain or "not stated"))
     text = fact_lines(facts, width)
     sign = {"usable": symbols.done, "unusable": symbols.missing}.get(report.verdict, symbols.warning)
@@ -117,46 +113,3 @@ def found_facts(found: FoundModel, report: RepoReport | None, symbols: Symbols, 
     for reason in [*report.reasons, *report.warnings]:
         text.append(f"  {reason}\n")
     return text
-
-
-class Details(VerticalScroll, can_focus=True):
-    """A pane with facts and a card under them."""
-
-    DEFAULT_CSS = """
-    Details { height: 1fr; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
-    Details #facts { height: auto; min-height: 18; }
-    Details Markdown { height: auto; margin: 0; padding: 0; }
-    """
-
-    def __init__(self, symbols: Symbols, *, id: str | None = None, classes: str = "pane") -> None:
-        super().__init__(id=id, classes=classes)
-        self._symbols = symbols
-        self._card: str | None = None
-
-    def compose(self) -> ComposeResult:
-        yield Static(id="facts", markup=False)
-
-    @property
-    def room(self) -> int:
-        """Cells of a line of facts; as on a screen of its own before it has a size."""
-        return self.query_one("#facts", Static).size.width or min(100, self.app.size.width * 95 // 100) - 5
-
-    def show_facts(self, title: str, facts: Text) -> None:
-        """Replace the facts."""
-        self.border_title = Text(cut(title, max(10, self.size.width - 6), self._symbols, keep_end=True))
-        shown = self.query_one("#facts", Static)
-        height = max(FACTS_LINES, len(facts.wrap(self.app.console, max(1, shown.size.width))))
-        # To lay the whole screen out again takes longer than all else that a key does.
-        shown.update(facts, layout=height != shown.size.height)
-
-    async def show_card(self, card: str | None) -> None:
-        """Render a card (Markdown); None removes the one that is shown."""
-        if card == self._card:
-            return
-        from sam_hub.tui.widgets.card import Card  # a parser, which the first rows shall not wait for
-
-        self._card = card
-        if self.query(Card):
-            await self.query_one(Card).show(card or "")
-        elif card:
-            await self.mount(Card(card, self._symbols))

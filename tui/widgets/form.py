@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -24,10 +24,9 @@ class TextField:
     """A field for words.
 
     Args:
-        name: its name in the form.
+        name: its name in the form, and in the options made of it.
         label: what stands before it.
         hint: what stands in it while it is empty.
-        check: says what is wrong with a value, and nothing where it is right.
         replace: what is typed replaces what stands in the field when the cursor comes there.
     """
 
@@ -35,25 +34,18 @@ class TextField:
     label: str
     value: str = ""
     hint: str = ""
-    needed: bool = False
-    check: Callable[[str], str] | None = None
     replace: bool = True
     suggester: Suggester | None = None
-
-    def problem(self, value: str) -> str:
-        """Say what is wrong with a value; empty: nothing."""
-        if self.needed and not value:
-            return "this is needed."
-        return self.check(value) if self.check else ""
 
 
 @dataclass(frozen=True)
 class ChoiceField:
-    """A field that offers values, each with the words that stand for it. The first is chosen at the beginning."""
+    """A field that offers values, each with the words that stand for it. The first is chosen, unless one is named."""
 
     name: str
     label: str
-    choices: Mapping[str, str]
+    choices: Mapping[Any, str]
+    value: Any = None
 
 
 @dataclass(frozen=True)
@@ -100,36 +92,24 @@ class Tick(Static, can_focus=True):
 class Form(VerticalScroll, can_focus=False):
     """Rows of fields, each behind its label (or under it, with the class ``-stacked``).
 
-    A change posts `Changed`, Enter in a text field `Submitted`. Fields have the ids ``<name>-<field>``, and what is
-    wrong stands in ``#<name>-problem``.
+    A change posts `Changed`, Enter in a text field `Submitted`. Fields have the ids ``<form>-<field>``; what is wrong
+    stands in ``#<form>-problem``, what is said of the fields in ``#<form>-hint``.
     """
 
     BINDINGS: ClassVar = [LEAVE_FIELDS]
-    SCOPED_CSS = False  # the rules for tall terminals begin at the screen
-    DEFAULT_CSS = """
-    Form { height: auto; }
-    Form .field { height: 1; }
-    .-tall Form.-airy .field { margin-bottom: 1; }
-    Form .field Label { width: 12; }
-    Form.-airy .field Label { color: $text-muted; }
-    Form .field Select, Form .field Input { width: 1fr; }
-    Form.-stacked .field { height: auto; layout: vertical; }
-    Form.-stacked .field Label { width: auto; }
-    """
 
     class Changed(Message):
         """A field has another value."""
 
+    @dataclass
     class Submitted(Message):
         """Enter was pressed in a text field; ``last``: in the last of them."""
 
-        def __init__(self, last: bool) -> None:
-            super().__init__()
-            self.last = last
+        last: bool
 
-    def __init__(self, name: str, rows: Iterable[Sequence[Field]], *, id: str = "", classes: str = "") -> None:
-        super().__init__(id=id or f"{name}-form", classes=classes)
-        self.form_name, self.rows = name, [tuple(row) for row in rows]
+    def __init__(self, name: str, rows: Iterable[Sequence[Field]], classes: str = "", buttons: Iterable[Widget] = ()):
+        super().__init__(id=f"{name}-form", classes=classes)
+        self.form_name, self.rows, self._buttons = name, [tuple(row) for row in rows], buttons
 
     def compose(self) -> ComposeResult:
         for row in self.rows:
@@ -137,9 +117,10 @@ class Form(VerticalScroll, can_focus=False):
                 yield Label(Text("" if isinstance(row[0], TickField) else row[0].label))
                 for field in row:
                     yield self._widget(field)
-            yield from self.below(row)
+            yield Static(id=f"{self.form_name}-{row[0].name}-problem", classes="field-error", markup=False)
         yield Static(id=f"{self.form_name}-problem", classes="field-error", markup=False)
-        yield from self.at_end()
+        yield Static(id=f"{self.form_name}-hint", classes="hint", markup=False)
+        yield from self._buttons
 
     def _widget(self, field: Field) -> Widget:
         id = f"{self.form_name}-{field.name}"
@@ -147,7 +128,8 @@ class Form(VerticalScroll, can_focus=False):
             return Tick(field.label, id=id)
         if isinstance(field, ChoiceField):
             options = [(words, value) for value, words in field.choices.items()]
-            return Select(options, value=options[0][1], allow_blank=False, compact=True, id=id)
+            value = options[0][1] if field.value is None else field.value
+            return Select(options, value=value, allow_blank=False, compact=True, id=id)
         return Input(
             field.value,
             placeholder=field.hint,
@@ -157,41 +139,28 @@ class Form(VerticalScroll, can_focus=False):
             id=id,
         )
 
-    def below(self, row: Sequence[Field]) -> ComposeResult:
-        """Return what stands below a row."""
-        return ()
-
-    def at_end(self) -> ComposeResult:
-        """Return what stands below all."""
-        return ()
-
     def on_mount(self) -> None:
         self.show_problem("")
-
-    # --- values ----------------------------------------------------------------------------------------
+        self.show_hint("")
+        for row in self.rows:
+            self.show_problem("", row[0].name)
 
     @property
-    def fields(self) -> list[Field]:
-        """All fields."""
-        return [field for row in self.rows for field in row]
+    def values(self) -> dict[str, Any]:
+        """The value of every field by its name; words without blanks around them."""
+        widgets = ((field, self.query_one(f"#{self.form_name}-{field.name}")) for row in self.rows for field in row)
+        values = ((field.name, getattr(widget, "value", None)) for field, widget in widgets)
+        return {name: value.strip() if type(value) is str else value for name, value in values}
 
     def input(self, name: str) -> Input:
         """Return a text field."""
         return self.query_one(f"#{self.form_name}-{name}", Input)
 
-    def select(self, name: str) -> Select[str]:
+    def select(self, name: str) -> Select[Any]:
         """Return a field of choice."""
         return self.query_one(f"#{self.form_name}-{name}", Select)
 
-    def text(self, name: str) -> str:
-        """Return the words of a text field."""
-        return self.input(name).value.strip()
-
-    def choice(self, name: str) -> str:
-        """Return the value chosen in a field of choice."""
-        return str(self.select(name).value)
-
-    def offer(self, name: str, choices: Mapping[str, str]) -> None:
+    def offer(self, name: str, choices: Mapping[Any, str]) -> None:
         """Replace the choices of a field; the chosen value stays if it is among them."""
         select = self.select(name)
         kept = select.value if select.value in choices else next(iter(choices))
@@ -199,22 +168,18 @@ class Form(VerticalScroll, can_focus=False):
             select.set_options((words, value) for value, words in choices.items())
             select.value = kept
 
-    def show_problem(self, words: str) -> None:
-        """Say what is wrong; empty: nothing is."""
-        line = self.query_one(f"#{self.form_name}-problem", Static)
+    def show_problem(self, words: str, field: str = "") -> None:
+        """Say what is wrong, with a field (under it) or with all; empty: nothing is."""
+        self._say(f"{field}-problem" if field else "problem", words)
+
+    def show_hint(self, words: str) -> None:
+        """Say what the fields take."""
+        self._say("hint", words)
+
+    def _say(self, place: str, words: str) -> None:
+        line = self.query_one(f"#{self.form_name}-{place}", Static)
         line.update(Text(words))
-        line.display = bool(words) or self.has_class("-roomy")  # keeps its line
-
-    def focus_problem(self) -> bool:
-        """Show the first problem of a text field, with the cursor there; False where there is none."""
-        for field in self.fields:
-            if isinstance(field, TextField) and (problem := field.problem(self.text(field.name))):
-                self.show_problem(f"{field.label}: {problem}")
-                self.input(field.name).focus()
-                return True
-        return False
-
-    # --- events ----------------------------------------------------------------------------------------
+        line.display = bool(words)
 
     @on(Select.Changed)
     @on(Input.Changed)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual.message import Message
 
-from sam_hub.tui.symbols import Symbols, cut, interval_bar, number
+from sam_hub.tui.state import AppState
+from sam_hub.tui.symbols import Symbols, interval_bar, number
 from sam_hub.tui.widgets.details import BAR, INDENT, fact_lines
-from sam_hub.tui.widgets.table import Table
+from sam_hub.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
     from sam_hub.selection.ranking import Ranked, RankingChoice
@@ -22,122 +22,73 @@ TABLE_BAR, LEAST_NAME, COUNT = 8, 14, 6  # cells; COUNT is that of "covers" over
 LEAST_COVERS, LEAST_NOTE = 8, 10  # below these, types are counted, and a sign says that there is a note
 
 
-def columns(rows: Sequence[Ranked], sampling: bool, width: int) -> list[tuple[str, str, int]]:
-    """Return the columns (key, head, width) of these rows that fit into ``width`` cells.
+class RankingTable(Table["Ranked"]):
+    """The latest ranking of a target by one method; None shows that it was not made."""
 
-    The name gets what it needs first, then the types, then the note.
-    """
-    fixed = [("score", "F1", 4), ("bar", "95%", TABLE_BAR), ("interval", "interval", 9)] if sampling else []
-    fixed = fixed or [("score", "cosine", 6)]
-    notes = any(row.note for row in rows)
-    room = width - 4 - 3 - 3 - sum(cells + 1 for _, _, cells in fixed) - 2
-    room -= 1 if notes else 0
-    name = max(LEAST_NAME, min(_widest([row.expert for row in rows]), room - COUNT - notes))
-    room -= name
-    wanted = max(COUNT, _widest([" ".join(row.covers) for row in rows]))
-    covers = min(wanted, room - notes) if room - notes >= min(wanted, LEAST_COVERS) else COUNT
-    note = max(1, room - covers)
-    if note < LEAST_NOTE:
-        covers = min(wanted, room - notes) if covers > COUNT else covers
-    shown = [("mark", "", 3), ("rank", "#", 2), ("chosen", "", 2), ("expert", "expert", name), *fixed]
-    shown.append(("covers", "covers", covers))
-    if notes:
-        shown.append(("note", "note", note) if note >= LEAST_NOTE else ("note", "!", 1))
-    return shown
+    def __init__(self, method: str, state: AppState) -> None:
+        super().__init__(
+            state.symbols, lambda row: row.expert, self._shown_columns, id=f"ranking-{method}", style=self._style
+        )
+        self.method, self._state = method, state
+        self._choice: RankingChoice | None = None
+
+    def show(self, choice: RankingChoice | None) -> None:
+        """Show this ranking."""
+        self._choice = choice
+        self.fill(choice.ranking.rows if choice else ())
+        how = f"not made yet, press {self._state.keys('probe')}"
+        if choice is not None:
+            by_evidence = "evidence" in choice.ranking.parameters
+            how = f"{len(choice.chosen)} (k is auto)" if by_evidence else f"best {len(choice.chosen)}"
+            how = "chosen by hand" if choice.by_hand else f"chosen: {how}"
+            self.border_title = Text(f"By {self.method} {self.symbols.dot} {self.symbols.done} {how}")
+        else:
+            self.border_title = Text(f"By {self.method}: {how}")
+
+    def _is_chosen(self, row: Ranked) -> bool:
+        return self._choice is not None and row.expert in self._choice.chosen
+
+    def _style(self, row: Ranked) -> str:
+        return "bold" if self._is_chosen(row) else ""
+
+    def _shown_columns(self, width: int) -> Sequence[Column[Ranked]]:
+        """Return the columns that have room: the name gets what it needs first, then the types, then the note."""
+        signs, rows, checked = self.symbols, self.rows, self._state.checked_repos
+        labels = self._state.target.labels if self._state.target else ()
+        columns: list[Column[Ranked]] = [
+            Column("mark", "", lambda row: "[x]" if row.expert in checked else "[ ]", 3),
+            Column("rank", "#", lambda row: str(self.keys.index(row.expert) + 1), 2, right=True),
+            Column("chosen", "", lambda row: signs.done if self._is_chosen(row) else "", 2),
+        ]
+        scores: list[Column[Ranked]] = [Column("score", "cosine", lambda row: number(row.score, signs), 6)]
+        if self.method == "sampling":
+            scores = [
+                Column("score", "F1", lambda row: number(row.score, signs), 4),
+                Column("bar", "95%", lambda row: _bar(row, signs, TABLE_BAR), TABLE_BAR),
+                Column("interval", "interval", lambda r: f"{number(r.low, signs)}-{number(r.high, signs)}", 9),
+            ]
+        notes = any(row.note for row in rows)
+        room = width - sum(column.width + 1 for column in [*columns, *scores]) - 2 - notes
+        name = max(LEAST_NAME, min(_widest([row.expert for row in rows]), room - COUNT - notes))
+        room -= name
+        wanted = max(COUNT, _widest([" ".join(row.covers) for row in rows]))
+        covers = min(wanted, room - notes) if room - notes >= min(wanted, LEAST_COVERS) else COUNT
+
+        def covered(row: Ranked) -> str:
+            words = " ".join(row.covers) or "none"
+            return f"{len(row.covers)}/{len(labels)}" if covers == COUNT < cell_len(words) else words
+
+        columns += [Column("expert", "expert", lambda row: row.expert, name, keep_end=True), *scores]
+        columns.append(Column("covers", "covers", covered, covers))
+        if notes and room - covers >= LEAST_NOTE:
+            columns.append(Column("note", "note", lambda row: row.note, room - covers))
+        elif notes:
+            columns.append(Column("note", "!", lambda row: signs.warning if row.note else "", 1))
+        return columns
 
 
 def _widest(texts: Sequence[str]) -> int:
     return max((cell_len(text) for text in texts), default=0)
-
-
-class RankingTable(Table):
-    """The latest ranking of a target by one method; None shows that it was not made."""
-
-    class Looked(Message):
-        """The cursor of a focused ranking stands on this expert."""
-
-        def __init__(self, method: str, expert: str | None) -> None:
-            super().__init__()
-            self.method, self.expert = method, expert
-
-    def __init__(self, method: str, symbols: Symbols, key: str) -> None:
-        super().__init__(id=f"ranking-{method}", classes="pane")
-        self.method = method
-        self._symbols, self._key = symbols, key  # the key that makes a ranking
-        self._choice: RankingChoice | None = None
-        self._labels: Sequence[str] = ()
-        self._checked: Collection[str] = ()
-
-    @property
-    def expert(self) -> str | None:
-        """The repository of the expert under the cursor."""
-        return self.key_under_cursor
-
-    def show(self, choice: RankingChoice | None, labels: Sequence[str], checked: Collection[str]) -> None:
-        """Show this ranking for a target of these labels; ``checked``: the selected experts."""
-        self._choice, self._labels = choice, labels
-        self.show_checked(checked)
-
-    def show_checked(self, checked: Collection[str]) -> None:
-        """Draw anew which experts are selected."""
-        self._checked = checked
-        cursor = self.key_under_cursor
-        rows = self._choice.ranking.rows if self._choice else ()
-        shown = columns(rows, self.method == "sampling", max(40, self.content_width))
-        self.set_columns(shown)
-        self.fill(((row.expert, self._cells_of(row, rank, shown)) for rank, row in enumerate(rows, 1)), cursor)
-        self._title()
-
-    def _cells_of(self, row: Ranked, rank: int, shown: Sequence[tuple[str, str, int]]) -> list[Text]:
-        symbols = self._symbols
-        chosen = self._choice is not None and row.expert in self._choice.chosen
-        covers = " ".join(row.covers) or "none"
-        texts = {
-            "mark": "[x]" if row.expert in self._checked else "[ ]",
-            "rank": f"{rank:>2}",
-            "chosen": symbols.done if chosen else "",
-            "expert": row.expert,
-            "score": number(row.score, symbols),
-            "interval": f"{number(row.low, symbols)}-{number(row.high, symbols)}",
-            "covers": covers,
-            "note": row.note,
-        }
-        texts["bar"] = _bar(row, symbols, TABLE_BAR)
-        cells = []
-        for key, _, width in shown:
-            text = texts[key]
-            if key == "covers" and width == COUNT and cell_len(covers) > COUNT:
-                text = f"{len(row.covers)}/{len(self._labels)}"
-            elif key == "note" and width == 1:
-                text = symbols.warning if row.note else ""
-            style = "bold" if chosen else ""
-            cells.append(Text(cut(text, width, symbols, keep_end=key == "expert"), style=style))
-        return cells
-
-    def _title(self) -> None:
-        choice = self._choice
-        if choice is None:
-            self.border_title = Text(f"By {self.method}: not made yet, press {self._key}")
-            return
-        count = len(choice.chosen)
-        by_evidence = "evidence" in choice.ranking.parameters
-        how = f"chosen: {count} (k is auto)" if by_evidence else f"chosen: best {count}"
-        how = "chosen by hand" if choice.by_hand else how
-        self.border_title = Text(f"By {self.method} {self._symbols.dot} {self._symbols.done} {how}")
-
-    def on_resize(self) -> None:
-        """Fit the columns to the width."""
-        if self._choice is not None:
-            self.call_after_refresh(self.show_checked, self._checked)
-
-    def on_focus(self) -> None:
-        """The tab speaks of what is under the cursor of the focused table."""
-        self.post_message(self.Looked(self.method, self.expert))
-
-    def on_table_row_highlighted(self) -> None:
-        """The cursor moved."""
-        if self.has_focus:
-            self.post_message(self.Looked(self.method, self.expert))
 
 
 def _bar(row: Ranked, symbols: Symbols, width: int) -> str:
@@ -145,9 +96,6 @@ def _bar(row: Ranked, symbols: Symbols, width: int) -> str:
     if row.score is None or row.low is None or row.high is None:
         return ""
     return interval_bar(symbols, row.low, row.score, row.high, width)
-
-
-# --- in words ------------------------------------------------------------------------------------------
 
 
 def why_text(expert: str, rankings: SelectionOutcome, labels: Sequence[str], symbols: Symbols, width: int) -> Text:

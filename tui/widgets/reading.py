@@ -12,6 +12,8 @@ from textual.containers import VerticalScroll
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Static
 
+from sam_hub.tui.symbols import Symbols, cut
+
 
 class ReadingPane(VerticalScroll, can_focus=True):
     """A pane of text that may be longer than the screen; it takes the focus, so that its keys scroll."""
@@ -23,36 +25,42 @@ class ReadingPane(VerticalScroll, can_focus=True):
         Binding("G", "scroll_end", "End", show=False),
     ]
 
-    def __init__(self, id: str, title: str = "", text: str = "", *, classes: str = "pane") -> None:
-        super().__init__(id=id, classes=classes)
-        self.border_title, self._text = Text(title), text
+    def __init__(
+        self, symbols: Symbols, id: str | None = None, title: str = "", text: str = "", least: int = 0
+    ) -> None:
+        super().__init__(id=id, classes="pane")
+        self.symbols, self.border_title = symbols, Text(title)
+        self.text = Static(Text(text), classes="text", markup=False)
+        self.text.styles.min_height = self._least = least  # lines, so that nothing moves from one text to the next
+        self._card: str | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(Text(self._text), id=f"{self.id}-text", markup=False)
+        yield self.text
+
+    @property
+    def room(self) -> int:
+        """Cells of a line; as on a screen of its own before it has a size."""
+        return self.text.size.width or min(100, self.app.size.width * 95 // 100) - 5
 
     def show(self, content: RenderableType, title: str | None = None) -> None:
         """Replace what is shown; with a title, that too."""
         if title is not None:
-            self.border_title = Text(title)
-        self.query_one(f"#{self.id}-text", Static).update(content)
+            self.border_title = Text(cut(title, (self.size.width or 100) - 6, self.symbols, keep_end=True))
+        # To lay the whole screen out again takes longer than all else that a key does.
+        lines = len(content.wrap(self.app.console, self.text.size.width or 1)) if isinstance(content, Text) else 0
+        self.text.update(content, layout=max(self._least, lines) != self.text.size.height)
 
+    async def show_card(self, card: str | None) -> None:
+        """Render a card (Markdown) under the text; None removes the one that is shown."""
+        if card == self._card:
+            return
+        from sam_hub.tui.widgets.card import Card  # a parser, which the first rows shall not wait for
 
-class Copyable(Static, can_focus=True):
-    """A text to be copied: whole if it has the focus."""
-
-    DEFAULT_CSS = """
-    Copyable { height: auto; margin: 0 0 1 0; padding: 0 1; background: $boost; }
-    Copyable:focus { background: $primary-muted; text-style: bold; }
-    """
-
-    def __init__(self, id: str) -> None:
-        super().__init__(id=id, markup=False)
-        self.text = ""
-
-    def show(self, text: str) -> None:
-        """Show this text; hide the widget where there is none."""
-        self.text, self.display = text, bool(text)
-        self.update(Text(text, overflow="fold"))
+        self._card = card
+        if self.query(Card):
+            await self.query_one(Card).show(card or "")
+        elif card:
+            await self.mount(Card(card, self.symbols))
 
 
 class Line(Static):

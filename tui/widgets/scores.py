@@ -1,4 +1,4 @@
-"""Strict scores as a table of systems and by type, and sentences with what was found in them against what is right.
+"""Strict scores by type, and sentences with what was predicted in them against what is right.
 
 A mention stands in brackets with its sign and its label, ``[Marie Curie ✓ person]``, so that its borders and its kind
 are told apart without any colour.
@@ -17,66 +17,17 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from sam_hub.tui.symbols import Symbols, cut, number, progress_bar
-from sam_hub.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.services.evaluation import ComparedSentence, Mark, SystemScore
 
-BAR, TYPE_BAR = 6, 12
-FIXED = (
-    ("p", "P", 4),
-    ("r", "R", 4),
-    ("f1", "F1", 5 + BAR),
-    ("best", "", 6),
-    ("fails", "unread", 6),  # answers that could not be parsed
-    ("s", "secs", 5),
-)
-LEAST = 12  # cells of a system's name
-WORDS = {"hit": "found", "missed": "missed (gold)", "invented": "invented (predicted)"}
-STYLES = {"hit": "bold", "missed": "bold underline", "invented": "bold italic"}
-FALLBACK = {"hit": "green", "missed": "red", "invented": "yellow"}
-THEME = {"hit": "text-success", "missed": "text-error", "invented": "text-warning"}
-
-
-class ScoreTable(Table):
-    """The systems that were evaluated, by name; the best one has a sign and a word."""
-
-    def __init__(self, symbols: Symbols) -> None:
-        super().__init__(id="evaluate-scores", classes="pane")
-        self._symbols = symbols
-        self._systems: Sequence[SystemScore] = ()
-
-    def show(self, systems: Sequence[SystemScore]) -> None:
-        """Put these systems into the table, in their order."""
-        self._systems = systems
-        self._draw_systems()
-
-    def on_resize(self) -> None:
-        """Give the names the width that is left."""
-        if self._systems:
-            self._draw_systems()
-
-    def _draw_systems(self) -> None:
-        cursor = self.key_under_cursor
-        room = self.size.width - 2  # the scrollbar
-        name = max(LEAST, room - sum(width + 1 for *_, width in FIXED) - 1)
-        self.set_columns([("name", "system", name), *FIXED])
-        best = max((system.f1 for system in self._systems), default=0.0)
-        self.fill(((system.name, self._cells_of(system, name, best)) for system in self._systems), cursor)
-
-    def _cells_of(self, system: SystemScore, name: int, best: float) -> list[Text]:
-        symbols = self._symbols
-        is_best = system.f1 == best > 0
-        texts = [
-            cut(system.name, name, symbols, keep_end=not system.name.startswith("SaM")),
-            number(system.precision, symbols),
-            number(system.recall, symbols),
-            f"{number(system.f1, symbols)} {progress_bar(symbols, system.f1, BAR)}",
-            f"{symbols.up} best" if is_best else "",
-            f"{system.parse_failures:>6}",
-            f"{system.seconds:>5.0f}" if system.seconds >= 10 else f"{system.seconds:>5.1f}",
-        ]
-        return [Text(text, style="bold" if is_best else "") for text in texts]
+TYPE_BAR = 12
+# Of each kind of mark the words, the style, the theme's colour, and another where the theme has none of its own.
+KINDS = {
+    "hit": ("found", "bold", "text-success", "green"),
+    "missed": ("missed (gold)", "bold underline", "text-error", "red"),
+    "invented": ("invented (predicted)", "bold italic", "text-warning", "yellow"),
+}
 
 
 def types_text(system: SystemScore, symbols: Symbols) -> Text:
@@ -100,17 +51,14 @@ class Marker:
     def __init__(self, symbols: Symbols, theme: Mapping[str, str]) -> None:
         self._signs = {"hit": symbols.done, "missed": symbols.missed, "invented": "?"}
         self._styles = {}
-        for kind, style in STYLES.items():
-            colour = theme.get(THEME[kind], "")
-            self._styles[kind] = f"{style} {colour if colour.startswith('#') else FALLBACK[kind]}"
+        for kind, (_, style, name, fallback) in KINDS.items():
+            colour = theme.get(name, "")
+            self._styles[kind] = f"{style} {colour if colour.startswith('#') else fallback}"
 
     def legend(self) -> Text:
         """Return what the signs mean."""
-        text = Text()
-        for kind, words in WORDS.items():
-            text.append(f"{self._signs[kind]} {words}", style=self._styles[kind])
-            text.append("   ")
-        return text
+        signs = ((f"{self._signs[kind]} {words}", self._styles[kind]) for kind, (words, *_) in KINDS.items())
+        return Text("   ").join(Text(*sign) for sign in signs)
 
     def mention(self, words: str, mark: Mark) -> Text:
         """Return one mention, in brackets."""

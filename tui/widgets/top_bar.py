@@ -48,9 +48,8 @@ class TopBar(Horizontal):
         name = state.target.name if state.target else "none"
         target = Text(f" sam-hub  target: {name}", no_wrap=True, overflow="ellipsis")
         self.query_one("#bar-target", Line).put(target)
-        active = sum(view.is_active for view in state.jobs)
         for label in self.query(TabLabel):
-            label.show(label.tab_name == current, active)
+            label.show(label.tab_name == current, len(state.active_jobs))
         words = f"{_hub(state)} {state.symbols.dot} {_disk(state)} "
         self.query_one("#bar-state", Line).put(Text(words, no_wrap=True))
 

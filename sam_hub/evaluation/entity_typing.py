@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,11 +31,10 @@ from sam_hub.ner.text import Entity, Sentence, corpus_hash
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.ranking import uncovered
 from sam_hub.selection.sampling import USUAL, draw_sample
+from sam_hub.selection.votes import Rows
 
 AUTO, MODEL, BASE = "auto", "model", "base"
 TYPES = (AUTO, MODEL, BASE)
-
-Rows = Sequence[Sequence[Entity]]
 
 
 @dataclass(frozen=True)
@@ -184,24 +183,19 @@ class EntityTyper:
 
     def _scores(self, mentions: Collection[Mention], reporter: Reporter = SILENT) -> dict[Mention, np.ndarray]:
         hashes = {mention: prompt_hash(json.dumps(mention)) for mention in sorted(set(mentions))}
-        kept = find_label_scores(self.catalog, self.base.id, self.decoding, hashes.values())
-        missing = [mention for mention, key in hashes.items() if key not in kept]
-        if missing:
-            kept |= self._ask(missing, hashes, reporter)
-        return {mention: np.array(kept[key]) for mention, key in hashes.items()}
+        scores = find_label_scores(self.catalog, self.base.id, self.decoding, hashes.values())
+        missing = [mention for mention, key in hashes.items() if key not in scores]
+        done = 0
 
-    def _ask(
-        self, missing: Sequence[Mention], hashes: Mapping[Mention, str], reporter: Reporter
-    ) -> dict[str, list[float]]:
-        options = {k: getattr(self.settings, k) for k in ("device", "dtype", "threads")}
-        loaded = load_model(Path(self.base.path or ""), **options)
-        by_hash: dict[str, list[float]] = {}
-
-        def keep(some: Sequence[Mention], scores: np.ndarray) -> None:
-            fresh = {hashes[m]: rounded(row) for m, row in zip(some, scores, strict=True)}
+        def keep(some: Sequence[Mention], rows: np.ndarray) -> None:
+            nonlocal done
+            fresh = {hashes[mention]: rounded(row) for mention, row in zip(some, rows, strict=True)}
             put_label_scores(self.catalog, self.base.id, self.decoding, fresh)
-            by_hash.update(fresh)
-            reporter.progress(f"types by {self.base.repo}", len(by_hash), len(missing), "mentions")
+            scores.update(fresh)
+            done += len(some)
+            reporter.progress(f"types by {self.base.repo}", done, len(missing), "mentions")
 
-        score_labels(loaded, missing, self.labels, keep)
-        return by_hash
+        if missing:
+            options = {name: getattr(self.settings, name) for name in ("device", "dtype", "threads")}
+            score_labels(load_model(Path(self.base.path or ""), **options), missing, self.labels, keep)
+        return {mention: np.array(scores[key]) for mention, key in hashes.items()}

@@ -18,6 +18,7 @@ from sam_hub.evaluation.union import integrate
 from sam_hub.hub.file_rules import CONFIG_LIMIT
 from sam_hub.hub.inspection import METADATA
 from sam_hub.hub.weights import weights_sha256
+from sam_hub.inference.adapters import is_adapter
 from sam_hub.inference.label_scores import rounded, score_labels
 from sam_hub.inference.models import load_model, with_adapter
 from sam_hub.inference.prediction import predict
@@ -75,7 +76,7 @@ class MergedModels:
     @property
     def needs_base(self) -> bool:
         """Return whether the untuned base is needed for a prediction."""
-        return self.recipe.typing is not None or any(_is_adapter(folder) for folder in self.folders)
+        return self.recipe.typing is not None or any(is_adapter(folder) for folder in self.folders)
 
     def predict(self, sentences: Sequence[Sentence], reporter: Reporter = SILENT) -> Entities:
         """Return the entities of N sentences.
@@ -116,7 +117,7 @@ class MergedModels:
     def _load(self, folder: Path) -> LoadedModel:
         if folder not in self._loaded:
             load = partial(load_model, device=self.device, dtype=self.dtype, threads=self.threads)
-            if _is_adapter(folder):
+            if is_adapter(folder):
                 loaded = load(self._base_folder())
                 self._folded.enter_context(with_adapter(loaded, folder))
             else:
@@ -136,7 +137,3 @@ class MergedModels:
                 "Name the base of the merged experts.",
             )
         return self.base
-
-
-def _is_adapter(folder: Path) -> bool:
-    return (folder / "adapter_config.json").is_file()

@@ -95,26 +95,6 @@ def single_systems(catalog: Catalog, experts: Sequence[tables.Expert]) -> list[S
     return [*plain, *(System(e.repo, (expert_model(catalog, e),)) for e in experts)]
 
 
-def predict_with(
-    catalog: Catalog,
-    target: tables.Target,
-    sentences: Sequence[Sentence],
-    system: System | None = None,
-    *,
-    settings: Settings,
-    free: bool = False,
-    reporter: Reporter = SILENT,
-) -> tuple[tuple[Entity, ...], ...]:
-    """Return the entities of new sentences by the target's merged models.
-
-    Args:
-        system: by default the last of `sam_systems`, which is SaM's answer.
-    """
-    system = system or sam_systems(catalog, target)[-1]
-    predictor = Predictor(catalog, target, settings, free, reporter)
-    return predictor.answer(system, sentences)[0]
-
-
 def evaluate(
     catalog: Catalog,
     target: tables.Target,

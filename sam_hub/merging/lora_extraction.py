@@ -107,13 +107,14 @@ def saved_adapter(folder: Path, of_recipe: str, rank: int | None = None) -> Merg
         of_recipe: the recipe's hash.
         rank: as it was asked for; None: any.
     """
+    from pydantic import TypeAdapter
+
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         damaged = file_sha256(folder / ADAPTER_WEIGHTS) != record["weights_sha256"]
         if damaged or record["recipe_hash"] != of_recipe or rank not in (None, record["asked_rank"]):
             return None
-        modules = {module: ModuleLoss(**loss) for module, loss in record["modules"].items()}
-        return MergedAdapter(str(folder), record["rank"], record["exact"], record["error"], modules)
+        return TypeAdapter(MergedAdapter).validate_python({**record, "path": str(folder)})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -145,14 +146,12 @@ def _write_adapter(recipe: Recipe, inputs: Inputs, folder: Path, rank: int, repo
     except SafetensorError as error:  # it hides what the system said
         raise DiskFull(f"The adapter can't be written: {error}", "Free some space, and merge again.") from error
     _save_config(recipe, inputs, {module: loss.rank for module, loss in modules.items()}, folder)
+    lost_share, largest = math.sqrt(lacks / norm) if norm else 0.0, max(loss.rank for loss in modules.values())
     record = {
+        **asdict(MergedAdapter("", largest, bool(shares) and not lacks, lost_share, modules)),
         "recipe_hash": recipe_hash(recipe),
         "asked_rank": rank,
-        "rank": max(loss.rank for loss in modules.values()),
-        "exact": bool(shares) and not lacks,
-        "error": math.sqrt(lacks / norm) if norm else 0.0,
         "weights_sha256": file_sha256(folder / ADAPTER_WEIGHTS),
-        "modules": {module: asdict(loss) for module, loss in modules.items()},
     }
     write_json(folder / RECORD, record)
 

@@ -32,7 +32,8 @@ class PredictionOutcome:
 def run_prediction(context: AppContext, options: PredictionOptions, reporter: Reporter = SILENT) -> PredictionOutcome:
     """Find the entities of a corpus, and log which merges answer, and whose types the entities have."""
     from sam_hub.catalog.targets import get_target
-    from sam_hub.evaluation.systems import predict_with, sam_systems
+    from sam_hub.evaluation.predictor import Predictor
+    from sam_hub.evaluation.systems import sam_systems
     from sam_hub.merging.service import merge_warnings, serving_merges
     from sam_hub.ner.readers import read_corpus
 
@@ -44,8 +45,6 @@ def run_prediction(context: AppContext, options: PredictionOptions, reporter: Re
     for line in (*serving_merges(catalog, target), system.typing.note if system.typing else "", *warnings):
         if line:
             reporter.log(line)
-    entities = predict_with(
-        catalog, target, sentences, system, settings=context.settings, free=options.free, reporter=reporter
-    )
+    entities, _ = Predictor(catalog, target, context.settings, options.free, reporter).answer(system, sentences)
     rows = zip(sentences, entities, strict=True)
     return PredictionOutcome(tuple(PredictedSentence(s.text, tuple(row)) for s, row in rows), warnings)

@@ -13,16 +13,9 @@ from sam_hub.catalog.history import latest_selection, list_evaluations, record_m
 from sam_hub.catalog.predictions import Predictions, runs_by_id
 from sam_hub.catalog.targets import list_targets
 from sam_hub.errors import CatalogError, InputError
+from sam_hub.evaluation.predictor import Predictor
 from sam_hub.evaluation.publication import publication_of
-from sam_hub.evaluation.systems import (
-    System,
-    evaluate,
-    predict_with,
-    predicted_by,
-    read_gold,
-    sam_systems,
-    single_systems,
-)
+from sam_hub.evaluation.systems import System, evaluate, predicted_by, read_gold, sam_systems, single_systems
 from sam_hub.evaluation.union import integrate
 from sam_hub.inference.cached_predict import expert_model
 from sam_hub.ner import Sentence
@@ -126,7 +119,7 @@ def test_sam_is_the_union_of_both_merged_models(context, gold, tmp_path):
     last = list_evaluations(context.catalog, context.target.id)[0]
     first, second = runs_by_id(context.catalog, last.prediction_ids)
     plain = [Sentence(s.text) for s in gold]
-    said = predict_with(context.catalog, context.target, plain, settings=context.settings)
+    said, _ = Predictor(context.catalog, context.target, context.settings).answer(systems[-1], plain)
     assert said == integrate([first.entities, second.entities])
 
 

@@ -16,7 +16,7 @@ from sam_hub.catalog.targets import define_target
 from sam_hub.errors import InputError, UsageError
 from sam_hub.evaluation.entity_typing import trust_in
 from sam_hub.evaluation.predictor import Predictor
-from sam_hub.evaluation.systems import evaluate, predict_with, predicted_by, read_gold, sam_systems
+from sam_hub.evaluation.systems import evaluate, predicted_by, read_gold, sam_systems
 from sam_hub.ner import Sentence
 from sam_hub.ner.scoring import score
 from tests.evaluation.test_evaluating_systems import GOLD, merged, scores_of
@@ -45,7 +45,7 @@ def fair(context, tmp_path):
 def answer(context, target, texts=TEXTS, types="auto", **more):
     sentences = [Sentence(text) for text in texts]
     system = sam_systems(context.catalog, target, types=types)[-1]
-    return predict_with(context.catalog, target, sentences, system, settings=context.settings, **more)
+    return Predictor(context.catalog, target, context.settings, **more).answer(system, sentences)[0]
 
 
 def lose_the_base(context):

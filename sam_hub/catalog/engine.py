@@ -69,7 +69,7 @@ class Catalog:
         if row is None:
             noun = table.__name__.lower()
             listing = _LISTINGS.get(noun, "list")
-            raise CatalogError(f"The catalog has no {noun} {number}", f"`sam-hub {listing}` shows what is there.")
+            raise CatalogError(f"No {noun} {number} in the catalog", f"`sam-hub {listing}` shows what is there.")
         return row
 
     def add(self, row: Row) -> Row:

@@ -37,7 +37,7 @@ def test_adding_says_that_a_card_alone_is_weak_and_what_is_better(
     assert "described by its card alone (1 sentence, weak)" in said
     assert f"For a better descriptor, run `sam-hub describe {PLAIN} --corpus FILE`" in said
     assert run(["show", PLAIN]) == 0
-    assert "its card alone (1 sentence): weak, all-MiniLM-L6-v2 at" in capsys.readouterr().out
+    assert "its card alone (1 sentence, weak), all-MiniLM-L6-v2 at" in capsys.readouterr().out
 
 
 def test_describe_looks_again_for_the_data_set_and_a_corpus_replaces_it(plain: Hub, sam_hub: Call, texts: Path) -> None:

@@ -97,7 +97,7 @@ def test_ctrl_c_stops_following_and_not_the_job(settings: Settings, jobs: Call) 
     follower.send_signal(signal.SIGINT)
     _, messages = follower.communicate(timeout=20)
     assert follower.returncode == 130
-    assert f"job {number} goes on" in messages
+    assert f"Job {number} continues" in messages
     assert read(jobs("show", number, "--json"))["state"] == "running"
 
 

@@ -32,7 +32,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
     settings = Settings(home=tmp_path)
     full = shutil.disk_usage(tmp_path)._replace(free=100_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    with pytest.raises(DiskFull, match=r"takes 500\.0 MB in .*demo.* Free 400\.0 MB, or set SAM_HUB_HOME"):
+    with pytest.raises(DiskFull, match=r"needs 500\.0 MB in .*demo.* Free 400\.0 MB, or set SAM_HUB_HOME"):
         prepare_home(settings, room=500_000_000)
     assert list(demo_home(settings).iterdir()) == []
 

@@ -276,7 +276,7 @@ def test_a_configuration_of_120_megabytes_is_not_fetched(far: Hub, line: FaultyL
 
     line.faults = [Fault(TREE, times=ALWAYS, edit=edited(grow))]
     for work in (lambda: plan_pull(far, "acme/news", "main", models), inspect(far, "acme/news").require_usable):
-        assert "adapter_config.json has 120.0 MB" in message(UnusableModel, work)
+        assert "adapter_config.json is too large for a configuration (120.0 MB)" in message(UnusableModel, work)
     assert not any("adapter_config.json" in request for request in line.requests)
 
 
@@ -316,7 +316,7 @@ def test_a_full_disk_is_foreseen_and_what_is_short_is_told(far: Hub, models: Pat
     """The client: an ENOSPC when it is full."""
     plan = replace(plan_pull(far, "acme/news", "main", models), needed=5_300_000, free=1_200_000)
     said = message(DiskFull, lambda: pull(far, plan))
-    assert "'acme/news' needs 5.3 MB of disk; 1.2 MB are free. Free 4.1 MB more" in said
+    assert "'acme/news' needs 5.3 MB of disk space, and only 1.2 MB is free. Free 4.1 MB more" in said
     assert not models.exists()
 
     def fill() -> None:

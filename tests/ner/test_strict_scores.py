@@ -55,7 +55,7 @@ def test_a_label_of_several_words_is_scored_as_one():
 
 
 def test_offsets_that_cut_a_word_are_refused():
-    with pytest.raises(InputError, match="'Cur' cuts a word"):
+    with pytest.raises(InputError, match="'Cur' splits a word"):
         iob2(PLAIN, [PLAIN.entity(6, 9, "person")])
 
 

@@ -62,8 +62,10 @@ def serve(
     from sam_hub.local_hub.storage import PART_BYTES
 
     try:
+        if (root / "repos").is_dir() and not (root / "hub.db").exists():
+            raise FileExistsError(0, "it holds the Hub of an earlier version, which this one can't read")
         app = App(root, part_bytes or PART_BYTES)
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         listener.close()
         raise ServerFailed(
             f"The folder {root} can't be used: {getattr(error, 'strerror', None) or error}", "Choose another one."

@@ -16,7 +16,7 @@ from huggingface_hub.utils import get_session
 from sam_hub.errors import InputError
 from sam_hub.hub.client import Hub
 from sam_hub.hub.embedded import serve_here
-from sam_hub.local_hub.process import ServerProcess, start
+from sam_hub.local_hub.process import ServerFailed, ServerProcess, start
 from tests.support.hubs import publish
 
 
@@ -39,6 +39,16 @@ def test_addresses_beyond_this_machine_are_not_served(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(tmp_path), "--host", "0.0.0.0"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, "loopback only" in run.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("path", "why"), [("repos/models/acme", "earlier version"), ("hub.db", "not a database")])
+def test_a_folder_that_no_hub_can_be_read_from_is_left_alone(tmp_path: Path, path: str, why: str) -> None:
+    file = tmp_path / path if path.endswith(".db") else tmp_path / path / "state.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("what an earlier Hub wrote, or a disk spoiled " * 40)
+    with pytest.raises(ServerFailed, match=why):
+        start(tmp_path)
+    assert file.read_text().startswith("what an earlier Hub wrote")
 
 
 def test_a_processs_own_token_ends_with_it_and_is_kept_nowhere(hub_root: Path) -> None:

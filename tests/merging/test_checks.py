@@ -43,7 +43,7 @@ def test_an_adapter_of_another_base_is_refused_by_its_recorded_hash(tiny_base: P
     other = tiny_models.tiny_base(tmp_path / "other", seed=9)
     stranger = tiny_models.tiny_adapter(other, tmp_path / "stranger")
     message = only_error(tiny_base, stranger)
-    assert "acme/stranger is of another base" in message
+    assert "acme/stranger has another base" in message
     assert "merge experts of its own base" in message
 
 

@@ -156,7 +156,7 @@ def test_a_folder_is_read_file_by_file_and_other_files_are_left_alone(tmp_path, 
     [
         ("empty.txt", "\n \n", "has no sentences"),
         ("latin.txt", "Café".encode("latin-1"), r"latin\.txt is not UTF-8 text \(byte 3\)"),
-        ("table.csv", "a,b", "of no known kind"),
+        ("table.csv", "a,b", "has an unknown format"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(write, name, content, message):

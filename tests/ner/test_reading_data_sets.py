@@ -72,7 +72,7 @@ def test_a_document_is_cut_in_sentences(tmp_path: Path) -> None:
         ("train.json", "[" * 100_000, "can't be read"),
         ("train.conll", "\udcff".encode("utf-8", "surrogateescape"), "can't be read"),
         ("train.parquet", b"PAR1 and nothing", "can't be read"),
-        ("train.py", "import os", "of no known kind"),
+        ("train.py", "import os", "has an unknown format"),
     ],
 )
 def test_what_holds_no_text_is_refused_by_name(tmp_path: Path, name: str, content, why: str) -> None:

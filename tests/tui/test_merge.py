@@ -110,7 +110,7 @@ async def test_an_expert_of_another_base_forbids_the_merge_and_is_named(worked: 
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:
         tab = await open_merge(pilot)
-        assert "acme/ner-law is of another base" in tab.problem
+        assert "acme/ner-law has another base" in tab.problem
         assert "This can't be merged" in text_of(app)
         assert "error:" in text_of(app)
         assert button(tab).disabled

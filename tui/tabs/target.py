@@ -55,7 +55,7 @@ def scan_text(scan: Scan, symbols: Symbols) -> Text:
     if unread:
         text.append("No target is made of text that can't be read: mend these files, or move them away.\n")
     if scan.skipped:
-        text.append(f"{symbols.warning} {plural(len(scan.skipped), 'file')} of no known kind, not read:\n")
+        text.append(f"{symbols.warning} {plural(len(scan.skipped), 'file')} with an unknown format, not read:\n")
         text.append("".join(f"  {cut(Path(path).name, WIDTH, symbols)}\n" for path in scan.skipped[:MOST]))
         _append_more(text, len(scan.skipped))
     if scan.examples:

@@ -34,7 +34,7 @@ def check_count(k: int | str, by: str) -> None:
             "Give a number for k, or also rank by sampling.",
         )
     if k != AUTO and (not isinstance(k, int) or k < 1):
-        raise UsageError(f"{k} experts can't be chosen", f"Use a number from 1, or {AUTO}.")
+        raise UsageError(f"{k} experts can't be chosen", f"Give 1 or more, or {AUTO}.")
 
 
 def check_vote_ratio(ratio: float) -> None:

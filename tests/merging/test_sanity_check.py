@@ -62,7 +62,7 @@ def test_another_tokenizer_than_the_base_s_is_found(recipe: Recipe, merged: Path
     from tests.support.tiny_models import tiny_tokenizer
 
     tiny_tokenizer(vocab=262).save_pretrained(merged)
-    assert "otherwise than the base's" in check_merge(recipe, merged).problems[0]
+    assert "differently from the base's" in check_merge(recipe, merged).problems[0]
 
 
 def taught_to_answer(base: Path, folder: Path) -> Path:

@@ -29,7 +29,7 @@ def share_processors() -> None:
     """Let torch's threads sleep soon when they wait for one another; to be called before torch is imported.
 
     They wait hundreds of times in a pass, and spin meanwhile, by default long: beside another busy process, on two
-    cores, the one that is waited for then does not get its turn, and a probe takes three times as long instead of two
+    cores, the one that is waited for then does not get its turn, and a ranking takes three times as long instead of two
     (15 s and 9 s, for 4.4 s alone; alone it is as quick with either).
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -15,7 +15,7 @@ def scratch_prefix(kind: str) -> str:
     return f".{kind}-{os.getpid()}-"
 
 
-def sweep_scratch(parent: Path, kind: str = "*") -> None:
+def clean_up_scratch(parent: Path, kind: str = "*") -> None:
     """Delete the temporary folders of a kind in ``parent`` whose process has ended."""
     for leftover in list(parent.glob(f".{kind}-*-*")):
         owner = leftover.name.rsplit("-", 2)[1]
@@ -38,7 +38,7 @@ def staged_folder(destination: Path, keep: Callable[[], bool] = lambda: False) -
         OSError: a folder can't be made, or ``destination`` can't be replaced.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    sweep_scratch(destination.parent, destination.name)
+    clean_up_scratch(destination.parent, destination.name)
     staging, old = (_sibling(destination) for _ in range(2))
     try:
         staging.mkdir()

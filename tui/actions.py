@@ -62,7 +62,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("update", "U", "Update", "Move the selected experts, or all, to the commits that the Hub has now", ("experts",), "sam-hub update", footer=False),
     Action("sort", "o", "Sort", "Sort the table by the next column", ("experts",), "sam-hub list", footer=False),
     Action("reverse", "O", "Reverse", "Turn the order around", ("experts",), "sam-hub list", footer=False),
-    Action("probe", "r", "Rank", "Rank the experts on disk by similarity and by sampling", ("experts", "select"), "sam-hub select"),
+    Action("rank", "r", "Rank", "Rank the experts on disk by similarity and by sampling", ("experts", "select"), "sam-hub select"),
     Action("choose", "ctrl+o", "Choose", "Merge the experts selected here instead of the best k", ("select",), "sam-hub choose"),
     Action("merge", "m", "Merge", "Merge the chosen experts", ("select", "merge"), "sam-hub merge"),
     Action("evaluate", "e", "Evaluate", "Score the merged models, each expert and the base", ("merge", "evaluate"), "sam-hub evaluate"),

@@ -25,13 +25,13 @@ DEMO = "/demo/"  # the path of the demo's UI
 def free_port(wanted: int = PORT) -> int:
     """The wanted port of loopback, or any free one where that is taken."""
     for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, port))
+                trial.bind((HOST, port))
             except OSError:
                 continue
-            return probe.getsockname()[1]
+            return trial.getsockname()[1]
     raise UsageError("No port of this machine is free", "End a program that serves, and try again.")
 
 

@@ -51,7 +51,7 @@ from sam_hub.services.options import (
 )
 from sam_hub.services.push import PushOutcome, run_push
 from sam_hub.services.selection import run_selection
-from sam_hub.tempdirs import scratch_prefix, sweep_scratch
+from sam_hub.tempdirs import clean_up_scratch, scratch_prefix
 
 UNIFIED = "sam-hub/ner-unified"  # how the names of unified models begin: compared with, never chosen
 K, SAMPLE = 3, 40
@@ -183,7 +183,7 @@ def _read_back(
         HubError: what came back is not what was sent.
     """
     home = context.settings.home
-    sweep_scratch(home, SCRATCH)
+    clean_up_scratch(home, SCRATCH)
     for merge, push in zip(merges, pushed, strict=True):
         reporter.log(f"Downloading {push.repo} from the Hub and predicting again")
         with TemporaryDirectory(dir=home, prefix=scratch_prefix(SCRATCH)) as scratch:

@@ -134,6 +134,6 @@ def create_demo_target(demo: AppContext, reporter: Reporter = SILENT) -> None:
 def clean_up_stock(settings: Settings, options: StockOptions) -> None:
     """Delete unfinished folders of the base."""
     from sam_hub.demo.base import SCRATCH
-    from sam_hub.tempdirs import sweep_scratch
+    from sam_hub.tempdirs import clean_up_scratch
 
-    sweep_scratch(demo_home(settings) / "base", SCRATCH)
+    clean_up_scratch(demo_home(settings) / "base", SCRATCH)

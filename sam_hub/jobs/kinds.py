@@ -58,7 +58,7 @@ class Task:
         """Call the service."""
         return self._named(self.function)(context, options, reporter)
 
-    def sweep(self, settings: Settings, options: Any) -> None:
+    def delete_leftovers(self, settings: Settings, options: Any) -> None:
         """Delete what a killed process can have left."""
         if self.clean_up is not None:
             self._named(self.clean_up)(settings, options)

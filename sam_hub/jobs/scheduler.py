@@ -81,7 +81,7 @@ class Scheduler:
         # keep the queue from going on.
         with suppress(SamHubError, OSError):
             task = task_of(job.kind)
-            task.sweep(self._settings, task.read_options(job.arguments))
+            task.delete_leftovers(self._settings, task.read_options(job.arguments))
 
     def _start(self, job_id: int) -> None:
         """Start the process of a claimed job, outside of any transaction, and write its number down."""

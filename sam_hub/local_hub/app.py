@@ -52,7 +52,7 @@ class App:
     def _tidy(self) -> None:
         """Free, at the start and every hour, what nobody needs any more."""
         while True:
-            self._storage.sweep()
+            self._storage.clean_up()
             self._storage.collect()
             time.sleep(_HOUR)
 

@@ -339,7 +339,7 @@ class Storage:
         rows = self.database.run("SELECT DISTINCT json_extract(value, '$.sha256') FROM commits, json_each(files)")
         return self.blobs.collect({row[0] for row in rows}, before)
 
-    def sweep(self) -> None:
+    def clean_up(self) -> None:
         """Delete what a kill left half-written more than a day ago, and what was sent and never used."""
         before = time.time() - _DAY
         self.database.run("DELETE FROM sent WHERE at < ?", before)

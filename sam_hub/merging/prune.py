@@ -76,7 +76,7 @@ def execute_deletion(catalog: Catalog, plan: DeletionPlan) -> None:
     if busy := [job for job in waiting if job.kind in USING]:
         raise CatalogError(f"Job {busy[0].id} ({busy[0].title}) may need merged models", "Wait for it, or cancel it.")
     for *_, folder, _ in plan.merges:
-        # Renamed first, so that none is ever half there; `sweep_merges` finds one that a kill leaves so.
+        # Renamed first, so that none is ever half there; `clean_up_merges` finds one that a kill leaves so.
         try:
             shutil.rmtree(move_aside(folder))
         except FileNotFoundError:  # another process was faster

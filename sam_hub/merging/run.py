@@ -40,7 +40,7 @@ from sam_hub.merging.plan import RECORD, MergePlan, is_merged
 from sam_hub.merging.recipe import CARRIED, Recipe, recipe_hash, to_json
 from sam_hub.merging.tensor_file import DTYPE_CODES, SHARD_BYTES, ModelWriter
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.tempdirs import staged_folder, sweep_scratch
+from sam_hub.tempdirs import clean_up_scratch, staged_folder
 
 if TYPE_CHECKING:
     import torch
@@ -201,10 +201,10 @@ def explained_failures() -> Iterator[None]:
         ) from error
 
 
-def sweep_merges(merges: Path) -> None:
+def clean_up_merges(merges: Path) -> None:
     """Delete what killed processes left in a home's ``merges`` and in the folders there."""
     for parent in (merges, *merges.glob("*/")):
-        sweep_scratch(parent)
+        clean_up_scratch(parent)
 
 
 class _Deadline(Reporter):

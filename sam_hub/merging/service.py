@@ -19,7 +19,7 @@ from sam_hub.merging.mergekit_tasks import preload_mergekit
 from sam_hub.merging.methods import DEFAULT_METHOD, get_method
 from sam_hub.merging.plan import MergePlan, merge_folder, plan_merge, read_record
 from sam_hub.merging.recipe import make_recipe, pin, recipe_hash, to_json
-from sam_hub.merging.run import run_merge, sweep_merges
+from sam_hub.merging.run import clean_up_merges, run_merge
 from sam_hub.merging.sanity_check import UNCHECKED, CheckResult, check_merge, problem_in_words
 from sam_hub.progress import SILENT, Reporter
 
@@ -149,7 +149,7 @@ def merge(catalog: Catalog, plan: MergePlan, reporter: Reporter = SILENT, timeou
     Raises:
         UnusableModel, DiskFull, SamHubError: as `run_merge`.
     """
-    sweep_merges(plan.output.parent)
+    clean_up_merges(plan.output.parent)
     folder = run_merge(plan, reporter, timeout)
     record = read_record(folder)
     row = tables.Merge(

@@ -299,10 +299,10 @@ def run_pull(context: AppContext, options: PullOptions, reporter: Reporter = SIL
 
 def clean_up_pulls(settings: Settings, options: PullOptions) -> None:
     """Delete unfinished folders, of experts and bases, whose process has ended."""
-    from sam_hub.tempdirs import sweep_scratch
+    from sam_hub.tempdirs import clean_up_scratch
 
     for folder in settings.models.glob("*"):
-        sweep_scratch(folder)
+        clean_up_scratch(folder)
 
 
 @dataclass(frozen=True)

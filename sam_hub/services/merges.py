@@ -269,6 +269,6 @@ def _run_merge(
 
 def clean_up_merges(settings: Settings, options: MergeOptions) -> None:
     """Delete unfinished folders whose process is gone."""
-    from sam_hub.merging.run import sweep_merges
+    from sam_hub.merging.run import clean_up_merges
 
-    sweep_merges(settings.merges)
+    clean_up_merges(settings.merges)

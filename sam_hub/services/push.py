@@ -130,6 +130,6 @@ def _login(context: AppContext) -> str:
 def clean_up_pushes(settings: Settings, options: PushOptions) -> None:
     """Delete folders that were made to be pushed, and whose process has ended."""
     from sam_hub.evaluation.publication import SCRATCH
-    from sam_hub.tempdirs import sweep_scratch
+    from sam_hub.tempdirs import clean_up_scratch
 
-    sweep_scratch(settings.merges, SCRATCH)
+    clean_up_scratch(settings.merges, SCRATCH)

@@ -46,21 +46,21 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument(
-        "--probe", type=Path, help="a home with a target and experts on disk: keys during a real ranking"
+        "--ranking", type=Path, help="a home with a target and experts on disk: keys during a real ranking"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         result = {"floor": floor(), "catalogs": [measure(Path(scratch), size) for size in options.sizes]}
-    if options.probe:
-        result["down_during_a_probe_ms"] = _milliseconds(_keys_during_a_probe(options.probe.absolute()))
+    if options.ranking:
+        result["down_during_a_ranking_ms"] = _milliseconds(_keys_during_a_ranking(options.ranking.absolute()))
     if options.json:
         print(json.dumps(result, indent=2))
         return
     print("floor: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result["floor"].items()))
     for row in result["catalogs"]:
         print(", ".join(f"{name} {value}" for name, value in row.items()))
-    if options.probe:
-        print(f"during a probe: {result['down_during_a_probe_ms']}")
+    if options.ranking:
+        print(f"during a ranking: {result['down_during_a_ranking_ms']}")
 
 
 def floor() -> dict[str, float]:
@@ -167,7 +167,7 @@ def _keys_during_jobs(command: list[str], environment: dict[str, str], home: Pat
             scheduler.cancel(job.id or 0)
 
 
-def _keys_during_a_probe(home: Path) -> list[float]:
+def _keys_during_a_ranking(home: Path) -> list[float]:
     """The cursor goes up and down while every expert of the home predicts on a sample of its first target."""
     import time
 

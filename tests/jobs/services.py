@@ -29,7 +29,7 @@ class Download(Busy):
 
 
 @dataclass(frozen=True)
-class Unsweepable(Busy):
+class NeverCleanedUp(Busy):
     """Left something that can't be deleted."""
 
     KIND: ClassVar[str] = "tests.jobs.services:UNSWEEPABLE"

@@ -17,7 +17,7 @@ from sam_hub.jobs.process import is_alive
 from sam_hub.jobs.progress import LOG, JobProgress, job_folder, log_tail, progress_of
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, until
-from tests.jobs.services import Download, Unforeseen, Unsweepable, UseToken
+from tests.jobs.services import Download, NeverCleanedUp, Unforeseen, UseToken
 
 
 def test_a_job_runs_and_its_result_its_log_and_its_progress_are_there(queue: Queue):
@@ -121,7 +121,7 @@ def test_a_killed_job_is_interrupted_at_the_next_look_and_ends_well_when_retried
 
 
 def test_files_that_cannot_be_swept_do_not_hold_up_the_queue(queue: Queue):
-    number, following = queue.submit(Unsweepable(seconds=60)), queue.submit(Busy(seconds=0.1))
+    number, following = queue.submit(NeverCleanedUp(seconds=60)), queue.submit(Busy(seconds=0.1))
     os.kill(queue.at_work(number).pid, signal.SIGKILL)
     until(lambda: not is_alive(queue.job(number)))
     queue.scheduler.tick()

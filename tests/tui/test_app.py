@@ -145,9 +145,9 @@ def test_no_key_is_bound_that_terminals_keep_for_themselves() -> None:
 def test_no_two_actions_of_a_tab_have_the_same_key(filled: Settings) -> None:
     assert doubled_keys({}) == []
     for keys in ({"filter": "r"}, {"filter": "f5, r"}):
-        with pytest.raises(SamHubError, match="key 'r' to two actions, filter and probe"):
+        with pytest.raises(SamHubError, match="key 'r' to two actions, filter and rank"):
             SamHubApp(filled.model_copy(update={"keys": keys}))
-    SamHubApp(filled.model_copy(update={"keys": {"filter": "r", "probe": "f6"}}))
+    SamHubApp(filled.model_copy(update={"keys": {"filter": "r", "rank": "f6"}}))
 
 
 @pytest.mark.parametrize("name", TABS)

@@ -68,7 +68,7 @@ async def test_without_experts_on_disk_it_names_the_step_and_its_keys(filled: Se
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
         tab = await at_select(pilot, "No expert on disk yet: press 2, and p there")
-        assert not tab.can("probe")
+        assert not tab.can("rank")
         assert not tab.can("merge")
 
 
@@ -77,7 +77,7 @@ async def test_without_a_ranking_it_offers_to_rank(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
         tab = await at_select(pilot, "No ranking yet: press r to rank the 1 expert on disk")
-        assert tab.can("probe")
+        assert tab.can("rank")
         assert not tab.can("choose")
 
 

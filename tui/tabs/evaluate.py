@@ -146,7 +146,7 @@ class EvaluateTab(BaseTab):
         if merge and merge.is_active:
             return "The experts are being merged: their models can be scored then."
         rankings = await self.source.ask(latest_rankings, target)
-        tab, action = ("tab_merge", "merge") if rankings.rankings else ("tab_select", "probe")
+        tab, action = ("tab_merge", "merge") if rankings.rankings else ("tab_select", "rank")
         return f"{scores.why_not.partition('. ')[0]}: press {self.keys(tab)}, then {self.keys(action)}."
 
     def _first_step(self) -> str:

@@ -221,9 +221,9 @@ class ExpertsTab(BaseTab):
         """Turn the order around."""
         self.catalog.sort_by(self.catalog.query_now.sort, not self.catalog.query_now.descending)
 
-    def do_probe(self) -> None:
+    def do_rank(self) -> None:
         """Go to Select, and rank there."""
-        self.post_message(TabRequested("select", "probe"))
+        self.post_message(TabRequested("select", "rank"))
 
     def do_filter(self) -> None:
         """Go into the field of what is shown."""

@@ -96,7 +96,7 @@ class MergeTab(BaseTab):
         if not rankings.rankings:
             self._show_missing(
                 f"No ranking for {target.name} yet: press {self.keys('tab_select')} for Select, then "
-                f"{self.keys('probe')} to rank the experts on disk."
+                f"{self.keys('rank')} to rank the experts on disk."
             )
             return
         names = [By(name) for name in rankings.rankings]

@@ -84,7 +84,7 @@ class PushTab(BaseTab):
         if not rankings:
             self.show_message(
                 f"Nothing to push for {target.name} yet: press {keys('tab_select')} for Select, then "
-                f"{keys('probe')} to rank the experts on disk; then merge them."
+                f"{keys('rank')} to rank the experts on disk; then merge them."
             )
             return
         self.form.offer("by", {method: words for method, words in BY.items() if method in rankings})

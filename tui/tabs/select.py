@@ -102,7 +102,7 @@ class SelectTab(BaseTab):
             words = f"The experts are being ranked for {self.target_name}: who is first is shown here then."
             self.show_message(words)
         elif count:
-            self.show_message(f"No ranking yet: press {keys('probe')} to rank the {plural(count, 'expert')} on disk.")
+            self.show_message(f"No ranking yet: press {keys('rank')} to rank the {plural(count, 'expert')} on disk.")
         else:
             self.show_message(
                 f"No expert on disk yet: press {keys('tab_experts')}, and {keys('pull')} there to fetch some."
@@ -177,7 +177,7 @@ class SelectTab(BaseTab):
 
     def can(self, action: str) -> bool:
         """Ranking needs a target and experts on disk; all else needs a ranking."""
-        return bool(self.state.target and self.on_disk) if action == "probe" else self.rankings is not None
+        return bool(self.state.target and self.on_disk) if action == "rank" else self.rankings is not None
 
     def do_merge(self) -> None:
         """Go to Merge."""
@@ -193,7 +193,7 @@ class SelectTab(BaseTab):
             self.say("This expert is not in the catalog any more.", warning=True)
 
     @background()
-    async def do_probe(self) -> None:
+    async def do_rank(self) -> None:
         """Rank, as a job, after a look at whom and how."""
         from sam_hub.catalog.queries import experts_on_disk
 

@@ -209,7 +209,7 @@ class TargetTab(BaseTab):
         body = (
             f"A target of this name already exists: {plural(known.sentence_count, 'sentence')}, {gold}, types "
             f"{', '.join(known.labels)}.\n\n"
-            "With other text or other types, its rankings, probes and evaluations go. Merged models stay on disk. "
+            "With other text or other types, its rankings, scores, and evaluations go. Merged models stay on disk. "
             "With the same text and types nothing goes."
         )
         return await self.confirm(f"Replace the target {cut(known.name, 40, self.symbols)}?", body, "r", "Replace")

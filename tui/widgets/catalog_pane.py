@@ -25,7 +25,7 @@ MOST = 40  # pages that are kept
 TYPING = 0.12  # seconds without a key until a filter is tried
 SORTS = ("repo", "domain", "base_repo", "size_bytes", "added_at", "similarity", "sampling")
 LARGEST_FIRST = SORTS[3:]
-SORT_WORDS = {"sampling": "probe", "base_repo": "base", "size_bytes": "size", "added_at": "date", "repo": "name"}
+SORT_WORDS = {"sampling": "votes", "base_repo": "base", "size_bytes": "size", "added_at": "date", "repo": "name"}
 WIDE = 66  # cells from which domain and size have room
 
 
@@ -81,7 +81,7 @@ class CatalogPane(Vertical):
             Column("domain", "domain", lambda row: row.domain or nothing, 10),
             Column("types", "types", lambda row: " ".join(row.labels) or nothing, share=2),
             Column("similarity", "sim", lambda row: number(row.similarity, signs), 4),
-            Column("sampling", "probe", lambda row: score_cell(row, signs), 6 + len(signs.plus_minus)),
+            Column("sampling", "votes", lambda row: score_cell(row, signs), 6 + len(signs.plus_minus)),
             Column("size_bytes", "size", lambda row: naturalsize(row.size_bytes), 8),
             Column("state", "state", self._state_of, state_width),
         ]

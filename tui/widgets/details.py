@@ -58,7 +58,7 @@ def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols
 
 
 def _fit_facts(row: ExpertRow, wanted: Sequence[str], symbols: Symbols) -> list[tuple[str, str]]:
-    facts = [("text", _nearness(row, symbols)), ("votes", "not probed yet")]
+    facts = [("text", _nearness(row, symbols)), ("votes", "not ranked yet")]
     if row.sampling is not None and row.sampling_low is not None and row.sampling_high is not None:
         score, low, high = (number(value, symbols) for value in (row.sampling, row.sampling_low, row.sampling_high))
         bar = interval_bar(symbols, row.sampling_low, row.sampling, row.sampling_high, BAR)

@@ -36,7 +36,7 @@ class RankingTable(Table["Ranked"]):
         """Show this ranking."""
         self._choice = choice
         self.fill(choice.ranking.rows if choice else ())
-        how = f"not made yet, press {self._state.keys('probe')}"
+        how = f"not made yet, press {self._state.keys('rank')}"
         if choice is not None:
             by_evidence = "evidence" in choice.ranking.parameters
             how = f"{len(choice.chosen)} (k is auto)" if by_evidence else f"best {len(choice.chosen)}"

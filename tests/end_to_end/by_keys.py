@@ -82,13 +82,13 @@ def rank(terminal: Tmux, show: Show) -> None:
     terminal.press("3")
     terminal.wait_for("press r to rank")
     terminal.press("r")
-    terminal.wait_for("Rank experts for")
-    terminal.press("Enter")
-    terminal.type("2")
-    terminal.press("Enter")
+    terminal.wait_for("Rank experts for", "Back (Esc)")
+    terminal.press("BTab", "BTab", "BTab", "BTab")  # from the button back to the size of the sample
     terminal.type("20")
+    terminal.press("BTab")
+    terminal.type("2")
     show("how to rank", terminal.screen())
-    terminal.press("Enter", "Enter", "Enter", "Enter")
+    terminal.press("Enter", "Enter", "Enter")
     show("rankings", terminal.wait_for("By similarity", "By sampling", "chosen: best 2", seconds=JOB_SECONDS))
 
 

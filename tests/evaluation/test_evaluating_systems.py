@@ -48,7 +48,7 @@ def test_gold_holds_the_targets_labels_alone(gold):
     [
         ({"text": "Ann"}, "sentences without labels"),
         ({"text": "Ann", "entities": []}, "No entity in .* has one of the labels person, place"),
-        ({"text": "Ann", "entities": [{"start": 0, "end": 2, "label": "person"}]}, "'An' cuts a word"),
+        ({"text": "Ann", "entities": [{"start": 0, "end": 2, "label": "person"}]}, "'An' splits a word"),
         ({"text": "Ann", "entities": [{"start": 0, "end": 3, "label": "person"}] * 2}, "overlap at 'Ann'"),
     ],
 )

@@ -22,7 +22,7 @@ def test_a_path_means_the_same_in_every_folder(tmp_path: Path, monkeypatch: pyte
     assert options.corpus == tmp_path / "texts"
 
 
-@pytest.mark.parametrize(("wrong", "message"), [({"samples": 20}, "has no 'samples'"), ({"by": "chance"}, "'by'")])
+@pytest.mark.parametrize(("wrong", "message"), [({"samples": 20}, "no option 'samples'"), ({"by": "chance"}, "'by'")])
 def test_what_can_not_be_used_is_named(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=f"SelectOptions .*{message}"):
+    with pytest.raises(UsageError, match=f"(?=.*SelectOptions).*{message}"):
         options_from(SelectOptions, {"target": "paris", **wrong})

@@ -8,6 +8,7 @@ parser use the same segments and tokenize each by itself, so the grammar allows 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ class ParsedAnswer:
     well_formed: bool
 
 
-class PromptFormat:
+class PromptFormat(ABC):
     """A way to ask for entities and to write the answer.
 
     An answer without entities is ``nothing``. Any other answer is ``opening``, the entities in the order of the text,
@@ -50,17 +51,17 @@ class PromptFormat:
         """Return the part of the prompt with the text."""
         return f" {text}\nAnswer:"
 
+    @abstractmethod
     def before(self, label: str) -> str:
         """Return what stands before a mention."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mention(self, text: str) -> str:
         """Return a mention as answers write it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parse(self, answer: str) -> ParsedAnswer:
         """Parse an answer."""
-        raise NotImplementedError
 
 
 class B2NER(PromptFormat):

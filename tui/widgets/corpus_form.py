@@ -48,7 +48,7 @@ FIELDS = (
     TextField("corpus", "Text", hint=CORPUS_HINT, suggester=PathSuggester()),
     TickField("split", "cut running text into sentences (space)"),
     TextField("labels", "Types", hint="person, organization, court"),
-    TextField("gold", "Labelled", hint=GOLD_HINT, suggester=PathSuggester()),
+    TextField("gold", "Labeled", hint=GOLD_HINT, suggester=PathSuggester()),
 )
 
 

@@ -6,31 +6,20 @@ them. That colours are readable is the matter of `test_themes`. `pytest --snapsh
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
-from textual.pilot import Pilot
 
 from sam_hub.config import Settings
 from sam_hub.tui.actions import TABS
 from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.screenshots import quiet, take
 from tests.tui.conftest import NARROW, WIDE, ready, text_of
 from tests.tui.decided import decide
 from tests.tui.filled import add_target, fill
 
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
-
-
-async def quiet(pilot: Pilot) -> None:
-    """Wait until all that was asked is answered and shown; actions may wait for the person meanwhile."""
-    for _ in range(2):  # an answer may lead to a question
-        await pilot.pause(0.5)
-        async with asyncio.timeout(30):
-            while any(w.is_running and not w.name.startswith(("do_", "_watch")) for w in pilot.app.workers):
-                await pilot.pause(0.05)
-    await pilot.pause()
 
 
 async def picture(settings: Settings, size: tuple[int, int], *keys: str) -> str:
@@ -81,3 +70,10 @@ async def test_what_keys_bring(
     filled: Settings, same_disk: None, keys: tuple[str, ...], size: tuple[int, int], snapshot: SnapshotAssertion
 ) -> None:
     assert await picture(filled, size, *keys) == snapshot
+
+
+async def test_pictures_for_the_documentation(settings: Settings, tmp_path: Path) -> None:
+    fill(settings.catalog_url, 7)
+    assert [file.name for file in await take(settings, tmp_path, ("experts", "jobs"))] == ["experts.svg", "jobs.svg"]
+    assert "Experts" in (tmp_path / "experts.svg").read_text()
+    assert "@font-face" not in (tmp_path / "jobs.svg").read_text()

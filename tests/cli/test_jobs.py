@@ -95,7 +95,7 @@ def test_ctrl_c_stops_following_and_not_the_job(settings: Settings, jobs: Call) 
     assert follower.stderr is not None
     assert follower.stderr.readline().startswith(f"Following job {number}")
     follower.send_signal(signal.SIGINT)
-    _, messages = follower.communicate(timeout=20)
+    _, messages = follower.communicate(timeout=60)
     assert follower.returncode == 130
     assert f"Job {number} continues" in messages
     assert read(jobs("show", number, "--json"))["state"] == "running"

@@ -16,12 +16,15 @@ import pytest
 from sam_hub.catalog.tables import Job
 from sam_hub.config import Settings
 from sam_hub.hub.embedded import shared_hub, stop_shared_hub
+from sam_hub.jobs import process
 from sam_hub.jobs.process import is_alive, start
 from sam_hub.jobs.progress import LOG, job_folder, log_tail, progress_of
 from sam_hub.tempdirs import has_ended
 from tests.jobs.busy import Busy
 from tests.jobs.conftest import Queue, family_of, until
 from tests.jobs.services import Download, Stubborn, UseHub
+
+SOON = 30  # seconds: enough for a busy machine, and too few for a job that takes a minute
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -51,19 +54,20 @@ def test_a_cancelled_job_is_gone_with_its_children_and_leaves_no_half_file(queue
     assert (len(family), file.read_text()) == (3, "half")
     began = time.monotonic()
     assert queue.cancel(job.id).state == "cancelled"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SOON
     assert all(is_gone(process) for process in family)
     assert not file.exists()
     assert log_tail(queue.settings, job.id)[-1] == "Stopped."
 
 
-def test_a_job_that_ignores_the_request_is_killed_and_swept_after(queue: Queue, tmp_path):
+def test_a_job_that_ignores_the_request_is_killed_and_swept_after(queue: Queue, tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.5)
     file = tmp_path / "model"
     job = queue.at_work(queue.submit(Busy(seconds=60, children=1, ignore_sigterm=True, leave=str(file))))
     family = family_of(job)
     began = time.monotonic()
     assert queue.cancel(job.id).state == "cancelled"
-    assert 2.5 < time.monotonic() - began < 4
+    assert 0.5 <= time.monotonic() - began < SOON
     assert all(is_gone(process) for process in family)
     assert not file.exists()
 
@@ -90,7 +94,7 @@ def test_a_job_is_cancelled_before_its_process_has_read_its_record(queue: Queue,
     family = family_of(queue.job(number))
     began = time.monotonic()
     assert queue.cancel(number).state == "cancelled"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SOON
     assert all(is_gone(process) for process in family)
     assert not file.exists()
     assert progress_of(queue.settings, number) is None
@@ -102,14 +106,17 @@ def test_a_job_that_ended_stays_as_it_is_when_it_is_cancelled(queue: Queue):
     assert queue.cancel(number).state == "done"
 
 
-def test_a_job_stopped_from_outside_says_so_and_starts_the_next_which_can_be_cancelled_at_once(queue: Queue):
+def test_a_job_stopped_from_outside_says_so_and_starts_the_next_which_can_be_cancelled_at_once(
+    queue: Queue, monkeypatch
+):
+    monkeypatch.setattr(process, "GRACE_SECONDS", 60)
     first, second = queue.submit(Busy(seconds=60)), queue.submit(Busy(seconds=60))
     os.kill(queue.at_work(first).pid, signal.SIGTERM)
     assert queue.ended(first).state == "interrupted"
     until(lambda: queue.job(second).state == "running")
     began = time.monotonic()
     assert queue.cancel(second).state == "cancelled"
-    assert time.monotonic() - began < 2  # it has not inherited deafness from the one that started it
+    assert time.monotonic() - began < SOON  # it has not inherited deafness from the one that started it
 
 
 def claimed(queue: Queue, pid: int, ago: float = 0, **options) -> Job:
@@ -211,7 +218,7 @@ def test_the_hub_that_a_job_started_for_all_survives_its_cancel(queue: Queue):
         (hub,) = [process for process in family if "sam_hub.local_hub" in process.cmdline()]
         began = time.monotonic()
         assert shared.cancel(number).state == "cancelled"
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < SOON
         assert [process for process in family if not is_gone(process)] == [hub]
         assert shared_hub(settings.hub)[0] == progress_of(settings, number).what
     finally:

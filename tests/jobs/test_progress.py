@@ -35,7 +35,7 @@ def test_a_thousand_reports_a_second_are_written_ten_times_a_second_at_most(queu
         seen.add(stamp(file))
         read.append(progress_of(queue.settings, number))
         time.sleep(0.005)
-    assert 10 <= len(seen) <= 10 * (time.monotonic() - began) + 2
+    assert 2 <= len(seen) <= 10 * (time.monotonic() - began) + 2
     assert all(read)  # never half a file
     assert [p.done for p in read] == sorted(p.done for p in read)
     assert progress_of(queue.settings, number).done == 2000  # the end is not lost
@@ -46,7 +46,7 @@ def test_reports_of_ever_new_things_are_written_no_oftener(folder):
     while time.monotonic() - began < 0.5:
         report.progress(f"{time.monotonic()} MB", 1, 1)
         seen.add(stamp(folder / PROGRESS))
-    assert 3 <= len(seen) <= 6
+    assert 2 <= len(seen) <= 10 * (time.monotonic() - began) + 1
 
 
 def test_the_latest_report_is_written_though_the_work_falls_silent(settings, folder):
@@ -54,7 +54,7 @@ def test_the_latest_report_is_written_though_the_work_falls_silent(settings, fol
     report.progress("read the corpus", 0, 2)
     report.progress("load the model", 1, 2)
     assert progress_of(settings, 1).what == "read the corpus"
-    until(lambda: progress_of(settings, 1).what == "load the model", 1)
+    until(lambda: progress_of(settings, 1).what == "load the model")
 
 
 def test_at_the_end_the_latest_report_is_written_at_once(settings, folder):

@@ -117,6 +117,7 @@ def open_catalog(url: str, migrations: Path = MIGRATIONS) -> Catalog:
 def _engine(path: Path, foreign_keys: bool = True) -> Engine:
     url = URL.create("sqlite", database=str(path))
     engine = create_engine(url, creator=lambda: connect(path, foreign_keys))
+    engine.dialect.home = str(path.parent.absolute())  # type: ignore[attr-defined]  # for `StoredPath`
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

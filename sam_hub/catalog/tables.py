@@ -15,6 +15,8 @@ from pydantic import StringConstraints
 from sqlalchemy import JSON, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import AutoString, Field, SQLModel
 
+from sam_hub.catalog.stored_paths import StoredJson, StoredPath
+
 # Named constraints: SQLite can change a constraint in a later migration only by its name.
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -93,7 +95,7 @@ class Base(SQLModel, table=True):
     vocabulary_size: int
     parameter_count: int
     license: str | None = None
-    path: str | None = None
+    path: str | None = Field(default=None, sa_type=StoredPath)
     added_at: datetime = Field(default_factory=_now)
 
 
@@ -113,7 +115,7 @@ class ExpertCreate(SQLModel):
     prompt_format: str | None = None
     domain: str | None = Field(default=None, index=True)
     size_bytes: int = Field(default=0, ge=0)
-    path: str | None = None
+    path: str | None = Field(default=None, sa_type=StoredPath)
     details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, description="recipe, data, scores")
 
 
@@ -147,10 +149,10 @@ class Target(_Row, table=True):
 
     name: str = Field(unique=True)
     labels: list[str] = Field(sa_type=JSON)
-    corpus_path: str
+    corpus_path: str = Field(sa_type=StoredPath)
     sentence_count: int
     corpus_sha256: str
-    gold_path: str | None = None
+    gold_path: str | None = Field(default=None, sa_type=StoredPath)
 
 
 class Descriptor(_Row, table=True):
@@ -306,7 +308,7 @@ class Merge(_Row, table=True):
     recipe_hash: str = Field(unique=True)
     method: str
     recipe: dict[str, Any] = Field(sa_type=JSON)
-    path: str
+    path: str = Field(sa_type=StoredPath)
     weights_sha256: str
     seconds: float
 
@@ -393,12 +395,12 @@ class Job(_Row, table=True):
 
     kind: str
     title: str
-    arguments: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    arguments: dict[str, Any] = Field(default_factory=dict, sa_type=StoredJson)
     queue: str
     state: str = Field(default=JobState.QUEUED.value, index=True)
     pid: int | None = None
     pid_started: float | None = None
-    result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    result: dict[str, Any] | None = Field(default=None, sa_type=StoredJson)
     error_title: str | None = None
     error_action: str | None = None
     started_at: datetime | None = None

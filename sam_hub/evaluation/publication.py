@@ -28,6 +28,7 @@ from sam_hub.hub.inspection import METADATA
 from sam_hub.inference.cached_predict import format_of
 from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.lora_extraction import FOLDER, RECORD, MergedAdapter, saved_adapter
+from sam_hub.merging.plan import read_record
 from sam_hub.merging.sanity_check import saved_check
 from sam_hub.merging.service import merges_for
 from sam_hub.progress import SILENT, Reporter
@@ -145,7 +146,7 @@ def write_card(catalog: Catalog, about: Publication, repo: str, *, adapter: bool
         labels=tuple(about.target.labels),
         prompt_format=about.prompt_format,
         license=licenses.pop() if len(licenses) == 1 else "other",  # the table of the experts names each
-        configuration=_portable_configuration(merge),
+        configuration=_public_configuration(merge),
         evaluations=about.scores(),
         by_hand=about.selection.by_hand,
         check=check.in_words() if check else "",
@@ -171,13 +172,12 @@ def _describe_adapter(adapter: MergedAdapter) -> str:
     )
 
 
-def _portable_configuration(merge: tables.Merge) -> str:
-    """Return the mergekit configuration with repositories in the place of local paths."""
-    text = (Path(merge.path) / FILE_NAME).read_text(encoding="utf-8")
-    models = (merge.recipe["base"], *merge.inputs)
-    for item in sorted(models, key=lambda model: -len(str(model["path"]))):  # one may lie in another's folder
-        text = text.replace(str(item["path"]), item["repo"])
-    return check_public(text.rstrip() + "\n")
+def _public_configuration(merge: tables.Merge) -> str:
+    """Return the mergekit configuration that names models by their repositories."""
+    configuration = read_record(Path(merge.path)).get("configuration")
+    if configuration is None:
+        raise CatalogError(f"The record of merge {merge.id} is damaged", f"Delete {merge.path}, and merge again.")
+    return check_public(configuration)
 
 
 def answer_recipe(
@@ -253,4 +253,4 @@ def _stage_model(merge: tables.Merge, folder: Path, adapter: bool) -> None:
             except OSError:  # a file system without links
                 pass
         shutil.copyfile(file, folder / file.name)
-    (folder / FILE_NAME).write_text(_portable_configuration(merge), encoding="utf-8")
+    (folder / FILE_NAME).write_text(_public_configuration(merge), encoding="utf-8")

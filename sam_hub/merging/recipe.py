@@ -175,16 +175,10 @@ def recipe_hash(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def to_json(recipe: Recipe, *, with_paths: bool = True) -> dict[str, Any]:
-    """Return the recipe as plain values for a JSON file.
-
-    Args:
-        with_paths: include the inputs' local folders.
-    """
+def to_json(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe as plain values for a JSON file, without local paths: it may be published, or be moved."""
     content = asdict(recipe)
     content["experts"] = list(content["experts"])
     for model in (content["base"], *content["experts"]):
-        path = model.pop("path")
-        if with_paths:
-            model["path"] = str(path)
+        del model["path"]
     return content

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import SamHubError, UnusableModel, of_the_system
-from sam_hub.files import write_json
+from sam_hub.files import write_atomic, write_json
 from sam_hub.hub.weights import TensorInfo, read_headers, weights_sha256
 from sam_hub.merging.checks import Inputs, read_inputs
-from sam_hub.merging.configuration import FILE_NAME
+from sam_hub.merging.configuration import FILE_NAME, config_text
 from sam_hub.merging.mergekit_tasks import (
     base_loader,
     compute,
@@ -62,6 +62,7 @@ def run_merge(plan: MergePlan, reporter: Reporter = SILENT, timeout: float | Non
     """
     plan.report.raise_errors()
     if is_merged(plan.recipe, plan.output):
+        write_atomic(plan.output / FILE_NAME, plan.config_text)  # its paths change when the home is moved
         return plan.output
     with explained_failures(), staged_folder(plan.output, keep=lambda: is_merged(plan.recipe, plan.output)) as folder:
         _write_model(plan, folder, with_deadline(reporter, timeout))
@@ -79,7 +80,8 @@ def _write_model(plan: MergePlan, folder: Path, reporter: Reporter) -> None:
         if (recipe.base.path / name).is_file():
             shutil.copyfile(recipe.base.path / name, folder / name)
     record = {
-        "recipe": to_json(recipe, with_paths=False),  # it may be published
+        "recipe": to_json(recipe),
+        "configuration": config_text(recipe, by_repo=True),
         "recipe_hash": recipe_hash(recipe),
         "weights_sha256": weights_sha256(folder),
         **counts,

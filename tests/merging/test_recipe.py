@@ -62,9 +62,11 @@ def test_an_adapter_with_another_alpha_is_another_input(tiny_adapter: Path) -> N
     assert pin(tiny_adapter) != before
 
 
-def test_a_recipe_is_stored_with_or_without_local_paths(recipe, tiny_base: Path) -> None:
-    assert json.loads(json.dumps(to_json(recipe)))["base"]["path"] == str(tiny_base)
-    assert str(tiny_base) not in json.dumps(to_json(recipe, with_paths=False))
+def test_what_may_be_published_of_a_recipe_names_no_local_path(recipe, tiny_base: Path) -> None:
+    assert str(tiny_base) in config_text(recipe)
+    for text in (json.dumps(to_json(recipe)), config_text(recipe, by_repo=True)):
+        assert str(tiny_base.parent) not in text
+        assert recipe.base.repo in text
 
 
 @pytest.mark.parametrize(

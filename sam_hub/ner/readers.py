@@ -72,8 +72,12 @@ def check_exists(corpus: Path) -> None:
         raise InputError(f"There is no corpus at {corpus}", "Give a .txt, .conll, or .jsonl file, or a folder of them.")
 
 
-def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
-    """Yield the sentences of one file, whose ending says what it is."""
+def read_file(file: Path, split: bool = False, where: Mapping[str, str] | None = None) -> Iterator[Sentence]:
+    """Yield the sentences of one file, whose ending says what it is.
+
+    Args:
+        where: of JSON lines, read only those whose fields have these values.
+    """
     reader = SUFFIXES.get(file.suffix.lower())
     if reader is None:
         raise InputError(f"{file} has an unknown format", f"Known endings: {', '.join(SUFFIXES)}.")
@@ -83,6 +87,8 @@ def read_file(file: Path, split: bool = False) -> Iterator[Sentence]:
         raise InputError(f"{file} is not UTF-8 text (byte {error.start})", "Convert it to UTF-8.") from error
     except OSError as error:
         raise InputError(f"{file} can't be read: {error.strerror}", "Check its permissions.") from error
+    if reader is _read_jsonl:
+        return _read_jsonl(text, file, where)
     return read_text(text, split=split) if reader is read_text else reader(text, file)
 
 
@@ -129,13 +135,15 @@ def iob_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     return spans
 
 
-def _read_jsonl(text: str, source: Path | str) -> Iterator[Sentence]:
+def _read_jsonl(text: str, source: Path | str, where: Mapping[str, str] | None = None) -> Iterator[Sentence]:
     """Sentences of ``{"tokens": […], "spans": [[start, end exclusive, label], …]}``, or of
     ``{"text": …, "entities": [{"start", "end", "label"}, …]}``; labels may be absent in both."""
     for number, line in enumerate(text.split("\n"), 1):  # a text may hold what splitlines() takes for an end
         if line.strip():
             try:
-                yield _from_record(json.loads(line))
+                record = json.loads(line)
+                if all(record.get(name) == value for name, value in (where or {}).items()):
+                    yield _from_record(record)
             except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
                 raise InputError(
                     f"{source}, line {number} is not a record of a corpus ({type(error).__name__}: {error})",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sam_hub.errors import InputError
 from sam_hub.ner.formats import PromptFormat, answer_segments
-from sam_hub.ner.readers import labels_of, read_corpus
+from sam_hub.ner.readers import labels_of, read_file
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.training.recipe import DataSource, TrainingRecipe
 
@@ -67,7 +67,7 @@ def read_source(source: DataSource, root: Path, split: str = "train") -> tuple[S
     if not file.exists():
         raise InputError(f"There is no {file}", "Give a folder with labeled sentences in train.jsonl.")
     seen: dict[str, Sentence] = {}
-    for sentence in read_corpus(file):
+    for sentence in read_file(file, where=source.where):
         if sentence.entities is None:
             raise InputError(f"{file} has sentences without labels", "Give labeled data.")
         seen.setdefault(sentence.text, prepare(sentence, source))
@@ -79,10 +79,12 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
     sets = []
     for source in recipe.data:
         sentences = list(read_source(source, root))
-        random.Random(f"{recipe.seed}:{source.folder}").shuffle(sentences)
+        random.Random(f"{recipe.seed}:{source.name}").shuffle(sentences)
         full = sum(bool(s.entities) for s in sentences)
         if not full:
-            raise InputError(f"{root / source.folder} has no entities", "Check the recipe's `keep` and `rename`.")
+            raise InputError(
+                f"{root / source.folder} has no entities", "Check the recipe's `where`, `keep` and `rename`."
+            )
         allowed = int(full * recipe.empty_share / max(1e-9, 1 - recipe.empty_share))
         kept = []
         for sentence in sentences:
@@ -202,11 +204,11 @@ def origin_of(source: DataSource, root: Path) -> dict:
     """Return the origin of a data set: name, repository, commit and license of its ``meta.json``."""
     file = root / source.folder / "meta.json"
     if not file.is_file():
-        return {"name": Path(source.folder).name}
+        return {"name": source.name}
     meta = json.loads(file.read_text(encoding="utf-8"))
     origin = meta.get("source", {})
     return {
-        "name": meta.get("dataset", Path(source.folder).name),
+        "name": ": ".join([meta.get("dataset", Path(source.folder).name), *source.where.values()]),
         "text": meta.get("text_domain"),
         "repository": origin.get("repo"),
         "commit": origin.get("commit"),

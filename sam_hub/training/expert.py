@@ -94,16 +94,17 @@ def measure(
 
     Sentences are prepared like the training text, and each source is scored on its own labels.
     """
-    measured = [
-        part for part in read_sets(recipe, data_root) if (data_root / part.source.folder / "test.jsonl").is_file()
-    ]
+    measured, tests = [], []
+    for part in read_sets(recipe, data_root):
+        if (data_root / part.source.folder / "test.jsonl").is_file():
+            test = list(read_source(part.source, data_root, "test"))
+            random.Random(recipe.seed).shuffle(test)
+            if test:
+                measured.append(part)
+                tests.append(test[:most])
     if not measured:
         return ()
-    tests, rows = [], []
-    for part in measured:
-        test = list(read_source(part.source, data_root, "test"))
-        random.Random(recipe.seed).shuffle(test)
-        tests.append(test[:most])
+    rows = []
     loaded = load_model(base, device=device, dtype=dtype)
     for name, folder in ((recipe.name, adapter), ("base, untuned", None)):
         with with_adapter(loaded, folder) as ready:

@@ -22,6 +22,8 @@ class DataSource:
     """One labeled data set: a folder with ``train.jsonl`` (and ``test.jsonl``, ``meta.json``)."""
 
     folder: str
+    where: dict[str, str] = field(default_factory=dict)
+    """Use only the lines whose fields have these values, such as {"service": "restaurants"}."""
     rename: dict[str, str] = field(default_factory=dict)
     """Labels to rename, such as {"place": "location"}."""
     keep: tuple[str, ...] = ()
@@ -40,6 +42,11 @@ class DataSource:
     distractors: tuple[str, ...] = ()
     """Labels of things that do not occur in these texts; some are added to a pack's label set. Don't give labels of
     things that occur but are not labelled: the expert would learn to ignore them."""
+
+    @property
+    def name(self) -> str:
+        """Return the folder's name, with the values of `where`: "dining__sgd.restaurants"."""
+        return ".".join([Path(self.folder).name, *self.where.values()])
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -133,5 +140,5 @@ def recipe_of(
     if bad := [pair for pair in rename if "=" not in pair]:
         raise UsageError(f"'{bad[0]}' is not a renaming", "Use --rename OLD=NEW.")
     names = {old.strip(): new.strip() for old, _, new in (pair.partition("=") for pair in rename)}
-    data = [DataSource(str(f), names, tuple(keep), named_only) for f in folders]
+    data = [DataSource(str(f), {}, names, tuple(keep), named_only) for f in folders]
     return TrainingRecipe.from_dict({"name": name, "domain": domain, "data": data, **(options or {})})

@@ -67,6 +67,24 @@ def test_an_expert_beats_the_untuned_base_on_its_own_test_split(folder: Path) ->
         assert expert["f1"] > base["f1"]
 
 
+@pytest.mark.parametrize("file", sorted(HERE.glob("recipes*/*.json")), ids=lambda f: f"{f.parent.name}/{f.stem}")
+def test_a_recipe_can_be_trained(file: Path) -> None:
+    recipe = read_recipe(file)
+    assert recipe.name == file.stem
+    for source in recipe.data:
+        called = {label: set(names) for label, names in source.names.items()}
+        assert not source.keep or called.keys() <= set(source.keep)
+        assert not set(source.distractors) & (called.keys() | set().union(*called.values()))
+
+
+def test_no_expert_learns_from_data_of_the_generalist() -> None:
+    general = {source.folder for source in read_recipe(HERE / "generalist" / "recipe.json").data}
+    sources = [source for file in (HERE / "recipes-next").glob("*.json") for source in read_recipe(file).data]
+    assert sources
+    assert not general & {source.folder for source in sources}
+    assert not general & {f"sgd_{source.where['service']}" for source in sources if source.where}
+
+
 def test_the_target_holds_no_labels_and_shares_no_sentence_with_its_test() -> None:
     corpus = read_corpus(HERE / "target" / "corpus.txt")
     assert all(sentence.entities is None for sentence in corpus)

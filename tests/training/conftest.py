@@ -27,7 +27,7 @@ def recipe(**given) -> TrainingRecipe:
     values = {
         "name": "tiny",
         "domain": "travel",
-        "data": (DataSource("travel", RENAME),),
+        "data": (DataSource("travel", rename=RENAME),),
         "examples": 60,
         "pack": 2,
         "learning_rate": 1e-2,

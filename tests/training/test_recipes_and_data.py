@@ -19,7 +19,7 @@ from tests.training.conftest import EMPTY, SENTENCES, recipe
 
 
 def test_a_recipe_is_read_back_as_it_was_written(tmp_path):
-    first = DataSource("a", {"x": "y"}, ("y",), True, 2.0, {"y": ("why", "wye")}, {"y": "letter"}, ("z",))
+    first = DataSource("a", {"k": "v"}, {"x": "y"}, ("y",), True, 2.0, {"y": ("why", "wye")}, {"y": "letter"}, ("z",))
     written = recipe(data=(first, DataSource("b")), most_distractors=2, most_labels=9)
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps(written.as_dict()))
@@ -69,7 +69,7 @@ def test_labels_are_renamed_kept_and_thinned_as_the_source_says():
     sentence = Sentence(text, found)
 
     def kept(**options):
-        made = prepare(sentence, DataSource("x", {"PER": "person", "LOC": "place"}, **options))
+        made = prepare(sentence, DataSource("x", rename={"PER": "person", "LOC": "place"}, **options))
         return [(e.text, e.label) for e in made.entities]
 
     everything = [("The man", "person"), ("Ann", "person"), ("Rome", "place"), ("he", "person")]
@@ -92,6 +92,26 @@ def test_at_most_a_share_of_the_sentences_is_empty_and_none_is_repeated(data):
     assert len({s.text for s in half.sentences}) == len(half.sentences) == len(SENTENCES) + 2
     assert half.labels == ("person", "place")
     assert len(EMPTY) == 3
+
+
+def test_a_source_takes_only_the_lines_of_its_service(tmp_path):
+    (tmp_path / "travel").mkdir()
+    lines = [
+        {"tokens": ["To", "Rome"], "spans": [[1, 2, "city"]], "service": "flights"},
+        {"tokens": ["At", "six"], "spans": [[1, 2, "time"]], "service": "trains"},
+        {"tokens": ["At", "ten"], "spans": [[1, 2, "time"]]},
+    ]
+    (tmp_path / "travel" / "train.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    trains = DataSource("travel", {"service": "trains"})
+    chosen = recipe(data=(trains, replace(trains, where={"service": "flights"})))
+    sets = read_sets(chosen, tmp_path)
+    assert [(s.text, part.labels) for part in sets for s in part.sentences] == [
+        ("At six", ("time",)),
+        ("To Rome", ("city",)),
+    ]
+    assert [part.source.name for part in sets] == ["travel.trains", "travel.flights"]
+    with pytest.raises(InputError, match="has no entities"):
+        read_sets(recipe(data=(replace(trains, where={"service": "hotels"}),)), tmp_path)
 
 
 def test_data_without_entities_or_labels_is_refused(tmp_path):

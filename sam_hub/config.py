@@ -64,7 +64,9 @@ class Settings(BaseSettings):
         False, validation_alias=AliasChoices("SAM_HUB_OFFLINE", "HF_HUB_OFFLINE"), description="never use the network"
     )
     device: str = Field("auto", description="auto, cpu, cuda, or mps")
-    dtype: str = Field("auto", description="number type of the models: auto, float32, or bfloat16")
+    dtype: str = Field(
+        "auto", description="number type of the models: float32, bfloat16, or auto (bfloat16 if the CPU or GPU has it)"
+    )
     embedder: str = Field("all-MiniLM-L6-v2", description="the sentence embedder of descriptors")
     theme: str = Field("textual-dark", description="theme of the UI, as the command palette lists them")
     ascii: bool = Field(False, description="show words and plain borders instead of symbols in the UI")

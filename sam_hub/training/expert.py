@@ -17,14 +17,14 @@ from sam_hub.hub.cards import Evaluation, ExpertCard, ScoreRow, model_card
 from sam_hub.hub.inspection import DESCRIPTOR, METADATA
 from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.embedding import describe
-from sam_hub.inference.models import choose_device, load_model, with_adapter
+from sam_hub.inference.models import load_model, with_adapter
 from sam_hub.inference.prediction import predict
 from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.training.data import origin_of, read_sets, read_source
 from sam_hub.training.recipe import TrainingRecipe
-from sam_hub.training.trainer import RECORD, WEIGHTS, train_adapter, training_dtype
+from sam_hub.training.trainer import RECORD, WEIGHTS, train_adapter
 
 CARD, CONFIG = "README.md", "adapter_config.json"
 NOT_STATED = "not stated"
@@ -69,7 +69,6 @@ def make_expert(
     sets = read_sets(recipe, data_root)
     write_json(out / DESCRIPTOR, describe([s for part in sets for s in part.sentences]).as_dict())
     reporter.log("Measuring expert and base on the test split")
-    dtype = training_dtype(dtype, choose_device(device))
     evaluations = measure(recipe, base, out, data_root, device, dtype, test_sentences) if test_sentences else ()
     about = _metadata(recipe, base, base_repo, trained, data_root, evaluations)
     (out / CARD).write_text(_card(repo or recipe.name, recipe, about, evaluations), encoding="utf-8")

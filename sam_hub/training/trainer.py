@@ -61,7 +61,7 @@ def train_adapter(
 
     Args:
         data_root: the folder of the recipe's data folders.
-        dtype: the number type of the frozen base, see `training_dtype`. The adapter, its optimizer and the loss are
+        dtype: the number type of the frozen base, see `choose_dtype`. The adapter, its optimizer and the loss are
             always in float32.
         reporter: receives the steps, with the smoothed loss and the tokens a second.
     """
@@ -70,10 +70,10 @@ def train_adapter(
     if (out / WEIGHTS).exists():
         raise InputError(f"{out} already has a finished adapter", "Give another --out, or delete that folder.")
     device = choose_device(device)
-    dtype = training_dtype(dtype, device)
+    number_type = choose_dtype(dtype, device)
     torch.manual_seed(recipe.seed)
     sets = read_sets(recipe, data_root)
-    tokenizer, model = _load(base, recipe, device, choose_dtype(dtype, device))
+    tokenizer, model = _load(base, recipe, device, number_type)
     run = _Run(recipe, model, out / CHECKPOINT)
     stream = packs(sets, recipe)
     for _ in range(run.step):
@@ -94,24 +94,10 @@ def train_adapter(
         )
     seconds = run.seconds + time.monotonic() - began
     labels = tuple(dict.fromkeys(label for s in sets for label in s.labels))
+    dtype = str(number_type).removeprefix("torch.")
     trained = Trained(labels, recipe.steps, run.tokens, round(seconds, 1), round(run.loss, 4), device, dtype)
     _write(model, out, trained, recipe)
     return trained
-
-
-def training_dtype(name: str, device: str) -> str:
-    """Return the number type of the base: ``name``, with "auto" resolved for this device.
-
-    "auto" is bfloat16 on hardware that multiplies in it (CUDA, and CPUs with AVX-512 BF16 or AMX), where it doubles the
-    speed, and float32 elsewhere.
-    """
-    import torch
-
-    if name != "auto":
-        return name
-    units = torch.cpu.get_capabilities() if device == "cpu" else {}
-    able = device == "cuda" or units.get("avx512_bf16") or units.get("amx_bf16")
-    return "bfloat16" if able else "float32"
 
 
 def _load(base: Path, recipe: TrainingRecipe, device: str, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -129,4 +129,6 @@ def test_a_device_or_number_type_that_is_not_there_is_a_usage_error():
         choose_device("tpu")
     with pytest.raises(UsageError, match="no number type 'int3'"):
         choose_dtype("int3", "cpu")
-    assert choose_dtype("auto", "cpu") is torch.float32
+    units = torch.cpu.get_capabilities()
+    quick = units.get("avx512_bf16") or units.get("amx_bf16")
+    assert choose_dtype("auto", "cpu") is (torch.bfloat16 if quick else torch.float32)

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -18,7 +19,7 @@ SIZE = (120, 36)
 QUIET_SECONDS = 60  # at most, until a tab has all its answers
 
 
-async def quiet(pilot: Pilot[None]) -> None:
+async def quiet(pilot: Pilot[Any]) -> None:
     """Wait until all that was asked is answered and shown; what waits for the person does not count.
 
     Raises:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, overload
 from sam_hub.errors import UsageError
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.selection.label_matching import LabelMatch
 from sam_hub.services.context import AppContext
 from sam_hub.services.experts import AddedExpert, run_add, run_pull, run_removal, search_hub
 from sam_hub.services.merged_ner import load_pretrained, load_target_models
@@ -360,7 +361,8 @@ class RankedExpert:
     """An expert's place in a ranking.
 
     ``score``: the cosine to the target's text, or the F1 against the others' votes, with its 95% interval; None if
-    it has no score. ``covers``: the target's labels that it was trained on. ``note``: why it was not
+    it has no score. ``covers``: the target's labels that it was trained on. ``soft``: those of them that it knows by
+    other names. ``note``: why it was not
     chosen, if there is a reason.
     """
 
@@ -371,6 +373,7 @@ class RankedExpert:
     covers: tuple[str, ...]
     chosen: bool
     note: str
+    soft: tuple[LabelMatch, ...] = ()
 
 
 class Selection:

@@ -78,7 +78,7 @@ def show_ranking(choice: RankingChoice, width: int | None = None) -> None:
             row.expert,
             row.score,
             f"{row.low:.3f} to {row.high:.3f}" if interval and row.low is not None else "",
-            row.covers,
+            row.covers_in_words,
             row.note,
         )
         for row in choice.ranking.rows

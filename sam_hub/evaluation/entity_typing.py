@@ -29,7 +29,7 @@ from sam_hub.inference.models import load_model
 from sam_hub.ner.readers import read_corpus
 from sam_hub.ner.text import Entity, Sentence, corpus_hash
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.selection.ranking import uncovered
+from sam_hub.selection.label_matching import Coverage, match_expert
 from sam_hub.selection.sampling import USUAL, draw_sample
 from sam_hub.selection.votes import Rows
 
@@ -102,7 +102,7 @@ def typing_of(
         raise UsageError(f"Unknown --types '{types}'", f"Known: {', '.join(TYPES)}.")
     experts = {e.ref: e for merge in merges for e in experts_of(catalog, merge)}
     gone = tuple(sorted({ref for merge in merges for ref in merge.refs} - set(experts)))
-    new = uncovered(labels, {ref: expert.labels for ref, expert in experts.items()})
+    new = Coverage(tuple(labels), {ref: match_expert(labels, e) for ref, e in experts.items()}).uncovered()
     learned = tuple(label for label in labels if label not in new)
     own = TypingStrategy(None, learned, new, gone=gone)
     if types == MODEL or (types == AUTO and (gone or not new)):

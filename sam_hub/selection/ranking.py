@@ -8,6 +8,7 @@ from typing import Any
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.text import Entity
+from sam_hub.selection.label_matching import LabelMatch
 
 UNINFORMED = "covers none of the labels"
 OTHER_BASE = "of another base"
@@ -47,12 +48,13 @@ class Ranked:
         score: None where there is nothing to rank the expert by.
         low: lower end of the 95% interval; equal to the score where there is no interval.
         high: its upper end.
-        covers: the target's labels that the expert was trained on.
+        covers: the target's labels that the expert was trained on, by these or other names.
         precision: against the votes, like ``recall``; 0 in a ranking by similarity.
         missing: the target's labels that it was not trained on.
         unfit: why the expert can't be chosen, other than covering no label; empty if it can.
         base: the model it was tuned from, as an ID.
         near: None if there is no descriptor to compare.
+        soft: the covered labels that the expert knows by other names.
         agreement: mean strict F1 with each other expert, on the labels that both cover.
     """
 
@@ -71,6 +73,13 @@ class Ranked:
     near: DomainSimilarity | None = None
     agreement: float | None = None
     disagreements: tuple[Disagreement, ...] = ()
+    soft: tuple[LabelMatch, ...] = ()
+
+    @property
+    def covers_in_words(self) -> tuple[str, ...]:
+        """The covered labels, with the expert's own names where they are others."""
+        words = {match.label: str(match) for match in self.soft}
+        return tuple(words.get(label, label) for label in self.covers)
 
 
 @dataclass(frozen=True)
@@ -112,14 +121,24 @@ class Ranking:
         )
 
     def explained(
-        self, bases: Mapping[str, str], domains: Mapping[str, str], near: Mapping[str, DomainSimilarity]
+        self,
+        bases: Mapping[str, str],
+        domains: Mapping[str, str],
+        near: Mapping[str, DomainSimilarity],
+        soft: Mapping[str, tuple[LabelMatch, ...]],
     ) -> Ranking:
-        """Return the ranking with the base, domain and similarity of each row.
+        """Return the ranking with the base, domain, similarity and soft matches of labels of each row.
 
         Rows of another base than the first expert that can be chosen get a note.
         """
         rows = tuple(
-            replace(row, base=bases.get(row.expert, ""), domain=domains.get(row.expert, ""), near=near.get(row.expert))
+            replace(
+                row,
+                base=bases.get(row.expert, ""),
+                domain=domains.get(row.expert, ""),
+                near=near.get(row.expert),
+                soft=soft.get(row.expert, ()),
+            )
             for row in self.rows
         )
         first = next((row.base for row in rows if row.covers and not row.unfit), "")
@@ -139,19 +158,9 @@ def noted(row: Ranked, note: str) -> Ranked:
     return replace(row, note="; ".join(filter(None, (row.note, note))))
 
 
-def covered_labels(labels: Sequence[str], expert_labels: Collection[str] | None) -> tuple[str, ...]:
-    """Return the target's labels that an expert was trained on; all if its labels are not recorded."""
-    return tuple(label for label in labels if not expert_labels or label in expert_labels)
-
-
 def missing_labels(labels: Sequence[str], covered: Collection[str]) -> tuple[str, ...]:
     """Return the target's labels that are not covered."""
     return tuple(label for label in labels if label not in covered)
-
-
-def uncovered(labels: Sequence[str], experts: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:
-    """Return the target's labels that no expert covers."""
-    return tuple(label for label in labels if not any(covered_labels([label], own) for own in experts.values()))
 
 
 @dataclass(frozen=True)

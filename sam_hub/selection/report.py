@@ -59,9 +59,9 @@ def reasons(
     notes = dict.fromkeys(note for row in rows.values() for note in row.note.split("; ") if note)
     facts += [("note", note) for note in notes]
     if rows:
-        covers = list(rows.values())[-1].covers
-        missing = [label for label in labels if label not in covers]
-        facts += [("covers", ", ".join(covers))] if covers else []
+        row = list(rows.values())[-1]
+        missing = [label for label in labels if label not in row.covers]
+        facts += [("covers", ", ".join(row.covers_in_words))] if row.covers else []
         facts += [("missing", ", ".join(missing))] if missing else []
     return facts + (_differences(rows["sampling"], room, ellipsis) if "sampling" in rows else [])
 

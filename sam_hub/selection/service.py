@@ -24,7 +24,8 @@ from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.forward_selection import choose_by_evidence
-from sam_hub.selection.ranking import FAILED, DomainSimilarity, Ranked, Ranking, covered_labels, missing_labels
+from sam_hub.selection.label_matching import Coverage, cover
+from sam_hub.selection.ranking import FAILED, DomainSimilarity, Ranked, Ranking, missing_labels
 from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
 from sam_hub.selection.similarity import domain_similarities, rank_by_similarity
 from sam_hub.selection.votes import BY_SIMILARITY, VoteOptions, Votes, collect_votes
@@ -33,18 +34,27 @@ UNTUNED = " (untuned)"
 
 
 def similarity_ranking(
-    catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], *, settings: Settings
+    catalog: Catalog,
+    target: tables.Target,
+    experts: Sequence[tables.Expert],
+    *,
+    settings: Settings,
+    coverage: Coverage | None = None,
 ) -> Ranking:
     """Rank experts by their descriptors; those without one come last, with a note.
+
+    Args:
+        coverage: the labels that they cover; by default, labels are matched by name.
 
     Raises:
         InputError: no expert has a descriptor.
         CatalogError: an expert's only descriptor is by another embedder.
     """
+    coverage = coverage or cover(target.labels, experts)
     near = _similarities(catalog, target, experts, settings)
     descriptor = target_descriptor(catalog, target, settings)
-    ranking = rank_by_similarity(descriptor, near, target.labels, {e.repo: e.labels for e in experts})
-    return ranking.explained(_bases(catalog, experts), _domains(experts), near)
+    ranking = rank_by_similarity(descriptor, near, target.labels, coverage.covered())
+    return ranking.explained(_bases(catalog, experts), _domains(experts), near, coverage.soft())
 
 
 def _similarities(
@@ -106,6 +116,7 @@ def sampling_ranking(
     voting: VoteOptions | None = None,
     free: bool = False,
     by_evidence: bool = False,
+    coverage: Coverage | None = None,
     reporter: Reporter = SILENT,
 ) -> Ranking:
     """Let every expert predict on a sample of the target, and rank them by votes.
@@ -116,15 +127,17 @@ def sampling_ranking(
 
     Args:
         by_evidence: also find how many experts to choose (`sam_hub.selection.forward_selection`; parameter "evidence").
+        coverage: the labels that the experts cover; by default, labels are matched by name.
 
     Raises:
         InputError: fewer than two experts have a vote, or none could be run.
     """
-    voting = voting or VoteOptions()
+    voting, coverage = voting or VoteOptions(), coverage or cover(target.labels, experts)
+    covered = coverage.covered()
     near = _similarities_if_any(catalog, target, experts, settings, voting)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
     bases = _bases(catalog, experts)
-    untuned = _untuned(catalog, [e for e in experts if covered_labels(target.labels, e.labels)], bases)
+    untuned = _untuned(catalog, [e for e in experts if covered[e.repo]], bases)
     models: list[Model] = []
     failed: dict[str, SamHubError] = {}
     for expert in experts:
@@ -142,10 +155,10 @@ def sampling_ranking(
         on_failure=failed.setdefault,
     )
     asked = [expert for expert in experts if expert.repo not in failed]
-    votes = _collect_votes(target, asked, sample, answers, voting, near, failed)
+    votes = _collect_votes(target, asked, covered, sample, answers, voting, near, failed)
     ranking = rank_by_sampling(votes)
-    ranking = replace(ranking, rows=(*ranking.rows, *_failed_rows(target, experts, failed)))
-    ranking = ranking.explained(bases, _domains(experts), near)
+    ranking = replace(ranking, rows=(*ranking.rows, *_failed_rows(target, experts, covered, failed)))
+    ranking = ranking.explained(bases, _domains(experts), near, coverage.soft())
     fit = ranking.fit()
     base = untuned.get(bases[fit[0]]) if fit else None
     name, entities = (base.name.removesuffix(UNTUNED), answers[base.name].entities) if base else ("", None)
@@ -158,19 +171,23 @@ def sampling_ranking(
 
 
 def _failed_rows(
-    target: tables.Target, experts: Sequence[tables.Expert], failed: Mapping[str, SamHubError]
+    target: tables.Target,
+    experts: Sequence[tables.Expert],
+    covered: Mapping[str, tuple[str, ...]],
+    failed: Mapping[str, SamHubError],
 ) -> list[Ranked]:
     rows = []
     for expert in sorted((e for e in experts if e.repo in failed), key=lambda e: e.repo):
-        why, covered = f"{FAILED}: {failed[expert.repo].title}", covered_labels(target.labels, expert.labels)
-        missing = missing_labels(target.labels, covered)
-        rows.append(Ranked(expert.repo, None, None, None, covered, why, missing=missing, unfit=why))
+        why, covers = f"{FAILED}: {failed[expert.repo].title}", covered[expert.repo]
+        missing = missing_labels(target.labels, covers)
+        rows.append(Ranked(expert.repo, None, None, None, covers, why, missing=missing, unfit=why))
     return rows
 
 
 def _collect_votes(
     target: tables.Target,
     experts: Sequence[tables.Expert],
+    covered: Mapping[str, tuple[str, ...]],
     sample: Sequence[Sentence],
     answers: Mapping[str, Predictions],
     voting: VoteOptions,
@@ -192,7 +209,7 @@ def _collect_votes(
             sample,
             {e.repo: answers[e.repo].entities for e in experts},
             target.labels,
-            {e.repo: e.labels for e in experts},
+            covered,
             voting,
             {e.repo: answers[e.repo].parse_failures for e in experts},
             {name: place.cosine for name, place in near.items()},
@@ -230,7 +247,8 @@ def repeat_votes(
         free=selection.parameters.get("free", False),
         reporter=reporter,
     )
-    return _collect_votes(target, experts, sample, answers, voting, near, {})
+    covered = {row["expert"]: tuple(row["covers"]) for row in selection.ranking}
+    return _collect_votes(target, experts, covered, sample, answers, voting, near, {})
 
 
 def _untuned(catalog: Catalog, experts: Sequence[tables.Expert], bases: Mapping[str, str]) -> dict[str, Model]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sam_hub.catalog.descriptor_sources import CARD
 from sam_hub.errors import InputError
 from sam_hub.inference.embedding import Descriptor
-from sam_hub.selection.ranking import UNINFORMED, DomainSimilarity, Ranked, Ranking, covered_labels, missing_labels
+from sam_hub.selection.ranking import UNINFORMED, DomainSimilarity, Ranked, Ranking, missing_labels
 
 WEAK = "weak: described by its card alone"
 
@@ -32,13 +32,13 @@ def rank_by_similarity(
     target: Descriptor,
     near: Mapping[str, DomainSimilarity],
     labels: Sequence[str],
-    expert_labels: Mapping[str, Collection[str] | None],
+    covered: Mapping[str, tuple[str, ...]],
 ) -> Ranking:
     """Rank experts by the cosine between the descriptors of their training text and the target.
 
     Args:
         near: the experts that have a descriptor to compare (see `domain_similarities`).
-        expert_labels: the labels of all experts. Those not in ``near`` come last and can't be chosen.
+        covered: the labels that each expert covers. Experts not in ``near`` come last and can't be chosen.
 
     Raises:
         InputError: no expert has a descriptor.
@@ -50,8 +50,8 @@ def rank_by_similarity(
             "(--by sampling).",
         )
     rows = []
-    for name in [*near, *sorted(set(expert_labels) - set(near))]:
-        covers = covered_labels(labels, expert_labels.get(name))
+    for name in [*near, *sorted(set(covered) - set(near))]:
+        covers = covered[name]
         score = near[name].cosine if name in near else None
         unfit = "" if name in near else f"no descriptor: run `sam-hub describe {name}`"
         weak = WEAK if name in near and near[name].origin == CARD else ""

@@ -13,7 +13,6 @@ from math import fsum
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.text import Entity, Sentence
-from sam_hub.selection.ranking import covered_labels
 
 LEAVE_SELF_OUT, PLAIN = "leave-self-out", "plain"
 UNIFORM, BY_SIMILARITY = "uniform", "similarity"
@@ -192,7 +191,7 @@ def collect_votes(
     sentences: Sequence[Sentence],
     predictions: Mapping[str, Rows],
     labels: Sequence[str],
-    expert_labels: Mapping[str, Collection[str] | None],
+    covered: Mapping[str, tuple[str, ...]],
     voting: VoteOptions | None = None,
     parse_failures: Mapping[str, int] | None = None,
     cosines: Mapping[str, float] | None = None,
@@ -203,7 +202,7 @@ def collect_votes(
         sentences: the N sampled sentences.
         predictions: each expert's entities on them.
         labels: the target's labels.
-        expert_labels: the labels each expert was trained on; None where they are not recorded.
+        covered: those that each expert covers.
         parse_failures: by expert, how many of its answers broke the format.
         cosines: between the descriptors of each expert and the target, for votes weighted by similarity.
 
@@ -211,7 +210,7 @@ def collect_votes(
         InputError: fewer than two experts have a vote.
     """
     voting, failures = voting or VoteOptions(), dict(parse_failures or {})
-    covered = {name: covered_labels(labels, expert_labels.get(name)) for name in predictions}
+    covered = {name: covered[name] for name in predictions}
     unreadable = frozenset(name for name in predictions if sentences and failures.get(name, 0) >= len(sentences))
     voters = {name: own for name, own in covered.items() if own and name not in unreadable}
     vote_counts = count_votes(predictions, voters, cosines or {} if voting.weights == BY_SIMILARITY else None)

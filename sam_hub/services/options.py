@@ -244,6 +244,9 @@ class SelectOptions(JobOptions):
     experts: Annotated[
         tuple[str, ...], Doc("Rank only these experts. Default: all on disk. Repeat for several.", "--expert")
     ] = ()
+    strict_labels: Annotated[
+        bool, Doc("An expert covers a label only by exactly the same name: no plurals, synonyms, or similar names.")
+    ] = False
     allow_uninformed: Annotated[bool, Doc("Also choose experts that cover none of the labels.")] = False
 
     @property

@@ -30,17 +30,19 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
     from sam_hub.catalog.experts import resolve_experts
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.choice import candidates, choose_best, with_enough_votes
-    from sam_hub.selection.ranking import FAILED, uncovered
+    from sam_hub.selection.label_matching import cover
+    from sam_hub.selection.ranking import FAILED
     from sam_hub.selection.service import sampling_ranking, similarity_ranking
 
     options.check()
     catalog, settings = context.catalog, context.settings
     target = get_target(catalog, options.target)
     experts = resolve_experts(catalog, options.experts) if options.experts else candidates(catalog)
+    coverage = cover(target.labels, experts, strict=options.strict_labels, embedder=settings.embedder)
     rankings = []
     if options.by != By.sampling:
         reporter.progress("similarity", 0, 1)
-        rankings.append(similarity_ranking(catalog, target, experts, settings=settings))
+        rankings.append(similarity_ranking(catalog, target, experts, settings=settings, coverage=coverage))
     if options.by != By.similarity:
         voted = sampling_ranking(
             catalog,
@@ -51,6 +53,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
             voting=options.voting,
             free=options.free,
             by_evidence=options.k == AUTO,
+            coverage=coverage,
             reporter=reporter,
         )
         limit = partial(
@@ -72,8 +75,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
         )
         for ranking in rankings
     }
-    gaps = uncovered(target.labels, {e.repo: e.labels for e in experts})
-    return SelectionOutcome(target.name, tuple(target.labels), choices, SideBySide.of(choices), tuple(gaps))
+    return SelectionOutcome(target.name, tuple(target.labels), choices, SideBySide.of(choices), coverage.uncovered())
 
 
 def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
@@ -83,7 +85,7 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
     from sam_hub.catalog.tables import RankingMethod
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.choice import chosen_repos
-    from sam_hub.selection.ranking import uncovered
+    from sam_hub.selection.label_matching import cover
 
     row = get_target(context.catalog, target)
     choices = {}
@@ -99,8 +101,10 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
             latest.by_hand,
             latest.created_at.isoformat(),
         )
-    gaps = uncovered(row.labels, {expert.repo: expert.labels for expert in list_experts(context.catalog)})
-    return SelectionOutcome(row.name, tuple(row.labels), choices, SideBySide.of(choices), tuple(gaps))
+    similar = {label for choice in choices.values() for expert in choice.ranking.rows for label in expert.covers}
+    gaps = cover(row.labels, list_experts(context.catalog)).uncovered()
+    gaps = tuple(label for label in gaps if label not in similar)
+    return SelectionOutcome(row.name, tuple(row.labels), choices, SideBySide.of(choices), gaps)
 
 
 def choose_experts(context: AppContext, options: ChooseOptions) -> dict[str, list[str]]:

@@ -49,7 +49,7 @@ def run_create_target(context: AppContext, options: TargetOptions, reporter: Rep
     from sam_hub.catalog.targets import define_target
     from sam_hub.ner.readers import labelled_within, left_out_in_words
     from sam_hub.selection.descriptors import target_descriptor
-    from sam_hub.selection.ranking import uncovered
+    from sam_hub.selection.label_matching import cover
 
     reporter.progress("read the corpus", 0, 2)
     target = define_target(
@@ -67,5 +67,5 @@ def run_create_target(context: AppContext, options: TargetOptions, reporter: Rep
     reporter.log(f"Target {target.name}: {target.sentence_count} sentences; {', '.join(target.labels)}")
     if left_out := left_out_in_words(labelled_within(options.corpus, options.gold)):
         reporter.log(f"{left_out}.")
-    gaps = uncovered(target.labels, {e.repo: e.labels for e in list_experts(context.catalog)})
-    return copied(TargetOutcome, target, labels=tuple(target.labels), uncovered=tuple(gaps), left_out=left_out)
+    gaps = cover(target.labels, list_experts(context.catalog), embedder=context.settings.embedder).uncovered()
+    return copied(TargetOutcome, target, labels=tuple(target.labels), uncovered=gaps, left_out=left_out)

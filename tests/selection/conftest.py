@@ -33,10 +33,15 @@ ANN, BOB, ROME = entity("Ann", "person"), entity("Bob", "person"), entity("Rome"
 LAKE, COMO, DAY = entity("Lake Como", "place"), entity("Como", "place"), entity("Monday", "date")
 
 
+def covered(names, labels, known):
+    """Return the labels that each expert covers; all where its own are not given."""
+    return {name: tuple(each for each in labels if known.get(name) is None or each in known[name]) for name in names}
+
+
 def votes_of(rows, labels, covers, voting=None, **more) -> Votes:
     """Return the votes on as many sentences as there are rows."""
     sentences = [Sentence(TEXT)] * len(next(iter(rows.values())))
-    return collect_votes(sentences, rows, labels, covers, voting, **more)
+    return collect_votes(sentences, rows, labels, covered(rows, labels, covers), voting, **more)
 
 
 def rank(rows, labels, covers, voting=None, **more) -> Ranking:

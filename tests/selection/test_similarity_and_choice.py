@@ -6,18 +6,10 @@ import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.inference.embedding import Descriptor, cosine
-from sam_hub.selection.ranking import (
-    DomainSimilarity,
-    Ranked,
-    Ranking,
-    RankingChoice,
-    SideBySide,
-    covered_labels,
-    uncovered,
-)
+from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, RankingChoice, SideBySide
 from sam_hub.selection.similarity import domain_similarities
 from sam_hub.selection.similarity import rank_by_similarity as rank
-from tests.selection.conftest import json_again
+from tests.selection.conftest import covered, json_again
 
 LABELS = ("person", "place")
 CHOSEN = {"similarity": ("a", "b"), "sampling": ("c", "b")}
@@ -29,7 +21,7 @@ def descriptor(*vector: float, embedder: str = "mini") -> Descriptor:
 
 def rank_by_similarity(target, experts, labels, known):
     cosines = {name: cosine(target, expert) for name, expert in experts.items()}
-    return rank(target, domain_similarities(cosines), labels, known)
+    return rank(target, domain_similarities(cosines), labels, covered({**known, **experts}, labels, known))
 
 
 def test_the_nearest_comes_first_and_ties_go_by_name():
@@ -65,13 +57,6 @@ def test_choosing_none_makes_no_sense(k):
         ranking.top(k)
 
 
-def test_labels_that_no_expert_knows_are_named():
-    assert uncovered(("person", "gene", "place"), {"a": ["person"], "b": ["place", "person"]}) == ("gene",)
-    assert uncovered(("person",), {}) == ("person",)
-    assert uncovered(("person",), {"not recorded": None}) == ()
-    assert covered_labels(LABELS, ["place", "gene"]) == ("place",)
-
-
 def test_a_ranking_survives_json():
     experts = {"near": descriptor(1, 0), "far": descriptor(0, 1)}
     ranking = rank_by_similarity(descriptor(1, 0), experts, LABELS, {"near": ["place"], "far": None})
@@ -102,7 +87,7 @@ def test_only_experts_of_the_bests_base_are_chosen_and_the_others_noted():
         "sampling",
         tuple(Ranked(name, s, s, s, LABELS) for name, s in zip("abcd", (0.9, 0.8, 0.7, 0.6), strict=True)),
         {},
-    ).explained({"a": "x@1", "b": "y@2", "c": "x@1", "d": "y@2"}, {"a": "news"}, {})
+    ).explained({"a": "x@1", "b": "y@2", "c": "x@1", "d": "y@2"}, {"a": "news"}, {}, {})
     assert ranking.top(3) == ("a", "c")
     assert [row.note for row in ranking.rows] == ["", "of another base", "", "of another base"]
     assert [row.base for row in ranking.rows] == ["x@1", "y@2", "x@1", "y@2"]
@@ -115,7 +100,7 @@ def test_the_base_is_that_of_the_first_that_is_fit():
         Ranked("fit", 0.5, 0.5, 0.5, LABELS),
         Ranked("next", 0.4, 0.4, 0.4, LABELS),
     )
-    ranking = Ranking("sampling", rows, {}).explained({"uninformed": "x", "fit": "y", "next": "y"}, {}, {})
+    ranking = Ranking("sampling", rows, {}).explained({"uninformed": "x", "fit": "y", "next": "y"}, {}, {}, {})
     assert ranking.top(2) == ("fit", "next")
 
 

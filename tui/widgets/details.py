@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sam_hub.catalog.descriptor_sources import Origin, described_by
+from sam_hub.selection.label_matching import How, match_labels
 from sam_hub.tui.symbols import Symbols, interval_bar, number
 
 if TYPE_CHECKING:
@@ -63,9 +64,12 @@ def _fit_facts(row: ExpertRow, wanted: Sequence[str], symbols: Symbols) -> list[
         score, low, high = (number(value, symbols) for value in (row.sampling, row.sampling_low, row.sampling_high))
         bar = interval_bar(symbols, row.sampling_low, row.sampling, row.sampling_high, BAR)
         facts[1:] = [("votes", f"F1 {score}  95% {low} to {high}"), ("", bar)]
-    for name, sign, covers in (("covers", symbols.done, True), ("missing", symbols.missing, False)):
-        if labels := [label for label in wanted if (label in row.labels) is covers]:
-            facts.append((name, f"{sign} {', '.join(labels)}"))
+    matches = {match.label: match for match in match_labels(wanted, row.labels)}
+    covered = [label if matches[label].how == How.exact else str(matches[label]) for label in matches]
+    missing = [label for label in wanted if label not in matches]
+    for name, sign, words in (("covers", symbols.done, covered), ("missing", symbols.missing, missing)):
+        if words:
+            facts.append((name, f"{sign} {', '.join(words)}"))
     return facts
 
 

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.selection.ranking import Disagreement
-from sam_hub.selection.votes import Rows, Votes
+
+if TYPE_CHECKING:
+    from sam_hub.selection.votes import Rows
 
 SENTENCES = 3  # shown of an expert's disagreements with the votes
 
 
-def pairwise_f1(votes: Votes) -> dict[str, dict[str, float]]:
+def pairwise_f1(predictions: Mapping[str, Rows], covered: Mapping[str, Collection[str]]) -> dict[str, dict[str, float]]:
     """Return strict micro F1 between each two experts on the labels that both cover; it is symmetric.
 
-    Pairs without a common label or without any entity are left out, and so are experts with unreadable answers.
+    Pairs without a common label or without any entity are left out.
     """
     by_expert: dict[str, dict[str, set[tuple[int, Entity]]]] = {}
-    for name, covered in votes.covered.items():
+    for name, rows in predictions.items():
         by_label = defaultdict(set)
-        for i, row in enumerate(votes.predictions[name]):
+        for i, row in enumerate(rows):
             for entity in row:
                 by_label[entity.label].add((i, entity))
-        if name not in votes.unreadable:
-            by_expert[name] = {label: by_label[label] for label in covered}
+        by_expert[name] = {label: by_label[label] for label in covered[name]}
     agreement: dict[str, dict[str, float]] = {name: {} for name in by_expert}
     for one, other in combinations(by_expert, 2):
         first, second = by_expert[one], by_expert[other]

@@ -61,7 +61,8 @@ def rank_by_sampling(votes: Votes) -> Ranking:
     The parameters of the ranking hold the vote options, "pseudo_entities" (how many each expert is scored against) and
     "agreement" (strict F1 between each two experts, see `sam_hub.selection.agreement`).
     """
-    agreement, rows, sizes = pairwise_f1(votes), [], {}
+    readable = {name: rows for name, rows in votes.predictions.items() if name not in votes.unreadable}
+    agreement, rows, sizes = pairwise_f1(readable, votes.covered), [], {}
     for name, prediction in votes.predictions.items():
         pseudo_labels, compared = votes.score_against(prediction, votes.left_out(name))
         sizes[name] = sum(map(len, pseudo_labels))

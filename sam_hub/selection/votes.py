@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.ner.text import Entity, Sentence
+from sam_hub.selection.agreement import pairwise_f1
 
 LEAVE_SELF_OUT, PLAIN = "leave-self-out", "plain"
-UNIFORM, BY_SIMILARITY = "uniform", "similarity"
+UNIFORM, BY_SIMILARITY, BY_AGREEMENT = WEIGHTS = ("uniform", "similarity", "agreement")
 # A threshold of a half finds too few entities: what two of eight experts name is more often right than wrong, and an
 # expert that finds more than the others would lose score for it (see the trials in docs/results).
 THRESHOLD = 0.25
@@ -36,7 +37,8 @@ class VoteOptions:
         votes: "leave-self-out" scores an expert against the votes of all others, "plain" against those of all.
         seed: of the sample and of the bootstrap.
         weights: "uniform", or "similarity": a vote weighs the cosine between the descriptors of the expert and the
-            target. A cosine of 0 or less means no vote.
+            target. A cosine of 0 or less means no vote. Or "agreement": a vote weighs the voter's mean strict F1 with
+            the other voters (see `VoteCounts.weights_without`).
     """
 
     threshold: float = THRESHOLD
@@ -50,8 +52,8 @@ class VoteOptions:
             raise UsageError(f"The vote threshold can't be {self.threshold}", "Use a number above 0, up to 1.")
         if self.votes not in (LEAVE_SELF_OUT, PLAIN):
             raise UsageError(f"Unknown votes '{self.votes}'", f"Known: {LEAVE_SELF_OUT}, {PLAIN}.")
-        if self.weights not in (UNIFORM, BY_SIMILARITY):
-            raise UsageError(f"Votes can't be weighted by '{self.weights}'", f"Known: {UNIFORM}, {BY_SIMILARITY}.")
+        if self.weights not in WEIGHTS:
+            raise UsageError(f"Votes can't be weighted by '{self.weights}'", f"Known: {', '.join(WEIGHTS)}.")
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,31 @@ class VoteCounts:
         voters: the labels on which each voter may vote.
         weights: of each voter, above 0.
         named: for each sentence, its entities and the voters that named them.
+        agreement: strict F1 between each two voters, if votes are weighted by it instead.
     """
 
     voters: Mapping[str, frozenset[str]]
     weights: Mapping[str, float]
     named: tuple[Mapping[Entity, frozenset[str]], ...]
+    agreement: Mapping[str, Mapping[str, float]] | None = None
+
+    def weights_without(self, without: Collection[str]) -> dict[str, float]:
+        """Return the weights of the voters other than ``without``.
+
+        By agreement, a weight is the mean strict F1 with the other voters. Agreement with those left out does not
+        count, or an expert would choose its own judges. A voter that shares no label with another has the mean weight.
+        """
+        names = [name for name in self.voters if name not in without]
+        if self.agreement is None:
+            return {name: self.weights[name] for name in names}
+        pairs = {name: [self.agreement[name][n] for n in names if n in self.agreement[name]] for name in names}
+        means = {name: fsum(values) / len(values) for name, values in pairs.items() if values}
+        middle = fsum(means.values()) / len(means) if means else 1.0
+        return {name: weight for name in names if (weight := means.get(name, middle)) > 0}
 
     def votable(self, without: Collection[str]) -> frozenset[str]:
         """Return the labels on which a voter other than ``without`` may vote."""
-        return frozenset().union(*(labels for name, labels in self.voters.items() if name not in without))
+        return frozenset().union(*(self.voters[name] for name in self.weights_without(without)))
 
     def agreed(
         self, voting: VoteOptions, without: Collection[str] = (), among: Iterable[int] | None = None
@@ -83,15 +101,15 @@ class VoteCounts:
             without: voters whose votes do not count.
             among: indices of the sentences; all by default.
         """
-        counted = [name for name in self.voters if name not in without]
-        voter_counts = Counter(label for name in counted for label in self.voters[name])
-        equal = len({self.weights[name] for name in counted}) <= 1
+        weights = self.weights_without(without)
+        voter_counts = Counter(label for name in weights for label in self.voters[name])
+        equal = len(set(weights.values())) <= 1
 
         def weight(names: Collection[str]) -> float:
-            return len(names) if equal else fsum(self.weights[name] for name in names)
+            return len(names) if equal else fsum(weights[name] for name in names)
 
-        totals = {label: weight([n for n in counted if label in self.voters[n]]) for label in voter_counts}
-        ignored, agreed = frozenset(without), []
+        totals = {label: weight([n for n in weights if label in self.voters[n]]) for label in voter_counts}
+        ignored, agreed = self.voters.keys() - weights.keys(), []
         for i in range(len(self.named)) if among is None else among:
             candidates = []
             for entity, all_names in self.named[i].items():
@@ -214,6 +232,9 @@ def collect_votes(
     unreadable = frozenset(name for name in predictions if sentences and failures.get(name, 0) >= len(sentences))
     voters = {name: own for name, own in covered.items() if own and name not in unreadable}
     vote_counts = count_votes(predictions, voters, cosines or {} if voting.weights == BY_SIMILARITY else None)
+    if voting.weights == BY_AGREEMENT:
+        agreement = pairwise_f1({name: predictions[name] for name in voters}, covered)
+        vote_counts = replace(vote_counts, agreement=agreement)
     informed = sum(map(bool, covered.values()))
     _check_voters(
         informed,

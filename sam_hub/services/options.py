@@ -23,7 +23,7 @@ Method = StrEnum("Method", ["similarity", "sampling"])
 By = StrEnum("By", ["similarity", "sampling", "both"])
 # Whose votes an expert is scored against, and how much a vote weighs.
 VoteScheme = StrEnum("VoteScheme", {"leave_self_out": "leave-self-out", "plain": "plain"})
-VoteWeights = StrEnum("VoteWeights", ["uniform", "similarity"])
+VoteWeights = StrEnum("VoteWeights", ["uniform", "similarity", "agreement"])
 # How two models' entities become one answer, and whose types they have: the merged models', or the untuned base's.
 Rule = StrEnum("Rule", ["union", "intersection", "first", "second"])
 Types = StrEnum("Types", ["auto", "model", "base"])
@@ -232,7 +232,7 @@ class SelectOptions(JobOptions):
     votes: Annotated[VoteScheme, Doc("Whether an expert's own votes count: leave-self-out (no) or plain (yes).")] = (
         VoteScheme.leave_self_out
     )
-    weights: Annotated[VoteWeights, Doc("Weight of a vote: the same for all, or by similarity to the target.")] = (
+    weights: Annotated[VoteWeights, Doc("Weight of a vote: uniform, by similarity to the target, or by agreement with the other experts.")] = (
         VoteWeights.uniform
     )
     free: Free = False

@@ -39,6 +39,7 @@ from sam_hub.merging.methods import DEFAULT_METHOD
 from sam_hub.merging.parameters import parameters
 from tests.benchmarks.claim import report
 from tests.benchmarks.claim.ablations import ablate
+from tests.benchmarks.claim.correlation import correlation_table
 from tests.benchmarks.claim.goals import Goal, crossner, crossner_coarse, sources
 from tests.benchmarks.claim.report import OWN
 from tests.benchmarks.claim.systems import Bench, Target, compact, name_of
@@ -196,6 +197,7 @@ def section(title: str, rows: list[report.Row]) -> list[str]:
     parts += ["### Own types", report.main_table(rows, report.OWN)]
     parts += ["### SaM's types", report.main_table(rows, report.TYPED)]
     parts += ["### SaM compared with the others", report.claim_table(rows)]
+    parts += ["### Vote F1 and gold F1", correlation_table(rows)]
     confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
     subsets = {
         "on which no setting was chosen": confirming,

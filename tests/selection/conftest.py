@@ -34,8 +34,8 @@ LAKE, COMO, DAY = entity("Lake Como", "place"), entity("Como", "place"), entity(
 
 
 def covered(names, labels, known):
-    """Return the labels that each expert covers; all where its own are not given."""
-    return {name: tuple(each for each in labels if known.get(name) is None or each in known[name]) for name in names}
+    """Return the labels that each expert covers; all if its own are not recorded."""
+    return {name: tuple(each for each in labels if not known.get(name) or each in known[name]) for name in names}
 
 
 def votes_of(rows, labels, covers, voting=None, **more) -> Votes:

@@ -8,7 +8,7 @@ from sam_hub.ner import Sentence
 from sam_hub.selection.agreement import pairwise_f1
 from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.sampling import rank_by_sampling
-from sam_hub.selection.votes import PLAIN, VoteOptions
+from sam_hub.selection.votes import BY_AGREEMENT, PLAIN, VoteOptions
 from tests.selection.conftest import ANN, BOB, COMO, ROME, TEXT, json_again, rank, votes_of
 from tests.support.growth import assert_grows_linearly
 
@@ -19,7 +19,7 @@ def test_agreement_is_on_the_labels_that_both_know_and_the_same_both_ways():
     """On people alone: Ann is one of two that "a" names and the one that "b" names."""
     rows = {"a": [[ANN, BOB]], "b": [[ANN, ROME]], "places": [[COMO]]}
     covers = {"a": ["person"], "b": BOTH, "places": ["place"]}
-    found = pairwise_f1(votes_of(rows, BOTH, covers))
+    found = pairwise_f1(rows, covers)
     assert found["a"] == {"b": pytest.approx(2 / 3)}
     assert found["b"] == {"a": pytest.approx(2 / 3), "places": 0.0}
 
@@ -129,3 +129,22 @@ def test_a_ranking_of_more_sentences_takes_longer_in_proportion():
         choose_by_evidence(votes, rank_by_sampling(votes).fit())
 
     assert_grows_linearly(choose, 50)
+
+
+def test_votes_weigh_their_voters_mean_agreement_with_the_other_voters():
+    """Two agree, a third agrees with them on half: what the third names alone does not outweigh them."""
+    rows = {"a": [[ANN], [BOB]], "b": [[ANN], [BOB]], "odd": [[ANN], [COMO]], "lonely": [[ROME], []]}
+    covers = {**dict.fromkeys(rows, ("person",)), "lonely": ("place",)}
+    counts = votes_of(rows, BOTH, covers, VoteOptions(weights=BY_AGREEMENT)).vote_counts
+    assert counts.weights_without(()) == pytest.approx({"a": 5 / 6, "b": 5 / 6, "odd": 2 / 3, "lonely": 7 / 9})
+
+
+def test_who_is_scored_has_no_say_in_the_weight_of_its_judges():
+    """Whatever "a" says, the votes that it is scored against stay the same; an outsider among them has no vote."""
+    others = {"b": [[ANN]], "c": [[ANN]], "odd": [[BOB]]}
+    weights = []
+    for own in ([ANN], [BOB], []):
+        rows = {"a": [own], **others}
+        votes = votes_of(rows, ["person"], dict.fromkeys(rows, ("person",)), VoteOptions(weights=BY_AGREEMENT))
+        weights.append(votes.vote_counts.weights_without(votes.left_out("a")))
+    assert weights == [{"b": 0.5, "c": 0.5}] * 3

@@ -90,7 +90,7 @@ def _register(
         "prompt_format": prompt_format or found.prompt_format,
         "domain": domain or found.domain,
         "size_bytes": found.size,
-        "details": {key: about[key] for key in ("recipe", "data", "scores") if key in about},
+        "details": {key: about[key] for key in ("role", "recipe", "data", "scores") if key in about},
     }
     try:
         expert = ExpertCreate.model_validate(values)

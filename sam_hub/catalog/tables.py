@@ -116,7 +116,7 @@ class ExpertCreate(SQLModel):
     domain: str | None = Field(default=None, index=True)
     size_bytes: int = Field(default=0, ge=0)
     path: str | None = Field(default=None, sa_type=StoredPath)
-    details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, description="recipe, data, scores")
+    details: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, description="role, recipe, data, scores")
 
 
 class Expert(ExpertCreate, table=True):
@@ -142,6 +142,11 @@ class Expert(ExpertCreate, table=True):
     def ref(self) -> str:
         """``repo@commit``, as history names this expert."""
         return f"{self.repo}@{self.commit}"
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether its sam_hub.json says that it is compared with and never chosen, as a unified model is."""
+        return self.details.get("role") == "baseline"
 
 
 class Target(_Row, table=True):

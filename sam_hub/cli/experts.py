@@ -56,7 +56,7 @@ def _list_experts(context: AppContext, text: str, labels: tuple[str, ...], sort:
             row.repo,
             row.domain,
             few_labels(row.labels, labels),
-            f"LoRA r{row.rank}" if row.kind == "adapter" else "full",
+            (f"LoRA r{row.rank}" if row.kind == "adapter" else "full") + (", baseline" if row.is_baseline else ""),
             file_size(row.size_bytes),
             "yes" if row.path else "no",
         ),

@@ -12,6 +12,7 @@ from sam_hub.catalog.experts import list_experts, resolve_experts
 from sam_hub.catalog.history import latest_selection, record_selections
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError, UsageError
+from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.ranking import OTHER_BASE, Ranked, Ranking, noted
 
 AUTO = "auto"
@@ -188,16 +189,27 @@ def choose_by_hand(
     return {str(selection.method): [expert.repo for expert in chosen] for selection in selections}
 
 
-def candidates(catalog: Catalog) -> list[tables.Expert]:
-    """Return the catalog's experts that are on disk.
+def on_disk(catalog: Catalog) -> list[tables.Expert]:
+    """Return the catalog's experts and baselines that are on disk."""
+    return [e for e in list_experts(catalog) if e.path and Path(e.path).is_dir()]
+
+
+def candidates(catalog: Catalog, names: Sequence[str] = (), reporter: Reporter = SILENT) -> list[tables.Expert]:
+    """Return the named experts, or all on disk. Baselines are never candidates.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or a baseline is named.
     """
-    experts = [e for e in list_experts(catalog) if e.path and Path(e.path).is_dir()]
+    named = resolve_experts(catalog, names)
+    if baselines := [e.repo for e in named if e.is_baseline]:
+        raise InputError(f"{baselines[0]} is a baseline, not an expert", "Name experts only.")
+    models = on_disk(catalog)
+    experts = named or [e for e in models if not e.is_baseline]
     if not experts:
         raise InputError(
             "No expert of the catalog is on disk",
             "Find, add, and pull some: `sam-hub search`, `sam-hub add`, `sam-hub pull`.",
         )
+    if count := 0 if named else len(models) - len(experts):
+        reporter.log(f"Not ranked: {count} {'baseline' if count == 1 else 'baselines'}")
     return experts

@@ -77,7 +77,7 @@ def _prepare(context: AppContext, options: EvaluationOptions) -> tuple[Target, P
     from sam_hub.catalog.targets import get_target
     from sam_hub.errors import UsageError
     from sam_hub.evaluation.systems import read_gold, sam_systems, single_systems
-    from sam_hub.selection.choice import candidates
+    from sam_hub.selection.choice import on_disk
 
     target = get_target(context.catalog, options.target)
     path = options.gold or target.gold_path
@@ -86,7 +86,7 @@ def _prepare(context: AppContext, options: EvaluationOptions) -> tuple[Target, P
     gold = read_gold(Path(path), target.labels)
     systems = sam_systems(context.catalog, target, str(options.rule), str(options.types))
     if options.singles:
-        systems = [*single_systems(context.catalog, candidates(context.catalog)), *systems]
+        systems = [*single_systems(context.catalog, on_disk(context.catalog)), *systems]
     return target, Path(path), gold, systems
 
 

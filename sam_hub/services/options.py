@@ -232,9 +232,10 @@ class SelectOptions(JobOptions):
     votes: Annotated[VoteScheme, Doc("Whether an expert's own votes count: leave-self-out (no) or plain (yes).")] = (
         VoteScheme.leave_self_out
     )
-    weights: Annotated[VoteWeights, Doc("Weight of a vote: uniform, by similarity to the target, or by agreement with the other experts.")] = (
-        VoteWeights.uniform
-    )
+    weights: Annotated[
+        VoteWeights,
+        Doc("Weight of a vote: uniform, by similarity to the target, or by agreement with the other experts."),
+    ] = VoteWeights.uniform
     free: Free = False
     threshold: Annotated[float, Doc("Share of the voters that must agree on an entity.")] = 0.25
     min_vote_ratio: Annotated[

@@ -27,7 +27,6 @@ class SelectionOutcome:
 
 def run_selection(context: AppContext, options: SelectOptions, reporter: Reporter = SILENT) -> SelectionOutcome:
     """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one."""
-    from sam_hub.catalog.experts import resolve_experts
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.choice import candidates, choose_best, with_enough_votes
     from sam_hub.selection.label_matching import cover
@@ -37,7 +36,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
     options.check()
     catalog, settings = context.catalog, context.settings
     target = get_target(catalog, options.target)
-    experts = resolve_experts(catalog, options.experts) if options.experts else candidates(catalog)
+    experts = candidates(catalog, options.experts, reporter)
     coverage = cover(target.labels, experts, strict=options.strict_labels, embedder=settings.embedder)
     rankings = []
     if options.by != By.sampling:
@@ -102,7 +101,8 @@ def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:
             latest.created_at.isoformat(),
         )
     similar = {label for choice in choices.values() for expert in choice.ranking.rows for label in expert.covers}
-    gaps = cover(row.labels, list_experts(context.catalog)).uncovered()
+    experts = [expert for expert in list_experts(context.catalog) if not expert.is_baseline]
+    gaps = cover(row.labels, experts).uncovered()
     gaps = tuple(label for label in gaps if label not in similar)
     return SelectionOutcome(row.name, tuple(row.labels), choices, SideBySide.of(choices), gaps)
 

@@ -67,5 +67,6 @@ def run_create_target(context: AppContext, options: TargetOptions, reporter: Rep
     reporter.log(f"Target {target.name}: {target.sentence_count} sentences; {', '.join(target.labels)}")
     if left_out := left_out_in_words(labelled_within(options.corpus, options.gold)):
         reporter.log(f"{left_out}.")
-    gaps = cover(target.labels, list_experts(context.catalog), embedder=context.settings.embedder).uncovered()
+    experts = [expert for expert in list_experts(context.catalog) if not expert.is_baseline]
+    gaps = cover(target.labels, experts, embedder=context.settings.embedder).uncovered()
     return copied(TargetOutcome, target, labels=tuple(target.labels), uncovered=gaps, left_out=left_out)

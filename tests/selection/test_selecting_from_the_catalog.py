@@ -208,6 +208,20 @@ def test_a_job_with_fewer_options_still_reads():
     assert (options.sample, options.weights) == (8, "uniform")
 
 
+def test_a_baseline_is_never_a_candidate_and_that_is_said(context):
+    """A unified model says in its sam_hub.json that it is a baseline."""
+    from tests.support.reporters import Recorder
+
+    unified, *experts = context.experts
+    values = unified.model_dump(include=set(tables.ExpertCreate.model_fields))
+    add_expert(context.catalog, tables.ExpertCreate(**{**values, "details": {"role": "baseline"}}))
+    reporter = Recorder()
+    assert [e.repo for e in candidates(context.catalog, reporter=reporter)] == sorted(e.repo for e in experts)
+    assert reporter.lines == ["Not ranked: 1 baseline"]
+    with pytest.raises(InputError, match="owner/one is a baseline, not an expert"):
+        candidates(context.catalog, ["owner/one"])
+
+
 def test_only_experts_on_disk_are_candidates(context, tmp_path):
     assert len(candidates(context.catalog)) == 3
     for expert in context.experts:

@@ -31,10 +31,11 @@ def shipped() -> dict[str, tuple[tuple[str, ...], Descriptor]]:
 
 
 def correlations(row: Row) -> dict[str, tuple[float, float]] | None:
-    """Return Spearman's and Pearson's correlation over the experts that cover a label, by weights; None of too few, or if no
-    expert finds an entity.
+    """Return Spearman's and Pearson's correlation over the experts that cover a label, by weights.
 
-    The experts vote on the target's test sentences, without their labels.
+    None if they are too few, or if no expert finds an entity.
+
+    They vote on the target's test sentences, without their labels.
     """
     from scipy.stats import pearsonr, spearmanr
 

@@ -197,7 +197,8 @@ def section(title: str, rows: list[report.Row]) -> list[str]:
     parts += ["### Own types", report.main_table(rows, report.OWN)]
     parts += ["### SaM's types", report.main_table(rows, report.TYPED)]
     parts += ["### SaM compared with the others", report.claim_table(rows)]
-    parts += ["### Vote F1 and gold F1", correlation_table(rows)]
+    if title in SUITES:
+        parts += ["### Vote F1 and gold F1", correlation_table(rows)]
     confirming = [row for row in rows if row["target"] not in CHOSEN_ON]
     subsets = {
         "on which no setting was chosen": confirming,

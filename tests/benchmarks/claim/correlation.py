@@ -33,7 +33,7 @@ def shipped() -> dict[str, tuple[tuple[str, ...], Descriptor]]:
 def correlations(row: Row) -> dict[str, tuple[float, float]] | None:
     """Return Spearman's and Pearson's correlation over the experts that cover a label, by weights.
 
-    None if they are too few, or if no expert finds an entity.
+    None if they are too few; not a number if all have the same score.
 
     They vote on the target's test sentences, without their labels.
     """
@@ -49,7 +49,7 @@ def correlations(row: Row) -> dict[str, tuple[float, float]] | None:
     answers = {name: entities(row["systems"][name][OWN]["entities"]) for name in informed}
     gold = entities(row["gold"])
     truth = [f1_of(gold, answers[name]) for name in informed]
-    if len(informed) < FEWEST or not any(truth):
+    if len(informed) < FEWEST:
         return None
     text = describe(sentences)
     cosines = {name: cosine(text, shipped()[name][1]) for name in informed}
@@ -70,5 +70,8 @@ def correlation_table(rows: Sequence[Row]) -> str:
     values = {target: [value for w in WEIGHTS for value in found[w]] for target, found in by_target.items()}
     if len(values) > 1:
         values["mean"] = list(np.nanmean(list(values.values()), axis=0))
-    lines += [f"| {target} | {' | '.join(f'{value:.2f}' for value in line)} |" for target, line in values.items()]
+    lines += [
+        f"| {target} | {' | '.join('–' if np.isnan(value) else f'{value:.2f}' for value in line)} |"
+        for target, line in values.items()
+    ]
     return "\n".join(lines)

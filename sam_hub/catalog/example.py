@@ -74,7 +74,7 @@ def _read_expert(folder: Path) -> tuple[Expert, Descriptor]:
             alpha=adapter["lora_alpha"],
             target_modules=sorted(adapter["target_modules"]),
             size_bytes=size,
-            details={key: about[key] for key in ("recipe", "data", "scores")},
+            details={key: about[key] for key in ("role", "recipe", "data", "scores") if key in about},
         )
         row = read_descriptor(descriptor)
     except KeyError as error:

@@ -17,13 +17,16 @@ from sam_hub.services.context import AppContext
 @command("demo --json")
 def demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the results of an earlier run.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Evaluate every expert, and push the merges of both rankings.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every step on shipped experts and real text."""
     from sam_hub.demo.pipeline import run_demo
 
     with TerminalReporter(say) as reporter:
-        outcome = run_demo(AppContext().settings, reporter, fresh=fresh)
+        outcome = run_demo(AppContext().settings, reporter, fresh=fresh, full=full)
     if as_json:
         show_json(outcome.as_dict())
         return

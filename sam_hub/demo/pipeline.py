@@ -33,6 +33,7 @@ from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.cached_predict import ask, base_model, expert_model, merged_model
 from sam_hub.inference.models import load_model
 from sam_hub.inference.prediction import predict
+from sam_hub.merging.mergekit_tasks import preload_mergekit
 from sam_hub.ner.text import Entity, Sentence
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.ranking import RankingChoice
@@ -86,8 +87,14 @@ class DemoOutcome:
         }
 
 
-def run_demo(settings: Settings, reporter: Reporter = SILENT, *, fresh: bool = False) -> DemoOutcome:
+def run_demo(
+    settings: Settings, reporter: Reporter = SILENT, *, fresh: bool = False, full: bool = False
+) -> DemoOutcome:
     """Run the whole pipeline in the demo's home; what an earlier run made is used again unless ``fresh``.
+
+    Args:
+        full: evaluate every expert and both unified models, and push both merges. Otherwise, only the best expert by
+            votes and one unified model are compared with, and the merge by sampling is pushed.
 
     Raises:
         DiskFull: less than `ROOM` is free for the home; nothing was begun.
@@ -99,16 +106,18 @@ def run_demo(settings: Settings, reporter: Reporter = SILENT, *, fresh: bool = F
         for part in (p for p in home.iterdir() if p.name != "base"):
             shutil.rmtree(part) if part.is_dir() else part.unlink()
     base = prepare_home(settings, reporter, ROOM)
+    if not (home / "merges").exists():
+        preload_mergekit()  # while the models are published
     began = time.monotonic()
     with AppContext(demo_settings(settings)) as context:
         reporter.log(f"The embedded Hub listens at {context.hub.endpoint}")
         reporter.log("Publishing the base and the shipped experts to it")
         publish_shipped(context.hub, base, reporter)
-        return _run(context, reporter, began)
+        return _run(context, reporter, began, full)
 
 
-def _run(context: AppContext, reporter: Reporter, began: float) -> DemoOutcome:
-    unified, experts = _gather(context, reporter)
+def _run(context: AppContext, reporter: Reporter, began: float, full: bool) -> DemoOutcome:
+    unified, experts = _gather(context, reporter, full)
     create_demo_target(context)
     target = get_target(context.catalog, TARGET)
     gold = read_gold(Path(target.gold_path or ""), LABELS)
@@ -123,36 +132,40 @@ def _run(context: AppContext, reporter: Reporter, began: float) -> DemoOutcome:
     merges = run_merges(context, MergeOptions(TARGET), quiet).merges
     for problem in (problem for merge in merges for problem in merge.problems or ()):
         reporter.log(f"It failed the sanity check: {problem}")
-    results = _evaluate(context, target, gold, (*unified, *experts), reporter)
-    pushed = []
-    for method in selection.rankings:  # where both chose alike, both repositories hold the same weights
+    by_votes = selection.rankings[Method.sampling].ranking
+    compared = experts if full else (by_votes.rows[0].expert,)
+    results = _evaluate(context, target, gold, (*unified, *compared), reporter)
+    by_method = dict(zip(selection.rankings, merges, strict=True))
+    pushed = {}
+    for method in by_method if full else (Method.sampling,):
         repo = f"sam-hub/{TARGET}-sam-by-{method}"
         reporter.log(f"Pushing {repo}")
-        pushed.append(run_push(context, PushOptions(TARGET, repo, by=Method(method), public=True), quiet))
-    _read_back(context, gold, merges, pushed, reporter)
+        pushed[method] = run_push(context, PushOptions(TARGET, repo, by=Method(method), public=True), quiet)
+    _read_back(context, gold, [(by_method[method], push) for method, push in pushed.items()], reporter)
     return DemoOutcome(
         target=TARGET,
         experts=experts,
         rankings=selection.rankings,
         results=results,
         sentences=len(gold),
-        pushed=tuple(pushed),
+        pushed=tuple(pushed.values()),
         seconds=time.monotonic() - began,
         home=context.settings.home,
     )
 
 
-def _gather(context: AppContext, reporter: Reporter) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Search, add, and pull; return the unified models and the experts."""
+def _gather(context: AppContext, reporter: Reporter, full: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Search, add, and pull; return the unified models (one, unless ``full``) and the experts."""
     models = search_hub(context, SearchOptions("ner-", base=BASE, author="sam-hub"))
     repos = sorted(model.repo for model in models if "merge" not in model.tags)
-    reporter.log(f"Adding and pulling {len(repos)} adapters of {BASE} from the Hub")
-    for number, repo in enumerate(repos, 1):
-        run_add(context, AddOptions((repo,)))
+    run_add(context, AddOptions(tuple(repos)))
+    baselines = tuple(repo for repo in repos if repo.startswith(UNIFIED))
+    unified, experts = baselines if full else baselines[:1], tuple(repo for repo in repos if repo not in baselines)
+    reporter.log(f"Pulling {len(unified) + len(experts)} adapters of {BASE} from the Hub")
+    for number, repo in enumerate((*unified, *experts), 1):
         run_pull(context, PullOptions(repo))
-        reporter.progress("pull", number, len(repos), "experts")
-    unified = tuple(repo for repo in repos if repo.startswith(UNIFIED))
-    return unified, tuple(repo for repo in repos if repo not in unified)
+        reporter.progress("pull", number, len(unified) + len(experts), "adapters")
+    return unified, experts
 
 
 def _evaluate(
@@ -173,8 +186,7 @@ def _evaluate(
 def _read_back(
     context: AppContext,
     gold: Sequence[Sentence],
-    merges: Sequence[MergeOutcome],
-    pushed: Sequence[PushOutcome],
+    pushed: Sequence[tuple[MergeOutcome, PushOutcome]],
     reporter: Reporter,
 ) -> None:
     """Pull what was pushed, past all caches, and predict once more: same weights, same entities.
@@ -184,7 +196,7 @@ def _read_back(
     """
     home = context.settings.home
     clean_up_scratch(home, SCRATCH)
-    for merge, push in zip(merges, pushed, strict=True):
+    for merge, push in pushed:
         reporter.log(f"Downloading {push.repo} from the Hub and predicting again")
         with TemporaryDirectory(dir=home, prefix=scratch_prefix(SCRATCH)) as scratch:
             hub = replace(context.hub, cache_dir=Path(scratch, "cache"))
@@ -194,7 +206,8 @@ def _read_back(
 
 def _compare(context: AppContext, merge: tables.Merge, repo: str, folder: Path, gold: Sequence[Sentence]) -> None:
     def again(folder: Path) -> tuple[tuple[Entity, ...], ...]:
-        answers = predict(load_model(folder, device=context.settings.device), gold[:READ_BACK], LABELS)
+        loaded = load_model(folder, device=context.settings.device, dtype=context.settings.dtype)
+        answers = predict(loaded, gold[:READ_BACK], LABELS)
         return tuple(answer.entities for answer in answers)
 
     if weights_sha256(folder) != merge.weights_sha256:

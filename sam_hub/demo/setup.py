@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sam_hub.hub.client import Hub
 
 HERE = Path(__file__).parent
-TARGET, LABELS = "politics", ("person", "organization", "location", "event")
+TARGET, LABELS = "politics", ("person", "organization", "location")
 ROOM = 900_000_000  # bytes: the base and the shipped experts, in the home and on its Hub
 SETTINGS_TEXT = f'# Made by the demo: this home has a Hub of its own.\nendpoint = "{EMBEDDED_HUB}"\n'
 

@@ -46,13 +46,18 @@ def test_the_pipeline_goes_from_a_hub_to_pushed_merges_that_answer_alike(small: 
     try:
         outcome = pipeline.run_demo(small)
         again = pipeline.run_demo(small)
+        whole = pipeline.run_demo(small, full=True).as_dict()
     finally:
         stop_shared_hub(setup.demo_home(small) / "hub")
     values = outcome.as_dict()
     assert values["experts"] == [f"sam-hub/ner-{name}" for name in sorted(LABELS)]
     assert set(values["selected"]) == {"similarity", "sampling"}
-    assert {"base", "news", "merged by similarity", "merged by sampling"} <= set(values["scores"])
-    assert [pushed["repo"] for pushed in values["pushed"]] == [
+    merged = {"base", "merged by similarity", "merged by sampling"}
+    assert merged < set(values["scores"])
+    assert len(set(values["scores"]) & set(LABELS)) == 1  # the best one by votes
+    assert {*merged, *LABELS} < set(whole["scores"])
+    assert [pushed["repo"] for pushed in values["pushed"]] == ["sam-hub/politics-sam-by-sampling"]
+    assert [pushed["repo"] for pushed in whole["pushed"]] == [
         f"sam-hub/politics-sam-by-{method}" for method in ("similarity", "sampling")
     ]
     assert {**again.as_dict(), "seconds": 0} == {**values, "seconds": 0}

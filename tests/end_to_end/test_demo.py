@@ -50,9 +50,10 @@ def test_it_tells_what_it_chose_scored_and_pushed(outcome: Outcome) -> None:
     for chosen in outcome["selected"].values():
         assert set(chosen) < set(outcome["experts"])
     names = {name.removeprefix("sam-hub/ner-") for name in outcome["experts"]}
-    merged = {"merged by similarity", "merged by sampling", "SaM (union, base's types)"}
-    assert set(outcome["scores"]) == names | merged | {"base", "unified", "unified-small"}
-    assert len(outcome["pushed"]) == 2
+    merged = {"merged by similarity", "merged by sampling", "SaM (union)"}
+    (best,) = set(outcome["scores"]) - merged - {"base", "unified"}
+    assert best in names
+    assert [pushed["repo"] for pushed in outcome["pushed"]] == ["sam-hub/politics-sam-by-sampling"]
 
 
 def test_no_file_tells_the_token_and_no_published_one_a_path(outcome: Outcome, demo_home: Path, tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_the_scores_follow_from_the_stored_predictions(outcome: Outcome, catalog
 
 
 def test_merging_beats_the_untuned_base(outcome: Outcome) -> None:
-    assert outcome["scores"]["SaM (union, base's types)"]["f1"] > outcome["scores"]["base"]["f1"]
+    assert outcome["scores"]["SaM (union)"]["f1"] > outcome["scores"]["base"]["f1"]
 
 
 def test_merged_weights_equal_those_of_stock_mergekit(outcome: Outcome, catalog: Catalog, tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_pushed_models_load_with_plain_transformers_and_peft(outcome: Outcome, d
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True"] * 3
+    assert done.stdout.split() == ["True"] * 2
 
 
 def test_a_second_run_computes_nothing_again(outcome: Outcome, environment: dict[str, str], catalog: Catalog) -> None:
@@ -233,7 +234,8 @@ def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
     outcome: Outcome, demo_home: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """By the Python API in the demo's home; then from the Hub, in a process without a catalog; then by the command."""
-    home = {**environment, "SAM_HUB_HOME": str(demo_home / "demo")}
+    # In bfloat16, an answer can change with the size of a batch.
+    home = {**environment, "SAM_HUB_HOME": str(demo_home / "demo"), "SAM_HUB_DTYPE": "float32"}
     corpus, gold = HERE / "target" / "corpus.txt", HERE / "target" / "test.jsonl"
 
     def python(*arguments: object, env: dict[str, str]) -> Any:
@@ -249,8 +251,13 @@ def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
     rows = python("-m", "sam_hub", "predict", "by-api", new, "--json", env=home)
     assert [sentence["entities"] for sentence in rows] == told["entities"]
     with start(demo_home / "demo" / "hub") as server:
-        other = {"SAM_HUB_HOME": str(tmp_path / "home"), "HF_ENDPOINT": server.endpoint, "HF_TOKEN": server.token}
+        other = {
+            **home,
+            "SAM_HUB_HOME": str(tmp_path / "home"),
+            "HF_ENDPOINT": server.endpoint,
+            "HF_TOKEN": server.token,
+        }
         texts = json.dumps(api_example.NEW)
-        loaded = python("-c", ELSEWHERE, "sam-hub/by-api", texts, env={**os.environ, **other})
+        loaded = python("-c", ELSEWHERE, "sam-hub/by-api", texts, env=other)
     assert loaded == told["entities"]
     assert not (tmp_path / "home" / "catalog.db").exists()

@@ -46,7 +46,7 @@ def to_mergekit(recipe: Recipe, by_repo: bool = False) -> dict[str, Any]:
         listed = {name: list(v) if isinstance(v, tuple) else v for name, v in recipe.parameters.items()}
         config["parameters"] = listed
     # Some methods (arcee_fusion, ramplus_tl) answer in float32 whatever they are given; so out_dtype too.
-    return config | {"dtype": recipe.dtype, "out_dtype": recipe.dtype}
+    return config | {"dtype": "float32" if METHODS[recipe.method].own else recipe.dtype, "out_dtype": recipe.dtype}
 
 
 def config_text(recipe: Recipe, by_repo: bool = False) -> str:
@@ -57,6 +57,8 @@ def config_text(recipe: Recipe, by_repo: bool = False) -> str:
     lines += [f"# expert  {expert.repo} {expert.commit}".rstrip() for expert in recipe.experts]
     seed = f" --random-seed {recipe.seed}" if METHODS[recipe.method].random else ""
     lines.append(f"# mergekit-yaml {FILE_NAME} OUT --lora-merge-cache CACHE{seed}")
+    if METHODS[recipe.method].own:
+        lines.append(f"# '{recipe.method}' is a method of sam-hub, which mergekit-yaml does not have.")
     if recipe.stable:
         lines.append(
             f"# Made with --stable, that is, by '{stable_name(recipe.method)}', which mergekit does not have: "

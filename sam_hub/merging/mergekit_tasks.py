@@ -23,7 +23,7 @@ from sam_hub.hub.weights import TensorInfo, weight_files
 from sam_hub.inference.adapters import Adapter
 from sam_hub.merging.checks import FLOATS, Inputs
 from sam_hub.merging.configuration import to_mergekit
-from sam_hub.merging.methods import stable_name
+from sam_hub.merging.methods import METHODS, stable_name
 from sam_hub.merging.recipe import Recipe
 from sam_hub.merging.stable_methods import register_stable_methods
 from sam_hub.merging.tensor_file import DTYPE_CODES
@@ -148,6 +148,10 @@ def merge_tasks(recipe: Recipe, inputs: Inputs, fold: str) -> list[ExecuteMergeM
     options = MergeOptions(trust_remote_code=False, allow_crimes=False, write_model_card=False, quiet=True)
     LoaderCache().setup(options)
     content = to_mergekit(recipe)
+    if METHODS[recipe.method].own:
+        from sam_hub.merging.svd_methods import register_svd_methods
+
+        register_svd_methods()
     if recipe.stable:
         register_stable_methods()
         content["merge_method"] = stable_name(recipe.method)

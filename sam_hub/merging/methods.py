@@ -1,7 +1,7 @@
 """mergekit's merge methods: their parameters, and what a merge has to know of each.
 
 mergekit's own registry takes 5 s of processor time to import, too long for a dry run, a form or a misspelt name. This
-is a copy; a test holds it against the registry of the mergekit release that CI installs.
+is a copy; a test holds it against the registry of the mergekit release that CI installs. Three methods are ours.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ DEFAULT_METHOD = "ties"
 # The share of each delta that is kept, in the methods that have a density. Low-rank deltas are better not trimmed: the
 # ablations in docs/results. The others are nothing without: to drop at random, or by size, is all they do.
 DEFAULT_DENSITY = 0.5
-DENSITIES: Mapping[str, float] = {"ties": 1.0}
+DENSITIES: Mapping[str, float] = {"ties": 1.0, "knots": 1.0}
 MOST_WORKERS = 4  # each holds a tensor of all models
 REQUIRED = float  # in the place of a default: a number must be given
 
 
 @dataclass(frozen=True)
 class Method:
-    """A merge method of mergekit.
+    """A merge method.
 
     Args:
         parameters: each with its default, or `REQUIRED`; ``weight``, which is per expert, is not among them.
@@ -42,6 +42,8 @@ class Method:
         elementwise: it adds nothing up over a whole tensor, so the result does not depend on the number of threads:
             each tensor gets one thread, and several are merged at a time. (Sums over a tensor are split by threads and
             rounded accordingly; those methods run as stock mergekit runs them.)
+        own: it is one of `sam_hub.merging.svd_methods`, which mergekit-yaml does not have. It gets experts that are
+            folded in float32, and computes in float32, each tensor in one thread.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Method:
     random: bool = False
     keeps_untouched: bool = False
     elementwise: bool = False
+    own: bool = False
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -63,6 +66,7 @@ class Method:
 _OF_DELTAS = {"int8_mask": False, "normalize": False, "rescale": False, "lambda": 1.0, "density": 1.0}
 _DROPPING = {**_OF_DELTAS, "rescale": True}
 _EXACT: Mapping[str, Any] = {"weighted": True, "keeps_untouched": True, "elementwise": True}
+_OWN: Mapping[str, Any] = {"weighted": True, "keeps_untouched": True, "own": True}
 
 METHODS: Mapping[str, Method] = {
     "arcee_fusion": Method(models=(2, 2), random=True),
@@ -72,7 +76,9 @@ METHODS: Mapping[str, Method] = {
     "dare_ties": Method(_DROPPING, weighted=True, random=True),
     "della": Method({**_DROPPING, "normalize": True, "epsilon": 0.15}, weighted=True, random=True),
     "della_linear": Method({**_DROPPING, "epsilon": 0.15}, weighted=True, random=True),
+    "iso_c": Method({"scale": 1.0}, experts=(1, None), **_OWN),
     "karcher": Method({"max_iter": 10, "tol": 1e-5}, needs_base=False),
+    "knots": Method({"scale": 1.0, "density": 1.0}, experts=(1, None), **_OWN),
     "linear": Method({"normalize": True}, weighted=True, needs_base=False, elementwise=True),
     "model_stock": Method({"filter_wise": False}, models=(3, None)),
     # mergekit can do with a base here, but fails then on every tensor that no expert changes.
@@ -88,6 +94,7 @@ METHODS: Mapping[str, Method] = {
     "slerp": Method({"t": REQUIRED}, models=(2, 2)),
     "task_arithmetic": Method(_OF_DELTAS, **_EXACT),
     "ties": Method({**_OF_DELTAS, "normalize": True}, trims=True, **_EXACT),
+    "tsv_m": Method({"scale": 1.0}, experts=(1, None), **_OWN),
 }
 
 
@@ -110,7 +117,8 @@ def default_parameters(name: str) -> dict[str, float]:
 
 def tensors_at_a_time(name: str, parameters: Mapping[str, Any]) -> int:
     """Return how many tensors are merged at the same time."""
-    if not METHODS[name].elementwise or parameters.get("rescale"):
+    method = METHODS[name]
+    if not (method.elementwise or method.own) or parameters.get("rescale"):
         return 1
     return min(MOST_WORKERS, os.cpu_count() or 1)
 

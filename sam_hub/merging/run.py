@@ -108,14 +108,15 @@ def merge_weights(
     with mergekit_session(recipe.seed):
         from mergekit.common import dtype_from_name
 
-        fold = fold_dtype(recipe.base.path)
+        own = METHODS[recipe.method].own
+        fold = "F32" if own else fold_dtype(recipe.base.path)
         tasks = merge_tasks(recipe, inputs, fold)
         sources = output_sources(recipe, tasks, inputs)
         announced = {}
         for weight in (task.output_weight for task in tasks):
             dtype = DTYPE_CODES[weight.force_dtype or recipe.dtype]
             announced[weight.name] = TensorInfo(dtype, inputs.base[sources[weight.name]].shape)
-        computed = _computed(recipe, inputs, fold)
+        computed = inputs.touched if own else _computed(recipe, inputs, fold)
         lock, done = threading.Lock(), itertools.count(1)
 
         def work(task: ExecuteMergeMethodTask) -> None:

@@ -104,6 +104,9 @@ def test_the_same_expert_twice_is_refused(recipe) -> None:
 def test_the_table_of_methods_is_the_registry_of_the_installed_mergekit() -> None:
     from mergekit.merge_methods import registered_methods
 
+    from sam_hub.merging.svd_methods import register_svd_methods
+
+    register_svd_methods()
     specs = {one.spec.name: one.spec for one in registered_methods() if not one.spec.name.endswith("_stable")}
     assert sorted(specs) == list(METHODS)
     for name, spec in specs.items():

@@ -10,7 +10,7 @@ class Progress:
     """A step of long work.
 
     Args:
-        what: what is being done, such as "ask acme/ner-law".
+        what: what is being done, such as "ask acme/ner-law". A detail that changes follows a comma: "train, loss 0.5".
         done, total: how much of it, in ``unit``.
         unit: such as "sentences", "tensors" or "B" (bytes); empty where a count says enough.
     """

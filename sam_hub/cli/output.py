@@ -192,14 +192,15 @@ class TerminalReporter(Reporter):
 
     def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
         """Show a step."""
-        if what != self._what:
-            self._what, self._began, self._first = what, time.monotonic(), done
+        head = what.partition(",")[0]
+        if head != self._what:
+            self._what, self._began, self._first = head, time.monotonic(), done
             if self._bars:
                 for task in self._bars.task_ids:
                     self._bars.remove_task(task)
                 self._bars.add_task(f"  {what}", total=total, completed=done, unit=unit)
         elif self._bars:
-            self._bars.update(self._bars.task_ids[-1], completed=done, total=total)
+            self._bars.update(self._bars.task_ids[-1], description=f"  {what}", completed=done, total=total)
         if self._bars is None and time.monotonic() - self._shown > SECONDS_BETWEEN_LINES:
             self._shown = time.monotonic()
             seconds = max(1e-6, self._shown - self._began)

@@ -372,12 +372,15 @@ class PushOptions(JobOptions):
 class TrainOptions:
     """What to train on, and where to write the expert."""
 
-    out: Annotated[Path, Doc("The folder for the expert.", "--out")]
+    out: Annotated[Path, Doc("The folder for the expert, or for the experts of a queue.", "--out")]
     base: Annotated[str, Doc("A base in the catalog, or a folder.", "--base")]
     data: Annotated[
         tuple[Path, ...], Doc("A folder with train.jsonl, and test.jsonl if you have one. Repeat for several.")
     ] = ()
     recipe: Annotated[Path | None, Doc("A JSON recipe, instead of --data and the options of the recipe.")] = None
+    queue: Annotated[
+        Path | None, Doc("A folder of recipes: train them one after another, except those that are finished.")
+    ] = None
     data_root: Annotated[Path, Doc("The folder of the data folders.")] = Path()
     name: Annotated[str | None, Doc("Name of the expert. Default: the name of the folder.")] = None
     domain: Annotated[str, Doc("The domain of its text.")] = "general"
@@ -392,4 +395,5 @@ class TrainOptions:
     repo: Annotated[str, Doc("Name of the expert on the Hub, for its card.")] = ""
     device: Annotated[str, Doc("auto, cpu, cuda, or mps.")] = "auto"
     dtype: Annotated[str, Doc("auto, float32, or bfloat16. auto: bfloat16 if the hardware supports it.")] = "auto"
+    threads: Annotated[int, Doc("Number of CPU threads. 0: chosen by PyTorch.", minimum=0)] = 0
     test_sentences: Annotated[int, Doc("Maximum number of test sentences per data set.", minimum=0)] = 200

@@ -12,7 +12,11 @@ from sam_hub.services.options import TrainOptions
 
 if TYPE_CHECKING:
     from sam_hub.services.context import AppContext
+    from sam_hub.training.queue import QueuedExpert
     from sam_hub.training.recipe import TrainingRecipe
+
+
+OF_RECIPES = ("data", "name", "domain", "rename", "keep", "named_only", "fields")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ def _prepare(context: AppContext, options: TrainOptions) -> tuple[TrainingRecipe
     from sam_hub.training.recipe import read_recipe, recipe_of
 
     if options.recipe:
-        _check_recipe_alone(options)
+        _check_alone(options, "--recipe", *OF_RECIPES)
         recipe = read_recipe(options.recipe)
     else:
         recipe = recipe_of(
@@ -46,13 +50,13 @@ def _prepare(context: AppContext, options: TrainOptions) -> tuple[TrainingRecipe
     return recipe, *find_base(options.base, options.base_repo, lambda: context.catalog)
 
 
-def _check_recipe_alone(options: TrainOptions) -> None:
-    """Refuse options that a recipe replaces."""
+def _check_alone(options: TrainOptions, flag: str, *names: str) -> None:
+    """Refuse options that a recipe or a queue replaces."""
     default = TrainOptions(options.out, options.base)
-    for name in ("data", "name", "domain", "rename", "keep", "named_only", "fields"):
+    for name in names:
         if getattr(options, name) != getattr(default, name):
-            flag = "--set" if name == "fields" else f"--{name.replace('_', '-')}"
-            raise UsageError(f"--recipe can't be combined with {flag}", "Change the recipe instead.")
+            other = "--set" if name == "fields" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} can't be combined with {other}", "Change the recipe instead.")
 
 
 def plan_training(context: AppContext, options: TrainOptions) -> TrainPlan:
@@ -68,6 +72,7 @@ def run_training(context: AppContext, options: TrainOptions, reporter: Reporter 
     """Train an expert, and return what its ``sam_hub.json`` holds. A stopped run continues from its checkpoint."""
     from sam_hub.training.expert import make_expert
 
+    _use_threads(options)
     recipe, base_folder, base_name = _prepare(context, options)
     return make_expert(
         recipe,
@@ -81,3 +86,39 @@ def run_training(context: AppContext, options: TrainOptions, reporter: Reporter 
         test_sentences=options.test_sentences,
         reporter=reporter,
     )
+
+
+def plan_queue(context: AppContext, options: TrainOptions) -> tuple[QueuedExpert, ...]:
+    """Return the experts of ``options.queue`` with their states; nothing is trained."""
+    from sam_hub.training.expert import find_base
+    from sam_hub.training.queue import read_queue
+
+    assert options.queue
+    _check_alone(options, "--queue", *OF_RECIPES, "recipe", "repo")
+    base, _ = find_base(options.base, options.base_repo, lambda: context.catalog)
+    return read_queue(options.queue, base, options.out)
+
+
+def run_queue(context: AppContext, options: TrainOptions, reporter: Reporter = SILENT) -> tuple[QueuedExpert, ...]:
+    """Make the experts of ``options.queue`` that are not finished, and return all of them with their states."""
+    from sam_hub.training.expert import find_base
+    from sam_hub.training.queue import train_queue
+
+    queue = plan_queue(context, options)
+    _use_threads(options)
+    return train_queue(
+        queue,
+        *find_base(options.base, options.base_repo, lambda: context.catalog),
+        data_root=options.data_root,
+        device=options.device,
+        dtype=options.dtype,
+        test_sentences=options.test_sentences,
+        reporter=reporter,
+    )
+
+
+def _use_threads(options: TrainOptions) -> None:
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)

@@ -72,6 +72,8 @@ class TrainingRecipe:
     pack: Annotated[int, Field(ge=1, le=256)] = 8
     """Examples in a pack. They share one label set and its computed prompt prefix, and are one optimizer step."""
     rank: Annotated[int, Field(ge=1, le=1024)] = 8
+    stored_rank: Annotated[int, Field(ge=0, le=1024)] = 0
+    """The rank of the adapter that is written: the nearest approximation of what was trained. 0: ``rank``."""
     alpha: Annotated[int, Field(ge=1, le=4096)] = 16
     dropout: Annotated[float, Field(ge=0, le=0.99)] = 0.0
     learning_rate: Annotated[float, Field(ge=1e-9, le=1)] = 1e-3

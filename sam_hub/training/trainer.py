@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import InputError
+from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.models import choose_device, choose_dtype
 from sam_hub.ner.formats import get_format
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.training.compression import lower_rank
 from sam_hub.training.data import EncodedPack, encode_pack, packs, read_sets
 from sam_hub.training.recipe import TrainingRecipe
 
@@ -69,12 +71,13 @@ def train_adapter(
 
     if (out / WEIGHTS).exists():
         raise InputError(f"{out} already has a finished adapter", "Give another --out, or delete that folder.")
+    check_layout(out)
     device = choose_device(device)
     number_type = choose_dtype(dtype, device)
     torch.manual_seed(recipe.seed)
     sets = read_sets(recipe, data_root)
     tokenizer, model = _load(base, recipe, device, number_type)
-    run = _Run(recipe, model, out / CHECKPOINT)
+    run = _Run(recipe, model, out / CHECKPOINT, weights_sha256(base))
     stream = packs(sets, recipe)
     for _ in range(run.step):
         next(stream)
@@ -86,7 +89,9 @@ def train_adapter(
         if run.step % checkpoint_every == 0 and run.step < recipe.steps:
             run.save()
         speed = (run.tokens - tokens_before) / max(spent, 1e-9)
-        reporter.progress(f"train, loss {run.loss:.3f}, {speed:.0f} tokens/s", run.step, recipe.steps, "steps")
+        reporter.progress(
+            f"train {recipe.name}, loss {run.loss:.3f}, {speed:.0f} tokens/s", run.step, recipe.steps, "steps"
+        )
     if not run.loss:
         raise InputError(
             f"No example of {recipe.name}'s data fits into {recipe.max_tokens} tokens",
@@ -98,6 +103,15 @@ def train_adapter(
     trained = Trained(labels, recipe.steps, run.tokens, round(seconds, 1), round(run.loss, 4), device, dtype)
     _write(model, out, trained, recipe)
     return trained
+
+
+def check_layout(out: Path) -> None:
+    """Refuse a folder with a checkpoint of an earlier layout, which can't be continued."""
+    if (old := out / ".checkpoint").is_dir():
+        raise InputError(
+            f"{old} is a checkpoint of another version, which can't be continued",
+            "Delete it to train from the start, or give another --out.",
+        )
 
 
 def _load(base: Path, recipe: TrainingRecipe, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
@@ -161,10 +175,10 @@ def pack_loss(model: Any, encoded: EncodedPack, device: str) -> torch.Tensor:
 class _Run:
     """The state of a training run: optimizer, schedule, counters, and its checkpoint."""
 
-    def __init__(self, recipe: TrainingRecipe, model: Any, checkpoint: Path) -> None:
+    def __init__(self, recipe: TrainingRecipe, model: Any, checkpoint: Path, base_sha256: str) -> None:
         import torch
 
-        self.recipe, self.model, self.checkpoint = recipe, model, checkpoint
+        self.recipe, self.model, self.checkpoint, self.base_sha256 = recipe, model, checkpoint, base_sha256
         self.trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
             self.trained.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
@@ -204,6 +218,7 @@ class _Run:
 
         state = {
             "recipe": json.dumps(self.recipe.as_dict()),
+            "base": self.base_sha256,
             "weights": {name: p.detach().cpu() for name, p in self.trained.items()},
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -222,6 +237,10 @@ class _Run:
             raise InputError(
                 f"{self.checkpoint} is the checkpoint of another recipe", "Give another --out, or delete that file."
             )
+        if state["base"] != self.base_sha256:
+            raise InputError(
+                f"{self.checkpoint} is the checkpoint of another base", "Give another --out, or delete that file."
+            )
         with torch.no_grad():
             for name, tensor in state["weights"].items():
                 self.trained[name].copy_(tensor)
@@ -237,6 +256,8 @@ def _write(model: Any, out: Path, trained: Trained, recipe: TrainingRecipe) -> N
     scratch = out / ".adapter"
     shutil.rmtree(scratch, ignore_errors=True)
     model.to(torch.bfloat16).save_pretrained(scratch, save_embedding_layers=False)
+    if recipe.stored_rank:
+        lower_rank(scratch, recipe.stored_rank)
     (scratch / "README.md").unlink(missing_ok=True)  # peft's empty card; the expert's own is written later
     (scratch / RECORD).write_text(
         json.dumps({**asdict(trained), "recipe": recipe.portable()}, indent=2), encoding="utf-8"

@@ -197,6 +197,17 @@ def test_a_recipe_excludes_the_options_it_replaces(failing: Failing, tmp_path: P
     assert f"--recipe can't be combined with {option[0]}" in message
 
 
+def test_a_queue_in_which_one_recipe_is_wrong(failing: Failing, tmp_path: Path) -> None:
+    base, queue, out = tiny_base(tmp_path / "base"), tmp_path / "queue", tmp_path / "out"
+    queue.mkdir()
+    (queue / "bad.json").write_text("{}")
+    for dry_run in ((), ("--dry-run",)):
+        code, message = failing("train", "--queue", queue, "--base", base, "--out", out, *dry_run)
+        assert code == 1
+        assert "1 of 1 experts failed: bad" in message
+    assert not out.exists()
+
+
 def test_remove_with_json_does_not_ask(failing: Failing, sam_hub: Any) -> None:
     sam_hub("add", "acme/ner-news")
     assert failing("remove", "ner-news", "--json")[0] == 2

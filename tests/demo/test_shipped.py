@@ -12,6 +12,7 @@ import pytest
 from sam_hub.catalog.engine import open_catalog
 from sam_hub.catalog.example import build_example
 from sam_hub.catalog.experts import list_experts
+from sam_hub.demo.folding import REPO, SHA256
 from sam_hub.demo.setup import HERE, LABELS, expert_folders
 from sam_hub.evaluation.systems import read_gold
 from sam_hub.ner.readers import read_corpus
@@ -19,6 +20,7 @@ from sam_hub.training.recipe import TrainingRecipe, read_recipe
 
 EXAMPLE = Path(__file__).parents[2] / "catalog.db.example"
 FOLDERS = expert_folders()
+NEXT = sorted(path.parent for path in HERE.glob("experts-next/*/sam_hub.json"))
 
 
 def about(folder: Path) -> dict:
@@ -44,7 +46,7 @@ def test_the_shipped_experts_are_small() -> None:
     assert size <= 75_000_000
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *NEXT], ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_an_expert_carries_all_that_belongs_to_it(folder: Path) -> None:
     names = {file.name for file in folder.iterdir()}
     assert names == {
@@ -57,14 +59,26 @@ def test_an_expert_carries_all_that_belongs_to_it(folder: Path) -> None:
     }
     said = about(folder)
     recipe = {key: value for key, value in said["recipe"].items() if key != "training"}
-    assert TrainingRecipe.from_dict(recipe) == read_recipe(HERE / "recipes" / f"{folder.name}.json")
+    assert TrainingRecipe.from_dict(recipe) == read_recipe(
+        HERE / folder.parent.name.replace("experts", "recipes") / f"{folder.name}.json"
+    )
     assert all(source["license"] for source in said["data"]["sources"])
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *NEXT], ids=lambda folder: f"{folder.parent.name}/{folder.name}")
 def test_an_expert_beats_the_untuned_base_on_its_own_test_split(folder: Path) -> None:
     for expert, base in about(folder)["scores"].values():
         assert expert["f1"] > base["f1"]
+
+
+def test_the_next_experts_are_of_the_generalist_base_and_small() -> None:
+    assert {(about(folder)["base"], about(folder)["base_sha256"]) for folder in NEXT} == {(REPO, SHA256)}
+    sizes = {
+        name: sum(file.stat().st_size for file in (HERE / name).rglob("*") if file.is_file())
+        for name in ("generalist", "experts-next")
+    }
+    recipes = len(list(HERE.glob("recipes-next/*.json")))
+    assert sizes["generalist"] + sizes["experts-next"] / len(NEXT) * recipes <= 80_000_000  # with all that will follow
 
 
 @pytest.mark.parametrize("file", sorted(HERE.glob("recipes*/*.json")), ids=lambda f: f"{f.parent.name}/{f.stem}")

@@ -56,8 +56,8 @@ def alone(model, pack, form, tokenizer) -> tuple[float, int]:
 
 
 def losses_of(recorder: Recorder) -> list[float]:
-    """Return the losses that were reported: "train, loss 1.234, 567 tokens/s"."""
-    return [float(step.what.split()[2].rstrip(",")) for step in recorder.steps]
+    """Return the losses that were reported: "train tiny, loss 1.234, 567 tokens/s"."""
+    return [float(step.what.split()[3].rstrip(",")) for step in recorder.steps]
 
 
 def test_thirty_steps_lower_the_loss_and_peft_reads_what_was_written(base, data, tmp_path):
@@ -127,6 +127,32 @@ def test_a_checkpoint_of_another_recipe_is_not_gone_on_with(base, data, tmp_path
         train_adapter(recipe(), base, tmp_path, **options, reporter=killed_at(2))
     with pytest.raises(InputError, match="checkpoint of another recipe"):
         train_adapter(replace(recipe(), seed=7), base, tmp_path, **options)
+
+
+def test_a_checkpoint_of_another_base_or_layout_is_not_gone_on_with(base, data, tmp_path):
+    options = {"data_root": data, "device": "cpu", "checkpoint_every": 1}
+    with pytest.raises(Killed):
+        train_adapter(recipe(), base, tmp_path / "out", **options, reporter=killed_at(2))
+    other = tiny_models.tiny_base(tmp_path / "other", seed=9)
+    with pytest.raises(InputError, match="checkpoint of another base"):
+        train_adapter(recipe(), other, tmp_path / "out", **options)
+    (tmp_path / "old" / ".checkpoint").mkdir(parents=True)
+    with pytest.raises(InputError, match="checkpoint of another version"):
+        train_adapter(recipe(), base, tmp_path / "old", **options)
+
+
+def test_an_adapter_is_stored_at_a_lower_rank_as_the_nearest_change(base, data, tmp_path):
+    options = {"data_root": data, "device": "cpu"}
+    train_adapter(recipe(examples=8), base, tmp_path / "whole", **options)
+    train_adapter(recipe(examples=8, stored_rank=2), base, tmp_path / "low", **options)
+    whole, low = load_file(tmp_path / "whole" / WEIGHTS), load_file(tmp_path / "low" / WEIGHTS)
+    config = json.loads((tmp_path / "low" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (2, 4)
+    for name in (name for name in whole if ".lora_A." in name):
+        other = name.replace(".lora_A.", ".lora_B.")
+        u, s, v = torch.linalg.svd(whole[other].float() @ whole[name].float())
+        nearest = u[:, :2] * s[:2] @ v[:2]
+        assert torch.allclose(low[other].float() @ low[name].float(), nearest, atol=0.02 * s[0].item())
 
 
 def test_data_of_which_nothing_fits_is_no_training(base, data, tmp_path):

@@ -12,6 +12,7 @@ from sam_hub.catalog.tables import (
     Evaluation,
     Expert,
     Merge,
+    MergeValidation,
     PredictionRun,
     Push,
     RankingMethod,
@@ -27,7 +28,7 @@ def record_selections(catalog: Catalog, *selections: Selection) -> None:
     """Record rankings and what was chosen from each: all of them, or none.
 
     The scores of a ranking by sampling are kept as rows of their own, too. A merge of the same experts that was made
-    for an earlier selection serves the new one as well.
+    for an earlier selection serves the new one as well; what votes said of it holds for the same target.
     """
     with catalog.writing() as session:
         for selection in selections:
@@ -36,6 +37,7 @@ def record_selections(catalog: Catalog, *selections: Selection) -> None:
             session.flush()
             for merge_id in merges:
                 _link(session, selection, merge_id)
+            session.add_all(_validations(session, selection, merges))
             if selection.method == RankingMethod.SAMPLING:
                 session.add_all(_sampling_scores(session, selection))
 
@@ -46,6 +48,21 @@ def _merges_of(session: Session, chosen: Sequence[str]) -> list[int]:
         select(SelectionMerge.merge_id, Selection.chosen).join(Selection).order_by(col(SelectionMerge.id).desc())
     )
     return list(dict.fromkeys(merge_id for merge_id, refs in links if set(refs) == set(chosen)))[::-1]
+
+
+def _validations(session: Session, selection: Selection, merges: Sequence[int]) -> list[MergeValidation]:
+    """The latest validation of each of these merges for the target of a new selection, copied to it."""
+    rows = session.exec(
+        select(MergeValidation)
+        .join(Selection)
+        .where(Selection.target_id == selection.target_id, col(MergeValidation.merge_id).in_(merges))
+        .order_by(col(MergeValidation.selection_id))
+    )
+    latest = {row.merge_id: row for row in rows}
+    return [
+        MergeValidation(**row.model_dump(exclude={"selection_id"}), selection_id=selection.id)
+        for row in latest.values()
+    ]
 
 
 def _link(session: Session, selection: Selection, merge_id: int) -> None:
@@ -91,11 +108,11 @@ def record_merge(catalog: Catalog, merge: Merge, selection_id: int | None = None
             session.flush()
             known = merge
         elif known.weights_sha256 != merge.weights_sha256:
-            for table in (SentencePrediction, PredictionRun):
+            for table in (SentencePrediction, PredictionRun, MergeValidation):
                 session.exec(delete(table).where(col(table.merge_id) == known.id))
         known.sqlmodel_update(merge.model_dump(exclude={"id"}))
         selection = session.get(Selection, selection_id) if selection_id is not None else None
-        if selection and set(selection.chosen) == known.refs:  # another choice may have been made meanwhile
+        if selection and known.refs <= set(selection.chosen):  # another choice may have been made meanwhile
             _serve(session, selection, known)
         return known
 
@@ -105,10 +122,23 @@ def _serve(session: Session, selection: Selection, merge: Merge) -> None:
     earlier = (col(SelectionMerge.selection_id) == selection.id, col(SelectionMerge.merge_id) == merge.id)
     session.exec(delete(SelectionMerge).where(*earlier))
     unserved = col(Selection.id).not_in(select(SelectionMerge.selection_id))
-    others = session.exec(select(Selection).where(Selection.target_id == selection.target_id, unserved))
-    for other in {row.id: row for row in (selection, *others)}.values():
-        if set(other.chosen) == merge.refs:
+    others = session.exec(select(Selection).where(Selection.target_id == selection.target_id, unserved)).all()
+    _link(session, selection, merge.id)
+    for other in others:
+        if other.id != selection.id and set(other.chosen) == merge.refs:
             _link(session, other, merge.id)
+
+
+def record_validation(catalog: Catalog, validation: MergeValidation) -> None:
+    """Record what votes said of a merge, instead of what they said before."""
+    with catalog.writing() as session:
+        session.merge(validation)
+
+
+def validations_of(catalog: Catalog, selection_id: int) -> dict[int, MergeValidation]:
+    """Return what votes said of the merges of a selection, by the merge's id."""
+    rows = catalog.all(select(MergeValidation).where(MergeValidation.selection_id == selection_id))
+    return {row.merge_id: row for row in rows}
 
 
 def merges_of_selection(catalog: Catalog, selection_id: int) -> list[Merge]:

@@ -14,8 +14,8 @@ from sam_hub.errors import CatalogError, UsageError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
-# In the file's header ("SaM2"). It changes with the tables until the first release, which tells older files from ours.
-APPLICATION_ID = 0x53614D32
+# In the file's header ("SaM3"). It changes with the tables until the first release, which tells older files from ours.
+APPLICATION_ID = 0x53614D33
 
 
 def file_of(url: str) -> Path:

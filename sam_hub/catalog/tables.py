@@ -39,6 +39,14 @@ class RankingMethod(StrEnum):
     SAMPLING = "sampling"
 
 
+class ValidationOutcome(StrEnum):
+    """Whether a merge may answer, by the votes on its target's sample. Skipped: it may, and no vote was counted."""
+
+    PASSED = "passed"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+
+
 class JobState(StrEnum):
     """Where a job stands; the last four are final."""
 
@@ -331,8 +339,9 @@ class Merge(_Row, table=True):
 class SelectionMerge(SQLModel, table=True):
     """A merge that was made for a selection. Of several, the one with the largest id was made last.
 
-    One recipe is one merge: two selections of the same experts share it. A merge that was made to compare, or of
-    experts named by hand, belongs to no selection.
+    One recipe is one merge: two selections of the same experts share it. A merge of some of the chosen experts was made
+    after the merge of all was rejected. A merge that was made to compare, or of experts named by hand, belongs to no
+    selection.
     """
 
     __tablename__ = "selection_merge"
@@ -341,6 +350,23 @@ class SelectionMerge(SQLModel, table=True):
     id: int = _id()
     selection_id: int = _owner("selection")
     merge_id: int = _owner("merge", index=True)
+
+
+class MergeValidation(SQLModel, table=True):
+    """What the votes said of a merge that was made for a selection.
+
+    A merge without a row was interrupted before. ``reason`` says why it was rejected or skipped. ``figures`` are those
+    of `sam_hub.evaluation.validation.Validation`; empty if it was skipped.
+    """
+
+    __tablename__ = "merge_validation"
+    __table_args__ = (_one_of("outcome", ValidationOutcome),)
+
+    selection_id: int = _owner("selection", primary_key=True)
+    merge_id: int = _owner("merge", primary_key=True, index=True)
+    outcome: str
+    reason: str = ""
+    figures: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
 class Evaluation(_Row, table=True):

@@ -65,9 +65,9 @@ class Validation:
         best, own = self.inputs[0], self.merge
         found = [scores.entities for scores in self.inputs]
         return (
-            f"F1 {own.f1:.2f} against the votes of {len(self.voters)} experts on {self.sentences} sentences (best input: "
-            f"{best.name}, {best.f1:.2f}; difference {self.low:+.2f} to {self.high:+.2f}); {own.parse_rate:.0%} of "
-            f"its answers keep the format; {own.entities} entities (inputs: {min(found)} to {max(found)})"
+            f"F1 {own.f1:.2f} against the votes of {len(self.voters)} experts on {self.sentences} sentences (best "
+            f"input: {best.name}, {best.f1:.2f}; difference {self.low:+.2f} to {self.high:+.2f}); {own.parse_rate:.0%} "
+            f"of its answers keep the format; {own.entities} entities (inputs: {min(found)} to {max(found)})"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -40,10 +40,10 @@ from sam_hub.errors import (
 from sam_hub.inference.models import (
     LoadedModel,
     LostBase,
+    ModelLoader,
     choose_device,
     choose_dtype,
     first_line,
-    load_model,
     with_adapter,
 )
 from sam_hub.inference.prediction import SentenceAnswer, predict
@@ -151,6 +151,7 @@ def ask(
     free: bool = False,
     reporter: Reporter = SILENT,
     on_failure: Callable[[str, SamHubError], object] | None = None,
+    load: Callable[[Path], LoadedModel] | None = None,
 ) -> dict[str, Predictions]:
     """Return the prediction of every model on these sentences, by model name.
 
@@ -162,6 +163,7 @@ def ask(
         reporter: receives the number of answered sentences over all models, with the name of the running model.
         on_failure: called with the name of an expert that can't be loaded or run, and the error. The expert is left
             out of the result. Without it, the first such error is raised.
+        load: loads full models, or has them in memory; by default, they are loaded as the settings say.
     """
     tasks = {model.name: task_of(model, sentences, labels, settings, free) for model in models}
     distinct: dict[Question, _Batch] = {}
@@ -173,7 +175,8 @@ def ask(
     done = total - sum(map(len, missing.values()))
     if done == total:
         reporter.progress("kept predictions", total, total, "sentences")
-    asking = _Asking(catalog, sentences, labels, settings, free, reporter, total, on_failure is not None)
+    load = load or ModelLoader(device=settings.device, dtype=settings.dtype, threads=settings.threads)
+    asking = _Asking(catalog, sentences, labels, load, free, reporter, total, on_failure is not None)
     at_work = [task for question, task in distinct.items() if missing[question]]
     at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
     for folder, group in groupby(at_work, key=lambda task: task.model.folder):
@@ -276,7 +279,7 @@ class _Asking:
     catalog: Catalog
     sentences: Sequence[Sentence]
     labels: Sequence[str]
-    settings: Settings
+    load: Callable[[Path], LoadedModel]
     free: bool
     reporter: Reporter
     total: int
@@ -289,8 +292,7 @@ class _Asking:
         # If a full model fails, only its own expert fails; if a base fails, so do all of its adapters.
         own = len(tasks) == 1 and first.model.adapter is None
         with apart(self._border(first) if own else None):
-            options = self.settings
-            loaded = load_model(folder, device=options.device, dtype=options.dtype, threads=options.threads)
+            loaded = self.load(folder)
             for task, numbers in tasks:
                 with apart(self._border(task)), with_adapter(loaded, task.model.adapter) as ready:
                     self._answer(ready, task, numbers, done)

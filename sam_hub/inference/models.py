@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,21 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
         ) from error
     model.to(device)  # type: ignore[arg-type]  # its stub lacks names of devices
     return LoadedModel(model.eval(), tokenizer, device, folder)
+
+
+class ModelLoader:
+    """Loads full models as `load_model` does, and keeps the last one: who asks for it next needs no second load."""
+
+    def __init__(self, *, device: str = "auto", dtype: str = "auto", threads: int = 0) -> None:
+        self._load = partial(load_model, device=device, dtype=dtype, threads=threads)
+        self._last: LoadedModel | None = None
+
+    def __call__(self, folder: Path) -> LoadedModel:
+        """Return the model in a folder. The one before is given up first, so that memory holds one of them."""
+        if self._last is None or self._last.folder != folder:
+            self._last = None
+            self._last = self._load(folder)
+        return self._last
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +74,11 @@ def seconds_needed(recipe: Recipe) -> float:
 
 
 def check_merge(
-    recipe: Recipe,
-    folder: Path,
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    threads: int = 0,
-    reporter: Reporter = SILENT,
+    recipe: Recipe, folder: Path, load: Callable[[Path], LoadedModel] = load_model, reporter: Reporter = SILENT
 ) -> CheckResult:
     """Look at the merged model in ``folder``, and write down there what was seen; what was seen before counts."""
     if (kept := saved_check(folder)) is not None:
         return kept
-    load = partial(load_model, device=device, dtype=dtype, threads=threads)
     form = about(recipe.experts[0].path).get("prompt_format") or "b2ner"
     taught = [label for expert in recipe.experts for label in about(expert.path).get("labels") or ()]
     labels, total = tuple(dict.fromkeys(taught)) or LABELS, len(recipe.experts) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import base_of, resolve_experts
-from sam_hub.catalog.history import latest_selection, list_merges, merges_of_selection, record_merge
-from sam_hub.catalog.tables import RankingMethod
+from sam_hub.catalog.history import latest_selection, list_merges, merges_of_selection, record_merge, validations_of
+from sam_hub.catalog.tables import RankingMethod, ValidationOutcome
 from sam_hub.catalog.targets import get_target
-from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, InputError, Interrupted, UsageError
+from sam_hub.inference.models import LoadedModel
 from sam_hub.merging.mergekit_tasks import preload_mergekit
 from sam_hub.merging.methods import DEFAULT_METHOD, get_method
 from sam_hub.merging.plan import MergePlan, merge_folder, plan_merge, read_record
@@ -164,9 +164,13 @@ def merge(catalog: Catalog, plan: MergePlan, reporter: Reporter = SILENT, timeou
 
 
 def merge_and_check(
-    catalog: Catalog, plan: MergePlan, settings: Settings, reporter: Reporter = SILENT, timeout: float | None = None
+    catalog: Catalog,
+    plan: MergePlan,
+    load: Callable[[Path], LoadedModel],
+    reporter: Reporter = SILENT,
+    timeout: float | None = None,
 ) -> tuple[tables.Merge, CheckResult]:
-    """Merge as `merge` does, and check the merged model.
+    """Merge as `merge` does, and check the merged model, which ``load`` loads last.
 
     Raises:
         Interrupted: the person stopped the check; the merge is whole, and stays.
@@ -174,14 +178,7 @@ def merge_and_check(
     """
     row = merge(catalog, plan, reporter, timeout)
     try:
-        return row, check_merge(
-            plan.recipe,
-            Path(row.path),
-            device=settings.device,
-            dtype=settings.dtype,
-            threads=settings.threads,
-            reporter=reporter,
-        )
+        return row, check_merge(plan.recipe, Path(row.path), load, reporter)
     except KeyboardInterrupt as stop:
         raise Interrupted(
             "Interrupted before the sanity check ended",
@@ -207,53 +204,71 @@ def serving_merges(catalog: Catalog, target: tables.Target) -> list[str]:
     lines = []
     for method, merge in merges_for(catalog, target).items():
         lines.append(f"by {method}, {in_words(merge)}")
-        newer = _merges_of(catalog, target, method)[0]
-        if newer.id != merge.id and not _on_disk(newer):
+        newer = _candidates(catalog, target, method)[0].merge
+        if newer.id != merge.id and not Path(newer.path).is_dir():
             lines.append(f"  ({in_words(newer)} was made later, and is no longer on disk)")
     return lines
 
 
-def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
-    """Return what a person must know of the merges that serve a target, a line each; empty if all passed the check.
+@dataclass(frozen=True)
+class _Candidate:
+    """A merge that was made for a selection. ``problem`` speaks against it, and ``ruined`` forbids to use it."""
 
-    That one did not pass, and what to do; or that a newer one did not, and is passed over.
+    merge: tables.Merge
+    problem: str
+    ruined: bool
+
+
+def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
+    """Return what a person must know of the merges of a target, a line each; empty if all may be used.
+
+    That the one that serves is in doubt, and what to do; that a newer one can't be used, and is passed over; or that
+    none can be used.
     """
     lines: dict[str, None] = {}
-    for method, merge in merges_for(catalog, target, needed=()).items():
-        if problem := _problem(merge):
-            advice = (
-                f"To check it, run `sam-hub merge {target.name}` again."
-                if problem == UNCHECKED
-                else f"Its predictions may be useless. Merge fewer or other experts for {target.name}."
-            )
-            lines[f"Warning: merge {merge.id} {problem.removesuffix('.')}. {advice}"] = None
-            continue
-        for newer in _merges_of(catalog, target, method):
-            if newer.id == merge.id:
-                break
-            if _on_disk(newer):
-                problem = _problem(newer).removesuffix(".")
-                lines[f"Merge {merge.id} stays in use: the newer merge {newer.id} {problem}."] = None
+    for method in RankingMethod:
+        candidates = [one for one in _candidates(catalog, target, method) if Path(one.merge.path).is_dir()]
+        serving = _serving(candidates)
+        if candidates and serving is None:
+            lines[f"Warning: no merge by {method} can be used: {_in_short(candidates[0])}."] = None
+        elif serving and serving.problem:
+            lines[f"Warning: {_in_short(serving)}. To check it, run `sam-hub merge {target.name}` again."] = None
+        for newer in candidates[: candidates.index(serving)] if serving and not serving.problem else ():
+            lines[f"Merge {serving.merge.id} stays in use: the newer {_in_short(newer)}."] = None
     return list(lines)
 
 
+def _in_short(candidate: _Candidate) -> str:
+    return f"merge {candidate.merge.id} {candidate.problem.removesuffix('.')}"
+
+
 def passed_methods(catalog: Catalog, target: tables.Target) -> list[str]:
-    """Return the rankings ("similarity", "sampling") of a target whose merge passed the check."""
-    return [method for method, merge in merges_for(catalog, target, needed=()).items() if not _problem(merge)]
+    """Return the rankings ("similarity", "sampling") of a target whose serving merge nothing speaks against."""
+    serving = {method: _serving(_candidates(catalog, target, method)) for method in RankingMethod}
+    return [str(method) for method, candidate in serving.items() if candidate and not candidate.problem]
 
 
-def _on_disk(merge: tables.Merge) -> bool:
-    return Path(merge.path).is_dir()
-
-
-def _problem(merge: tables.Merge) -> str:
-    return problem_in_words(Path(merge.path))
-
-
-def _merges_of(catalog: Catalog, target: tables.Target, method: str) -> list[tables.Merge]:
+def _candidates(catalog: Catalog, target: tables.Target, method: str) -> list[_Candidate]:
     """Return the merges that were made for the latest selection of a target, the last made first."""
     selection = latest_selection(catalog, target.id or 0, method)
-    return merges_of_selection(catalog, selection.id or 0) if selection else []
+    if selection is None:
+        return []
+    validations, candidates = validations_of(catalog, selection.id), []
+    for merge in merges_of_selection(catalog, selection.id):
+        problem, validation = problem_in_words(Path(merge.path)), validations.get(merge.id)
+        ruined = bool(problem) and problem != UNCHECKED
+        if not problem and validation is None:
+            problem = f"was not validated for {target.name}"
+        elif not problem and validation and validation.outcome == ValidationOutcome.REJECTED:
+            problem, ruined = f"was rejected: {validation.reason}", True
+        candidates.append(_Candidate(merge, problem, ruined))
+    return candidates
+
+
+def _serving(candidates: Sequence[_Candidate]) -> _Candidate | None:
+    """Return the newest candidate on disk that nothing speaks against, else the newest that is in doubt."""
+    usable = [one for one in candidates if not one.ruined and Path(one.merge.path).is_dir()]
+    return next((one for one in usable if not one.problem), usable[0] if usable else None)
 
 
 def merges_for(
@@ -261,28 +276,35 @@ def merges_for(
 ) -> dict[str, tables.Merge]:
     """Return the merge that serves each of a target's latest selections, by "similarity" and "sampling".
 
-    That is the newest one which passed the check after the merge. Where none has, it is the newest of all:
-    `merge_warnings` says so.
+    That is the newest one which passed the sanity check and the validation by votes. Where none has, it is the newest
+    one that was not checked or validated: `merge_warnings` says so. One that failed never serves.
 
     Args:
-        needed: those that must be there; another one whose selection is not merged is left out.
-        newest: take the newest ones, whatever the check has found.
+        needed: those that must be merged; another one whose selection is not merged is left out.
+        newest: take the newest ones, whatever speaks against them.
 
     Raises:
-        CatalogError: there is no selection, or one that is needed was not merged yet.
+        CatalogError: there is no selection, one that is needed was not merged yet, or all merges failed.
     """
-    serving = {}
+    serving, failed, selected = {}, "", False
     for method in RankingMethod:
         if latest_selection(catalog, target.id, method) is None:
             continue
-        if on_disk := list(filter(_on_disk, _merges_of(catalog, target, method))):
-            passed = (merge for merge in on_disk if not _problem(merge))
-            serving[method.value] = on_disk[0] if newest else next(passed, on_disk[0])
+        selected = True
+        candidates = [one for one in _candidates(catalog, target, method) if Path(one.merge.path).is_dir()]
+        if candidate := candidates[0] if newest and candidates else _serving(candidates):
+            serving[method.value] = candidate.merge
+        elif candidates:
+            failed = _in_short(candidates[0])
         elif method in needed:
             raise CatalogError(
                 f"The experts that {method} chose for {target.name} are not merged yet",
                 f"Run `sam-hub merge {target.name}`.",
             )
-    if not serving:
+    if not serving and not selected:
         raise CatalogError(f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first.")
+    if not serving and failed and needed:
+        raise CatalogError(
+            f"No merge for {target.name} can be used: {failed}", f"Merge fewer or other experts for {target.name}."
+        )
     return serving

@@ -311,6 +311,9 @@ class Target:
     def merge(self, selection: Selection | None = None, **options: Any) -> MergedNER:
         """Merge the experts of a selection: one model for each ranking. A merge that is on disk is not made again.
 
+        A merge that is worse than the best of its experts, by votes on the target's sample, is rejected. Then fewer
+        experts and other weights are tried, and at last the best expert alone. ``validate=False`` skips this.
+
         Args:
             selection: the latest selection of this target. Default: the same.
             options: those of `sam-hub merge`, such as ``method="linear"``. ``parameters={"density": 0.5}`` is
@@ -319,6 +322,7 @@ class Target:
         Raises:
             UsageError: an option is invalid, or the selection is not the latest of this target.
             UnusableModel, DiskFull: the experts can't be merged.
+            CatalogError: no merge passed its check.
         """
         if selection is not None and selection.chosen != self.selection().chosen:
             raise UsageError(
@@ -330,6 +334,8 @@ class Target:
         for merge in outcome.merges:
             for problem in merge.problems or ():
                 warnings.warn(f"The merge {merge.name} failed its sanity check: {problem}", stacklevel=2)
+            for line in merge.rejected:
+                warnings.warn(f"Rejected {merge.name}: {line}", stacklevel=2)
         return self.ner()
 
     def ner(self, *, rule: str = "union", types: str = "auto") -> MergedNER:
@@ -597,7 +603,7 @@ class MergedNER:
 
         Raises:
             UsageError: the models were loaded from a Hub, and have no target.
-            UnusableModel: the merge failed its sanity check.
+            UnusableModel: the merge failed its sanity check or its validation.
             NotFoundOnHub, HubError: the Hub failed, or the token has no write access.
         """
         if self._target is None:

@@ -42,6 +42,12 @@ def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
         print(f"Merged {merge.name}: {merge.path}")
         for problem in merge.problems or ():
             print(f"  failed the sanity check: {problem}")
+        for line in merge.rejected:
+            print(f"  rejected: {line}")
+        if merge.validation:
+            print(f"  {'passed' if merge.validation.passed else 'failed'} validation: {merge.validation.in_words()}")
+        elif merge.not_validated:
+            print(f"  not validated: {merge.not_validated}")
         for line in merge.adapter.lines() if merge.adapter else ():
             print(f"  {line}")
     for merge in outcome.merges:
@@ -49,7 +55,7 @@ def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
             print("\n" + "\n".join(merge.contributions.lines(merge.name)))
     for warning in outcome.warnings:
         say(warning)
-    if target and any(merge.problems for merge in outcome.merges):
+    if target and not all(merge.usable for merge in outcome.merges):
         say(f"\nNext: choose other experts with sam-hub choose {target} EXPERT ..., or merge with another --method")
     elif target:
         say(f"\nNext: sam-hub evaluate {target}, or sam-hub predict {target} FILE")
@@ -66,6 +72,10 @@ def _show_plan(plan: MergePreview, dry_run: bool) -> None:
         print(f"  already on disk{checked}")
         for problem in plan.problems or ():
             print(f"  failed the sanity check: {problem}")
+        if plan.refused and not plan.problems:
+            print(f"  {plan.refused}")
+        if plan.serving:
+            print(f"  {plan.serving} answers instead")
     elif not plan.errors:
         size, memory = file_size(plan.bytes), file_size(plan.memory)
         print(f"  writes {size}, takes about {plan.seconds:.0f} s and {memory} of memory")

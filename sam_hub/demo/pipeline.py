@@ -132,6 +132,8 @@ def _run(context: AppContext, reporter: Reporter, began: float, full: bool) -> D
     merges = run_merges(context, MergeOptions(TARGET), quiet).merges
     for problem in (problem for merge in merges for problem in merge.problems or ()):
         reporter.log(f"It failed the sanity check: {problem}")
+    for line in (line for merge in merges for line in merge.rejected):
+        reporter.log(f"Rejected: {line}")
     by_votes = selection.rankings[Method.sampling].ranking
     compared = experts if full else (by_votes.rows[0].expert,)
     results = _evaluate(context, target, gold, (*unified, *compared), reporter)

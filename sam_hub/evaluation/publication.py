@@ -81,14 +81,16 @@ def publication_of(catalog: Catalog, target: tables.Target, method: str, *, newe
     whatever else was evaluated there.
 
     Args:
-        newest: take the newest merge, also if it failed the sanity check after it and an earlier one passed.
+        newest: take the newest merge, whatever speaks against it; without it, only where no merge can be used.
 
     Raises:
         UsageError: there is no such ranking.
         CatalogError: the target's selection is not merged yet.
     """
-    merges = merges_for(catalog, target, needed=(method,), newest=newest)
+    merges = merges_for(catalog, target, needed=(), newest=newest)
     selection = latest_selection(catalog, target.id, method)
+    if method not in merges:
+        merges |= merges_for(catalog, target, needed=(method,), newest=True)
     if method not in merges or selection is None:
         raise UsageError(f"{target.name} has no merge by '{method}'", f"Use one of: {', '.join(merges)}.")
     merge = merges[method]

@@ -105,6 +105,15 @@ def vote_f1(votes: Votes, inputs: Sequence[str], prediction: Rows, among: Sequen
     return float(_f1(counted.sum(axis=1)[:, None])[0])
 
 
+def input_scores(votes: Votes, inputs: Sequence[str]) -> list[SampleScores]:
+    """Return how each input of a merge answers alone, the best F1 first."""
+    scored = []
+    for name in inputs:
+        counted, failures = _counted_alone(votes, inputs, name), votes.parse_failures.get(name, 0)
+        scored.append(_scores(name, counted, votes.predictions[name], failures))
+    return sorted(scored, key=lambda scores: -scores.f1)
+
+
 def validate(votes: Votes, inputs: Sequence[str], prediction: Rows, parse_failures: int) -> Validation:
     """Compare a merge with its inputs.
 
@@ -117,40 +126,25 @@ def validate(votes: Votes, inputs: Sequence[str], prediction: Rows, parse_failur
 
     turns, total = comparisons(votes, inputs), len(votes.sentences)
     own = _counted(votes, turns, prediction)
-    by_input = {
-        name: _counted(votes, [turn for turn in turns if name in turn], votes.predictions[name]) for name in inputs
-    }
-
-    def scores(name: str, counted: np.ndarray, rows: Rows, failures: int) -> SampleScores:
-        rate = 1 - failures / total
-        return SampleScores(name, float(_f1(counted.sum(axis=1)[:, None])[0]), rate, sum(map(len, rows)))
-
-    merged = scores("merge", own, prediction, parse_failures)
-    alone = [
-        scores(name, counted, votes.predictions[name], votes.parse_failures.get(name, 0))
-        for name, counted in by_input.items()
-    ]
-    alone.sort(key=lambda row: -row.f1)
+    merged, alone = _scores("merge", own, prediction, parse_failures), input_scores(votes, inputs)
+    best = alone[0]
     draws = np.random.default_rng(votes.voting.seed).integers(0, total, (RESAMPLES, total))
-    drawn = [_f1(counted[:, draws].sum(axis=2)) for counted in (own, by_input[alone[0].name])]
+    drawn = [_f1(counted[:, draws].sum(axis=2)) for counted in (own, _counted_alone(votes, inputs, best.name))]
     difference = drawn[0] - drawn[1]
     low, high = np.percentile(difference, [2.5, 97.5])
     problems = []
-    if merged.f1 < alone[0].f1 and np.mean(difference < 0) >= CONFIDENCE:
-        problems.append(
-            f"it agrees less with the votes than {alone[0].name} alone (F1 {merged.f1:.2f}, not {alone[0].f1:.2f})"
-        )
-    problems += _suspicions(votes, merged, alone)
-    left_out = set(turns[0]) if len(turns) == 1 else set()
+    if merged.f1 < best.f1 and np.mean(difference < 0) >= CONFIDENCE:
+        problems.append(f"it agrees less with the votes than {best.name} alone (F1 {merged.f1:.2f}, not {best.f1:.2f})")
+    left_out = turns[0] if len(turns) == 1 else ()
     return Validation(
         merged,
         tuple(alone),
         float(low),
         float(high),
-        tuple(sorted(set(votes.vote_counts.voters) - left_out)),
+        tuple(sorted(set(votes.vote_counts.voters) - set(left_out))),
         round(float(own[:, :, 1].sum()) / len(turns)),
         total,
-        tuple(problems),
+        (*problems, *_suspicions(votes, merged, alone)),
     )
 
 
@@ -166,6 +160,17 @@ def _suspicions(votes: Votes, merged: SampleScores, inputs: Sequence[SampleScore
     if (few and min(found)) or (many and merged.entities > together):
         problems.append(f"it names {merged.entities} entities, its inputs {min(found)} to {max(found)}")
     return problems
+
+
+def _scores(name: str, counted: np.ndarray, rows: Rows, failures: int) -> SampleScores:
+    f1 = float(_f1(counted.sum(axis=1)[:, None])[0])
+    return SampleScores(name, f1, 1 - failures / len(rows), sum(map(len, rows)))
+
+
+def _counted_alone(votes: Votes, inputs: Sequence[str], name: str) -> np.ndarray:
+    """Return the counts of an input, in the comparisons in which its own votes do not count, (T, N, 3)."""
+    turns = [turn for turn in comparisons(votes, inputs) if name in turn]
+    return _counted(votes, turns, votes.predictions[name])
 
 
 def _counted(

@@ -166,16 +166,3 @@ def problem_in_words(folder: Path) -> str:
         return ""
     more = len(result.problems) - 1
     return f"failed the sanity check: {result.problems[0]}" + (f" (and {more} more problems)" if more else "")
-
-
-def require_passed(folder: Path, name: str) -> None:
-    """Refuse a merged model that failed, or that nobody has looked at since its weights were made.
-
-    Raises:
-        UnusableModel: it did.
-    """
-    doubt = problem_in_words(folder)
-    if doubt == UNCHECKED:
-        raise UnusableModel(f"{name} {doubt}", "Merge again to check it, or push it with --force.")
-    if doubt:
-        raise UnusableModel(f"{name} {doubt}", "Merge fewer or other experts, or push it anyway with --force.")

@@ -190,8 +190,8 @@ def in_words(merge: tables.Merge) -> str:
     """Return a line on a merge, such as "merge 3: ties (density 0.5) of acme/ner-law, 0.4 × acme/ner-news"."""
     parameters = ", ".join(f"{name} {value}" for name, value in merge.recipe["parameters"].items())
     experts = merge.recipe["experts"]
-    alike = len({item["weight"] for item in experts}) == 1
-    names = [item["repo"] if alike else f"{item['weight']:.2g} × {item['repo']}" for item in experts]
+    plain = all(item["weight"] == 1 for item in experts)
+    names = [item["repo"] if plain else f"{item['weight']:.2g} × {item['repo']}" for item in experts]
     return f"merge {merge.id}: {merge.method}{f' ({parameters})' if parameters else ''} of {', '.join(names)}"
 
 
@@ -231,15 +231,34 @@ def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
         serving = _serving(candidates)
         if candidates and serving is None:
             lines[f"Warning: no merge by {method} can be used: {_in_short(candidates[0])}."] = None
-        elif serving and serving.problem:
-            lines[f"Warning: {_in_short(serving)}. To check it, run `sam-hub merge {target.name}` again."] = None
-        for newer in candidates[: candidates.index(serving)] if serving and not serving.problem else ():
-            lines[f"Merge {serving.merge.id} stays in use: the newer {_in_short(newer)}."] = None
+        elif serving is not None:
+            if serving.problem:
+                lines[f"Warning: {_in_short(serving)}. To check it, run `sam-hub merge {target.name}` again."] = None
+            for newer in candidates[: candidates.index(serving)]:
+                lines[f"Merge {serving.merge.id} stays in use: the newer {_in_short(newer)}."] = None
     return list(lines)
 
 
 def _in_short(candidate: _Candidate) -> str:
     return f"merge {candidate.merge.id} {candidate.problem.removesuffix('.')}"
+
+
+def merge_problem(catalog: Catalog, target: tables.Target, method: str, merge: tables.Merge) -> str:
+    """Return what speaks against a merge for a target's selection, to be put behind its name; or nothing."""
+    return next((one.problem for one in _candidates(catalog, target, method) if one.merge.id == merge.id), "")
+
+
+def standing(catalog: Catalog, target: tables.Target, method: str, folder: Path) -> tuple[str, str]:
+    """Return why the merge in a folder must not answer for a target, and which merge answers instead, in words.
+
+    Both are empty where they do not apply.
+    """
+    candidates = _candidates(catalog, target, method)
+    own = next((one for one in candidates if Path(one.merge.path) == folder), None)
+    if own is None or not own.ruined:
+        return "", ""
+    serving = _serving(candidates)
+    return own.problem, in_words(serving.merge) if serving else ""
 
 
 def passed_methods(catalog: Catalog, target: tables.Target) -> list[str]:

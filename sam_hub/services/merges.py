@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sam_hub.errors import CatalogError, DiskFull
+from sam_hub.errors import DiskFull
 from sam_hub.evaluation.contributions import Contributions
+from sam_hub.evaluation.validation import Validation
 from sam_hub.merging.lora_extraction import MergedAdapter
 from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, default_parameters
 from sam_hub.progress import SILENT, Reporter
@@ -17,8 +17,10 @@ from sam_hub.services.options import By, MergeOptions, copied
 
 if TYPE_CHECKING:
     from sam_hub.config import Settings
+    from sam_hub.inference.models import ModelLoader
     from sam_hub.merging.plan import MergePlan
     from sam_hub.services.context import AppContext
+    from sam_hub.services.validated_merges import SampleVotes
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class MergePreview:
         bytes, memory, seconds: estimates; ``seconds`` includes the sanity check.
         reused: this very merge is on disk already.
         problems: what the sanity check found; None before it.
+        refused: why it must not answer for the target, if it is on disk and failed its check or its validation.
+        serving: the merge that answers instead, in words; empty if there is none.
     """
 
     name: str
@@ -74,6 +78,8 @@ class MergePreview:
     seconds: float
     reused: bool
     problems: tuple[str, ...] | None
+    refused: str
+    serving: str
 
 
 @dataclass(frozen=True)
@@ -91,10 +97,14 @@ class MergesPreview:
 
 @dataclass(frozen=True)
 class MergePlans:
-    """The plans of merges, by name, and of the merges without each expert, by name and by what they are without."""
+    """The plans of merges, by name, and of the merges without each expert, by name and by what they are without.
+
+    ``standings``: why a merge that is on disk must not answer, and which one answers instead, by name.
+    """
 
     merges: Mapping[str, MergePlan]
     without: Mapping[str, Mapping[str, MergePlan]]
+    standings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def contribution_bytes(self) -> int:
@@ -104,7 +114,7 @@ class MergePlans:
 
     def previews(self) -> tuple[MergePreview, ...]:
         """Return what each merge would do."""
-        return tuple(preview(name, plan) for name, plan in self.merges.items())
+        return tuple(preview(name, plan, *self.standings.get(name, ())) for name, plan in self.merges.items())
 
 
 def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = False) -> MergePlans:
@@ -113,10 +123,11 @@ def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = F
     Args:
         dry_run: the plans are not going to be run; else mergekit is loaded meanwhile.
     """
-    from sam_hub.merging.service import chosen_experts, plan_for, preload_for
+    from sam_hub.catalog.tables import Target
+    from sam_hub.merging.service import chosen_experts, plan_for, preload_for, standing
 
     options.check()
-    catalog, plans = context.catalog, {}
+    catalog, plans, standings = context.catalog, {}, {}
     choices = chosen_experts(catalog, options.target, options.by, options.experts)
     if not dry_run:
         preload_for(catalog, choices, options.method)
@@ -129,7 +140,10 @@ def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = F
             selection_id=choice.selection.id if choice.selection else None,
             **options.recipe,
         )
-    return MergePlans(plans, _plans_without_each(context, options))
+        if choice.selection and plans[choice.name].reused:
+            target, method = catalog.get(Target, choice.selection.target_id), choice.selection.method
+            standings[choice.name] = standing(catalog, target, method, plans[choice.name].output)
+    return MergePlans(plans, _plans_without_each(context, options), standings)
 
 
 def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str, dict[str, MergePlan]]:
@@ -173,7 +187,7 @@ def preview_merges(context: AppContext, options: MergeOptions) -> MergesPreview:
     )
 
 
-def preview(name: str, plan: MergePlan) -> MergePreview:
+def preview(name: str, plan: MergePlan, refused: str = "", serving: str = "") -> MergePreview:
     """Return what a plan would do, in plain values."""
     from sam_hub.merging.sanity_check import saved_check, seconds_needed
 
@@ -194,23 +208,38 @@ def preview(name: str, plan: MergePlan) -> MergePreview:
         seconds=round(plan.seconds + check_seconds, 1),
         reused=plan.reused,
         problems=None if check is None else tuple(check.problems),
+        refused=refused,
+        serving=serving,
     )
 
 
 @dataclass(frozen=True)
 class MergeOutcome(MergePreview):
-    """A merged model on disk, what its sanity check found (``problems``), and what else was made of it."""
+    """A merged model on disk, what its sanity check found (``problems``), and what else was made of it.
+
+    Args:
+        rejected: a line on each merge that was tried before, and why it must not answer.
+        validation: what the votes said of it; None if none were counted, for the reason in ``not_validated``.
+    """
 
     id: int
     path: str
     weights_sha256: str
+    rejected: tuple[str, ...] = ()
+    validation: Validation | None = None
+    not_validated: str = ""
     adapter: MergedAdapter | None = None
     contributions: Contributions | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it passed the sanity check, and no vote is against it."""
+        return not self.problems and (self.validation is None or self.validation.passed)
 
 
 @dataclass(frozen=True)
 class MergesOutcome:
-    """The merges, in their order. ``warnings`` say what to know of those that serve the target, if one failed."""
+    """The merges, in their order. ``warnings`` say which merges of the target can't be used, or are in doubt."""
 
     merges: tuple[MergeOutcome, ...]
     warnings: tuple[str, ...] = ()
@@ -219,17 +248,27 @@ class MergesOutcome:
 def run_merges(
     context: AppContext, options: MergeOptions, reporter: Reporter = SILENT, plans: MergePlans | None = None
 ) -> MergesOutcome:
-    """Merge, check each merge, and measure what else is wanted; a merge that is on disk is not made again.
+    """Merge, check and validate each merge, and measure what else is wanted.
+
+    A merge that is on disk is not made again. Instead of one that failed, others are tried (see
+    `sam_hub.services.validated_merges`).
 
     Args:
         plans: those of `plan_merges` for the same options; computed where not given.
     """
     from sam_hub.catalog.targets import get_target
     from sam_hub.evaluation.leave_one_out import leave_one_out
+    from sam_hub.inference.models import ModelLoader
     from sam_hub.merging.service import merge_warnings
+    from sam_hub.services.validated_merges import sample_votes
 
-    plans = plans or plan_merges(context, options)
-    outcomes = {name: _run_merge(context, options, name, plan, reporter) for name, plan in plans.merges.items()}
+    plans, settings = plans or plan_merges(context, options), context.settings
+    load = ModelLoader(device=settings.device, dtype=settings.dtype, threads=settings.threads)
+    sampled = sample_votes(context, options, reporter)
+    outcomes = {
+        name: _run_merge(context, options, name, plan, sampled, load, reporter) for name, plan in plans.merges.items()
+    }
+    del load  # and the model that it holds
     for name, without in plans.without.items():
         target = get_target(context.catalog, str(options.target))
         found = leave_one_out(
@@ -239,32 +278,43 @@ def run_merges(
             reporter.log(line)
         outcomes[name] = replace(outcomes[name], contributions=found)
     warnings: list[str] = []
-    if options.target and any(outcome.problems for outcome in outcomes.values()):
-        with suppress(CatalogError):  # experts that were named serve no selection
-            warnings = merge_warnings(context.catalog, get_target(context.catalog, options.target))
+    if options.target and not options.experts:
+        warnings = merge_warnings(context.catalog, get_target(context.catalog, options.target))
     return MergesOutcome(tuple(outcomes.values()), tuple(warnings))
 
 
 def _run_merge(
-    context: AppContext, options: MergeOptions, name: str, plan: MergePlan, reporter: Reporter
+    context: AppContext,
+    options: MergeOptions,
+    name: str,
+    plan: MergePlan,
+    sampled: SampleVotes,
+    load: ModelLoader,
+    reporter: Reporter,
 ) -> MergeOutcome:
     from sam_hub.merging.lora_extraction import extract_adapter
-    from sam_hub.merging.service import merge_and_check
+    from sam_hub.services.validated_merges import make_usable_merge
 
     reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
-    planned, adapter = preview(name, plan), None
-    reporter = reporter.named(name)
-    row, check = merge_and_check(context.catalog, plan, context.settings, reporter, options.timeout)
-    reporter.log(f"Merged: {row.path}")
-    for problem in check.problems:
-        reporter.log(f"Failed the sanity check: {problem}")
+    reporter, adapter = reporter.named(name), None
+    made = make_usable_merge(context, options, plan, sampled, load, reporter)
     if options.as_adapter or options.rank:
-        adapter = extract_adapter(plan.recipe, Path(row.path), options.rank, reporter, options.timeout)
+        adapter = extract_adapter(made.plan.recipe, Path(made.row.path), options.rank, reporter, options.timeout)
         for line in adapter.lines():
             reporter.log(line)
-    values = {"problems": tuple(check.problems), "adapter": adapter, "contributions": None}
-    facts = {"id": row.id, "path": row.path, "weights_sha256": row.weights_sha256}
-    return copied(MergeOutcome, planned, **values, **facts)
+    return copied(
+        MergeOutcome,
+        preview(name, made.plan),
+        problems=tuple(made.check.problems),
+        adapter=adapter,
+        contributions=None,
+        id=made.row.id,
+        path=made.row.path,
+        weights_sha256=made.row.weights_sha256,
+        rejected=made.rejected,
+        validation=made.validation,
+        not_validated=made.not_validated,
+    )
 
 
 def clean_up_merges(settings: Settings, options: MergeOptions) -> None:

@@ -301,6 +301,14 @@ class MergeOptions(JobOptions):
     as_adapter: Annotated[bool, Doc("Also write each merge as one LoRA adapter.")] = False
     rank: Annotated[int, Doc("Maximum rank of the adapter. 0: the sum of the experts' ranks.", minimum=0)] = 0
     leave_one_out: Annotated[bool, Doc("Also merge without each expert, and show how the scores change.")] = False
+    validate: Annotated[
+        bool,
+        Doc(
+            "Compare the merge with its experts by votes on the target's sample. If it is worse, try fewer experts and "
+            "other weights.",
+            "--validate/--no-validate",
+        ),
+    ] = True
     timeout: Annotated[float, Doc("Stop a merge after this many seconds. 0: never.", minimum=0)] = 0
 
     @property
@@ -363,7 +371,7 @@ class PushOptions(JobOptions):
     repo: Annotated[str, Doc("The repository: owner/name.", "--repo")]
     by: Annotated[Method, Doc("The model at the top of the repository.")] = Method.sampling
     public: Annotated[bool, Doc("Create a public repository. Default: private.")] = False
-    force: Annotated[bool, Doc("Also push a merge that failed its sanity check.")] = False
+    force: Annotated[bool, Doc("Also push a merge that failed its sanity check or validation.")] = False
     adapter: Annotated[bool, Doc("Push the adapter that `merge --as-adapter` wrote.")] = False
     pull_request: Annotated[bool, Doc("Open a pull request instead.", "--create-pr")] = False
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sam_hub.errors import UnusableModel
 from sam_hub.hub.upload import LocalFile
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.options import PushOptions, copied
@@ -24,7 +25,7 @@ class PushPlan:
     Args:
         card: the model card, Markdown.
         page: the repository's page on the Hub.
-        problems: what the sanity check found.
+        problems: what the sanity check or the votes say against the merge.
     """
 
     repo: str
@@ -56,7 +57,7 @@ class PushOutcome:
 def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
     """Ask the Hub what is there, and write the card. Problems of the merge are listed, and raise only by `run_push`."""
     from sam_hub.evaluation.publication import CARD, staged
-    from sam_hub.merging.sanity_check import UNCHECKED, saved_check
+    from sam_hub.merging.sanity_check import saved_check
 
     about = _publication(context, options)
     with staged(context.catalog, about, options.repo, adapter=options.adapter) as folder:
@@ -69,8 +70,14 @@ def plan_push(context: AppContext, options: PushOptions) -> PushPlan:
         bytes=plan.size,
         card=card,
         page=context.hub.page(options.repo),
-        problems=tuple(check.problems) if check else (f"It {UNCHECKED}",),
+        problems=tuple(check.problems) if check and check.problems else tuple(filter(None, [_problem(context, about)])),
     )
+
+
+def _problem(context: AppContext, about: Publication) -> str:
+    from sam_hub.merging.service import merge_problem
+
+    return merge_problem(context.catalog, about.target, about.selection.method, about.merge)
 
 
 def _publication(context: AppContext, options: PushOptions) -> Publication:
@@ -95,12 +102,12 @@ def run_push(context: AppContext, options: PushOptions, reporter: Reporter = SIL
     from sam_hub.evaluation.publication import answer_recipe, staged
     from sam_hub.hub.cards import load_snippet
     from sam_hub.hub.upload import push
-    from sam_hub.merging.sanity_check import require_passed
 
     catalog, about = context.catalog, _publication(context, options)
     target, merge = about.target.name, about.merge
-    if not options.force:
-        require_passed(Path(merge.path), f"The merge for {target}")
+    if not options.force and (problem := _problem(context, about)):
+        again = "Merge again to check it" if problem.startswith("was not") else "Merge fewer or other experts"
+        raise UnusableModel(f"The merge for {target} {problem}", f"{again}, or push it anyway with --force.")
     answer = answer_recipe(catalog, about, context.settings)
     with staged(catalog, about, options.repo, adapter=options.adapter, answer=answer) as folder:
         plan = _plan_upload(context, options, folder)

@@ -190,15 +190,18 @@ class MergeTab(BaseTab):
         self.app.refresh_bindings()
 
     def _next_step(self) -> str:
-        """Say what follows once all is merged: nothing is to be used that failed its check, or was never checked."""
-        problems = [merge.problems for merge in self.plan.merges] if self.plan else []
+        """Say what follows once all is merged: nothing is to be used that failed, or was never checked."""
+        merges = self.plan.merges if self.plan else ()
         evaluate = self.keys("evaluate")
-        if any(problems):
+        refused = [merge for merge in merges if merge.refused]
+        if any(not merge.serving for merge in refused):
+            return f"{self.symbols.warning} Merged, but it failed. Next: choose other experts or another method."
+        if refused:
             return (
-                f"{self.symbols.warning} Merged, but it failed the sanity check. Next: choose other experts or "
-                f"another method. {evaluate} evaluates it anyway."
+                f"{self.symbols.warning} Merged, but it failed, and {refused[0].serving} answers instead. Next: press "
+                f"{evaluate} to evaluate."
             )
-        if None in problems:
+        if any(merge.problems is None for merge in merges):
             key = self.keys("merge")
             return f"{self.symbols.warning} Merged, but not checked. Next: press {key}, which only checks it."
         return f"{self.symbols.done} Merged. Next: press {evaluate} to evaluate."

@@ -63,9 +63,13 @@ def _cost(merge: MergePreview, plan: MergesPreview, symbols: Symbols) -> Text:
         text = Text(f"{symbols.done} already on disk\n", style="bold")
         for problem in merge.problems or ():
             text.append(f"{symbols.missing} it failed the sanity check: {problem}\n")
-        if merge.problems == ():
+        if merge.refused and not merge.problems:
+            text.append(f"{symbols.missing} it {merge.refused}\n")
+        elif merge.problems == ():
             words = "it passed the sanity check: it loads, and predicts no worse than its experts"
             text.append(f"{symbols.done} {words}\n")
+        if merge.serving:
+            text.append(f"{symbols.done} instead of it answers {merge.serving}\n")
         return text
     if merge.errors:
         return Text()

@@ -1,0 +1,147 @@
+"""A merge is validated by votes before it answers: what ruins its experts is rejected, and the best expert answers.
+
+All experts are the base with its MLPs rescaled: `up` times a factor, `down` divided by it. Each alone answers exactly
+as the base does, so all agree. The sum or the mean of the deltas of two such experts is another function.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sam_hub.catalog import tables
+from sam_hub.catalog.engine import Catalog, open_catalog
+from sam_hub.catalog.experts import add_base, add_expert, get_expert
+from sam_hub.catalog.history import latest_selection, validations_of
+from sam_hub.catalog.targets import get_target
+from sam_hub.cli import run
+from sam_hub.config import Settings, load_settings
+from sam_hub.evaluation.validation import Validation
+from sam_hub.inference.cached_predict import ask, expert_model
+from sam_hub.ner.readers import read_corpus
+from tests.support.tiny_models import tiny_adapter, tiny_base
+
+NAMES, PLACES = ("Ann", "Bob", "Carl", "Dora", "Eve", "Finn", "Greta", "Hugo"), ("Paris", "Rome", "Oslo", "Bern")
+CORPUS = "".join(f"{a} met {b} in {place} .\n" for a, b in zip(NAMES, NAMES[3:], strict=False) for place in PLACES)
+FACTORS = {"poison": -1.0, "good": 2.0, "one": 1.001, "two": 0.999}
+LABELS = ("person", "place")
+Call = Callable[..., Any]
+
+
+def rescaled(base: Path, folder: Path, factor: float) -> Path:
+    """Write an adapter that multiplies each `up` by a factor, and divides each `down` by it."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    tiny_adapter(base, folder, rank=32, labels=LABELS, targets=("up_proj", "down_proj"), lora_alpha=32)
+    weights, file = load_file(base / "model.safetensors"), folder / "adapter_model.safetensors"
+    pairs = load_file(file)
+    for name in [name for name in pairs if name.endswith("lora_A.weight")]:
+        module = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+        weight, up = weights[f"{module}.weight"], module.endswith("up_proj")
+        delta = weight * (factor - 1 if up else 1 / factor - 1)
+        b, a = (delta, torch.eye(32)) if up else (torch.eye(32), delta)
+        pairs |= {name: a.contiguous(), name.replace("lora_A", "lora_B"): b.contiguous()}
+    save_file(pairs, file, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path_factory.mktemp("rescaled")
+    base = tiny_base(folder / "base", seed=3, dtype="float32")
+    weights = load_file(base / "model.safetensors")
+    larger = {name: weight * 4 if "mlp" in name else weight for name, weight in weights.items()}  # they matter so
+    save_file(larger, base / "model.safetensors", metadata={"format": "pt"})
+    for name, factor in FACTORS.items():
+        rescaled(base, folder / name, factor)
+    return folder
+
+
+@pytest.fixture
+def settings(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home whose catalog has the base, the experts, and a target with labeled sentences; no network."""
+    for name, value in {"HOME": tmp_path / "home", "OFFLINE": "1", "DEVICE": "cpu", "DTYPE": "float32"}.items():
+        monkeypatch.setenv(f"SAM_HUB_{name}", str(value))
+    (tmp_path / "home").mkdir()
+    settings = load_settings()
+    sha = json.loads((models / "good" / "sam_hub.json").read_text())["base_sha256"]
+    same = {"commit": "0" * 40, "license": "mit"}
+    with open_catalog(settings.catalog_url) as catalog:
+        sizes = {"hidden_size": 32, "vocabulary_size": 320, "parameter_count": 1}
+        base = tables.Base(repo="me/base", weights_sha256=sha, architecture="LlamaForCausalLM", **same, **sizes)
+        base.path = str(models / "base")
+        add_base(catalog, base)
+        for name in FACTORS:
+            about = {"labels": list(LABELS), "kind": "adapter", "base_repo": "me/base", "base_sha256": sha}
+            add_expert(catalog, tables.ExpertCreate(repo=f"me/{name}", path=str(models / name), **about, **same))
+    (tmp_path / "corpus.txt").write_text(CORPUS)
+    gold = {"text": "Ann met Bob in Paris .", "entities": [{"start": 0, "end": 3, "label": "person"}]}
+    (tmp_path / "gold.jsonl").write_text(json.dumps(gold))
+    labels = ["--labels", ",".join(LABELS), "--gold", str(tmp_path / "gold.jsonl")]
+    assert run(["target", "add", "town", str(tmp_path / "corpus.txt"), *labels]) == 0
+    assert run(["select", "town", "--by", "sampling", "--k", "2"]) == 0
+    assert run(["choose", "town", "me/poison", "me/good", "--by", "sampling"]) == 0
+    return settings
+
+
+@pytest.fixture
+def catalog(settings: Settings) -> Iterator[Catalog]:
+    with open_catalog(settings.catalog_url) as catalog:
+        yield catalog
+
+
+@pytest.fixture
+def as_json(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Call:
+    def call(*arguments: object) -> Any:
+        capsys.readouterr()
+        assert run([*map(str, arguments), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return call
+
+
+def answers_of(catalog: Catalog, settings: Settings, name: str, corpus: Path) -> list[list[str]]:
+    """The entities of an expert alone."""
+    model, sentences = expert_model(catalog, get_expert(catalog, name)), read_corpus(corpus)
+    rows = ask(catalog, [model], sentences, LABELS, settings=settings)[model.name].entities
+    return [[entity.text for entity in row] for row in rows]
+
+
+def test_a_ruinous_merge_is_rejected_and_the_best_expert_answers(
+    as_json: Call, catalog: Catalog, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made,) = as_json("merge", "town", "--by", "sampling")
+    assert len(made["experts"]) == 1
+    assert (made["method"], made["weights"], made["problems"]) == ("task_arithmetic", [1.0], [])
+    first, second = made["rejected"]
+    assert first.startswith("merge 1: ties (density 1.0) of me/good, me/poison: it agrees less with the votes than me/")
+    assert second.startswith("merge 2: task_arithmetic (density 1.0) of me/good, me/poison: ")
+    assert made["validation"]["merge"]["f1"] == made["validation"]["inputs"][0]["f1"] == 1
+
+    (best,) = (ref.partition("@")[0] for ref in made["experts"])
+    corpus = tmp_path / "corpus.txt"
+    predicted = as_json("predict", "town", corpus)
+    alone = answers_of(catalog, settings, best, corpus)
+    assert sum(map(len, alone)) > 20
+    assert [[entity["text"] for entity in row["entities"]] for row in predicted] == alone
+
+    selection = latest_selection(catalog, get_target(catalog, "town").id, "sampling")
+    recorded = validations_of(catalog, selection.id)
+    assert [recorded[number].outcome for number in (1, 2, 3)] == ["rejected", "rejected", "passed"]
+    assert Validation.parse(recorded[1].figures).merge.f1 < 0.9
+    assert recorded[1].reason in first
+
+    assert run(["merge", "town", "--by", "sampling"]) == 0
+    shown = capsys.readouterr()
+    assert f"rejected: {first}" in shown.out
+    assert "passed validation: F1 1.00 against the votes of 2 experts on 20 sentences" in shown.out
+    assert "Next: sam-hub evaluate town" in shown.err
+    assert run(["evaluate", "town"]) == 0
+    assert "Next: sam-hub push town --by sampling" in capsys.readouterr().err

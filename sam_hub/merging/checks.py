@@ -263,6 +263,8 @@ def memory_needed(recipe: Recipe, inputs: Inputs) -> int:
     copied = max((info.size * DTYPE_BYTES[info.dtype] for info in inputs.base.values()), default=0)
     width = 2 if recipe.dtype != "float32" else 4
     bytes_each = 2 * (len(recipe.experts) + 1) * width + 24
+    if METHODS[recipe.method].own:
+        bytes_each = 20 * (len(recipe.experts) + 1)  # folded, changes, side by side, and both sides of a full SVD
     at_a_time = tensors_at_a_time(recipe.method, recipe.parameters)
     whole = 4 * sum(info.size for info in inputs.base.values())
     return LIBRARY_BYTES + max(at_a_time * largest * bytes_each, 2 * copied, whole)

@@ -39,6 +39,7 @@ FIELDS: tuple[Field, ...] = (
     ChoiceField("stable", "Trimming", {False: "as mergekit-yaml does", True: "stable, and quicker"}),
     ChoiceField("rank", "Adapter", ADAPTERS),
     ChoiceField("leave_one_out", "Each adds", {False: "not measured", True: "measured"}),
+    ChoiceField("validate", "Votes", {True: "reject a worse merge", False: "not compared"}),
 )
 
 
@@ -141,6 +142,7 @@ class MergeTab(BaseTab):
             as_adapter=rank != NO_ADAPTER,
             rank=max(0, rank),
             leave_one_out=values["leave_one_out"],
+            validate=values["validate"],
         )
         options.check()
         return options

@@ -59,11 +59,12 @@ def _show_queue(queue: Sequence[QueuedExpert], as_json: bool) -> None:
     from sam_hub.training.queue import failed
 
     if as_json:
-        show_json(
-            [{"name": e.name, "out": e.out, "steps": e.steps, "state": e.state, "reason": e.reason} for e in queue]
-        )
+        fields = ("name", "out", "steps", "state", "seconds", "reason")
+        show_json([{field: getattr(expert, field) for field in fields} for expert in queue])
     else:
-        show_table(("expert", "steps", "state", "reason"), [(e.name, e.steps, e.state, e.reason) for e in queue])
+        estimates = [f"{e.seconds:,.0f} s" if e.seconds else "" for e in queue]
+        rows = [(e.name, e.steps, e.state, estimate, e.reason) for e, estimate in zip(queue, estimates, strict=True)]
+        show_table(("expert", "steps", "state", "estimate", "reason"), rows)
     if names := failed(queue):
         raise InputError(
             f"{len(names)} of {len(queue)} experts failed: {', '.join(names)}",

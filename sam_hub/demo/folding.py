@@ -29,7 +29,15 @@ tags: [sam-hub, base, token-classification]
 
 The base of the demo's experts: [SmolLM2-135M-Instruct](https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct) by
 Hugging Face (Apache-2.0), tuned on 20,000 examples of 25 general label sets to find entities of the types that a prompt
-names. The weights are those of the base plus a LoRA adapter of rank 32, in bfloat16.
+names. No expert of the demo uses these label sets. The weights are those of the base plus a LoRA adapter of rank 32, in
+bfloat16.
+
+Strict F1 on 40 shuffled test sentences of each CrossNER domain, own types without `miscellaneous`, with the grammar of
+the answer:
+
+| | ai | literature | music | politics | science | mean | spans alone |
+|---|---|---|---|---|---|---|---|
+| this base | .405 | .310 | .452 | .476 | .527 | .434 | .689 |
 """
 
 

@@ -16,7 +16,7 @@ from sam_hub.hub.weights import weights_sha256
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.training.expert import make_expert
 from sam_hub.training.recipe import TrainingRecipe, read_recipe
-from sam_hub.training.trainer import CHECKPOINT, WEIGHTS, check_layout
+from sam_hub.training.trainer import CHECKPOINT, RECORD, WEIGHTS, check_layout
 
 State = StrEnum(
     "State",
@@ -26,12 +26,17 @@ State = StrEnum(
 
 @dataclass(frozen=True)
 class QueuedExpert:
-    """One expert of a queue, where it is written, and its state. ``steps`` counts those of its whole training."""
+    """One expert of a queue, where it is written, and its state. ``steps`` counts those of its whole training.
+
+    ``seconds`` is what these steps take at the speed of the trained experts of the queue; 0 if there are none, or if
+    this one is trained.
+    """
 
     name: str
     out: Path
     state: State
     steps: int = 0
+    seconds: float = 0
     reason: str = ""
     recipe: TrainingRecipe | None = None
 
@@ -51,7 +56,15 @@ def read_queue(folder: Path, base: Path, out: Path) -> tuple[QueuedExpert, ...]:
     names = [expert.name for expert in queue]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{folder} has two recipes with the name {twice[0]}", "Rename one of them.")
-    return queue
+    return _with_seconds(queue)
+
+
+def _with_seconds(queue: tuple[QueuedExpert, ...]) -> tuple[QueuedExpert, ...]:
+    trained = [e for e in queue if e.state in (State.finished, State.trained)]
+    seconds = sum(json.loads((e.out / RECORD).read_text(encoding="utf-8"))["seconds"] for e in trained)
+    steps = sum(e.steps for e in trained)
+    waiting = (State.new, State.stopped)
+    return tuple(replace(e, seconds=e.steps * seconds / steps) if steps and e.state in waiting else e for e in queue)
 
 
 def _queued(file: Path, base: Path, out: Path) -> QueuedExpert:

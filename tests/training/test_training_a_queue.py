@@ -11,7 +11,7 @@ from sam_hub.errors import InputError, UsageError
 from sam_hub.services.context import AppContext
 from sam_hub.services.options import TrainOptions
 from sam_hub.services.training import plan_queue, run_queue
-from sam_hub.training.trainer import CHECKPOINT, WEIGHTS
+from sam_hub.training.trainer import CHECKPOINT, RECORD, WEIGHTS
 from tests.support import tiny_models
 from tests.support.reporters import Recorder
 from tests.training.conftest import recipe
@@ -43,12 +43,17 @@ def test_a_stopped_queue_goes_on_where_it_was_and_ends_with_whole_experts(queue)
             raise KeyboardInterrupt
 
     context = AppContext()
-    assert states(plan_queue(context, queue)) == ["ner-a to train", "ner-b to train", "ner-c to train"]
+    plan = plan_queue(context, queue)
+    assert states(plan) == ["ner-a to train", "ner-b to train", "ner-c to train"]
+    assert not any(expert.seconds for expert in plan)  # nothing was measured yet
     assert not queue.out.exists()
     with pytest.raises(KeyboardInterrupt):
         run_queue(context, queue, Recorder(stop))
     assert (queue.out / "ner-b" / CHECKPOINT).is_file()
-    assert states(plan_queue(context, queue)) == ["ner-a finished", "ner-b to continue", "ner-c to train"]
+    plan = plan_queue(context, queue)
+    assert states(plan) == ["ner-a finished", "ner-b to continue", "ner-c to train"]
+    measured = json.loads((queue.out / "ner-a" / RECORD).read_text())["seconds"]
+    assert [expert.seconds for expert in plan] == pytest.approx([0, measured, measured])  # of as many steps
     (queue.out / "ner-a" / "sam_hub.json").unlink()
     assert states(plan_queue(context, queue))[0] == "ner-a to evaluate"
     weights = (queue.out / "ner-a" / WEIGHTS).stat().st_mtime_ns

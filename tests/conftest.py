@@ -1,10 +1,16 @@
-"""Which tests are slow: `pytest -m "not slow"` leaves them out."""
+"""Which tests are slow (`pytest -m "not slow"` leaves them out), and what all have in common."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# For the many processes that the tests start, too. On models so small, more threads only wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+# Where it is set, each process compiles all of sam-hub, which takes longer than most of what it does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SLOW = (
     "end_to_end",

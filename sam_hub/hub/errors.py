@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ATTEMPTS = 4
+FIRST_PAUSE = 0.5  # seconds before the second attempt, if the Hub names none; doubled before each further one
 _LONGEST_WAIT = 60.0
 _LOGIN = "Run `hf auth login` or set HF_TOKEN"
 _AGAIN = "Try again. If it keeps failing, check the address and your network."
@@ -178,7 +179,7 @@ def retried(call: Callable[[], T]) -> T:
     """Return ``call()``, tried again after transient failures, `ATTEMPTS` times in all. It must be repeatable."""
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-    backoff = wait_exponential(multiplier=0.5) + wait_random(0, 0.2)
+    backoff = wait_exponential(multiplier=FIRST_PAUSE) + wait_random(0, FIRST_PAUSE / 2)
 
     def wait(state: RetryCallState) -> float:
         return _retry_after(state.outcome.exception() if state.outcome else None) or backoff(state)

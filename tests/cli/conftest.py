@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from sam_hub.local_hub.process import ServerProcess, start
+from tests.support.hubs import RunningHub, running_hub
 from tests.support.tiny_hub import CORPUS, GOLD, fill_hub
 
 
@@ -21,17 +21,17 @@ def hub_content(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(hub_content: Path, tmp_path: Path) -> Iterator[ServerProcess]:
+def server(hub_content: Path, tmp_path: Path) -> Iterator[RunningHub]:
     """A Hub of this test alone, with a copy of the content."""
     import shutil
 
     shutil.copytree(hub_content, tmp_path / "hub")
-    with start(tmp_path / "hub") as process:
-        yield process
+    with running_hub(tmp_path / "hub") as hub:
+        yield hub
 
 
 @pytest.fixture
-def home(tmp_path: Path, server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, server: RunningHub, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, with the Hub and the token in the environment."""
     monkeypatch.setenv("SAM_HUB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_ENDPOINT", server.endpoint)

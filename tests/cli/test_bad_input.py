@@ -12,7 +12,7 @@ import pytest
 
 from sam_hub.hub.client import Hub
 from sam_hub.hub.upload import plan_push, push
-from sam_hub.local_hub.process import ServerProcess
+from tests.support.hubs import RunningHub
 from tests.support.tiny_hub import adapt
 from tests.support.tiny_models import tiny_adapter, tiny_base
 
@@ -20,7 +20,7 @@ Failing = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def owner(server: ServerProcess, tmp_path: Path) -> Hub:
+def owner(server: RunningHub, tmp_path: Path) -> Hub:
     return Hub(server.endpoint, server.token, tmp_path / "cache")
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from sam_hub.cli import run
 from sam_hub.hub.client import Hub
-from sam_hub.local_hub.process import ServerProcess
-from tests.support.hubs import publish, write_adapter
+from tests.support.hubs import RunningHub, publish, write_adapter
 
 Call = Callable[..., Any]
 PLAIN = "acme/ner-plain"
@@ -20,7 +19,7 @@ CARD = "---\nlicense: mit\ndatasets: acme/rulings\n---\nIt finds courts and judg
 
 
 @pytest.fixture
-def plain(server: ServerProcess, tmp_path: Path) -> Hub:
+def plain(server: RunningHub, tmp_path: Path) -> Hub:
     """A Hub with an expert more, which has no descriptor; its data set is not there."""
     hub = Hub(server.endpoint, server.token, tmp_path / "cache")
     folder = write_adapter(tmp_path / "plain")

@@ -60,6 +60,7 @@ def faulty_line(target: str) -> Iterator[FaultyLine]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: object) -> None:
             return

@@ -23,15 +23,15 @@ import pytest
 
 from sam_hub.config import Settings
 from sam_hub.errors import DiskFull, HubError, NotFoundOnHub, SamHubError, UnusableModel
+from sam_hub.hub import errors
 from sam_hub.hub.client import Hub, connect
 from sam_hub.hub.download import plan_pull, pull
 from sam_hub.hub.errors import explained
 from sam_hub.hub.inspection import inspect
 from sam_hub.hub.search import search
 from sam_hub.hub.upload import plan_push, push
-from sam_hub.local_hub.process import start
 from tests.hub.faulty_proxy import Fault, FaultyLine, faulty_line
-from tests.support.hubs import publish
+from tests.support.hubs import publish, running_hub
 
 WEIGHTS = "adapter_model.safetensors"
 RESOLVE, TREE, INFO = ("GET /acme/news/resolve/", "GET /api/models/acme/news/tree/", "GET /api/models/acme/news")
@@ -48,6 +48,12 @@ def line(hub: Hub) -> Iterator[FaultyLine]:
 def far(hub: Hub, line: FaultyLine, tmp_path: Path) -> Hub:
     """The Hub, at the other end of the faulty line."""
     return replace(hub, endpoint=line.endpoint, cache_dir=tmp_path / "far")
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once."""
+    monkeypatch.setattr(errors, "FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -155,10 +161,10 @@ def test_a_busy_hub_is_asked_again(
 
 
 def test_a_hub_that_says_when_to_come_again_is_obeyed(far: Hub, line: FaultyLine, news: str) -> None:
-    line.faults = [Fault(f"{INFO}/revision", status=429, retry_after="2")]
+    line.faults = [Fault(f"{INFO}/revision", status=429, retry_after="1")]
     began = time.monotonic()
     assert inspect(far, "acme/news").verdict == "usable"
-    assert time.monotonic() - began >= 2
+    assert time.monotonic() - began >= 1
     line.faults = [Fault(f"{INFO}/revision", status=429, retry_after="3600")]
     said = message(HubError, lambda: inspect(far, "acme/news"))
     assert "limits the number of requests. Try again in 3600 seconds." in said
@@ -366,7 +372,7 @@ def test_no_network_is_said_at_once(tmp_path: Path, adapter: Path) -> None:
 def test_of_a_large_file_in_parts_only_the_lost_part_is_sent_again(tmp_path: Path, adapter: Path) -> None:
     data = bytes(range(256)) * 10_000
     (adapter / "tokenizer.model").write_bytes(data)
-    with start(tmp_path / "parts", part_bytes=1_000_000) as server, faulty_line(server.endpoint) as line:
+    with running_hub(tmp_path / "parts", part_bytes=1_000_000) as server, faulty_line(server.endpoint) as line:
         far = Hub(line.endpoint, server.token, tmp_path / "far")
         line.faults = [Fault("PUT /uploads/[0-9a-f]+/2[?]", status=503)]
         push(far, plan_push(far, adapter, "acme/large"), "First version")

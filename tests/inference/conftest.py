@@ -31,10 +31,6 @@ NASTY = tuple(
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-
-    torch.set_num_threads(1)  # more threads only wait for each other on models so small
-
     return tiny_models.tiny_base(tmp_path_factory.mktemp("inference") / "base")
 
 

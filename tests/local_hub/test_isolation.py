@@ -19,17 +19,16 @@ from sam_hub.errors import HubError
 from sam_hub.hub.client import Hub
 from sam_hub.hub.search import search
 from sam_hub.hub.upload import plan_push, push
-from sam_hub.local_hub.process import ServerProcess
 from sam_hub.local_hub.storage import Storage
 from sam_hub.local_hub.tokens import Tokens
-from tests.support.hubs import publish
+from tests.support.hubs import RunningHub, publish
 
 Api = Callable[[str], HfApi]
 WEIGHTS = b"\0" * 5000
 
 
 @pytest.fixture
-def api_of(server: ServerProcess, hub_root: Path, hub: Hub) -> Api:
+def api_of(server: RunningHub, hub_root: Path, hub: Hub) -> Api:
     """A client of a user with a token to write."""
     hub.api()  # which switches Xet off
     tokens = Tokens(hub_root)
@@ -224,7 +223,7 @@ def test_who_may_not_write_may_propose(api_of: Api) -> None:
     assert (shown.num, shown.is_pull_request, shown.author) == (1, True, "bob")
 
 
-def test_the_folder_of_a_hub_is_its_owners_alone(server: ServerProcess, hub_root: Path) -> None:
+def test_the_folder_of_a_hub_is_its_owners_alone(server: RunningHub, hub_root: Path) -> None:
     assert hub_root.stat().st_mode & 0o077 == 0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +18,26 @@ from huggingface_hub.utils import get_session
 from sam_hub.errors import InputError
 from sam_hub.hub.client import Hub
 from sam_hub.hub.embedded import serve_here
-from sam_hub.local_hub.process import ServerFailed, ServerProcess, start
+from sam_hub.local_hub.process import ServerFailed, ServerProcess, listen, start
 from tests.support.hubs import publish
+
+
+@pytest.fixture
+def server(hub_root: Path) -> Iterator[ServerProcess]:
+    """A Hub in a process of its own."""
+    with start(hub_root) as process:
+        yield process
 
 
 def test_a_taken_port_is_one_clear_message(server: ServerProcess, tmp_path: Path) -> None:
     port = int(server.endpoint.rsplit(":", 1)[1])
     with pytest.raises(InputError, match=f"Port {port} of 127.0.0.1 can't be used"):
         serve_here(tmp_path, "127.0.0.1", port, print)
+
+
+def test_the_end_of_an_answer_does_not_wait_for_its_beginning_to_be_acknowledged() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # on which asyncio sets TCP_NODELAY
 
 
 def test_the_command_says_that_a_port_is_taken(server: ServerProcess, tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from sam_hub.local_hub.process import ServerProcess
 from tests.support import tiny_models
+from tests.support.hubs import RunningHub
 
 
 class Tools:
     """Runs programs as somebody would who has only set the endpoint and the token."""
 
-    def __init__(self, server: ServerProcess, home: Path, xet: str) -> None:
+    def __init__(self, server: RunningHub, home: Path, xet: str) -> None:
         self.by_xet = xet == "xet"
         self.folder = home / "work"
         self.folder.mkdir()
@@ -54,7 +54,7 @@ class Tools:
 
 
 @pytest.fixture(params=["xet", "lfs"])
-def tools(request: pytest.FixtureRequest, server: ServerProcess, tmp_path: Path) -> Tools:
+def tools(request: pytest.FixtureRequest, server: RunningHub, tmp_path: Path) -> Tools:
     return Tools(server, tmp_path, request.param)
 
 

@@ -10,23 +10,22 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from sam_hub.hub.client import Hub
-from sam_hub.local_hub.process import ServerProcess
 from sam_hub.local_hub.responses import Refusal
 from sam_hub.local_hub.tokens import Tokens
-from tests.support.hubs import publish
+from tests.support.hubs import RunningHub, publish
 
 
 @pytest.fixture
-def tokens(server: ServerProcess, hub_root: Path) -> Tokens:
+def tokens(server: RunningHub, hub_root: Path) -> Tokens:
     return Tokens(hub_root)
 
 
-def client(server: ServerProcess, secret: str) -> HfApi:
+def client(server: RunningHub, secret: str) -> HfApi:
     return Hub(server.endpoint, secret).api()
 
 
 def test_a_user_writes_to_their_own_repositories_alone(
-    server: ServerProcess, tokens: Tokens, hub: Hub, adapter: Path
+    server: RunningHub, tokens: Tokens, hub: Hub, adapter: Path
 ) -> None:
     publish(hub, adapter, "acme/news")
     ann = client(server, tokens.add("laptop", "ann"))
@@ -45,7 +44,7 @@ def test_a_user_writes_to_their_own_repositories_alone(
             forbidden()
 
 
-def test_a_read_token_reads_and_does_not_write(server: ServerProcess, tokens: Tokens) -> None:
+def test_a_read_token_reads_and_does_not_write(server: RunningHub, tokens: Tokens) -> None:
     writer, reader = (client(server, tokens.add(role, "ann", role)) for role in ("write", "read"))
     writer.create_repo("ann/secret", private=True)
     assert reader.model_info("ann/secret").private
@@ -53,7 +52,7 @@ def test_a_read_token_reads_and_does_not_write(server: ServerProcess, tokens: To
         reader.upload_file(path_or_fileobj=b"a", path_in_repo="a.txt", repo_id="ann/secret")
 
 
-def test_private_and_gated_are_for_their_owner(server: ServerProcess, tokens: Tokens, hub: Hub, tmp_path: Path) -> None:
+def test_private_and_gated_are_for_their_owner(server: RunningHub, tokens: Tokens, hub: Hub, tmp_path: Path) -> None:
     ann, bob = (client(server, tokens.add(user, user)) for user in ("ann", "bob"))
     ann.create_repo("ann/secret", private=True)
     ann.create_repo("ann/gated")
@@ -75,7 +74,7 @@ def test_asking_for_tokens_of_a_hub_that_is_not_there_makes_none(tmp_path: Path)
 
 
 def test_a_token_is_kept_as_a_hash_and_ends_when_it_is_removed(
-    server: ServerProcess, tokens: Tokens, hub_root: Path
+    server: RunningHub, tokens: Tokens, hub_root: Path
 ) -> None:
     secret = tokens.add("laptop", "ann")
     assert client(server, secret).whoami()["name"] == "ann"

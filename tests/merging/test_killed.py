@@ -60,7 +60,7 @@ def kill_at(tensor: int | None, seconds: float, arguments: list[Path]) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert program.stdout is not None
     if tensor is None:

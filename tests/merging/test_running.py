@@ -165,7 +165,8 @@ def test_a_merge_leaves_no_trace_in_its_process_and_needs_no_network(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     environment = dict(os.environ)
-    threads = torch.get_num_threads()
+    threads = torch.get_num_threads() + 1
+    torch.set_num_threads(threads)
     stale = {"of somebody else": object()}
     monkeypatch.setattr(LoaderCache, "loaders", dict(stale))
     torch.manual_seed(3)
@@ -178,6 +179,7 @@ def test_a_merge_leaves_no_trace_in_its_process_and_needs_no_network(
     assert LoaderCache.loaders == stale
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(torch.get_num_threads).result() == threads == torch.get_num_threads()
+    torch.set_num_threads(threads - 1)
     assert gc.isenabled()
 
 

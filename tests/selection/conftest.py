@@ -68,10 +68,6 @@ class AppContext:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base and three experts."""
-    import torch
-
-    torch.set_num_threads(1)  # more threads only wait for each other on models so small
-
     folder = tmp_path_factory.mktemp("selection")
     base = tiny_models.tiny_base(folder / "base")
     for number, name in enumerate(("one", "two", "three")):

@@ -22,7 +22,6 @@ from sam_hub.catalog.targets import define_target
 from sam_hub.config import load_settings
 from sam_hub.errors import CatalogError, InputError
 from sam_hub.inference.embedding import Descriptor, cosine, describe
-from sam_hub.local_hub.process import start
 from sam_hub.ner import Sentence
 from sam_hub.progress import Reporter
 from sam_hub.selection.descriptors import expert_descriptor
@@ -31,7 +30,7 @@ from sam_hub.services.context import AppContext
 from sam_hub.services.descriptors import DescriptorFacts, run_describe
 from sam_hub.services.experts import run_add
 from sam_hub.services.options import AddOptions, DescribeOptions
-from tests.support.hubs import publish, write_adapter
+from tests.support.hubs import publish, running_hub, write_adapter
 from tests.support.tiny_hub import embedder
 
 COURT = ["The court dismissed the appeal .", "The judge heard both lawyers .", "She was sued for fraud ."]
@@ -105,7 +104,7 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    with start(tmp_path / "hub") as server:
+    with running_hub(tmp_path / "hub") as server:
         settings = load_settings(home=tmp_path / "home", endpoint=server.endpoint, token=server.token)
         (tmp_path / "home").mkdir()
         with AppContext(settings) as context:

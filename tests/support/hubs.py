@@ -1,15 +1,20 @@
-"""A real embedded Hub for every test, and tiny real models to put on it."""
+"""A real embedded Hub for every test, and tiny real models to put on it.
+
+The Hub runs in a thread of the tests' process, where it starts in milliseconds. Tests of its process start one.
+"""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from sam_hub.hub.client import Hub
-from sam_hub.local_hub.process import ServerProcess, start
 
 CARD = """---
 license: mit
@@ -26,20 +31,49 @@ def hub_root(tmp_path: Path) -> Path:
     return tmp_path / "hub"
 
 
-@pytest.fixture
-def server(hub_root: Path) -> Iterator[ServerProcess]:
-    with start(hub_root) as process:
-        yield process
+@dataclass(frozen=True)
+class RunningHub:
+    """Where a Hub answers, and a token of its owner."""
+
+    endpoint: str
+    token: str
+
+
+@contextmanager
+def running_hub(root: Path, part_bytes: int | None = None) -> Iterator[RunningHub]:
+    """Serve the Hub kept in ``root`` for the time of a ``with`` block."""
+    import uvicorn
+
+    from sam_hub.local_hub.app import App
+    from sam_hub.local_hub.process import listen
+    from sam_hub.local_hub.storage import PART_BYTES
+
+    listener = listen("127.0.0.1", 0)
+    app = App(root, part_bytes or PART_BYTES)
+    hub = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    thread = threading.Thread(target=hub.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        yield RunningHub(f"http://127.0.0.1:{listener.getsockname()[1]}", app.tokens.session)
+    finally:
+        hub.should_exit = hub.force_exit = True  # clients keep their connections open
+        thread.join()
 
 
 @pytest.fixture
-def hub(server: ServerProcess, tmp_path: Path) -> Hub:
+def server(hub_root: Path) -> Iterator[RunningHub]:
+    with running_hub(hub_root) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(server: RunningHub, tmp_path: Path) -> Hub:
     """Logged in as the owner."""
     return Hub(server.endpoint, server.token, tmp_path / "cache")
 
 
 @pytest.fixture
-def stranger(server: ServerProcess, tmp_path: Path) -> Hub:
+def stranger(server: RunningHub, tmp_path: Path) -> Hub:
     """Not logged in."""
     return Hub(server.endpoint, None, tmp_path / "strangers-cache")
 

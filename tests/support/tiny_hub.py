@@ -8,7 +8,7 @@ from typing import Any
 
 from sam_hub.hub.client import Hub
 from sam_hub.hub.upload import plan_push, push
-from sam_hub.local_hub.process import start
+from tests.support.hubs import running_hub
 from tests.support.tiny_models import tiny_adapter, tiny_base
 
 BASE = "acme/base"
@@ -21,7 +21,7 @@ def fill_hub(work: Path) -> Path:
     """Make the base and the experts below ``work``, and a Hub that holds them; returns the Hub's root."""
     base = tiny_base(work / "base")
     root = work / "hub"
-    with start(root) as server:
+    with running_hub(root) as server:
         hub = Hub(server.endpoint, server.token, work / "cache")
         push(hub, plan_push(hub, base, BASE, private=False), "Publish")
         for seed, (name, labels) in enumerate(EXPERTS.items()):

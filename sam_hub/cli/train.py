@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @command("train --data social/ --base acme/base --domain social --out social-expert")
 def train(options: TrainOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Train a LoRA adapter on labeled data, or all adapters of a folder of recipes (--queue).
+    """Train an expert on labeled data, or a folder of recipes.
 
     If you stop a run, the same command continues from its last checkpoint.
     """

@@ -105,7 +105,8 @@ def merged(context, folder, experts, model: int = 0) -> None:
     for target in list_targets(context.catalog):
         for method in tables.RankingMethod:
             selection = latest_selection(context.catalog, target.id, method)
-            row = record_merge(context.catalog, row, selection.id if selection else None)
+            chosen = selection is not None and set(selection.chosen) == row.refs
+            row = record_merge(context.catalog, row, selection.id if chosen else None)
 
 
 def test_sam_is_the_union_of_both_merged_models(context, gold, tmp_path):

@@ -289,9 +289,9 @@ def test_an_expert_that_is_not_on_disk_says_how_to_get_it(catalog, add):
 def test_a_model_has_left_memory_when_the_next_is_loaded(
     catalog, base, add, folder, settings, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sam_hub.inference import cached_predict
-    from sam_hub.inference.models import load_model
+    from sam_hub.inference import models
 
+    load_model = models.load_model
     second = {"repo": "owner/other", "weights_sha256": "c" * 64, "path": str(tmp_path / "other")}
     shutil.copytree(folder, tmp_path / "other")
     other = base_model(add_base(catalog, tables.Base(**{**base.model_dump(exclude={"id"}), **second})))
@@ -303,7 +303,7 @@ def test_a_model_has_left_memory_when_the_next_is_loaded(
         loaded.append(weakref.ref(found.model))
         return found
 
-    monkeypatch.setattr(cached_predict, "load_model", load)
+    monkeypatch.setattr(models, "load_model", load)
     gc.disable()  # nothing may wait for it
     try:
         ask(

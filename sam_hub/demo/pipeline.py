@@ -54,7 +54,6 @@ from sam_hub.services.push import PushOutcome, run_push
 from sam_hub.services.selection import run_selection
 from sam_hub.tempdirs import clean_up_scratch, scratch_prefix
 
-UNIFIED = "sam-hub/ner-unified"  # how the names of unified models begin: compared with, never chosen
 K, SAMPLE = 3, 40
 READ_BACK = 8  # sentences predicted once more by what was read back from the Hub
 SCRATCH = "read-back"
@@ -161,7 +160,7 @@ def _gather(context: AppContext, reporter: Reporter, full: bool) -> tuple[tuple[
     models = search_hub(context, SearchOptions("ner-", base=BASE, author="sam-hub"))
     repos = sorted(model.repo for model in models if "merge" not in model.tags)
     run_add(context, AddOptions(tuple(repos)))
-    baselines = tuple(repo for repo in repos if repo.startswith(UNIFIED))
+    baselines = tuple(repo for repo in repos if get_expert(context.catalog, repo).is_baseline)
     unified, experts = baselines if full else baselines[:1], tuple(repo for repo in repos if repo not in baselines)
     reporter.log(f"Pulling {len(unified) + len(experts)} adapters of {BASE} from the Hub")
     for number, repo in enumerate((*unified, *experts), 1):

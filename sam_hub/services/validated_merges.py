@@ -98,7 +98,7 @@ def make_usable_merge(
     if asked.usable or plan.selection_id is None or not options.validate:
         return asked
     rejected = [asked.rejection()]
-    for candidate in candidates(context, options, plan, best_first):
+    for candidate in candidates(context, options, plan, best_first, reporter):
         reporter.log(f"Rejected: {rejected[-1]}")
         made = _make(context, options, candidate, best_first, sampled, load, reporter)
         if made.usable:
@@ -208,12 +208,12 @@ def _record(context: AppContext, plan: MergePlan, row: Merge, validation: Valida
 
 
 def candidates(
-    context: AppContext, options: MergeOptions, plan: MergePlan, best_first: Sequence[str]
+    context: AppContext, options: MergeOptions, plan: MergePlan, best_first: Sequence[str], reporter: Reporter = SILENT
 ) -> Iterator[MergePlan]:
     """Plan what is tried after a merge that failed, one after another.
 
     The same experts by other weights, the sum of their deltas or its mean; the best k - 1 of them, and so on; at last
-    the best one alone. A candidate that can't be merged is left out.
+    the best one alone. A candidate that can't be merged is left out, with a line in the log.
     """
     from sam_hub.catalog.experts import resolve_experts
     from sam_hub.merging.recipe import recipe_hash
@@ -238,8 +238,10 @@ def candidates(
                 selection_id=plan.selection_id,
                 **recipe,
             )
-        except SamHubError:  # the method can't merge so few
+            candidate.report.raise_errors()
+        except SamHubError as error:  # the method can't merge so few, for example
+            reporter.log(f"Not tried: {recipe['method']} of {', '.join(best_first[:size])}: {error.title}")
             continue
-        if not candidate.report.errors and recipe_hash(candidate.recipe) not in seen:
+        if recipe_hash(candidate.recipe) not in seen:
             seen.add(recipe_hash(candidate.recipe))
             yield candidate

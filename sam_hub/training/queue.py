@@ -48,11 +48,13 @@ def read_queue(folder: Path, base: Path, out: Path) -> tuple[QueuedExpert, ...]:
 
     Raises:
         InputError: the folder has no recipe, or two recipes have the same name.
+        UnusableModel: the base has no weights.
     """
     files = sorted(folder.glob("*.json"))
     if not files:
         raise InputError(f"There are no recipes in {folder}", "Give a folder with recipes in JSON.")
-    queue = tuple(_queued(file, base, out) for file in files)
+    base_sha256 = weights_sha256(base)
+    queue = tuple(_queued(file, base_sha256, out) for file in files)
     names = [expert.name for expert in queue]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{folder} has two recipes with the name {twice[0]}", "Rename one of them.")
@@ -67,12 +69,12 @@ def _with_seconds(queue: tuple[QueuedExpert, ...]) -> tuple[QueuedExpert, ...]:
     return tuple(replace(e, seconds=e.steps * seconds / steps) if steps and e.state in waiting else e for e in queue)
 
 
-def _queued(file: Path, base: Path, out: Path) -> QueuedExpert:
+def _queued(file: Path, base_sha256: str, out: Path) -> QueuedExpert:
     name = file.stem
     try:
         recipe = read_recipe(file)
         name = recipe.name
-        state = _state(recipe, weights_sha256(base), out / name)
+        state = _state(recipe, base_sha256, out / name)
     except SamHubError as error:
         return QueuedExpert(name, out / name, State.failed, reason=f"{error.title}. {error.action}")
     return QueuedExpert(name, out / name, state, recipe.steps, recipe=recipe)
@@ -83,11 +85,15 @@ def _state(recipe: TrainingRecipe, base_sha256: str, out: Path) -> State:
         check_layout(out)
         states = {out / WEIGHTS: State.trained, out / CHECKPOINT: State.stopped}
         return next((state for file, state in states.items() if file.exists()), State.new)
-    about = json.loads((out / METADATA).read_text(encoding="utf-8"))
-    stored = {name: value for name, value in about["recipe"].items() if name != "training"}
+    try:
+        about = json.loads((out / METADATA).read_text(encoding="utf-8"))
+        stored = {name: value for name, value in about["recipe"].items() if name != "training"}
+        trained_on = about["base_sha256"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{out / METADATA} can't be read", "Give another --out, or delete that folder.") from error
     for what, same in (
         ("recipe", TrainingRecipe.from_dict(stored).portable() == recipe.portable()),
-        ("base", about["base_sha256"] == base_sha256),
+        ("base", trained_on == base_sha256),
     ):
         if not same:
             raise InputError(f"{out} has an expert of another {what}", "Give another --out, or delete that folder.")

@@ -97,3 +97,12 @@ def test_a_queue_needs_recipes_of_different_names_and_takes_no_options_of_one(qu
     (queue.queue / "copy.json").write_text((queue.queue / "ner-a.json").read_text())
     with pytest.raises(InputError, match="two recipes with the name ner-a"):
         plan_queue(context, queue)
+
+
+def test_a_folder_that_holds_something_else_stops_only_its_own_recipe(queue):
+    for name, content in (("ner-a", "no JSON"), ("ner-b", "{}")):
+        (queue.out / name).mkdir(parents=True)
+        (queue.out / name / "sam_hub.json").write_text(content)
+    plan = plan_queue(AppContext(), queue)
+    assert states(plan) == ["ner-a failed", "ner-b failed", "ner-c to train"]
+    assert all("sam_hub.json can't be read" in expert.reason for expert in plan[:2])

@@ -61,10 +61,11 @@ def _check_alone(options: TrainOptions, flag: str, *names: str) -> None:
 
 def plan_training(context: AppContext, options: TrainOptions) -> TrainPlan:
     """Read the recipe and the data; nothing is trained."""
-    from sam_hub.training.data import read_sets
+    from sam_hub.training.data import read_rehearsal, read_sets
 
     recipe, _, base = _prepare(context, options)
-    sentences = sum(len(part.sentences) for part in read_sets(recipe, options.data_root))
+    sets = [*read_sets(recipe, options.data_root), *read_rehearsal(recipe, options.data_root)]
+    sentences = sum(len(part.sentences) for part in sets)
     return TrainPlan(base, str(options.out), sentences, recipe.steps, recipe.as_dict())
 
 

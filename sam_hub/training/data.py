@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam_hub.errors import InputError
 from sam_hub.ner.formats import PromptFormat, answer_segments
 from sam_hub.ner.readers import labels_of, read_file
 from sam_hub.ner.text import Entity, Sentence
-from sam_hub.training.recipe import DataSource, TrainingRecipe
+from sam_hub.training.recipe import DataSource, TrainingRecipe, read_recipe
 
 # Capitalized words that don't make a mention a name: "The man", "I", "Her mother".
 # fmt: off
@@ -96,7 +96,12 @@ def read_sets(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
     return sets
 
 
-def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]:
+def read_rehearsal(recipe: TrainingRecipe, root: Path) -> list[LabelledSet]:
+    """Read the data of the base's own training, prepared as its recipe says. Without ``rehearsal``, there are none."""
+    return read_sets(replace(recipe, data=read_recipe(Path(recipe.rehearsal)).data), root) if recipe.rehearsal else []
+
+
+def packs(own: Sequence[LabelledSet], recipe: TrainingRecipe, rehearsal: Sequence[LabelledSet] = ()) -> Iterator[Pack]:
     """Yield ``recipe.steps`` packs, always the same ones for the same recipe.
 
     Sources are drawn by their shares. Each is used in shuffled order, and again when it is used up. A pack's label set
@@ -104,11 +109,13 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
     entities with the dropped labels are skipped, because many empty answers would teach the model to give only those.
     """
     chance = random.Random(recipe.seed)
+    sets = [*own, *rehearsal]
+    shares = [*_shares(own, 1 - recipe.rehearsal_share if rehearsal else 1), *_shares(rehearsal, recipe.rehearsal_share)]
     streams = [_endless(s.sentences, random.Random(f"{recipe.seed}:{i}")) for i, s in enumerate(sets)]
     for _ in range(recipe.steps):
-        which = chance.choices(range(len(sets)), [s.source.share for s in sets])[0]
-        own, names = sets[which].labels, sets[which].source.names
-        labels = [label for label in own if chance.random() >= recipe.label_dropout] or [chance.choice(own)]
+        which = chance.choices(range(len(sets)), shares)[0]
+        known, names = sets[which].labels, sets[which].source.names
+        labels = [label for label in known if chance.random() >= recipe.label_dropout] or [chance.choice(known)]
         if len(labels) > recipe.most_labels:
             labels = chance.sample(labels, recipe.most_labels)
         called = {label: chance.choice([label, *names[label]]) if label in names else label for label in labels}
@@ -116,6 +123,12 @@ def packs(sets: Sequence[LabelledSet], recipe: TrainingRecipe) -> Iterator[Pack]
         chance.shuffle(shown)
         broader = sets[which].source.broader
         yield Pack(tuple(shown), tuple(_examples(streams[which], called, broader, recipe, chance)))
+
+
+def _shares(sets: Sequence[LabelledSet], of_all: float) -> list[float]:
+    """Return the sets' shares, scaled so that their sum is ``of_all``."""
+    total = sum(s.source.share for s in sets)
+    return [of_all * s.source.share / total for s in sets]
 
 
 def _examples(

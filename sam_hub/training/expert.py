@@ -23,7 +23,7 @@ from sam_hub.ner.scoring import score
 from sam_hub.ner.text import Sentence
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.training.data import origin_of, read_sets, read_source
-from sam_hub.training.recipe import TrainingRecipe
+from sam_hub.training.recipe import TrainingRecipe, read_recipe
 from sam_hub.training.trainer import RECORD, WEIGHTS, train_adapter
 
 CARD, CONFIG = "README.md", "adapter_config.json"
@@ -134,7 +134,8 @@ def _metadata(
     data_root: Path,
     evaluations: Sequence[Evaluation],
 ) -> dict[str, Any]:
-    origins = [origin_of(source, data_root) for source in recipe.data]
+    rehearsed = read_recipe(Path(recipe.rehearsal)).data if recipe.rehearsal else ()
+    origins = list({o["name"]: o for o in (origin_of(s, data_root) for s in (*recipe.data, *rehearsed))}.values())
     licenses = list(dict.fromkeys(str(origin.get("license") or NOT_STATED) for origin in origins))
     effort = {name: value for name, value in trained.items() if name not in ("labels", "recipe")}
     return {
@@ -160,7 +161,7 @@ def spdx(license: str) -> str:
 
 def _card(repo: str, recipe: TrainingRecipe, about: dict[str, Any], evaluations: tuple[Evaluation, ...]) -> str:
     origins, trained = about["data"]["sources"], about["recipe"]["training"]
-    shown = {key: value for key, value in recipe.as_dict().items() if key not in ("name", "domain", "data")}
+    shown = {key: value for key, value in recipe.portable().items() if key not in ("name", "domain", "data")}
     return model_card(
         ExpertCard(
             repo=repo,

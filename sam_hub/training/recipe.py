@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,6 +59,11 @@ class TrainingRecipe:
     prompt_format: str = "b2ner"
     examples: Annotated[int, Field(ge=1, le=10**9)] = 4000
     """The number of training examples; a smaller source is used more than once."""
+    rehearsal: str = ""
+    """The recipe of the base's own training, relative to this recipe's file. Its data are mixed in, so that the expert
+    keeps what the base has learned (Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal")."""
+    rehearsal_share: Annotated[float, Field(ge=0, le=0.99)] = 0.4
+    """The share of the examples that come from the data of ``rehearsal``, if that is given."""
     empty_share: Annotated[float, Field(ge=0, le=0.99)] = 0.3
     """The maximum share of examples without entities."""
     max_tokens: Annotated[int, Field(ge=16, le=8192)] = 160
@@ -98,9 +103,10 @@ class TrainingRecipe:
         return asdict(self)
 
     def portable(self) -> dict[str, Any]:
-        """Return plain values as `as_dict`, but with the data folders' names instead of local paths."""
+        """Return plain values as `as_dict`, but with the names of folders instead of local paths."""
         plain = self.as_dict()
-        return {**plain, "data": [{**d, "folder": Path(d["folder"]).name} for d in plain["data"]]}
+        data = [{**d, "folder": Path(d["folder"]).name} for d in plain["data"]]
+        return {**plain, "data": data, "rehearsal": "/".join(Path(self.rehearsal).parts[-2:])}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecipe:
@@ -118,7 +124,8 @@ class TrainingRecipe:
 def read_recipe(file: Path) -> TrainingRecipe:
     """Read a recipe from JSON."""
     try:
-        return TrainingRecipe.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        recipe = TrainingRecipe.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        return replace(recipe, rehearsal=str(file.parent / recipe.rehearsal)) if recipe.rehearsal else recipe
     except (OSError, ValueError) as error:
         raise InputError(f"The recipe {file} can't be read: {error}", "Give a JSON file.") from error
 

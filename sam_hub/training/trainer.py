@@ -20,7 +20,7 @@ from sam_hub.inference.models import choose_device, choose_dtype
 from sam_hub.ner.formats import get_format
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.training.compression import lower_rank
-from sam_hub.training.data import EncodedPack, encode_pack, packs, read_sets
+from sam_hub.training.data import EncodedPack, encode_pack, packs, read_rehearsal, read_sets
 from sam_hub.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def train_adapter(
     sets = read_sets(recipe, data_root)
     tokenizer, model = _load(base, recipe, device, number_type)
     run = _Run(recipe, model, out / CHECKPOINT, weights_sha256(base))
-    stream = packs(sets, recipe)
+    stream = packs(sets, recipe, read_rehearsal(recipe, data_root))
     for _ in range(run.step):
         next(stream)
     began, tokens_before = time.monotonic(), run.tokens
@@ -233,7 +233,7 @@ class _Run:
         import torch
 
         state = torch.load(self.checkpoint, weights_only=True)
-        if TrainingRecipe.from_dict(json.loads(state["recipe"])) != self.recipe:
+        if TrainingRecipe.from_dict(json.loads(state["recipe"])).portable() != self.recipe.portable():
             raise InputError(
                 f"{self.checkpoint} is the checkpoint of another recipe", "Give another --out, or delete that file."
             )

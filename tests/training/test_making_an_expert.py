@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from sam_hub.errors import InputError
 from sam_hub.hub.weights import weights_sha256
 from sam_hub.inference.embedding import Descriptor
 from sam_hub.training.expert import make_expert, spdx
+from sam_hub.training.recipe import DataSource
 from sam_hub.training.trainer import WEIGHTS
 from tests.training.conftest import SENTENCES, recipe
 
@@ -47,3 +49,18 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
 )
 def test_licenses_are_called_as_the_hub_calls_them(said, name):
     assert spdx(said) == name
+
+
+def test_an_expert_that_rehearses_names_that_data_too_and_keeps_its_own_labels(base, data, tmp_path):
+    (data / "general").mkdir()
+    (data / "general" / "train.jsonl").write_text((data / "travel" / "train.jsonl").read_text().replace("PER", "being"))
+    (data / "general" / "meta.json").write_text(json.dumps({"dataset": "General", "licence": "MIT"}))
+    own = recipe(examples=16)
+    general = replace(own, data=(DataSource("general"),))
+    (tmp_path / "general.json").write_text(json.dumps(general.as_dict()))
+    rehearsing = replace(own, rehearsal=str(tmp_path / "general.json"))
+    about = make_expert(rehearsing, base, "owner/base", tmp_path / "expert", data_root=data, device="cpu")
+    assert about["labels"] == ["person", "place"]
+    assert [source["name"] for source in about["data"]["sources"]] == ["Travel", "General"]
+    assert list(about["scores"]) == ["Travel"]
+    assert str(tmp_path) not in (tmp_path / "expert" / "README.md").read_text()

@@ -9,10 +9,10 @@ from itertools import islice, pairwise
 import pytest
 
 from sam_hub.errors import InputError, UsageError
-from sam_hub.ner import Sentence
+from sam_hub.ner import Entity, Sentence
 from sam_hub.ner.formats import get_format
 from sam_hub.ner.readers import to_jsonl
-from sam_hub.training.data import encode_pack, is_name, packs, prepare, read_sets
+from sam_hub.training.data import encode_pack, is_name, packs, prepare, read_rehearsal, read_sets
 from sam_hub.training.recipe import DataSource, TrainingRecipe, read_recipe, recipe_of
 from tests.support import tiny_models
 from tests.training.conftest import EMPTY, SENTENCES, recipe
@@ -131,6 +131,26 @@ def test_the_same_recipe_gives_the_same_packs_and_another_seed_others(data):
 
     assert made(1) == made(1) != made(2)
     assert len(made(1)) == recipe().steps == 30
+
+
+def test_rehearsal_mixes_in_what_the_base_was_trained_on(data, tmp_path):
+    """Else an expert for few labels forgets how to read others."""
+    (data / "years").mkdir()
+    (data / "years" / "train.jsonl").write_text(
+        to_jsonl([Sentence(f"In {y}.", (Entity(3, 7, str(y), "year"),)) for y in range(1900, 1950)])
+    )
+    general = replace(recipe(), data=(DataSource("years", share=7.0),))
+    (tmp_path / "general.json").write_text(json.dumps(general.as_dict()))
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe(examples=4000, rehearsal="general.json").as_dict()))
+    chosen = read_recipe(tmp_path / "recipe.json")
+    made = list(packs(read_sets(chosen, data), chosen, read_rehearsal(chosen, data)))
+    rehearsed = [pack for pack in made if pack.labels == ("year",)]
+    assert 0.3 < len(rehearsed) / len(made) < 0.5
+    assert all(entity.label == "year" for pack in rehearsed for s in pack.sentences for entity in s.entities)
+    assert chosen.portable()["rehearsal"] == f"{tmp_path.name}/general.json"
+    (tmp_path / "general.json").unlink()
+    with pytest.raises(InputError, match="general.json can't be read"):
+        read_rehearsal(chosen, data)
 
 
 def test_a_label_that_was_dropped_is_gone_from_the_answers_too(data):

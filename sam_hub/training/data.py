@@ -110,7 +110,8 @@ def packs(own: Sequence[LabelledSet], recipe: TrainingRecipe, rehearsal: Sequenc
     """
     chance = random.Random(recipe.seed)
     sets = [*own, *rehearsal]
-    shares = [*_shares(own, 1 - recipe.rehearsal_share if rehearsal else 1), *_shares(rehearsal, recipe.rehearsal_share)]
+    rehearsed = recipe.rehearsal_share if rehearsal else 0.0
+    shares = [*_shares(own, 1 - rehearsed), *_shares(rehearsal, rehearsed)]
     streams = [_endless(s.sentences, random.Random(f"{recipe.seed}:{i}")) for i, s in enumerate(sets)]
     for _ in range(recipe.steps):
         which = chance.choices(range(len(sets)), shares)[0]

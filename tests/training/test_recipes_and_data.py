@@ -149,7 +149,7 @@ def test_rehearsal_mixes_in_what_the_base_was_trained_on(data, tmp_path):
     assert all(entity.label == "year" for pack in rehearsed for s in pack.sentences for entity in s.entities)
     assert chosen.portable()["rehearsal"] == f"{tmp_path.name}/general.json"
     (tmp_path / "general.json").unlink()
-    with pytest.raises(InputError, match="general.json can't be read"):
+    with pytest.raises(InputError, match=r"general\.json can't be read"):
         read_rehearsal(chosen, data)
 
 

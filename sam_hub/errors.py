@@ -76,6 +76,11 @@ class Interrupted(SamHubError):
         super().__init__(title, action)
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Return whether Ctrl+C is behind an error: a library that it stops while closing may fail in its own way."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or was_interrupted(error.__context__))
+
+
 def of_the_system(error: OSError) -> SamHubError:
     """Return the error that explains a failure of the operating system."""
     where = f" ({error.filename})" if error.filename else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 # Where it is set, each process compiles all of sam-hub, which takes longer than most of what it does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What a shell starts in the background ignores Ctrl+C, and so does all that it starts: tests that send one would wait.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW = (
     "end_to_end",

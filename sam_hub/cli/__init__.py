@@ -43,11 +43,11 @@ def run(arguments: list[str]) -> int:
 
 def show_error(error: BaseException) -> int:
     """Print what went wrong and what to do, and return the exit code; anything unforeseen is raised again."""
-    from sam_hub.errors import Interrupted, SamHubError, of_the_system
+    from sam_hub.errors import Interrupted, SamHubError, of_the_system, was_interrupted
 
     if isinstance(error, OSError):
         error = of_the_system(error)
-    elif isinstance(error, KeyboardInterrupt):
+    elif not isinstance(error, SamHubError) and was_interrupted(error):
         error = Interrupted()
     if not isinstance(error, SamHubError):
         raise error

@@ -94,7 +94,7 @@ def logs(
 @command(name="follow", group=jobs, hidden=True)
 def _follow(number: Number, as_json: AsJson = False) -> None:
     """Follow a job until it ends. Ctrl+C does not stop the job."""
-    from sam_hub.errors import Interrupted, SamHubError
+    from sam_hub.errors import Interrupted, SamHubError, was_interrupted
     from sam_hub.jobs.scheduler import Scheduler
 
     scheduler = Scheduler(AppContext())
@@ -102,7 +102,9 @@ def _follow(number: Number, as_json: AsJson = False) -> None:
         say(f"Following job {number}. Ctrl+C does not stop the job.")
         with TerminalReporter() as reporter:
             job = scheduler.wait(number, reporter)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not was_interrupted(error):
+            raise
         raise Interrupted(
             f"Stopped following. Job {number} continues",
             f"Follow it again with `sam-hub jobs logs -f {number}`, or cancel it with `sam-hub jobs cancel {number}`.",

@@ -13,7 +13,7 @@ from typing import Any
 from sam_hub.catalog.jobs import ENDED
 from sam_hub.catalog.tables import Job, JobState
 from sam_hub.config import share_processors
-from sam_hub.errors import Interrupted, SamHubError, of_the_system
+from sam_hub.errors import Interrupted, SamHubError, of_the_system, was_interrupted
 from sam_hub.jobs.kinds import task_of
 from sam_hub.jobs.process import started_at
 from sam_hub.jobs.progress import LOG, JobReporter, job_folder
@@ -72,21 +72,25 @@ def _run(context: AppContext, job: Job) -> tuple[int, dict[str, Any]]:
         outcome = task.run(context, task.read_options(job.arguments), reporter)
         reporter.finish()
         return 0, {"state": JobState.DONE, "result": to_jsonable_python(outcome)}
-    except (KeyboardInterrupt, Interrupted) as stop:
-        reporter.log(f"Stopped. {stop}" if isinstance(stop, Interrupted) else "Stopped.")
-        error: SamHubError = Interrupted(
-            f"Job {job.id} was stopped from outside", f"Run it again: `sam-hub jobs retry {job.id}`."
-        )
-        return error.exit_code, _ended(JobState.INTERRUPTED, error)
     except (SamHubError, OSError) as failure:
+        if isinstance(failure, Interrupted):
+            return _stopped(job, reporter, f"Stopped. {failure}")
         error = failure if isinstance(failure, SamHubError) else of_the_system(failure)
         reporter.log(f"Error: {error}")
         return error.exit_code, _ended(JobState.FAILED, error)
-    except Exception as bug:
+    except (Exception, KeyboardInterrupt) as bug:
+        if was_interrupted(bug):
+            return _stopped(job, reporter, "Stopped.")
         traceback.print_exc()
         title = f"Unexpected error: {type(bug).__name__}: {bug}"
         action = f"Read {folder / LOG}, and report it with the last lines."
         return 1, _ended(JobState.FAILED, SamHubError(title, action))
+
+
+def _stopped(job: Job, reporter: JobReporter, line: str) -> tuple[int, dict[str, Any]]:
+    reporter.log(line)
+    error = Interrupted(f"Job {job.id} was stopped from outside", f"Run it again: `sam-hub jobs retry {job.id}`.")
+    return error.exit_code, _ended(JobState.INTERRUPTED, error)
 
 
 def _ended(state: str, error: SamHubError) -> dict[str, Any]:

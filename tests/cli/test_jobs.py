@@ -101,8 +101,9 @@ def test_ctrl_c_stops_following_and_not_the_job(settings: Settings, jobs: Call) 
     assert read(jobs("show", number, "--json"))["state"] == "running"
 
 
-def test_ctrl_c_while_a_library_loads_ends_with_its_code(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "sqlmodel.py").write_text("exec('raise KeyboardInterrupt')\n", encoding="utf-8")
+@pytest.mark.parametrize("fails", ["", "try: raise KeyboardInterrupt\nfinally: assert False, 'it was about to close'"])
+def test_ctrl_c_while_a_library_works_ends_with_its_code(settings: Settings, tmp_path: Path, fails: str) -> None:
+    (tmp_path / "sqlmodel.py").write_text(fails or "exec('raise KeyboardInterrupt')\n", encoding="utf-8")
     command = [sys.executable, "-m", "sam_hub.cli", "jobs", "list"]
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)

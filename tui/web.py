@@ -32,7 +32,7 @@ def free_port(wanted: int = PORT) -> int:
             except OSError:
                 continue
             return trial.getsockname()[1]
-    raise UsageError("No port of this machine is free", "End a program that serves, and try again.")
+    raise UsageError("No port is free on this machine", "Stop a program that uses a port, and try again.")
 
 
 def make_app(options: Sequence[str], port: int, key: str) -> web.Application:
@@ -98,7 +98,10 @@ def serve(options: Sequence[str]) -> None:
     def tell(_: object) -> None:
         """Say where the UI is, as soon as it can be opened."""
         print(f"Open http://{HOST}:{port}/?key={key}", flush=True)
-        print("Whoever has this address can use the UI in your name. Ctrl+C ends it.", flush=True)
+        print(
+            "Anyone who has this address can use the UI with your permissions. To stop the server, press Ctrl+C.",
+            flush=True,
+        )
 
     # Pages that are still open get a moment to end their UIs.
     web.run_app(make_app(options, port, key), host=HOST, port=port, print=tell, shutdown_timeout=0.5)

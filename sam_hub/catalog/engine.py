@@ -178,8 +178,7 @@ def _upgrade(path: Path, migrations: Path) -> None:
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
                 raise CatalogError(
-                    f"The catalog {path} holds {len(broken)} references to rows that are not there, "
-                    "and was not migrated",
+                    f"The catalog {path} has {len(broken)} references to missing rows, so it was not migrated",
                     f"Restore a copy, or move it aside (mv '{path}' '{path}.damaged') and start again.",
                 )
     finally:

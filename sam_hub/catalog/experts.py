@@ -97,7 +97,7 @@ def get_expert(catalog: Catalog, name: str | int) -> Expert:
         near = catalog.all(repos.where(col(Expert.repo).iendswith(wanted, autoescape=True))) or catalog.all(repos)
         experts = catalog.all(query.where(Expert.repo == resolve(wanted, near, "expert", LISTING)))
     if len(experts) > 1:
-        raise CatalogError(f"'{name}' could be several commits", "Write more digits of the commit.")
+        raise CatalogError(f"'{name}' matches several commits", "Write more digits of the commit.")
     return experts[0]
 
 

@@ -130,7 +130,7 @@ def _run(context: AppContext, reporter: Reporter, began: float, full: bool) -> D
         reporter.log(f"Merging {' + '.join(choice.chosen)} with mergekit")
     merges = run_merges(context, MergeOptions(TARGET), quiet).merges
     for problem in (problem for merge in merges for problem in merge.problems or ()):
-        reporter.log(f"It failed the sanity check: {problem}")
+        reporter.log(f"The merge failed the sanity check: {problem}")
     for line in (line for merge in merges for line in merge.rejected):
         reporter.log(f"Rejected: {line}")
     by_votes = selection.rankings[Method.sampling].ranking

@@ -94,7 +94,8 @@ class AnswerRecipe(BaseModel):
             ) from error
         if recipe.prompt_format not in FORMATS:
             raise UnusableModel(
-                f"{source} uses the prompt format '{recipe.prompt_format}', which is unknown here", "Update sam-hub."
+                f"{source} uses the prompt format '{recipe.prompt_format}', which this version does not support",
+                "Update sam-hub.",
             )
         if recipe.typing and len(recipe.typing.prior) != len(recipe.labels):
             raise UnusableModel(

@@ -154,7 +154,7 @@ def check_public(text: str) -> str:
     for pattern, what in _PRIVATE:
         if match := pattern.search(text):
             shown = "" if what == "an access token" else f": {match.group()[:80]}"
-            raise InputError(f"The model card would hold {what}{shown}", "Name models by their repository instead.")
+            raise InputError(f"The model card would contain {what}{shown}", "Name models by their repository instead.")
     return text
 
 

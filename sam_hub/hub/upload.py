@@ -84,7 +84,7 @@ def plan_push(hub: Hub, folder: Path, repo: str, *, private: bool = True, pull_r
             info = None
         remote = list_files(hub, repo, info.sha) if info and info.sha else ()
     if pull_request and info is None:
-        raise NotFoundOnHub(f"There is no '{repo}' to open a pull request in", "Push without --create-pr.")
+        raise NotFoundOnHub(f"There is no repository '{repo}' to open a pull request in", "Push without --create-pr.")
     paths = {file.path for file in files}
     return PushPlan(
         repo=repo,
@@ -215,7 +215,9 @@ class _Upload:
             except ValueError as error:
                 if not str(error).startswith("Invalid metadata in README.md"):
                     raise
-                raise InputError(" ".join(str(error).split()), "Correct the head of README.md.") from error
+                raise InputError(
+                    " ".join(str(error).split()), "Correct the metadata at the top of README.md."
+                ) from error
 
     def differences(self, commit: str) -> list[str]:
         """Return the paths at which the Hub's commit is not what the folder holds."""

@@ -69,7 +69,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     index = folder / INDEX
     if not index.is_file():
         raise UnusableModel(
-            f"{folder} holds no safetensors weights", "Use a model or adapter that is stored as safetensors."
+            f"{folder} has no safetensors weights", "Use a model or adapter that is stored as safetensors."
         )
     try:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())

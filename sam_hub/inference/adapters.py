@@ -155,12 +155,12 @@ def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
     pairs = {}
     for module, keys in parts.items():
         if set(keys) != ({"A", "B", "m"} if dora else {"A", "B"}):
-            raise UnusableModel(f"The adapter {folder} has a part of '{module}' only", "Pull the adapter again.")
+            raise UnusableModel(f"The adapter {folder} has only a part of '{module}'", "Pull the adapter again.")
         a, b = tensors[keys["A"]].shape, tensors[keys["B"]].shape
         rank = _pattern(config.get("rank_pattern"), module, config.get("r", 8))
         if len(a) != 2 or len(b) != 2 or a[0] != rank or b[1] != rank:
             raise UnusableModel(
-                f"The adapter {folder} says rank {rank} for '{module}', but holds {list(a)} and {list(b)}",
+                f"The adapter {folder} has rank {rank} in its configuration for '{module}', but holds {list(a)} and {list(b)}",
                 "Pull the adapter again: its weights and its adapter_config.json do not belong together.",
             )
         if dora and tuple(tensors[keys["m"]].shape) != (b[0],):

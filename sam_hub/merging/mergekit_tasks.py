@@ -206,7 +206,7 @@ def _source(weight: WeightInfo, base: Mapping[str, TensorInfo]) -> str:
     if found := next((name for name in names if name in base), None):
         return found
     raise UnusableModel(
-        f"The base holds no tensor '{weight.name}'", "Save the base again with a current transformers release."
+        f"The base has no tensor '{weight.name}'", "Save the base again with a current transformers release."
     )
 
 

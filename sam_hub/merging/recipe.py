@@ -97,7 +97,7 @@ class Recipe:
         if self.stable and not trims(self.method, self.parameters):
             raise UsageError(
                 "Nothing is trimmed at a density of 1, so there is no stable trimming",
-                "Leave it out, or give a density below 1, such as density=0.5.",
+                "Remove --stable, or set a density below 1, such as density=0.5.",
             )
 
 

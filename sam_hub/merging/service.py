@@ -67,7 +67,7 @@ def chosen_experts(catalog: Catalog, target: str | None, by: str, names: Sequenc
     if names:
         return [Choice("by hand", resolve_experts(catalog, names))]
     if target is None:
-        raise UsageError("There is nothing to merge", "Name a target, or experts with --expert.")
+        raise UsageError("Nothing to merge", "Name a target, or experts with --expert.")
     row = get_target(catalog, target)
     methods = list(RankingMethod) if by == "both" else [RankingMethod(by)]
     latest = {method: latest_selection(catalog, row.id, method) for method in methods}

@@ -98,8 +98,8 @@ Combine = Annotated[Rule, Doc("How to combine the entities of both models.")]
 WhoseTypes = Annotated[
     Types,
     Doc(
-        "Who assigns the types: the merged models, the untuned base, or auto (the base, if no merged expert was "
-        "trained on one of the labels)."
+        "Who assigns the types: the merged models (model), the untuned base (base), or auto (the base, if one of the "
+        "labels is new to all merged experts)."
     ),
 ]
 

@@ -52,7 +52,7 @@ def read_queue(folder: Path, base: Path, out: Path) -> tuple[QueuedExpert, ...]:
     """
     files = sorted(folder.glob("*.json"))
     if not files:
-        raise InputError(f"There are no recipes in {folder}", "Give a folder with recipes in JSON.")
+        raise InputError(f"There are no recipes in {folder}", "Use a folder with JSON recipes.")
     base_sha256 = weights_sha256(base)
     queue = tuple(_queued(file, base_sha256, out) for file in files)
     names = [expert.name for expert in queue]

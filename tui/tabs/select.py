@@ -190,7 +190,7 @@ class SelectTab(BaseTab):
         if row := self._ranked.get(self.expert):
             self.post_message(CheckToggled(row))
         else:
-            self.say("This expert is not in the catalog any more.", warning=True)
+            self.say("This expert is no longer in the catalog.", warning=True)
 
     @background()
     async def do_rank(self) -> None:
@@ -243,7 +243,9 @@ class SelectTab(BaseTab):
             k = AUTO if values["k"] == AUTO else int(values["k"])
         except ValueError as error:
             words = "The experts, the sentences and the share are numbers"
-            raise UsageError(words, f"Give such as 3, 40 and 0.25; the experts may be {AUTO}.") from error
+            raise UsageError(
+                words, f"Enter numbers such as 3, 40, and 0.25. The number of experts can also be {AUTO}."
+            ) from error
         options = SelectOptions(self.target_name or "", experts=tuple(repos), **{**values, **numbers, "k": k})
         await self.source.read(options.check)
         who = f"all that are on disk ({len(self.on_disk)})"
@@ -265,7 +267,7 @@ class SelectTab(BaseTab):
         if target is None or self.rankings is None:
             return
         if not repos:
-            self.say(f"Select the experts to be chosen first (key: {self.keys('check')}).", warning=True)
+            self.say(f"First select the experts to choose (key: {self.keys('check')}).", warning=True)
             return
         keys = {"similarity": "s", "sampling": "v"}
         methods = [method for method in METHODS if method in self.rankings.rankings]

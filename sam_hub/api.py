@@ -367,8 +367,8 @@ class RankedExpert:
     """An expert's place in a ranking.
 
     ``score``: the cosine to the target's text, or the F1 against the others' votes, with its 95% interval; None if
-    it has no score. ``covers``: the target's labels that it was trained on. ``soft``: those of them that it was trained on
-    by another name. ``note``: why it was not chosen, if there is a reason.
+    it has no score. ``covers``: the target's labels that it was trained on. ``soft``: those of them that it was trained
+    on by another name. ``note``: why it was not chosen, if there is a reason.
     """
 
     expert: str

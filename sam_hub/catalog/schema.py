@@ -87,7 +87,7 @@ def is_current(path: Path, migrations: Path = MIGRATIONS) -> bool:
         head = head_version(migrations)
         if version is not None and version > head:
             raise CatalogError(
-                f"The catalog {path} was made by a newer sam-hub (its schema is {version}; this version supports {head})",
+                f"The catalog {path} was made by a newer sam-hub (schema {version}; this version supports {head})",
                 "Update sam-hub (pip install --upgrade sam-hub), or set SAM_HUB_HOME to another folder.",
             )
         return version == head and connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

@@ -160,7 +160,7 @@ def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
         rank = _pattern(config.get("rank_pattern"), module, config.get("r", 8))
         if len(a) != 2 or len(b) != 2 or a[0] != rank or b[1] != rank:
             raise UnusableModel(
-                f"The adapter {folder} has rank {rank} in its configuration for '{module}', but holds {list(a)} and {list(b)}",
+                f"The adapter {folder} has rank {rank} for '{module}', but its weights are {list(a)} and {list(b)}",
                 "Pull the adapter again: its weights and its adapter_config.json do not belong together.",
             )
         if dora and tuple(tensors[keys["m"]].shape) != (b[0],):

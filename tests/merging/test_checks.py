@@ -91,7 +91,7 @@ def test_a_dora_adapter_is_refused_if_its_configuration_hides_it(tiny_base: Path
 
 def test_an_adapter_whose_rank_is_not_that_of_its_weights_is_refused(tiny_base: Path, tiny_adapter: Path) -> None:
     edit(tiny_adapter / "adapter_config.json", r=5)
-    assert "says rank 5" in only_error(tiny_base, tiny_adapter)
+    assert "has rank 5" in only_error(tiny_base, tiny_adapter)
 
 
 def test_an_adapter_without_weights_for_a_target_is_refused(tiny_base: Path, tiny_adapter: Path) -> None:

@@ -80,7 +80,7 @@ def test_an_unsupported_kind_of_adapter_is_named(tiny_base: Path, tiny_adapter: 
 
 def test_an_adapter_that_says_dora_and_holds_none_is_refused(tiny_base: Path, tiny_adapter: Path) -> None:
     edit(tiny_adapter / "adapter_config.json", use_dora=True)
-    assert "has a part of" in only_error(tiny_base, tiny_adapter)
+    assert "has only a part of" in only_error(tiny_base, tiny_adapter)
 
 
 def test_a_dora_adapter_is_refused_if_its_configuration_hides_it(tiny_base: Path, tmp_path: Path) -> None:

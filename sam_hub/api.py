@@ -312,7 +312,8 @@ class Target:
         """Merge the experts of a selection: one model for each ranking. A merge that is on disk is not made again.
 
         A merge that is worse than the best of its experts, by votes on the target's sample, is rejected. Then fewer
-        experts and other weights are tried, and at last the best expert alone. ``validate=False`` skips this.
+        experts and other weights are tried, and at last the best expert alone. ``validate=False`` skips this. If no
+        expert fits, or all are worse than the untuned base, the base answers, and a warning says so.
 
         Args:
             selection: the latest selection of this target. Default: the same.
@@ -322,7 +323,6 @@ class Target:
         Raises:
             UsageError: an option is invalid, or the selection is not the latest of this target.
             UnusableModel, DiskFull: the experts can't be merged.
-            CatalogError: no merge passed its check.
         """
         if selection is not None and selection.chosen != self.selection().chosen:
             raise UsageError(
@@ -336,10 +336,12 @@ class Target:
                 warnings.warn(f"The merge {merge.name} failed its sanity check: {problem}", stacklevel=2)
             for line in merge.rejected:
                 warnings.warn(f"Rejected {merge.name}: {line}", stacklevel=2)
+        if outcome.base_answers:
+            warnings.warn(outcome.base_answers, stacklevel=2)
         return self.ner()
 
     def ner(self, *, rule: str = "union", types: str = "auto") -> MergedNER:
-        """Return the merged models of this target.
+        """Return the merged models of this target, or the untuned base if no expert fits.
 
         Args:
             rule: how to combine the entities of both models: "union", "intersection", "first", or "second".
@@ -348,10 +350,10 @@ class Target:
         Raises:
             CatalogError: there is no merge for this target yet.
         """
-        from sam_hub.merging.service import merges_for
+        from sam_hub.evaluation.systems import sam_systems
 
         context, reporter = self._hub._context, self._hub._reporter
-        merges_for(context.catalog, self._row())
+        sam_systems(context.catalog, self._row(), rule, types)
         return MergedNER(
             lambda: load_target_models(context, self.name, Rule(rule), Types(types), reporter), reporter, self
         )

@@ -40,6 +40,8 @@ def evaluate(
         show_table(("type", "P", "R", "F1", "entities"), rows, title=f"\n{row.name}")
     if passed := sorted(outcome.passed):  # sampling before similarity
         say(f"\nNext: sam-hub push {outcome.target} --by {passed[0]} --repo OWNER/NAME")
+    elif outcome.base_answers:
+        say("\nNext: sam-hub search, to find experts that fit")
     else:
         say(f"\nNext: sam-hub merge {outcome.target} (you can push only a merge that passed its sanity check)")
 

@@ -23,6 +23,8 @@ def merge(options: MergeOptions, dry_run: DryRun = False, as_json: AsJson = Fals
     previews = plans.previews()
     for plan in previews if not as_json else ():
         _show_plan(plan, dry_run)
+    if plans.nothing and not as_json:
+        print(plans.nothing)
     if plans.without and not as_json:
         print(f"\nThe merges without each expert write up to {file_size(plans.contribution_bytes)} more")
     if dry_run:

@@ -37,6 +37,10 @@ def select(
 
 def _show(outcome: SelectionOutcome, explain: bool) -> None:
     """Print both rankings, what they come to, and what to do next."""
+    if outcome.none_chosen:
+        print(f"\n{outcome.none_chosen}")
+        say(f"\nNext: sam-hub predict {outcome.target} FILE, or sam-hub search")
+        return
     from sam_hub.cli.reasons import show_reasons
     from sam_hub.selection.ranking import FAILED
     from sam_hub.selection.report import no_fit

@@ -30,7 +30,7 @@ from sam_hub.merging.configuration import FILE_NAME
 from sam_hub.merging.lora_extraction import FOLDER, RECORD, MergedAdapter, saved_adapter
 from sam_hub.merging.plan import read_record
 from sam_hub.merging.sanity_check import saved_check
-from sam_hub.merging.service import merges_for
+from sam_hub.merging.service import base_answers, merges_for
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.choice import chosen_repos
 from sam_hub.tempdirs import scratch_prefix
@@ -84,13 +84,16 @@ def publication_of(catalog: Catalog, target: tables.Target, method: str, *, newe
         newest: take the newest merge, whatever speaks against it; without it, only where no merge can be used.
 
     Raises:
-        UsageError: there is no such ranking.
+        UsageError: there is no such ranking, or there is nothing to push, because no expert was chosen.
         CatalogError: the target's selection is not merged yet.
     """
     merges = merges_for(catalog, target, needed=(), newest=newest)
     selection = latest_selection(catalog, target.id, method)
     if method not in merges:
         merges |= merges_for(catalog, target, needed=(method,), newest=True)
+    if not merges:
+        why = base_answers(catalog, target).removesuffix(".")
+        raise UsageError(f"There is nothing to push. {why}", "Find and pull experts that fit, select, and merge.")
     if method not in merges or selection is None:
         raise UsageError(f"{target.name} has no merge by '{method}'", f"Use one of: {', '.join(merges)}.")
     merge = merges[method]

@@ -17,7 +17,7 @@ from sam_hub.evaluation.entity_typing import AUTO, typing_of
 from sam_hub.evaluation.predictor import Predictor, System
 from sam_hub.evaluation.union import UNION, integrate
 from sam_hub.inference.cached_predict import base_model, expert_model, merged_model
-from sam_hub.merging.service import merges_for
+from sam_hub.merging.service import answering_base, merges_for
 from sam_hub.ner.readers import read_corpus, to_jsonl
 from sam_hub.ner.scoring import iob2, score
 from sam_hub.ner.text import Entity, Sentence, restrict
@@ -65,9 +65,10 @@ def sam_systems(
     types: str = AUTO,
     merges: Mapping[str, tables.Merge] | None = None,
 ) -> list[System]:
-    """Return the systems of SaM for a target: each merged model, and last, their combined answer.
+    """Return the systems of SaM for a target: each merged model, and last, what answers: their combined answer.
 
-    If both rankings chose the same experts, one model stands for both.
+    If both rankings chose the same experts, one model stands for both. If no expert was chosen, or no merge can be
+    used, the untuned base answers, and is the only system.
 
     Args:
         types: how mentions are typed, see `typing_of`.
@@ -75,9 +76,11 @@ def sam_systems(
 
     Raises:
         CatalogError: the selections are not merged yet.
-        InputError: ``types`` is "base", and the base is not on disk.
+        InputError: ``types`` is "base", or the base answers, and it is not on disk.
     """
     merges = merges or merges_for(catalog, target)
+    if not merges:
+        return [System("SaM (the untuned base)", (base_model(answering_base(catalog, target)),))]
     models = {method: merged_model(catalog, row, f"merged by {method}") for method, row in merges.items()}
     alone = [System(model.name, (model,)) for model in models.values()]
     typing = typing_of(catalog, target.labels, list(merges.values()), types)

@@ -1,9 +1,10 @@
 """Validate a merge by votes: whether it agrees with the other experts as well as the best of its own inputs.
 
-The merge and each of its inputs are scored by strict F1 against pseudo-labels on the target's sample. Nothing may be
-scored against its own votes, and the merge has the votes of all of its inputs in it. So the votes of the inputs do not
-count, as long as two voters are left for each label. Where they are not, each input is scored against the votes of all
-others, as in the ranking, and the merge against the same pseudo-labels, one after another: its score is the mean.
+The merge, each of its inputs, and the untuned base are scored by strict F1 against pseudo-labels on the target's
+sample. Nothing may be scored against its own votes, and the merge has the votes of all of its inputs in it. So the
+votes of the inputs do not count, as long as two voters are left for each label. Where they are not, each input is
+scored against the votes of all others, as in the ranking, and the merge against the same pseudo-labels, one after
+another: its score is the mean.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Validation:
         voters: who voted on the merge.
         pseudo_entities: on how many entities the voters agree.
         problems: why the merge must not answer, each in a few words; empty if it may.
+        base: how the untuned base answers; None if it is not on disk.
     """
 
     merge: SampleScores
@@ -54,6 +56,7 @@ class Validation:
     pseudo_entities: int
     sentences: int
     problems: tuple[str, ...]
+    base: SampleScores | None = None
 
     @property
     def passed(self) -> bool:
@@ -64,10 +67,12 @@ class Validation:
         """Return the figures in a line."""
         best, own = self.inputs[0], self.merge
         found = [scores.entities for scores in self.inputs]
+        base = f"; untuned base: {self.base.f1:.2f}" if self.base else ""
         return (
             f"F1 {own.f1:.2f} against the votes of {len(self.voters)} experts on {self.sentences} sentences (best "
-            f"input: {best.name}, {best.f1:.2f}; difference {self.low:+.2f} to {self.high:+.2f}); {own.parse_rate:.0%} "
-            f"of its answers keep the format; {own.entities} entities (inputs: {min(found)} to {max(found)})"
+            f"input: {best.name}, {best.f1:.2f}; difference {self.low:+.2f} to {self.high:+.2f}{base}); "
+            f"{own.parse_rate:.0%} of its answers keep the format; {own.entities} entities (inputs: {min(found)} to "
+            f"{max(found)})"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -79,7 +84,8 @@ class Validation:
         """Return what `to_json` returned, read from a JSON column."""
         inputs = tuple(SampleScores(**scores) for scores in content["inputs"])
         lists = {name: tuple(content[name]) for name in ("voters", "problems")}
-        return cls(**{**content, **lists, "merge": SampleScores(**content["merge"]), "inputs": inputs})
+        base = SampleScores(**content["base"]) if content.get("base") else None
+        return cls(**{**content, **lists, "merge": SampleScores(**content["merge"]), "inputs": inputs, "base": base})
 
 
 def comparisons(votes: Votes, inputs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -114,37 +120,60 @@ def input_scores(votes: Votes, inputs: Sequence[str]) -> list[SampleScores]:
     return sorted(scored, key=lambda scores: -scores.f1)
 
 
-def validate(votes: Votes, inputs: Sequence[str], prediction: Rows, parse_failures: int) -> Validation:
-    """Compare a merge with its inputs.
+def validate(
+    votes: Votes,
+    inputs: Sequence[str],
+    prediction: Rows,
+    parse_failures: int,
+    base: tuple[Rows, int] | None = None,
+    *,
+    alone: bool = False,
+) -> Validation:
+    """Compare a merge with its inputs, and with the untuned base.
 
     Args:
         inputs: experts that predicted on the sample, at least one.
         prediction: of the merge, on the N sentences of the sample.
         parse_failures: how many of its answers broke the format.
+        base: the same of the untuned base, which has no vote.
+        alone: the merge is the base plus one input: what differs from it is rounding, and does not count.
     """
     import numpy as np
 
     turns, total = comparisons(votes, inputs), len(votes.sentences)
     own = _counted(votes, turns, prediction)
-    merged, alone = _scores("merge", own, prediction, parse_failures), input_scores(votes, inputs)
-    best = alone[0]
+    merged, singles = _scores("merge", own, prediction, parse_failures), input_scores(votes, inputs)
+    best = singles[0]
     draws = np.random.default_rng(votes.voting.seed).integers(0, total, (RESAMPLES, total))
-    drawn = [_f1(counted[:, draws].sum(axis=2)) for counted in (own, _counted_alone(votes, inputs, best.name))]
-    difference = drawn[0] - drawn[1]
-    low, high = np.percentile(difference, [2.5, 97.5])
-    problems = []
-    if merged.f1 < best.f1 and np.mean(difference < 0) >= CONFIDENCE:
-        problems.append(f"it agrees less with the votes than {best.name} alone (F1 {merged.f1:.2f}, not {best.f1:.2f})")
+
+    def difference(counted: np.ndarray) -> np.ndarray:
+        return _f1(own[:, draws].sum(axis=2)) - _f1(counted[:, draws].sum(axis=2))
+
+    def is_better(f1: float, over: np.ndarray) -> bool:
+        return merged.f1 < f1 and bool(np.mean(over < 0) >= CONFIDENCE)
+
+    over_best, problems, untuned = difference(_counted_alone(votes, inputs, best.name)), [], None
+    low, high = np.percentile(over_best, [2.5, 97.5])
+    less = f"it agrees less with the votes than {{}} (F1 {merged.f1:.2f}, not {{:.2f}})"
+    if not alone:
+        problems += [less.format(f"{best.name} alone", best.f1)] if is_better(best.f1, over_best) else []
+        problems += _suspicions(votes, merged, singles)
+    if base is not None:
+        counted = _counted(votes, turns, base[0])
+        untuned = _scores("untuned base", counted, *base)
+        if is_better(untuned.f1, difference(counted)):
+            problems.append(less.format("the untuned base", untuned.f1))
     left_out = turns[0] if len(turns) == 1 else ()
     return Validation(
         merged,
-        tuple(alone),
+        tuple(singles),
         float(low),
         float(high),
         tuple(sorted(set(votes.vote_counts.voters) - set(left_out))),
         round(float(own[:, :, 1].sum()) / len(turns)),
         total,
-        (*problems, *_suspicions(votes, merged, alone)),
+        tuple(problems),
+        untuned,
     )
 
 

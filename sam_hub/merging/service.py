@@ -9,11 +9,12 @@ from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import base_of, resolve_experts
+from sam_hub.catalog.experts import base_of, get_base, resolve_experts
 from sam_hub.catalog.history import latest_selection, list_merges, merges_of_selection, record_merge, validations_of
 from sam_hub.catalog.tables import RankingMethod, ValidationOutcome
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError, Interrupted, UsageError
+from sam_hub.inference.cached_predict import base_of_merge
 from sam_hub.inference.models import LoadedModel
 from sam_hub.merging.mergekit_tasks import preload_mergekit
 from sam_hub.merging.methods import DEFAULT_METHOD, get_method
@@ -55,7 +56,7 @@ class Choice:
 
 
 def chosen_experts(catalog: Catalog, target: str | None, by: str, names: Sequence[str]) -> list[Choice]:
-    """Return what to merge: experts that were named, or a target's latest selections.
+    """Return what to merge: experts that were named, or a target's latest selections, without those of no expert.
 
     Args:
         by: "similarity", "sampling" or "both"; not looked at where experts are named.
@@ -78,7 +79,7 @@ def chosen_experts(catalog: Catalog, target: str | None, by: str, names: Sequenc
     return [
         Choice(f"by {method}", resolve_experts(catalog, selection.chosen), selection)
         for method, selection in latest.items()
-        if selection
+        if selection and selection.chosen
     ]
 
 
@@ -198,6 +199,8 @@ def in_words(merge: tables.Merge) -> str:
 def serving_merges(catalog: Catalog, target: tables.Target) -> list[str]:
     """Return a line on the merge that serves each of a target's selections, and on a newer one that is gone.
 
+    There are none if the base answers: `merge_warnings` says so.
+
     Raises:
         CatalogError: as `merges_for`.
     """
@@ -223,7 +226,7 @@ def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
     """Return what a person must know of the merges of a target, a line each; empty if all may be used.
 
     That the one that serves is in doubt, and what to do; that a newer one can't be used, and is passed over; or that
-    none can be used.
+    none can be used, or none was chosen, so the base answers.
     """
     lines: dict[str, None] = {}
     for method in RankingMethod:
@@ -236,7 +239,7 @@ def merge_warnings(catalog: Catalog, target: tables.Target) -> list[str]:
                 lines[f"Warning: {_in_short(serving)}. To check it, run `sam-hub merge {target.name}` again."] = None
             for newer in candidates[: candidates.index(serving)]:
                 lines[f"Merge {serving.merge.id} stays in use: the newer {_in_short(newer)}."] = None
-    return list(lines)
+    return [*lines, *filter(None, [base_answers(catalog, target)])]
 
 
 def _in_short(candidate: _Candidate) -> str:
@@ -290,40 +293,66 @@ def _serving(candidates: Sequence[_Candidate]) -> _Candidate | None:
     return next((one for one in usable if not one.problem), usable[0] if usable else None)
 
 
+def base_answers(catalog: Catalog, target: tables.Target) -> str:
+    """Return a sentence on why the untuned base answers for a target; empty if a merge does, or may yet."""
+    try:
+        base = None if merges_for(catalog, target) else answering_base(catalog, target)
+    except CatalogError:  # not merged yet
+        return ""
+    except InputError as error:
+        return str(error)
+    failed = any(_candidates(catalog, target, method) for method in RankingMethod)
+    why = "No merge can be used" if failed else f"No expert covers any of the labels {', '.join(target.labels)}"
+    return f"{why}: the untuned base {base.repo} answers for {target.name}." if base else ""
+
+
+def answering_base(catalog: Catalog, target: tables.Target) -> tables.Base:
+    """Return the untuned base that answers for a target for which `merges_for` has no merge.
+
+    Raises:
+        InputError: it is not in the catalog.
+    """
+    for method in RankingMethod:
+        for candidate in _candidates(catalog, target, method):
+            return base_of_merge(catalog, candidate.merge)
+    selections = [latest_selection(catalog, target.id, method) for method in RankingMethod]
+    repos = [selection.parameters["fit"]["base"] for selection in selections if selection and not selection.chosen]
+    if not any(repos):
+        raise InputError(
+            f"No expert fits {target.name}, and no base is on disk", "Pull an expert: its base comes, too."
+        )
+    return get_base(catalog, next(filter(None, repos)))
+
+
 def merges_for(
     catalog: Catalog, target: tables.Target, needed: Collection[str] = tuple(RankingMethod), *, newest: bool = False
 ) -> dict[str, tables.Merge]:
     """Return the merge that serves each of a target's latest selections, by "similarity" and "sampling".
 
     That is the newest one which passed the sanity check and the validation by votes. Where none has, it is the newest
-    one that was not checked or validated: `merge_warnings` says so. One that failed never serves.
+    one that was not checked or validated: `merge_warnings` says so. One that failed never serves. The result is empty
+    if no expert was chosen, or all merges failed: then the base answers (see `answering_base`).
 
     Args:
         needed: those that must be merged; another one whose selection is not merged is left out.
         newest: take the newest ones, whatever speaks against them.
 
     Raises:
-        CatalogError: there is no selection, one that is needed was not merged yet, or all merges failed.
+        CatalogError: there is no selection, or one that is needed was not merged yet.
     """
-    serving, failed, selected = {}, "", False
+    serving, selected = {}, False
     for method in RankingMethod:
-        if latest_selection(catalog, target.id, method) is None:
+        if (selection := latest_selection(catalog, target.id, method)) is None:
             continue
         selected = True
         candidates = [one for one in _candidates(catalog, target, method) if Path(one.merge.path).is_dir()]
         if candidate := candidates[0] if newest and candidates else _serving(candidates):
             serving[method.value] = candidate.merge
-        elif candidates:
-            failed = _in_short(candidates[0])
-        elif method in needed:
+        elif not candidates and selection.chosen and method in needed:
             raise CatalogError(
                 f"The experts that {method} chose for {target.name} are not merged yet",
                 f"Run `sam-hub merge {target.name}`.",
             )
     if not serving and not selected:
         raise CatalogError(f"{target.name} has no selection yet", f"Run `sam-hub select {target.name}` first.")
-    if not serving and failed and needed:
-        raise CatalogError(
-            f"No merge for {target.name} can be used: {failed}", f"Merge fewer or other experts for {target.name}."
-        )
     return serving

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import list_experts, resolve_experts
+from sam_hub.catalog.experts import base_of, list_experts, resolve_experts
 from sam_hub.catalog.history import latest_selection, record_selections
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError, UsageError
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.selection.ranking import OTHER_BASE, Ranked, Ranking, noted
+from sam_hub.selection.ranking import OTHER_BASE, UNINFORMED, Ranked, Ranking, noted
 
 AUTO = "auto"
 MIN_VOTE_RATIO = 0.67  # of the best vote F1: what an expert needs to be chosen by similarity
@@ -87,10 +89,14 @@ def best_of(rankings: Sequence[Ranking], k: int | str, *, allow_uninformed: bool
     With "auto", the sampling ranking chooses the set that forward selection found
     (`sam_hub.selection.forward_selection`), and the other ranking chooses its best experts, as many.
 
+    If no expert covers any of the labels, none is chosen.
+
     Raises:
-        InputError: a ranking has no expert that can be chosen.
+        InputError: a ranking has no expert that can be chosen, for other reasons.
         UsageError: k is not positive, or is "auto" and no ranking has a forward selection.
     """
+    if not allow_uninformed and not any(row.covers for ranking in rankings for row in ranking.rows):
+        return {ranking.method: () for ranking in rankings}
     by_evidence: dict[str, tuple[str, ...]] = {}
     if k == AUTO:
         for ranking in rankings:
@@ -135,6 +141,29 @@ def choose_best(
         )
     record_selections(catalog, *selections)
     return chosen
+
+
+def nobody_ranked(
+    catalog: Catalog, target: tables.Target, experts: Sequence[tables.Expert], methods: Sequence[str]
+) -> list[Ranking]:
+    """Return rankings of experts that cover none of the target's labels: none was asked or compared.
+
+    The parameter "fit" says so, and names the base that answers: the one of most of the experts, if it is on disk.
+    """
+    bases: Counter[str] = Counter()
+    for expert in experts:
+        with suppress(InputError):  # a full model's base may be unknown
+            bases.update([base.repo] if (base := base_of(catalog, expert)).path else [])
+    most = next((repo for repo, _ in bases.most_common(1)), None)
+    answers = f"the untuned base {most} answers" if most else "nothing answers, because no base is on disk"
+    fit = {
+        "fits": False,
+        "why": f"No expert covers any of the labels {', '.join(target.labels)}: {answers}",
+        "advice": f"To find an expert that covers them, run `sam-hub search --label '{target.labels[0]}'`.",
+        "base": most,
+    }
+    rows = [Ranked(e.repo, None, None, None, (), UNINFORMED, missing=tuple(target.labels)) for e in experts]
+    return [Ranking(method, tuple(sorted(rows, key=lambda row: row.expert)), {"fit": fit}) for method in methods]
 
 
 def chosen_repos(selection: tables.Selection) -> set[str]:

@@ -100,10 +100,10 @@ class Ranking:
         return tuple(row.expert for row in fit if row.base == fit[0].base)
 
     def top(self, k: int, *, allow_uninformed: bool = False) -> tuple[str, ...]:
-        """Return the best k of the experts that can be chosen.
+        """Return the best k of the experts that can be chosen; none if no expert covers any of the labels.
 
         Raises:
-            InputError: no expert is left.
+            InputError: no expert is left, for other reasons.
             UsageError: k is not positive.
         """
         if k < 1:
@@ -115,10 +115,7 @@ class Ranking:
                 f"No expert can be chosen by {self.method}: {reasons[0].expert}: {reasons[0].unfit}",
                 "Add other experts (`sam-hub search`), or choose by hand (`sam-hub choose`).",
             )
-        raise InputError(
-            "No expert covers any of the target's labels",
-            "Add an expert that does (`sam-hub search --label …`), or use the label names of the experts.",
-        )
+        return ()
 
     def explained(
         self,

@@ -95,7 +95,7 @@ def _origin(row: Ranked) -> str:
 def _by_votes(place: str, row: Ranked, choice: RankingChoice, number: Number) -> Facts:
     parameters = choice.ranking.parameters
     if row.score is None:
-        return [("votes", f"none, {place}, not chosen: it failed to predict")]
+        return [("votes", f"none, {place}, {_chosen(row, choice)}: {row.unfit or row.note}")]
     pseudo_entities = (parameters.get("pseudo_entities") or {}).get(row.expert, "the")
     weighted = f", weighted by {parameters['weights']}" if parameters.get("weights", "uniform") != "uniform" else ""
     facts = [
@@ -167,7 +167,7 @@ def verdict(parameters: Mapping[str, Any], number: Number = two_digits) -> str:
     if not fit:
         return ""
     if not fit["fits"]:
-        return f"{fit['why']}. {ADVICE}"
+        return f"{fit['why']}. {fit.get('advice', ADVICE)}"
     if fit["base"] is None:
         return "Not compared with the untuned base, which is not on disk."
     interval = f"95% {number(fit['best_low'])} to {number(fit['best_high'])}"

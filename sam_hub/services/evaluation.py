@@ -54,7 +54,7 @@ class EvaluationOutcome:
     """The scores of each system. ``types`` says whose types SaM's answer has, and why; empty: the models' own.
 
     ``warnings`` say which merges failed their check, or were never checked; ``passed`` names the methods whose merge
-    passed it.
+    passed it. ``base_answers`` says why the untuned base answers, if it does.
     """
 
     target: str
@@ -63,6 +63,7 @@ class EvaluationOutcome:
     scores: tuple[SystemScore, ...]
     warnings: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
+    base_answers: str = ""
 
 
 def plan_evaluation(context: AppContext, options: EvaluationOptions) -> EvaluationPlan:
@@ -94,7 +95,7 @@ def run_evaluation(context: AppContext, options: EvaluationOptions, reporter: Re
     """Ask every model that was not asked before, score all systems, and record the scores."""
     from sam_hub.catalog.targets import set_gold
     from sam_hub.evaluation.systems import evaluate
-    from sam_hub.merging.service import merge_warnings, passed_methods
+    from sam_hub.merging.service import base_answers, merge_warnings, passed_methods
 
     target, path, gold, systems = _prepare(context, options)
     if target.gold_path is None:
@@ -110,7 +111,8 @@ def run_evaluation(context: AppContext, options: EvaluationOptions, reporter: Re
         reporter.log(f"{result.name}: F1 {result.f1:.3f}")
     scores = tuple(map(system_score, results))
     passed = tuple(passed_methods(context.catalog, target))
-    return EvaluationOutcome(target.name, len(gold), types, scores, tuple(warnings), passed)
+    by_base = base_answers(context.catalog, target)
+    return EvaluationOutcome(target.name, len(gold), types, scores, tuple(warnings), passed, by_base)
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,13 @@ class LatestScores:
     """A target's latest scores, the best F1 first.
 
     ``sentences`` is None if unknown; ``why_not`` says what an evaluation lacks, and is empty if it can be made.
+    ``base_answers`` says why the untuned base answers, if it does.
     """
 
     sentences: int | None
     systems: tuple[SystemScore, ...]
     why_not: str
+    base_answers: str = ""
 
     @property
     def can_evaluate(self) -> bool:
@@ -135,7 +139,8 @@ def latest_scores(context: AppContext, target: str) -> LatestScores:
     from sam_hub.catalog.history import list_evaluations
     from sam_hub.catalog.predictions import runs_by_id
     from sam_hub.catalog.targets import get_target
-    from sam_hub.merging.service import merges_for
+    from sam_hub.evaluation.systems import sam_systems
+    from sam_hub.merging.service import base_answers
 
     catalog, why_not, sentences = context.catalog, "", None
     row = get_target(catalog, target)
@@ -147,11 +152,11 @@ def latest_scores(context: AppContext, target: str) -> LatestScores:
     with suppress(CatalogError):
         sentences = len(runs_by_id(catalog, evaluations[0].prediction_ids)[0].entities) if latest else None
     try:
-        merges_for(catalog, row)
+        sam_systems(catalog, row)
     except SamHubError as error:
         why_not = str(error)
     best_first = sorted(latest.values(), key=lambda evaluation: (-evaluation.f1, evaluation.name))
-    return LatestScores(sentences, tuple(map(system_score, best_first)), why_not)
+    return LatestScores(sentences, tuple(map(system_score, best_first)), why_not, base_answers(catalog, row))
 
 
 def system_score(row: Evaluation) -> SystemScore:

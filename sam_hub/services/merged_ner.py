@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def load_target_models(
     context: AppContext, target: str, rule: Rule = Rule.union, types: Types = Types.auto, reporter: Reporter = SILENT
 ) -> MergedModels:
-    """Return the models that were merged for a target. They answer as `sam-hub predict` does.
+    """Return the models that answer for a target, merged ones or the untuned base, as `sam-hub predict` does.
 
     Where the untuned base types, the models are asked on a sample of the target, unless they were asked before.
     """
@@ -27,14 +27,15 @@ def load_target_models(
     from sam_hub.evaluation.predictor import Predictor
     from sam_hub.evaluation.systems import sam_systems
     from sam_hub.inference.cached_predict import base_of_merge
-    from sam_hub.merging.service import merge_warnings, merges_for
+    from sam_hub.merging.service import answering_base, merge_warnings, merges_for
 
     row = get_target(context.catalog, target)
     merges = merges_for(context.catalog, row)
     for line in merge_warnings(context.catalog, row):
         reporter.log(line)
     system = sam_systems(context.catalog, row, str(rule), str(types), merges)[-1]
-    base = base_of_merge(context.catalog, next(iter(merges.values())))
+    merge = next(iter(merges.values()), None)
+    base = base_of_merge(context.catalog, merge) if merge else answering_base(context.catalog, row)
     version = BaseVersion(repo=base.repo, commit=base.commit, weights_sha256=base.weights_sha256)
     predictor = Predictor(context.catalog, row, context.settings, reporter=reporter)
     names = [".", "by_similarity"][: len(system.models)]

@@ -86,25 +86,29 @@ class MergePreview:
 class MergesPreview:
     """What `run_merges` would do. ``free_disk`` and ``free_memory`` are in bytes.
 
-    ``contribution_bytes``: what the merges without each expert write, at most.
+    ``contribution_bytes``: what the merges without each expert write, at most. ``nothing``: why there is nothing to
+    merge, and what answers; empty if there is.
     """
 
     merges: tuple[MergePreview, ...]
     contribution_bytes: int
     free_disk: int
     free_memory: int
+    nothing: str = ""
 
 
 @dataclass(frozen=True)
 class MergePlans:
     """The plans of merges, by name, and of the merges without each expert, by name and by what they are without.
 
-    ``standings``: why a merge that is on disk must not answer, and which one answers instead, by name.
+    ``standings``: why a merge that is on disk must not answer, and which one answers instead, by name. ``nothing``: why
+    there is nothing to merge, and what answers.
     """
 
     merges: Mapping[str, MergePlan]
     without: Mapping[str, Mapping[str, MergePlan]]
     standings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    nothing: str = ""
 
     @property
     def contribution_bytes(self) -> int:
@@ -143,7 +147,20 @@ def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = F
         if choice.selection and plans[choice.name].reused:
             target, method = catalog.get(Target, choice.selection.target_id), choice.selection.method
             standings[choice.name] = standing(catalog, target, method, plans[choice.name].output)
+    if not plans:
+        why = _base_answers(context, options) or f"No expert is chosen by {options.by}."
+        return MergePlans({}, {}, nothing=f"There is nothing to merge. {why}")
     return MergePlans(plans, _plans_without_each(context, options), standings)
+
+
+def _base_answers(context: AppContext, options: MergeOptions) -> str:
+    """Return a sentence on why the untuned base answers for the target; empty if it does not."""
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.merging.service import base_answers
+
+    if options.target is None or options.experts:
+        return ""
+    return base_answers(context.catalog, get_target(context.catalog, options.target))
 
 
 def _plans_without_each(context: AppContext, options: MergeOptions) -> dict[str, dict[str, MergePlan]]:
@@ -184,6 +201,7 @@ def preview_merges(context: AppContext, options: MergeOptions) -> MergesPreview:
         plans.contribution_bytes,
         shutil.disk_usage(context.catalog.path.parent).free,
         psutil.virtual_memory().available,
+        plans.nothing,
     )
 
 
@@ -239,10 +257,14 @@ class MergeOutcome(MergePreview):
 
 @dataclass(frozen=True)
 class MergesOutcome:
-    """The merges, in their order. ``warnings`` say which merges of the target can't be used, or are in doubt."""
+    """The merges, in their order. ``warnings`` say which merges of the target can't be used, or are in doubt.
+
+    ``base_answers``: a sentence, if there is nothing to merge, or no merge can be used.
+    """
 
     merges: tuple[MergeOutcome, ...]
     warnings: tuple[str, ...] = ()
+    base_answers: str = ""
 
 
 def run_merges(
@@ -263,6 +285,9 @@ def run_merges(
     from sam_hub.services.validated_merges import sample_votes
 
     plans, settings = plans or plan_merges(context, options), context.settings
+    if plans.nothing:
+        reporter.log(plans.nothing)
+        return MergesOutcome((), base_answers=plans.nothing)
     load = ModelLoader(device=settings.device, dtype=settings.dtype, threads=settings.threads)
     sampled = sample_votes(context, options, reporter)
     outcomes = {
@@ -280,7 +305,7 @@ def run_merges(
     warnings: list[str] = []
     if options.target and not options.experts:
         warnings = merge_warnings(context.catalog, get_target(context.catalog, options.target))
-    return MergesOutcome(tuple(outcomes.values()), tuple(warnings))
+    return MergesOutcome(tuple(outcomes.values()), tuple(warnings), _base_answers(context, options))
 
 
 def _run_merge(

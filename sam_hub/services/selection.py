@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.selection.ranking import Ranking, RankingChoice, SideBySide
-from sam_hub.services.options import AUTO, By, ChooseOptions, SelectOptions
+from sam_hub.services.options import AUTO, By, ChooseOptions, Method, SelectOptions
 
 if TYPE_CHECKING:
+    from sam_hub.catalog.tables import Expert, Target
+    from sam_hub.selection.label_matching import Coverage
     from sam_hub.services.context import AppContext
 
 
@@ -24,21 +27,63 @@ class SelectionOutcome:
     chosen: SideBySide
     uncovered: tuple[str, ...]
 
+    @property
+    def none_chosen(self) -> str:
+        """Why no expert is chosen, what answers instead, and what to do; empty if experts are chosen."""
+        from sam_hub.selection.report import no_fit
+
+        choices = list(self.rankings.values())
+        return "" if any(each.chosen for each in choices) else next((no_fit(c.ranking.parameters) for c in choices), "")
+
 
 def run_selection(context: AppContext, options: SelectOptions, reporter: Reporter = SILENT) -> SelectionOutcome:
-    """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one."""
+    """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one.
+
+    If no expert covers any of the labels, none is asked or chosen: the untuned base answers for the target.
+    """
     from sam_hub.catalog.targets import get_target
-    from sam_hub.selection.choice import candidates, choose_best, with_enough_votes
+    from sam_hub.selection.choice import candidates, choose_best, nobody_ranked
     from sam_hub.selection.label_matching import cover
-    from sam_hub.selection.ranking import FAILED
-    from sam_hub.selection.service import sampling_ranking, similarity_ranking
 
     options.check()
     catalog, settings = context.catalog, context.settings
     target = get_target(catalog, options.target)
     experts = candidates(catalog, options.experts, reporter)
     coverage = cover(target.labels, experts, strict=options.strict_labels, embedder=settings.embedder)
-    rankings = []
+    if options.allow_uninformed or any(coverage.covered().values()):
+        rankings = _rank(context, options, target, experts, coverage, reporter)
+    else:
+        methods = [method for method in Method if options.by in (By.both, method)]
+        rankings = nobody_ranked(catalog, target, experts, methods)
+    # Both at once, at the end: a ranking that is canceled changes no choice.
+    chosen = choose_best(catalog, target, experts, rankings, options.k, allow_uninformed=options.allow_uninformed)
+    for method, repos in chosen.items():
+        reporter.log(f"By {method}: {', '.join(repos) or 'none'}")
+    for why in dict.fromkeys(ranking.parameters.get("fit", {}).get("why") for ranking in rankings):
+        if why:
+            reporter.log(f"{why}.")
+    choices = {
+        ranking.method: RankingChoice(
+            ranking, tuple(chosen[ranking.method]), len(chosen[ranking.method]) if options.k == AUTO else int(options.k)
+        )
+        for ranking in rankings
+    }
+    return SelectionOutcome(target.name, tuple(target.labels), choices, SideBySide.of(choices), coverage.uncovered())
+
+
+def _rank(
+    context: AppContext,
+    options: SelectOptions,
+    target: Target,
+    experts: Sequence[Expert],
+    coverage: Coverage,
+    reporter: Reporter,
+) -> list[Ranking]:
+    from sam_hub.selection.choice import with_enough_votes
+    from sam_hub.selection.ranking import FAILED
+    from sam_hub.selection.service import sampling_ranking, similarity_ranking
+
+    catalog, settings, rankings = context.catalog, context.settings, []
     if options.by != By.sampling:
         reporter.progress("similarity", 0, 1)
         rankings.append(similarity_ranking(catalog, target, experts, settings=settings, coverage=coverage))
@@ -61,20 +106,7 @@ def run_selection(context: AppContext, options: SelectOptions, reporter: Reporte
         rankings = [*map(limit, rankings), voted]
         for repo, why in voted.parameters.get("failed", {}).items():
             reporter.log(f"{repo} {FAILED}, so it has no vote: {why}")
-    # Both at once, at the end: a ranking that is canceled changes no choice.
-    chosen = choose_best(catalog, target, experts, rankings, options.k, allow_uninformed=options.allow_uninformed)
-    for method, repos in chosen.items():
-        reporter.log(f"By {method}: {', '.join(repos)}")
-    for ranking in rankings:
-        if why := ranking.parameters.get("fit", {}).get("why"):
-            reporter.log(f"{why}.")
-    choices = {
-        ranking.method: RankingChoice(
-            ranking, tuple(chosen[ranking.method]), len(chosen[ranking.method]) if options.k == AUTO else int(options.k)
-        )
-        for ranking in rankings
-    }
-    return SelectionOutcome(target.name, tuple(target.labels), choices, SideBySide.of(choices), coverage.uncovered())
+    return rankings
 
 
 def latest_rankings(context: AppContext, target: str) -> SelectionOutcome:

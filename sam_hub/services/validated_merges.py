@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sam_hub.selection.votes import Votes
     from sam_hub.services.context import AppContext
 
+BASE = "untuned base"
 SUM = "task_arithmetic"  # of the deltas, each by its weight: of one expert, the base plus that expert
 
 
@@ -73,6 +75,8 @@ def sample_votes(context: AppContext, options: MergeOptions, reporter: Reporter 
     selection = latest_selection(context.catalog, target.id, RankingMethod.SAMPLING)
     if selection is None:
         return SampleVotes(reason=f"{target.name} has no ranking by sampling, and so no votes")
+    if "sentences" not in selection.parameters:
+        return SampleVotes(reason=f"no expert was asked for {target.name}, so there are no votes")
     try:
         votes = repeat_votes(context.catalog, target, selection, settings=context.settings, reporter=reporter)
     except (CatalogError, InputError, UnusableModel) as error:
@@ -158,7 +162,7 @@ def _validate(
 ) -> tuple[Validation | None, str]:
     """Return what the votes say of a merge; None and a reason if they say nothing."""
     from sam_hub.evaluation.validation import validate
-    from sam_hub.inference.cached_predict import ask, merged_model
+    from sam_hub.inference.cached_predict import ask, base_model, base_of_merge, merged_model
 
     votes = sampled.votes
     if votes is None:
@@ -166,21 +170,23 @@ def _validate(
     voting = [repo for repo in inputs if repo in votes.predictions]
     if not voting:
         return None, "its experts are not in the ranking by sampling"
-    model = merged_model(context.catalog, row, f"merge {row.id}")
+    models = [merged_model(context.catalog, row, f"merge {row.id}")]
+    with suppress(InputError):  # the base was removed since
+        models.append(replace(base_model(base_of_merge(context.catalog, row), models[0].prompt_format), name=BASE))
     answers = ask(
         context.catalog,
-        [model],
+        models,
         votes.sentences,
         votes.labels,
         settings=context.settings,
         free=sampled.free,
         reporter=reporter,
         load=load,
-    )[model.name]
-    validation = validate(votes, voting, answers.entities, answers.parse_failures)
-    if _is_alone(row, voting[0]):  # what differs from the expert itself is rounding
-        validation = replace(validation, problems=())
-    return validation, ""
+    )
+    merged, base = answers[models[0].name], answers.get(BASE)
+    untuned = (base.entities, base.parse_failures) if base else None
+    alone = _is_alone(row, voting[0])
+    return validate(votes, voting, merged.entities, merged.parse_failures, untuned, alone=alone), ""
 
 
 def _is_alone(row: Merge, repo: str) -> bool:

@@ -145,3 +145,27 @@ def test_a_ruinous_merge_is_rejected_and_the_best_expert_answers(
     assert "Next: sam-hub evaluate town" in shown.err
     assert run(["evaluate", "town"]) == 0
     assert "Next: sam-hub push town --by sampling" in capsys.readouterr().err
+
+
+def test_an_expert_that_is_worse_than_the_base_gives_way_to_it(
+    as_json: Call, catalog: Catalog, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four experts answer as the base does; a random one does not."""
+    good = get_expert(catalog, "me/good")
+    odd = good.model_dump(include=set(tables.ExpertCreate.model_fields)) | {"repo": "me/odd"}
+    folder = tiny_adapter(models / "base", tmp_path / "odd", labels=LABELS, lora_alpha=400)
+    add_expert(catalog, tables.ExpertCreate(**{**odd, "path": str(folder)}))
+    as_json("select", "town", "--by", "sampling", "--k", "2")
+    as_json("choose", "town", "me/odd", "--by", "sampling")
+    (made,) = as_json("merge", "town", "--by", "sampling")
+    assert "it agrees less with the votes than the untuned base (F1 " in made["rejected"][0]
+    assert Validation(**{**made["validation"], "inputs": ()}).base["f1"] == 1
+
+    assert run(["merge", "town", "--by", "sampling"]) == 0
+    shown = capsys.readouterr().err
+    assert "No merge can be used: the untuned base me/base answers for town." in shown
+    assert "Next: choose other experts" in shown
+    predicted = as_json("predict", "town", tmp_path / "corpus.txt")
+    assert [[e["text"] for e in row["entities"]] for row in predicted] == answers_of(
+        catalog, load_settings(), "me/good", tmp_path / "corpus.txt"
+    )

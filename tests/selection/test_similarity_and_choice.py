@@ -6,6 +6,7 @@ import pytest
 
 from sam_hub.errors import InputError, UsageError
 from sam_hub.inference.embedding import Descriptor, cosine
+from sam_hub.selection.choice import best_of
 from sam_hub.selection.ranking import DomainSimilarity, Ranked, Ranking, RankingChoice, SideBySide
 from sam_hub.selection.similarity import domain_similarities
 from sam_hub.selection.similarity import rank_by_similarity as rank
@@ -44,10 +45,11 @@ def test_the_nearest_is_passed_over_if_it_knows_no_label():
     assert ranking.rows[0].note == "covers none of the labels"
 
 
-def test_if_nobody_knows_a_label_that_is_said():
+def test_if_nobody_knows_a_label_nobody_is_chosen():
     ranking = rank_by_similarity(descriptor(1, 0), {"near": descriptor(1, 0)}, LABELS, {"near": ["gene"]})
-    with pytest.raises(InputError, match="No expert covers any of the target's labels"):
-        ranking.top(1)
+    assert ranking.top(1) == ()
+    assert best_of([ranking], "auto") == best_of([ranking], 3) == {"similarity": ()}
+    assert best_of([ranking], 3, allow_uninformed=True) == {"similarity": ("near",)}
 
 
 @pytest.mark.parametrize("k", [0, -1])

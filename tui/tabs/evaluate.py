@@ -126,7 +126,8 @@ class EvaluateTab(BaseTab):
             return
         self.scores = scores = await self.source.ask(latest_scores, target.name)
         missing = await self._missing(scores, target.name)
-        self.show_note(f"{self.symbols.warning} {missing}" if missing and scores.systems else "")
+        note = missing or scores.base_answers
+        self.show_note(f"{self.symbols.warning} {note}" if note and (scores.systems or not missing) else "")
         if not scores.systems:
             self.show_message(missing or self._first_step())
             return
@@ -158,7 +159,8 @@ class EvaluateTab(BaseTab):
                 f"{target.name} has no labeled sentences, so nothing can be scored yet: press {key} to name a file "
                 "of them (.jsonl or .conll)."
             )
-        return f"Nothing was evaluated yet: press {key} to score the merged models."
+        what = "the untuned base" if self.scores and self.scores.base_answers else "the merged models"
+        return f"Nothing was evaluated yet: press {key} to score {what}."
 
     # --- one system ------------------------------------------------------------------------------------
 

@@ -172,7 +172,7 @@ class MergeTab(BaseTab):
             if options != self._planned:
                 self.pane.border_title = "Plan: asking ..."
                 self.plan = await self.source.ask(preview_merges, options, timeout=PLANNING)
-                self._planned, self.problem = options, next(iter(errors_of(self.plan)), "")
+                self._planned, self.problem = options, next(iter(errors_of(self.plan)), self.plan.nothing)
                 self.pane.show(plan_text(self.plan, self.symbols))
             self.pane.border_title = "Plan"
         except SamHubError as error:
@@ -187,7 +187,8 @@ class MergeTab(BaseTab):
     def underway_changed(self) -> None:
         """The button, the footer and the next step follow from the plan and the job."""
         self.button.disabled = not self.can("merge")
-        done = self.plan is not None and all(merge.reused for merge in self.plan.merges) and not self.underway
+        merges = self.plan.merges if self.plan else ()
+        done = bool(merges) and all(merge.reused for merge in merges) and not self.underway
         self.show_note(self._next_step() if done else "")
         self.app.refresh_bindings()
 

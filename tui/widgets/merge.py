@@ -19,7 +19,7 @@ NAME = 60  # cells for the name of an expert
 
 def plan_text(plan: MergesPreview, symbols: Symbols) -> RenderableType:
     """Return all merges, one under another; a reason that forbids them comes first."""
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [Text(f"{symbols.warning} {plan.nothing}")] if plan.nothing else []
     if errors := errors_of(plan):
         parts.append(Text(f"{symbols.missing} This can't be merged: {errors[0]}\n", style="bold"))
     names: dict[str, str] = {}  # of merges, by configuration

@@ -40,6 +40,7 @@ class RankingTable(Table["Ranked"]):
         if choice is not None:
             by_evidence = "evidence" in choice.ranking.parameters
             how = f"{len(choice.chosen)} (k is auto)" if by_evidence else f"best {len(choice.chosen)}"
+            how = how if choice.chosen else "none"
             how = "chosen by hand" if choice.by_hand else f"chosen: {how}"
             self.border_title = Text(f"By {self.method} {self.symbols.dot} {self.symbols.done} {how}")
         else:
@@ -127,6 +128,9 @@ def why_text(expert: str, rankings: SelectionOutcome, labels: Sequence[str], sym
 def agreement_text(rankings: SelectionOutcome, symbols: Symbols) -> Text:
     """Return who was chosen by both, who by one alone, whether any expert fits, and what nobody covers."""
     from sam_hub.selection.report import no_fit
+
+    if rankings.none_chosen:
+        return Text(f"{symbols.warning} {rankings.none_chosen}")
 
     choices = {method: rankings.rankings[method] for method in METHODS if method in rankings.rankings}
     text = Text()

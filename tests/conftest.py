@@ -18,6 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SLOW = (
     "end_to_end",
     "demo/test_pipeline.py",
+    "hub/test_loading.py",
     "local_hub/test_durability.py",
     "local_hub/test_stock_tools.py",
     "merging/test_equal_to_mergekit.py",
@@ -35,4 +36,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(root).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: "slow" not in item.keywords)  # so that no process is left with the longest at the end
+    # The longest file, then what is slow, so that no process is left with it at the end.
+    items.sort(key=lambda item: (item.path.name != "test_demo.py", "slow" not in item.keywords))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 WORKERS = 2
+START_METHOD = "spawn"  # a process of the terminal UI has threads, and can't be forked
 
 
 @dataclass(eq=False)
@@ -102,7 +103,7 @@ class ServicePool:
         with redirect_stderr(sys.__stderr__):
             resource_tracker.ensure_running()
         executor = ProcessPoolExecutor(
-            WORKERS, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(self._settings,)
+            WORKERS, multiprocessing.get_context(START_METHOD), initializer=_begin, initargs=(self._settings,)
         )
         return _Pool(executor)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 
 from sam_hub.cli import run
 from tests.support.hubs import RunningHub, running_hub
-from tests.support.tiny_hub import CORPUS, GOLD, fill_hub
+from tests.support.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
+
+Call = Callable[..., Any]
+NAMES = tuple(f"acme/ner-{name}" for name in sorted(EXPERTS))
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +29,6 @@ def hub_content(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(hub_content: Path, tmp_path: Path) -> Iterator[RunningHub]:
     """A Hub of this test alone, with a copy of the content."""
-    import shutil
-
     shutil.copytree(hub_content, tmp_path / "hub")
     with running_hub(tmp_path / "hub") as hub:
         yield hub
@@ -48,7 +52,7 @@ def texts(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sam_hub(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def sam_hub(home: Path, capsys: pytest.CaptureFixture[str]) -> Call:
     """Run a command with ``--json`` and give what it printed; it must succeed."""
 
     def call(*arguments: object) -> Any:
@@ -72,3 +76,64 @@ def failing(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tup
         return code, message
 
     return call
+
+
+# --- homes in which commands were run already, once for all tests: a test gets a copy -------------------------------
+
+
+def home_after(before: Path | None, content: Path, folder: Path, *commands: tuple[object, ...]) -> Path:
+    """Return a home below ``folder``: a copy of the one before, after these commands."""
+    shutil.copytree(content, folder / "hub")
+    if before:
+        shutil.copytree(before, folder / "home", symlinks=True)
+    with running_hub(folder / "hub") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAM_HUB_HOME", str(folder / "home"))
+        patch.setenv("HF_ENDPOINT", server.endpoint)
+        patch.setenv("HF_TOKEN", server.token)
+        for command in commands:
+            said = io.StringIO()
+            with redirect_stdout(said), redirect_stderr(said):
+                code = run(list(map(str, command)))
+            assert code == 0, said.getvalue()
+    return folder / "home"
+
+
+@pytest.fixture(scope="session")
+def home_with_experts(hub_content: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return home_after(None, hub_content, tmp_path_factory.mktemp("experts"), ("add", *NAMES), ("pull", *NAMES))
+
+
+@pytest.fixture(scope="session")
+def home_with_target(hub_content: Path, home_with_experts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("target")
+    (work / "corpus.txt").write_text(CORPUS)
+    (work / "gold.jsonl").write_text(GOLD)
+    options = ("--labels", "person, location", "--gold", work / "gold.jsonl")
+    return home_after(home_with_experts, hub_content, work, ("target", "add", "paris", work / "corpus.txt", *options))
+
+
+@pytest.fixture(scope="session")
+def home_with_selection(hub_content: Path, home_with_target: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("selection")
+    return home_after(home_with_target, hub_content, work, ("select", "paris", "--k", "2"))
+
+
+@pytest.fixture
+def pulled(home_with_experts: Path, home: Path, sam_hub: Call) -> Call:
+    """The command line, where all experts of the Hub were pulled."""
+    shutil.copytree(home_with_experts, home, symlinks=True)
+    return sam_hub
+
+
+@pytest.fixture
+def with_target(home_with_target: Path, home: Path, sam_hub: Call) -> Call:
+    """The same with a target, "paris", and its labeled sentences."""
+    shutil.copytree(home_with_target, home, symlinks=True)
+    return sam_hub
+
+
+@pytest.fixture
+def selected(home_with_selection: Path, home: Path, sam_hub: Call) -> Call:
+    """The same with two experts chosen by each ranking."""
+    shutil.copytree(home_with_selection, home, symlinks=True)
+    return sam_hub

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,8 @@ NAMES = ("acme/ner-law", "acme/ner-news")
 
 
 @pytest.fixture
-def with_target(sam_hub: Call, texts: Path) -> Call:
-    sam_hub("add", *NAMES)
-    sam_hub("pull", *NAMES)
-    sam_hub("target", "add", "paris", texts / "corpus.txt", "--labels", "person, location")
-    return sam_hub
-
-
-@pytest.fixture
 def ranked(with_target: Call) -> Call:
-    with_target("select", "paris", "--k", "2", "--by", "similarity")
+    with_target("select", "paris", "--k", "2", "--by", "similarity", *(f"--expert={name}" for name in NAMES))
     return with_target
 
 

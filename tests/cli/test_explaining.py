@@ -18,11 +18,9 @@ NAMES = ("acme/ner-law", "acme/ner-medicine", "acme/ner-news")
 
 
 @pytest.fixture
-def with_target(sam_hub: Call, texts: Path) -> Call:
-    sam_hub("add", *NAMES)
-    sam_hub("pull", *NAMES)
-    sam_hub("target", "add", "paris", texts / "corpus.txt", "--labels", "person, location, galaxy")
-    return sam_hub
+def with_target(pulled: Call, texts: Path) -> Call:
+    pulled("target", "add", "paris", texts / "corpus.txt", "--labels", "person, location, galaxy")
+    return pulled
 
 
 def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,7 @@ import pytest
 
 from sam_hub.cli import run
 from sam_hub.services.context import AppContext
-from tests.cli.test_the_main_job import pulled, with_target
 
-__all__ = ["pulled", "with_target"]
 Call = Callable[..., Any]
 
 
@@ -23,18 +21,17 @@ def change(repo: str) -> str:
 
 
 def test_an_expert_that_moved_is_listed_then_updated_and_its_choice_is_stale(
-    with_target: Call, capsys: pytest.CaptureFixture[str]
+    selected: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with_target("select", "paris", "--k", "2")
-    assert with_target("outdated") == {"outdated": [], "stale": []}
+    assert selected("outdated") == {"outdated": [], "stale": []}
     head = change("acme/ner-law")
-    (moved,) = with_target("outdated")["outdated"]
+    (moved,) = selected("outdated")["outdated"]
     assert (moved["repo"], moved["head"]) == ("acme/ner-law", head)
-    done = with_target("update")
+    done = selected("update")
     assert [one["head"] for one in done["moved"]] == [head]
     assert {choice["target"] for choice in done["stale"]} == {"paris"}
     assert all("acme/ner-law@" in choice["experts"][0] for choice in done["stale"])
-    assert with_target("outdated")["outdated"] == []
+    assert selected("outdated")["outdated"] == []
     capsys.readouterr()
     assert run(["outdated"]) == 0
     said = capsys.readouterr().out

@@ -11,17 +11,9 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from tests.cli.test_the_main_job import pulled, with_target
 
-__all__ = ["pulled", "with_target"]
 Call = Callable[..., Any]
 RAW = ("merge", "paris", "--by", "sampling", "--no-validate")  # votes of tiny models are chance
-
-
-@pytest.fixture
-def selected(with_target: Call) -> Call:
-    with_target("select", "paris", "--k", "2")
-    return with_target
 
 
 def test_a_merge_is_written_as_one_adapter_too(selected: Call) -> None:
@@ -217,16 +209,15 @@ def test_a_merge_that_nobody_checked_is_pushed_by_force_alone(
     assert f"me/paris at {commit[:8]}" in capsys.readouterr().out
 
 
-def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Call) -> None:
+def test_what_was_made_to_compare_with_takes_no_selections_place(selected: Call) -> None:
     from sam_hub.catalog.targets import get_target
     from sam_hub.merging.service import merges_for
     from sam_hub.services.context import AppContext
 
-    with_target("select", "paris", "--k", "2")
-    first, second = (ref.split("@")[0] for ref in with_target("merge", "paris", "--dry-run")[0]["experts"])
-    with_target("choose", "paris", first, "--by", "similarity")
-    (alone,) = with_target("merge", "paris", "--by", "similarity", "--no-validate")
-    (both,) = with_target(*RAW, "--method", "linear", "--leave-one-out")
+    first, second = (ref.split("@")[0] for ref in selected("merge", "paris", "--dry-run")[0]["experts"])
+    selected("choose", "paris", first, "--by", "similarity")
+    (alone,) = selected("merge", "paris", "--by", "similarity", "--no-validate")
+    (both,) = selected(*RAW, "--method", "linear", "--leave-one-out")
     assert {row["without"] for row in both["contributions"]["rows"][1:]} == {first, second}
     catalog = AppContext().catalog
     found = merges_for(catalog, get_target(catalog, "paris"))
@@ -237,11 +228,10 @@ def test_what_was_made_to_compare_with_takes_no_selections_place(with_target: Ca
 
 
 def test_what_answers_is_said_and_a_newer_merge_that_is_gone(
-    with_target: Call, texts: Path, capsys: pytest.CaptureFixture[str]
+    selected: Call, texts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with_target("select", "paris", "--k", "2")
-    with_target(*RAW)
-    (newer,) = with_target(*RAW, "--set", "density=0.7")
+    selected(*RAW)
+    (newer,) = selected(*RAW, "--set", "density=0.7")
     capsys.readouterr()
     assert run(["list", "--merges"]) == 0
     shown = capsys.readouterr().out

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from sam_hub.cli import run
-from tests.cli.test_the_main_job import pulled, with_target
 
-__all__ = ["pulled", "with_target"]
 Call = Callable[..., Any]
 
 

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sam_hub.cli import run
-
-Call = Callable[..., Any]
-NAMES = ("acme/ner-law", "acme/ner-medicine", "acme/ner-news")
-
-
-@pytest.fixture
-def pulled(sam_hub: Call) -> Call:
-    sam_hub("add", *NAMES)
-    sam_hub("pull", *NAMES)
-    return sam_hub
-
-
-@pytest.fixture
-def with_target(pulled: Call, texts: Path) -> Call:
-    options = ("--labels", "person, location", "--gold", texts / "gold.jsonl")
-    pulled("target", "add", "paris", texts / "corpus.txt", *options)
-    return pulled
+from tests.cli.conftest import NAMES, Call
 
 
 def test_the_labelled_file_in_the_folder_of_texts_is_left_out_and_that_is_said(

@@ -6,15 +6,12 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from huggingface_hub import HfApi
 
@@ -22,17 +19,16 @@ from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.history import list_evaluations, list_merges, list_pushes
 from sam_hub.catalog.targets import get_target
 from sam_hub.config import load_settings
-from sam_hub.demo.setup import HERE, LABELS, demo_settings
+from sam_hub.demo.setup import HERE, LABELS
 from sam_hub.evaluation.systems import predicted_by, read_gold
 from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.inspection import inspect
 from sam_hub.local_hub.process import start
 from sam_hub.ner.scoring import score
 from sam_hub.services.context import AppContext
-from sam_hub.tempdirs import has_ended
 from tests.end_to_end import api_example
 from tests.end_to_end.by_keys import walk
-from tests.end_to_end.conftest import COMMAND, run_demo
+from tests.end_to_end.conftest import run_demo
 from tests.support.tmux import Tmux
 
 Outcome = dict[str, Any]
@@ -139,33 +135,6 @@ def test_a_second_run_computes_nothing_again(outcome: Outcome, environment: dict
     assert {**again, "seconds": 0} == {**outcome, "seconds": 0}
 
 
-def test_ctrl_c_leaves_no_process_but_the_homes_hub_and_nothing_half_written(
-    outcome: Outcome, demo_home: Path, tmp_path: Path
-) -> None:
-    base = Path("demo", "base", "SmolLM2-135M-Instruct")
-    shutil.copytree(demo_home / base, tmp_path / base, copy_function=os.link)
-    demo = subprocess.Popen(
-        COMMAND, env={**os.environ, "SAM_HUB_HOME": str(tmp_path)}, stderr=subprocess.PIPE, text=True
-    )
-    said: list[str] = []
-    for line in demo.stderr:  # stop it in the middle of the experts' work on the sample
-        said += line.split()
-        if "with every expert" in " ".join(said):  # wherever a line is broken
-            break
-    time.sleep(3)
-    family = psutil.Process(demo.pid).children(recursive=True)
-    demo.send_signal(signal.SIGINT)
-    message = demo.stderr.read()
-    assert demo.wait(timeout=60) == 130
-    assert "Interrupted" in message, " ".join(said) + message
-    hub = json.loads((tmp_path / "demo" / "hub" / "server.json").read_text(encoding="utf-8"))["pid"]
-    assert [p.pid for p in psutil.wait_procs(family, timeout=10)[1]] == [hub]  # it serves whoever comes next
-    stop_shared_hub(tmp_path / "demo" / "hub")
-    assert has_ended(hub)
-    half = [p for p in (tmp_path / "demo").rglob("*") if p.name.startswith((".pull-", ".push-", ".base-"))]
-    assert [*half, *(tmp_path / "demo").rglob("*.partial")] == []
-
-
 # --- by keys, in a terminal --------------------------------------------------------------------------------
 
 
@@ -178,7 +147,7 @@ def texts(tmp_path: Path) -> Path:
     (folder / "one.txt").write_text("\n".join(lines[40:52]), encoding="utf-8")
     (folder / "two.txt").write_text("\n".join(lines[52:64]), encoding="utf-8")
     gold = (HERE / "target" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    (tmp_path / "gold.jsonl").write_text("\n".join(gold[:6]), encoding="utf-8")
+    (tmp_path / "gold.jsonl").write_text("\n".join(gold[:3]), encoding="utf-8")
     return folder
 
 
@@ -205,24 +174,6 @@ def test_from_a_folder_of_text_to_a_pushed_model(home: Path, texts: Path, column
         assert there.labels == ("person", "organization", "location")
 
 
-def test_an_empty_home_gets_the_demos_hub_by_enter(home: Path, tmp_path: Path) -> None:
-    base = tmp_path / "home" / "demo" / "base"
-    shutil.copytree(home / "base", base)  # it was fetched from PyPI once already
-    settings = load_settings(home=tmp_path / "home")
-    try:
-        with Tmux({"SAM_HUB_HOME": str(settings.home)}) as terminal:
-            terminal.wait_for("The catalog is empty")
-            terminal.press("Enter")
-            terminal.wait_for("The demo's Hub is ready", seconds=120)
-            terminal.press("o")
-            terminal.wait_for("Experts 14", "target: politics", "embedded Hub")
-            terminal.press("s")
-            terminal.wait_for("14 models", seconds=30)
-    finally:
-        stop_shared_hub(demo_settings(settings).hub)
-    assert "hf_" not in json.dumps([p.read_text() for p in (settings.home / "jobs").rglob("*") if p.is_file()])
-
-
 ELSEWHERE = """
 import json, sys
 from sam_hub import MergedNER
@@ -234,9 +185,12 @@ def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
     outcome: Outcome, demo_home: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """By the Python API in the demo's home; then from the Hub, in a process without a catalog; then by the command."""
-    # In bfloat16, an answer can change with the size of a batch.
+    # In bfloat16, an answer can change with the size of a batch. Nothing is known in float32 yet, so few are asked.
     home = {**environment, "SAM_HUB_HOME": str(demo_home / "demo"), "SAM_HUB_DTYPE": "float32"}
-    corpus, gold = HERE / "target" / "corpus.txt", HERE / "target" / "test.jsonl"
+    corpus, gold = HERE / "target" / "corpus.txt", tmp_path / "gold.jsonl"
+    lines = (HERE / "target" / "test.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    gold.write_text("".join(lines[:10]), encoding="utf-8")
+    experts = sorted({repo for chosen in outcome["selected"].values() for repo in chosen})
 
     def python(*arguments: object, env: dict[str, str]) -> Any:
         command = [sys.executable, *map(str, arguments)]
@@ -244,7 +198,7 @@ def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    told = python(Path(api_example.__file__), corpus, gold, "sam-hub/by-api", env=home)
+    told = python(Path(api_example.__file__), corpus, gold, "sam-hub/by-api", *experts, env=home)
     assert all(len(chosen) == 2 for chosen in told["chosen"].values())
     new = tmp_path / "new.jsonl"
     new.write_text("".join(json.dumps({"text": text}) + "\n" for text in api_example.NEW))

@@ -15,8 +15,36 @@ from sam_hub.tui.app import SamHubApp
 from tests.support.tiny_hub import CORPUS, EXPERTS, GOLD, fill_hub
 from tests.tui.filled import add_target, fill
 
+PRELOAD = [
+    "huggingface_hub.hf_api",
+    "sam_hub.catalog.queries",
+    "sam_hub.catalog.removal",
+    "sam_hub.evaluation.publication",
+    "sam_hub.evaluation.systems",
+    "sam_hub.hub.inspection",
+    "sam_hub.hub.search",
+    "sam_hub.hub.upload",
+    "sam_hub.merging.service",
+    "sam_hub.selection.service",
+]
 WIDE, NARROW = (120, 36), (80, 24)
 Condition = Callable[[], object]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_processes() -> Iterator[None]:
+    """Fork the services' processes from one that has imported them: two hundred UIs start two each.
+
+    `tests/services/test_pool.py` starts them as users do, and so does what drives a terminal.
+    """
+    import multiprocessing
+
+    from sam_hub.services import pool
+
+    multiprocessing.set_forkserver_preload(PRELOAD)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "START_METHOD", "forkserver")
+        yield
 
 
 @pytest.fixture

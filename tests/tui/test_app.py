@@ -53,6 +53,7 @@ async def test_every_tab_is_a_digit_away_and_a_typed_digit_stays_in_its_field(fi
         assert app.tab.NAME == "experts"
 
 
+@pytest.mark.slow
 async def test_a_hundred_resizes_leave_a_screen_that_works(filled: Settings) -> None:
     chance = random.Random(0)
     app = SamHubApp(filled)
@@ -150,19 +151,19 @@ def test_no_two_actions_of_a_tab_have_the_same_key(filled: Settings) -> None:
     SamHubApp(filled.model_copy(update={"keys": {"filter": "r", "rank": "f6"}}))
 
 
-@pytest.mark.parametrize("name", TABS)
-async def test_every_action_is_reached_by_its_key_and_by_the_palette(filled: Settings, name: str) -> None:
+async def test_every_action_is_reached_by_its_key_and_by_the_palette(filled: Settings) -> None:
     app = SamHubApp(filled)
     async with app.run_test(size=WIDE) as pilot:
         await ready(pilot)
-        await app.go(name)
-        await pilot.pause(0.2)
-        bound = {b.action for _, b, _, _ in app.active_bindings.values()}
-        offered = {command.help for command in app.get_system_commands(app.screen)}
-        for item in ACTIONS:
-            if (item.is_global or name in item.tabs) and app.check_action("do", (item.id,)):
-                assert f"do('{item.id}')" in bound, item.id
-                assert item.tooltip in offered, item.id
+        for name in TABS:
+            await app.go(name)
+            await pilot.pause(0.2)
+            bound = {b.action for _, b, _, _ in app.active_bindings.values()}
+            offered = {command.help for command in app.get_system_commands(app.screen)}
+            for item in ACTIONS:
+                if (item.is_global or name in item.tabs) and app.check_action("do", (item.id,)):
+                    assert f"do('{item.id}')" in bound, (name, item.id)
+                    assert item.tooltip in offered, (name, item.id)
 
 
 async def test_a_remapped_key_works_and_shows_in_footer_help_and_palette(filled: Settings) -> None:

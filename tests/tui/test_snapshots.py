@@ -6,6 +6,7 @@ them. That colours are readable is the matter of `test_themes`. `pytest --snapsh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,37 +28,50 @@ async def picture(settings: Settings, size: tuple[int, int], *keys: str) -> str:
     app = SamHubApp(settings)
     async with app.run_test(size=size) as pilot:
         await ready(pilot)
-        for key in keys:
-            await pilot.press(key)
+        await pilot.press(*keys)
         await quiet(pilot)
         return text_of(app)
 
 
+async def pictures(settings: Settings, size: tuple[int, int], tabs: Sequence[str]) -> dict[str, str]:
+    """The screens of these tabs, as one goes from each to the next."""
+    app, screens = SamHubApp(settings), {}
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        for tab in tabs:
+            await app.go(tab)
+            await quiet(pilot)
+            screens[tab] = text_of(app)
+    return screens
+
+
+def check(screens: dict[str, str], snapshot: SnapshotAssertion) -> None:
+    for tab, screen in screens.items():
+        assert screen == snapshot(name=tab)
+
+
 @SIZES
-@pytest.mark.parametrize("tab", TABS)
-async def test_a_tab_where_nothing_is_there_yet(
-    settings: Settings, same_disk: None, tab: str, size: tuple[int, int], snapshot: SnapshotAssertion
+async def test_the_tabs_where_nothing_is_there_yet(
+    settings: Settings, same_disk: None, size: tuple[int, int], snapshot: SnapshotAssertion
 ) -> None:
-    assert await picture(settings, size, str(TABS.index(tab) + 1)) == snapshot
+    check(await pictures(settings, size, TABS), snapshot)
 
 
 @SIZES
-@pytest.mark.parametrize("tab", [s for s in TABS if s != "jobs"])
-async def test_a_tab_with_experts_and_a_target(
-    settings: Settings, same_disk: None, tab: str, size: tuple[int, int], snapshot: SnapshotAssertion, tmp_path: Path
+async def test_the_tabs_with_experts_and_a_target(
+    settings: Settings, same_disk: None, size: tuple[int, int], snapshot: SnapshotAssertion, tmp_path: Path
 ) -> None:
     fill(settings.catalog_url, 7)
     add_target(settings.catalog_url, tmp_path)
-    assert await picture(settings, size, str(TABS.index(tab) + 1)) == snapshot
+    check(await pictures(settings, size, [tab for tab in TABS if tab != "jobs"]), snapshot)
 
 
 @SIZES
-@pytest.mark.parametrize("tab", [s for s in TABS if s != "target"])
-async def test_a_tab_where_the_work_was_done(
-    settings: Settings, same_disk: None, tab: str, size: tuple[int, int], snapshot: SnapshotAssertion, tmp_path: Path
+async def test_the_tabs_where_the_work_was_done(
+    settings: Settings, same_disk: None, size: tuple[int, int], snapshot: SnapshotAssertion, tmp_path: Path
 ) -> None:
     decide(settings, tmp_path)
-    assert await picture(settings, size, str(TABS.index(tab) + 1)) == snapshot
+    check(await pictures(settings, size, [tab for tab in TABS if tab != "target"]), snapshot)
 
 
 @SIZES

@@ -31,7 +31,7 @@ WIDE, NARROW = (120, 36), (80, 24)
 Condition = Callable[[], object]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def quick_processes() -> Iterator[None]:
     """Fork the services' processes from one that has imported them: two hundred UIs start two each.
 

@@ -13,8 +13,16 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlmodel import Session, SQLModel
 from sqlmodel.sql.expression import Select, SelectOfScalar
 
-from sam_hub.catalog.schema import APPLICATION_ID, MIGRATIONS, connect, file_of, head_version, is_current, version_of
-from sam_hub.catalog.sqlite_errors import explained
+from sam_hub.catalog.schema import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    connect,
+    explained,
+    file_of,
+    head_version,
+    is_current,
+    version_of,
+)
 from sam_hub.errors import CatalogError
 
 LOCK_SECONDS = 120

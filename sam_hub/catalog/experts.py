@@ -76,6 +76,13 @@ def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
         return stored
 
 
+def on_disk(path: str | None, name: str, pulled_with: str | None = None) -> Path:
+    """Return the folder of a model, which must be there; a base is pulled with one of its experts."""
+    if not path or not Path(path).is_dir():
+        raise InputError(f"{name} is not on disk", f"Run `sam-hub pull {pulled_with or name}` first.")
+    return Path(path)
+
+
 def place_expert(catalog: Catalog, expert_id: int, path: Path, size_bytes: int) -> Expert:
     """Note where an expert's files lie now, and how large they are."""
     with catalog.writing() as session:

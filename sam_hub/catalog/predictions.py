@@ -97,9 +97,12 @@ def find_sentences(catalog: Catalog, key: CacheKey, prompts: Collection[str]) ->
     return {row.prompt_sha256: row for row in rows}
 
 
-def put_sentences(catalog: Catalog, rows: Sequence[SentencePrediction]) -> None:
-    """Keep answers, all in one transaction. Where another process has kept one already, that one stays."""
-    _insert(catalog, rows)
+def put_new(catalog: Catalog, rows: Sequence[SQLModel]) -> None:
+    """Keep rows of one table, all in one transaction. Where another process has kept one already, that one stays."""
+    if rows:
+        values = [row.model_dump(exclude={"id"}) for row in rows]
+        with catalog.writing() as session:
+            session.connection().execute(insert(type(rows[0])).on_conflict_do_nothing(), values)
 
 
 def get_run(catalog: Catalog, question: Question) -> Predictions | None:
@@ -160,7 +163,7 @@ def put_entities(
         )
         for number, sentence in enumerate(entities)
     ]
-    put_sentences(catalog, rows)
+    put_new(catalog, rows)
     kept = find_sentences(catalog, key, [row.prompt_sha256 for row in rows])
     return put_run(catalog, question, [kept[row.prompt_sha256] for row in rows], target_id)
 
@@ -214,17 +217,10 @@ def find_label_scores(
 
 def put_label_scores(catalog: Catalog, base_id: int, decoding: str, scores: Mapping[str, Sequence[float]]) -> None:
     """Keep scores by the prompt's hash. Where another process has kept some already, those stay."""
-    rows = scores.items()
-    _insert(
-        catalog, [LabelScore(base_id=base_id, prompt_sha256=p, decoding=decoding, scores=list(row)) for p, row in rows]
-    )
-
-
-def _insert(catalog: Catalog, rows: Sequence[SQLModel]) -> None:
-    if rows:
-        values = [row.model_dump(exclude={"id"}) for row in rows]
-        with catalog.writing() as session:
-            session.connection().execute(insert(type(rows[0])).on_conflict_do_nothing(), values)
+    rows = []
+    for prompt, row in scores.items():
+        rows.append(LabelScore(base_id=base_id, prompt_sha256=prompt, decoding=decoding, scores=list(row)))
+    put_new(catalog, rows)
 
 
 def _equal(table: type[SQLModel], columns: Mapping[str, Any]) -> list[ColumnElement[bool]]:

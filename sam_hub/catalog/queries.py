@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam_hub.catalog.schema import connect, is_current
-from sam_hub.catalog.sqlite_errors import explained
+from sam_hub.catalog.schema import connect, explained, is_current
 from sam_hub.errors import UsageError
 
 # Each sort with the order in SQL. Experts without a score come last, up or down; ties go by name.

@@ -26,6 +26,8 @@ from sam_hub.hub.repo_snapshot import head_of
 from sam_hub.hub.weights import parameter_count, weights_sha256
 from sam_hub.progress import SILENT, Reporter
 
+DETAILS = ("role", "recipe", "data", "scores")  # of an expert's sam_hub.json, as they are
+
 
 def register(
     catalog: Catalog,
@@ -47,7 +49,9 @@ def register(
         UnusableModel: it can't serve; every reason is named.
         InputError: nobody says of which base it is.
     """
-    return _register(catalog, inspect(hub, repo, revision), labels, base, domain, prompt_format)
+    found = inspect(hub, repo, revision)
+    given = {"labels": tuple(labels), "base": base, "domain": domain, "prompt_format": prompt_format}
+    return _add(catalog, replace(found, **{name: value for name, value in given.items() if value}))
 
 
 def move(catalog: Catalog, hub: Hub, expert: Expert) -> tuple[Expert, Inspection]:
@@ -59,38 +63,31 @@ def move(catalog: Catalog, hub: Hub, expert: Expert) -> tuple[Expert, Inspection
         UnusableModel, InputError, NotFoundOnHub, HubError: as `register`; the catalog stays as it was.
     """
     found = inspect(hub, expert.repo)
-    return _register(
+    return _add(
         catalog,
-        found,
-        found.labels or expert.labels,
-        found.base or expert.base_repo,
-        found.domain or expert.domain,
-        found.prompt_format or expert.prompt_format,
+        replace(
+            found,
+            labels=found.labels or tuple(expert.labels),
+            base=found.base or expert.base_repo,
+            domain=found.domain or expert.domain,
+            prompt_format=found.prompt_format or expert.prompt_format,
+        ),
     )
 
 
-def _register(
-    catalog: Catalog,
-    found: Inspection,
-    labels: Sequence[str],
-    base: str | None,
-    domain: str | None,
-    prompt_format: str | None,
-) -> tuple[Expert, Inspection]:
+def _add(catalog: Catalog, found: Inspection) -> tuple[Expert, Inspection]:
+    """Add what was found, corrected by what was said by hand."""
     found.require_usable()
     about = found.metadata or {}
-    base_repo = base or found.base or (found.repo if found.kind == "full" else None)
+    base_repo = found.base or (found.repo if found.kind == "full" else None)
     if base_repo is None:
         raise InputError(f"{found.repo} does not name its base", "Name it with --base OWNER/NAME.")
-    values = {name: getattr(found, name) for name in ("repo", "commit", "kind", "rank", "alpha", "license")} | {
+    same = ("repo", "commit", "kind", "rank", "alpha", "license", "target_modules", "labels", "prompt_format", "domain")
+    values = {name: getattr(found, name) for name in same} | {
         "base_repo": base_repo,
         "base_sha256": about.get("base_sha256"),
-        "target_modules": list(found.target_modules),
-        "labels": list(labels or found.labels),
-        "prompt_format": prompt_format or found.prompt_format,
-        "domain": domain or found.domain,
         "size_bytes": found.size,
-        "details": {key: about[key] for key in ("role", "recipe", "data", "scores") if key in about},
+        "details": {key: about[key] for key in DETAILS if key in about},
     }
     try:
         expert = ExpertCreate.model_validate(values)

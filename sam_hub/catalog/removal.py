@@ -58,23 +58,13 @@ class TargetRemovalPlan:
 
     ``copy`` is the home's copy of its texts, which goes; None where there is none, or another target uses it.
     The models' predictions of single sentences stay, too: a target of the same sentences uses them again.
+    ``counts`` says what goes of the catalog.
     """
 
     target_id: int
     name: str
     copy: Path | None
-    descriptors: int
-    selections: int
-    evaluations: int
-
-    @property
-    def counts(self) -> str:
-        """What goes of the catalog, in words."""
-        return _in_words(descriptor=self.descriptors, selection=self.selections, evaluation=self.evaluations)
-
-
-def _in_words(**counts: int) -> str:
-    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
+    counts: str
 
 
 def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan:
@@ -98,18 +88,19 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
         folder=folder,
         files=files,
         bytes=sum(file.lstat().st_size for file in files),
-        counts=_in_words(
-            descriptor=_count(catalog, Descriptor.expert_id == expert.id),
-            prediction=_count(catalog, SentencePrediction.expert_id == expert.id),
-        ),
+        counts=_counts(catalog, "expert_id", expert.id, descriptor=Descriptor, prediction=SentencePrediction),
         kept=kept,
         chosen_for=tuple(f"{name} by {method}" for name, method, row in latest if row and expert.ref in row.chosen),
     )
 
 
-def _count(catalog: Catalog, condition: Any) -> int:
-    """How many rows of the condition's table fulfil it."""
-    return catalog.all(select(func.count()).where(condition))[0]
+def _counts(catalog: Catalog, owner: str, number: int, **tables: Any) -> str:
+    """Return in words how many rows of each table, by what they are called, belong to an expert or a target."""
+    words = []
+    for noun, table in tables.items():
+        count = catalog.all(select(func.count()).where(getattr(table, owner) == number))[0]
+        words.append(f"{count} {noun}{'' if count == 1 else 's'}")
+    return ", ".join(words)
 
 
 def _reason_to_keep(catalog: Catalog, expert: Expert, models: Path) -> str | None:
@@ -140,8 +131,9 @@ def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
 def plan_target_removal(catalog: Catalog, name: str) -> TargetRemovalPlan:
     """Return what would go with this target. Nothing is touched."""
     target = get_target(catalog, name)
-    counts = (_count(catalog, table.target_id == target.id) for table in (Descriptor, Selection, Evaluation))
-    return TargetRemovalPlan(target.id, target.name, unused_copy(catalog, target.corpus_path, target.id), *counts)
+    of_a_target = {"descriptor": Descriptor, "selection": Selection, "evaluation": Evaluation}
+    counts = _counts(catalog, "target_id", target.id, **of_a_target)
+    return TargetRemovalPlan(target.id, target.name, unused_copy(catalog, target.corpus_path, target.id), counts)
 
 
 def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:

@@ -157,13 +157,11 @@ def _existing(path: Path) -> Path:
 
 def _disk(hub: Hub, place: Path, size: int, to_fetch: int) -> tuple[int, int]:
     """Bytes needed and bytes free where they are fewest; across file systems a link is a copy."""
-    target = _existing(place)
-    cache = _existing(hub.cache_dir) if hub.cache_dir else target
-    free_in_cache, free_in_target = shutil.disk_usage(cache).free, shutil.disk_usage(target).free
+    target, cache = _existing(place), _existing(hub.cache_dir or place)
     if cache.stat().st_dev == target.stat().st_dev:
-        return to_fetch, free_in_target
-    cache_is_tighter = free_in_cache - to_fetch < free_in_target - size
-    return (to_fetch, free_in_cache) if cache_is_tighter else (size, free_in_target)
+        return to_fetch, shutil.disk_usage(target).free
+    both = (to_fetch, shutil.disk_usage(cache).free), (size, shutil.disk_usage(target).free)
+    return min(both, key=lambda disk: disk[1] - disk[0])
 
 
 def _link(source: Path, target: Path) -> None:

@@ -15,9 +15,7 @@ from sam_hub.tempdirs import has_ended
 if TYPE_CHECKING:
     from sam_hub.local_hub.tokens import Tokens
 
-READY = "server.json"
-LOCK = f".{READY}.lock"
-IDLE_SECONDS = 1800.0
+LOCK = f".{server.READY}.lock"
 END_SECONDS = 5.0
 
 
@@ -29,20 +27,23 @@ def shared_hub(root: Path) -> tuple[str, str]:
     """
     from filelock import FileLock
 
-    root.mkdir(parents=True, exist_ok=True)
-    ready = root / READY
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(root / LOCK):
-        last = server.RunningHub.read(ready)
-        if last and _is_up(last):
-            return last.endpoint, last.token
-        port, token = (urlsplit(last.endpoint).port or 0, last.token) if last else (0, None)
-        for wanted in dict.fromkeys((port, 0)):
-            try:
-                started = server.start_detached(root, wanted, ready, IDLE_SECONDS, token)
-                return started.endpoint, started.token
-            except server.ServerFailed as error:
-                failure = error
-        raise InputError(failure.title, failure.action)
+        running = server.RunningHub.read(root)
+        if running is None or not _is_up(running):
+            running = _started(root, running)
+    return running.endpoint, running.token
+
+
+def _started(root: Path, last: server.RunningHub | None) -> server.RunningHub:
+    """Start the Hub with the port and the token that it had last, or at a free port if that one is taken."""
+    if last is not None:
+        with suppress(server.ServerFailed):
+            return server.start(root, urlsplit(last.endpoint).port or 0, token=last.token)
+    try:
+        return server.start(root, token=last.token if last else None)
+    except server.ServerFailed as error:
+        raise InputError(error.title, error.action) from error
 
 
 def stop_shared_hub(root: Path) -> None:
@@ -50,17 +51,16 @@ def stop_shared_hub(root: Path) -> None:
     import psutil
     from filelock import FileLock
 
-    ready = root / READY
-    if not ready.exists():
+    if not (root / server.READY).exists():
         return
     with FileLock(root / LOCK):
-        running = server.RunningHub.read(ready)
+        running = server.RunningHub.read(root)
         if running and _is_up(running):
             with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
                 process = psutil.Process(running.pid)
                 process.terminate()
                 process.wait(END_SECONDS)
-        ready.unlink(missing_ok=True)
+        (root / server.READY).unlink(missing_ok=True)
 
 
 def _is_up(running: server.RunningHub) -> bool:

@@ -53,6 +53,8 @@ def explain(error: BaseException, hub: Hub, repo: str) -> SamHubError | None:
     huggingface_hub hides failures behind "not in the cache" and "error while uploading", so causes are looked at
     before such wrappers.
     """
+    from huggingface_hub.errors import LocalEntryNotFoundError as Wrapper
+
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
@@ -62,17 +64,11 @@ def explain(error: BaseException, hub: Hub, repo: str) -> SamHubError | None:
         if isinstance(candidate, SamHubError):
             return candidate
     for candidate in chain:
-        if not _is_wrapper(candidate) and (explanation := _explain_one(candidate, hub, repo)):
+        if not isinstance(candidate, Wrapper) and (explanation := _explain_one(candidate, hub, repo)):
             return explanation
-    if _is_wrapper(error):
+    if isinstance(error, Wrapper):
         return HubError(f"{hub.endpoint} sent no usable answer for {repo}", "Check the address of the Hub.")
     return None
-
-
-def _is_wrapper(error: BaseException) -> bool:
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    return isinstance(error, LocalEntryNotFoundError)
 
 
 def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | None:
@@ -157,8 +153,9 @@ def is_transient(error: BaseException) -> bool:
     Resets, time-outs, 429 and 5xx pass. A refused connection, or a ``Retry-After`` of more than a minute, does not.
     """
     import httpx2
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if _is_wrapper(error):  # the client has tried several times before it says this
+    if isinstance(error, LocalEntryNotFoundError):  # the client has tried several times before it says this
         return False
     if status_of(error) is not None:
         return status_of(error) in _TRANSIENT and _retry_after(error) <= _LONGEST_WAIT

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import base_of, experts_at, list_bases
+from sam_hub.catalog.experts import base_of, experts_at, list_bases, on_disk
 from sam_hub.catalog.predictions import (
     CacheKey,
     Predictions,
@@ -23,8 +22,8 @@ from sam_hub.catalog.predictions import (
     find_sentences,
     get_run,
     prompt_hash,
+    put_new,
     put_run,
-    put_sentences,
 )
 from sam_hub.config import Settings
 from sam_hub.errors import (
@@ -54,8 +53,6 @@ from sam_hub.progress import SILENT, Reporter
 DEFAULT_FORMAT = "b2ner"
 # Parts of the key under which answers are stored. Raise the decoder's version when decoding changes answers.
 DECODER, ENGINE = "greedy-2", "local"
-# Answers are written after one second or 100 answers. A killed process loses those that are not written yet.
-SECONDS_BETWEEN, ANSWERS_AT_ONCE = 1.0, 100
 _OF_BAD_FILES = (ValueError, LookupError, RuntimeError, TypeError, AttributeError, ArithmeticError, re.error)
 
 
@@ -83,7 +80,7 @@ class Model:
 
 def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
     """Return an expert of the catalog as a model that can predict."""
-    folder = _on_disk(expert.path, expert.repo)
+    folder = on_disk(expert.path, expert.repo)
     form = expert.prompt_format or DEFAULT_FORMAT
     if form not in FORMATS:
         raise InputError(
@@ -93,17 +90,19 @@ def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
     if expert.kind == "full":
         return Model(expert.repo, "expert", expert.id, folder, None, form)
     base = base_of(catalog, expert)
-    return Model(expert.repo, "expert", expert.id, _on_disk(base.path, base.repo), folder, form, base.commit)
+    return Model(
+        expert.repo, "expert", expert.id, on_disk(base.path, base.repo, expert.repo), folder, form, base.commit
+    )
 
 
 def base_model(base: tables.Base, prompt_format: str = DEFAULT_FORMAT) -> Model:
     """Return an untuned base as a model that can predict."""
-    return Model(base.repo, "base", base.id, _on_disk(base.path, base.repo), None, prompt_format)
+    return Model(base.repo, "base", base.id, on_disk(base.path, base.repo), None, prompt_format)
 
 
 def merged_model(catalog: Catalog, merge: tables.Merge, name: str) -> Model:
     """Return a merged model as one that can predict."""
-    return Model(name, "merge", merge.id, _on_disk(merge.path, name), None, format_of(catalog, merge))
+    return Model(name, "merge", merge.id, on_disk(merge.path, name), None, format_of(catalog, merge))
 
 
 def experts_of(catalog: Catalog, merge: tables.Merge) -> list[tables.Expert]:
@@ -134,12 +133,6 @@ def format_of(catalog: Catalog, merge: tables.Merge) -> str:
     return next(iter(formats), DEFAULT_FORMAT)
 
 
-def _on_disk(path: str | None, name: str) -> Path:
-    if not path or not Path(path).is_dir():
-        raise InputError(f"{name} is not on disk", f"Run `sam-hub pull {name}` first.")
-    return Path(path)
-
-
 def ask(
     catalog: Catalog,
     models: Sequence[Model],
@@ -157,7 +150,7 @@ def ask(
 
     Only answers that the catalog does not have are computed. Repeated sentences, and a model that is listed under two
     names, are computed once. Models that share a folder (a base and its adapters) run on one loaded base. Answers are
-    stored as they come, so a killed run loses at most its last second, and the next run continues from there.
+    stored as they come, so the next run continues where a killed one ended.
 
     Args:
         reporter: receives the number of answered sentences over all models, with the name of the running model.
@@ -165,33 +158,31 @@ def ask(
             out of the result. Without it, the first such error is raised.
         load: loads full models, or has them in memory; by default, they are loaded as the settings say.
     """
-    tasks = {model.name: task_of(model, sentences, labels, settings, free) for model in models}
-    distinct: dict[Question, _Batch] = {}
+    tasks: dict[Question, _Task] = {}
+    by_name: dict[str, _Task] = {}
+    for model in models:
+        task = task_of(model, sentences, labels, settings, free)
+        by_name[model.name] = tasks.setdefault(task.question, task)
     for task in tasks.values():
-        distinct.setdefault(task.question, task)
-    runs = {question: get_run(catalog, question) for question in distinct}
-    missing = {q: [] if runs[q] else _unanswered(catalog, task) for q, task in distinct.items()}
-    total = sum(len(set(task.prompts)) for task in distinct.values())
-    done = total - sum(map(len, missing.values()))
+        task.run = get_run(catalog, task.question)
+        task.missing = [] if task.run else _unanswered(catalog, task)
+    total = sum(len(set(task.prompts)) for task in tasks.values())
+    done = total - sum(len(task.missing) for task in tasks.values())
     if done == total:
         reporter.progress("kept predictions", total, total, "sentences")
     load = load or ModelLoader(device=settings.device, dtype=settings.dtype, threads=settings.threads)
-    asking = _Asking(catalog, sentences, labels, load, free, reporter, total, on_failure is not None)
-    at_work = [task for question, task in distinct.items() if missing[question]]
-    at_work.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
-    for folder, group in groupby(at_work, key=lambda task: task.model.folder):
-        numbered = [(task, missing[task.question]) for task in group]
-        asking.run(folder, numbered, done)
-        done += sum(len(numbers) for _, numbers in numbered)
-    whole = {
-        question: runs[question] or _put_together(catalog, task, target_id)
-        for question, task in distinct.items()
-        if question not in asking.failed
-    }
-    for name, task in tasks.items():
-        if on_failure is not None and task.question in asking.failed:
-            on_failure(name, asking.failed[task.question])
-    return {name: whole[task.question] for name, task in tasks.items() if task.question in whole}
+    asking = _Asking(catalog, sentences, labels, load, free, reporter, total, done, on_failure is not None)
+    waiting = [task for task in tasks.values() if task.missing]
+    waiting.sort(key=lambda task: (str(task.model.folder), task.model.adapter is not None))
+    for _, group in groupby(waiting, key=lambda task: task.model.folder):
+        asking.run(list(group))
+    predictions = {}
+    for name, task in by_name.items():
+        if task.failure is None:
+            predictions[name] = task.run or _put_together(catalog, task, target_id)
+        elif on_failure is not None:
+            on_failure(name, task.failure)
+    return predictions
 
 
 @contextmanager
@@ -222,24 +213,31 @@ def apart(tell: Callable[[SamHubError], object] | None) -> Iterator[None]:
         tell(UnusableModel(problem, "Pull it again; if that does not help, remove it."))
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """What one model is to predict: the whole question, and the hash of each sentence's prompt, in order."""
+@dataclass
+class _Task:
+    """What one model is to predict: the whole question, and the hash of each sentence's prompt, in order.
+
+    ``run`` is its stored result. ``missing`` are the numbers of the sentences that the model must be asked for.
+    ``failure`` is why it could not be.
+    """
 
     model: Model
     asked: CacheKey
     question: Question
     prompts: tuple[str, ...]
+    run: Predictions | None = None
+    missing: Sequence[int] = ()
+    failure: SamHubError | None = None
 
 
 def task_of(
     model: Model, sentences: Sequence[Sentence], labels: Sequence[str], settings: Settings, free: bool = False
-) -> _Batch:
+) -> _Task:
     """Return what a model is to predict, with the keys under which the catalog stores the answers."""
     form = get_format(model.prompt_format)
     shared, decoding = form.shared(labels), _decoding(form.name, labels, settings, free)
     whole = f"{decoding} on {model.base_commit}" if model.base_commit else decoding
-    return _Batch(
+    return _Task(
         model,
         CacheKey(model.kind, model.id, model.base_commit, decoding),
         Question(model.kind, model.id, corpus_hash(sentences), form.name, tuple(labels), whole),
@@ -259,14 +257,14 @@ def number_type(settings: Settings) -> str:
     return str(choose_dtype(settings.dtype, choose_device(settings.device))).removeprefix("torch.")
 
 
-def _unanswered(catalog: Catalog, task: _Batch) -> list[int]:
+def _unanswered(catalog: Catalog, task: _Task) -> list[int]:
     """Return the numbers of the sentences without a stored answer; one for each distinct text."""
     places = {prompt: number for number, prompt in enumerate(task.prompts)}
     kept = find_sentences(catalog, task.asked, places)
     return [number for prompt, number in places.items() if prompt not in kept]
 
 
-def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> Predictions:
+def _put_together(catalog: Catalog, task: _Task, target_id: int | None) -> Predictions:
     """Combine the answers to all sentences to one stored prediction."""
     kept = find_sentences(catalog, task.asked, set(task.prompts))
     return put_run(catalog, task.question, [kept[prompt] for prompt in task.prompts], target_id)
@@ -274,7 +272,7 @@ def _put_together(catalog: Catalog, task: _Batch, target_id: int | None) -> Pred
 
 @dataclass
 class _Asking:
-    """Runs models and stores their answers. If ``apart``, experts that fail are kept in ``failed``."""
+    """Runs models and stores their answers, of which there are ``done``. If ``apart``, an expert fails by itself."""
 
     catalog: Catalog
     sentences: Sequence[Sentence]
@@ -283,49 +281,41 @@ class _Asking:
     free: bool
     reporter: Reporter
     total: int
+    done: int
     apart: bool
-    failed: dict[Question, SamHubError] = field(default_factory=dict)
 
-    def run(self, folder: Path, tasks: Sequence[tuple[_Batch, Sequence[int]]], done: int) -> None:
-        """Run models that share a folder on the sentences of these numbers, and free the model's memory."""
-        first = tasks[0][0]
+    def run(self, tasks: Sequence[_Task]) -> None:
+        """Run models that share a folder on what they are missing, and free the model's memory."""
+        first, end = tasks[0], self.done + sum(len(task.missing) for task in tasks)
         # If a full model fails, only its own expert fails; if a base fails, so do all of its adapters.
         own = len(tasks) == 1 and first.model.adapter is None
         with apart(self._border(first) if own else None):
-            loaded = self.load(folder)
-            for task, numbers in tasks:
+            loaded = self.load(first.model.folder)
+            for task in tasks:
+                after = self.done + len(task.missing)
                 with apart(self._border(task)), with_adapter(loaded, task.model.adapter) as ready:
-                    self._answer(ready, task, numbers, done)
-                done += len(numbers)
+                    self._answer(ready, task)
+                self.done = after
+        self.done = end
 
-    def _border(self, task: _Batch) -> Callable[[SamHubError], object] | None:
-        return partial(self.failed.setdefault, task.question) if self.apart and task.model.kind == "expert" else None
+    def _border(self, task: _Task) -> Callable[[SamHubError], object] | None:
+        return partial(setattr, task, "failure") if self.apart and task.model.kind == "expert" else None
 
-    def _answer(self, loaded: LoadedModel, task: _Batch, numbers: Sequence[int], done: int) -> None:
-        """Ask one model, and write its answers as they come; the last ones even after an error."""
-        waiting: list[tables.SentencePrediction] = []
-        due = time.monotonic() + SECONDS_BETWEEN
+    def _answer(self, loaded: LoadedModel, task: _Task) -> None:
+        """Ask one model, and store each answer as it comes."""
 
         def keep(place: int, answer: SentenceAnswer) -> None:
-            nonlocal done, due
             row = tables.SentencePrediction(
                 **task.asked.columns,
-                prompt_sha256=task.prompts[numbers[place]],
+                prompt_sha256=task.prompts[task.missing[place]],
                 entities=[[e.start, e.end, e.text, e.label] for e in answer.entities],
                 parse_failed=answer.parse_failed,
                 misaligned=dict(answer.misaligned),
                 seconds=answer.seconds,
             )
-            waiting.append(row)
-            done += 1
-            self.reporter.progress(task.model.name, done, self.total, "sentences")
-            if len(waiting) >= ANSWERS_AT_ONCE or time.monotonic() >= due:
-                put_sentences(self.catalog, waiting)
-                waiting.clear()
-                due = time.monotonic() + SECONDS_BETWEEN
+            put_new(self.catalog, [row])
+            self.done += 1
+            self.reporter.progress(task.model.name, self.done, self.total, "sentences")
 
-        asked, form = [self.sentences[number] for number in numbers], task.model.prompt_format
-        try:
-            predict(loaded, asked, self.labels, prompt_format=form, free=self.free, on_answer=keep)
-        finally:
-            put_sentences(self.catalog, waiting)
+        asked, form = [self.sentences[number] for number in task.missing], task.model.prompt_format
+        predict(loaded, asked, self.labels, prompt_format=form, free=self.free, on_answer=keep)

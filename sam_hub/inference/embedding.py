@@ -47,14 +47,6 @@ class Descriptor:
         del values["weak"]
         return values
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Descriptor:
-        """Return a descriptor from plain values, checked."""
-        try:
-            return cls(**{**values, "vector": tuple(float(x) for x in values["vector"])})
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"The descriptor can't be read: {error}", "Describe the corpus again.") from error
-
 
 def cosine(a: Descriptor, b: Descriptor) -> float:
     """Return the cosine of two descriptors, -1 to 1; refuse those of different embedders or revisions."""

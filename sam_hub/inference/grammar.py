@@ -43,7 +43,7 @@ class Node:
         node.ends.append(end)
 
 
-DONE, NOTHING = -1, -2  # ends of the tries between mentions that are no label number
+DONE = -1  # what ends in the tries between mentions where no label does
 
 
 class AnswerGrammar:
@@ -54,7 +54,7 @@ class AnswerGrammar:
         self.eos = tokenizer.eos_token_id
         self._format, self._tokenizer = prompt_format, tokenizer
         self.start, self.between = Node(), Node()
-        self.start.add([*self._ids(prompt_format.nothing), self.eos], NOTHING)
+        self.start.add([*self._ids(prompt_format.nothing), self.eos], DONE)
         ending = [*self._ids(prompt_format.after), *self._ids(prompt_format.closing), self.eos]
         self.between.add(ending, DONE)
         for number, label in enumerate(self.labels):
@@ -144,7 +144,7 @@ class Path:
                 reached.append(_Thread(self._grammar.between, False, -1, run[1] + 1, entities))
             return reached
         for end in node.ends:
-            if end in (DONE, NOTHING):
+            if end == DONE:
                 reached.append(replace(thread, node=node, label=-1))
             else:
                 reached.append(replace(thread, node=self._mentions, in_mention=True, label=end))
@@ -152,4 +152,4 @@ class Path:
 
 
 def _ends_answer(node: Node) -> bool:
-    return any(end in (DONE, NOTHING) for end in node.ends) or any(_ends_answer(n) for n in node.next.values())
+    return DONE in node.ends or any(_ends_answer(n) for n in node.next.values())

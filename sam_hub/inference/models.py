@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -123,16 +123,6 @@ def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedMo
         yield loaded
         return
     pairs = read_adapter(adapter).pairs
-    _check_fit(loaded, adapter, pairs)
-    try:
-        _fold(loaded, adapter, pairs)
-        yield loaded
-    finally:
-        _restore(loaded, pairs)
-
-
-def _check_fit(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> None:
-    """Check that an adapter fits the model, before anything is changed."""
     own, stored = dict(loaded.model.named_parameters()), _stored(loaded.folder)
     for name, pair in pairs.items():
         if name not in own or name not in stored:
@@ -144,14 +134,18 @@ def _check_fit(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]
         raise UnusableModel(
             f"{adapter.name} adapts {name}, {problem}", "It was made for another base; remove it, or choose its base."
         )
+    try:
+        _fold(own, adapter, pairs, loaded.device)
+        yield loaded
+    finally:
+        _restore(own, {name: stored[name] for name in pairs}, loaded.folder)
 
 
-def _fold(loaded: LoadedModel, adapter: Path, pairs: Mapping[str, LoraPair]) -> None:
+def _fold(own: Mapping[str, torch.Tensor], adapter: Path, pairs: Mapping[str, LoraPair], device: str) -> None:
     import torch
     from safetensors import safe_open
 
-    own = dict(loaded.model.named_parameters())
-    with torch.no_grad(), safe_open(adapter / ADAPTER_WEIGHTS, "pt", device=loaded.device) as file:
+    with torch.no_grad(), safe_open(adapter / ADAPTER_WEIGHTS, "pt", device=device) as file:
         for name, pair in pairs.items():
             pair.fold_into(own[name], file)
             # The sum is a quick test; only if it is not finite, check each number.
@@ -186,17 +180,15 @@ def _stored(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _restore(loaded: LoadedModel, names: Collection[str]) -> None:
+def _restore(own: Mapping[str, torch.Tensor], stored: Mapping[str, Path], folder: Path) -> None:
     import torch
     from safetensors import safe_open
 
-    own, stored = dict(loaded.model.named_parameters()), _stored(loaded.folder)
-    with torch.no_grad(), _reading_again(loaded.folder):
-        for file in {stored[name] for name in names}:
+    with torch.no_grad(), _reading_again(folder):
+        for file in set(stored.values()):
             with safe_open(file, "pt") as tensors:
-                for name in names:
-                    if stored[name] == file:
-                        own[name].copy_(tensors.get_tensor(name))
+                for name in (name for name, place in stored.items() if place == file):
+                    own[name].copy_(tensors.get_tensor(name))
 
 
 def first_line(error: BaseException) -> str:

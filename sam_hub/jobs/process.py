@@ -45,7 +45,6 @@ def start(settings: Settings, job_id: int) -> tuple[int, float]:
             env=environment(settings),
             start_new_session=True,
         )
-    _reap_later(child)
     return child.pid, started_at(child.pid)
 
 
@@ -54,17 +53,6 @@ def started_at(pid: int) -> float:
     import psutil
 
     return psutil.Process(pid).create_time()
-
-
-_children: dict[int, subprocess.Popen[bytes]] = {}
-
-
-def _reap_later(child: subprocess.Popen[bytes]) -> None:
-    """Keep hold of a child until it has ended, so that it does not stay a zombie."""
-    _children[child.pid] = child
-    for pid, known in list(_children.items()):
-        if known.poll() is not None and pid != child.pid:
-            del _children[pid]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -82,8 +70,6 @@ def is_alive(job: Job) -> bool:
     import psutil
 
     if job.pid is None:
-        return False
-    if (child := _children.get(job.pid)) is not None and child.poll() is not None:
         return False
     try:
         process = psutil.Process(job.pid)

@@ -1,4 +1,4 @@
-"""``python -m sam_hub.local_hub --root FOLDER``."""
+"""``python -m sam_hub.local_hub --root FOLDER``: the process that `sam_hub.local_hub.process.start` starts."""
 
 from __future__ import annotations
 
@@ -16,27 +16,16 @@ def main() -> int:
     parser.add_argument("--root", type=Path, required=True, help="the folder in which everything is kept")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=0, help="0 for a free one")
-    parser.add_argument("--ready-file", type=Path, help="written once it listens: endpoint, token and pid as JSON")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input ends")
     parser.add_argument("--idle-seconds", type=float, help="end when nobody has asked for so long")
-    parser.add_argument("--part-bytes", type=int, help="take larger files in parts of so many bytes")
     options = parser.parse_args()
-
-    def ready(endpoint: str, token: str) -> None:
-        if options.ready_file:
-            RunningHub(str(options.root.resolve()), endpoint, token, os.getpid()).write(options.ready_file)
-        else:
-            print(f"Hub at {endpoint}; HF_TOKEN={token} while it runs", flush=True)
-
+    root = options.root.resolve()
     try:
         serve(
-            options.root,
+            root,
             options.host,
             options.port,
-            on_ready=ready,
-            until_stdin_closes=options.until_stdin_closes,
+            on_ready=lambda endpoint, token: RunningHub(str(root), endpoint, token, os.getpid()).write(),
             idle_seconds=options.idle_seconds,
-            part_bytes=options.part_bytes,
         )
     except ServerFailed as error:
         print(error, file=sys.stderr)

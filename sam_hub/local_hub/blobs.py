@@ -1,10 +1,11 @@
-"""Content-addressed files on disk, and writes that survive a kill at any moment."""
+"""Contents on disk and those on their way in, and writes that survive a kill at any moment."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from sam_hub.local_hub.responses import Refusal
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+_SESSION = re.compile(r"[0-9a-f]{32}")
 BATCH = 1024 * 1024  # bytes of a file that are read or received at once
 
 
@@ -131,3 +133,67 @@ def receiving(path: Path, limit: int, pieces: Iterator[bytes]) -> Iterator[Recei
             digest.update(piece)
             file.write(piece)
         yield Received(size, digest.hexdigest())
+
+
+class PartStore:
+    """Large files on their way in, in parts of ``bytes`` each: one that did not arrive is sent again, not the file."""
+
+    def __init__(self, folder: Path, bytes: int) -> None:
+        self.folder, self.bytes = folder, bytes
+
+    def count(self, size: int) -> int:
+        """Return how many parts a file of ``size`` bytes has."""
+        return -(-size // self.bytes)
+
+    def _path(self, sha256: str, number: int) -> Path:
+        return self.folder / sha256 / str(number)
+
+    def receive(self, sha256: str, size: int, number: int, pieces: Iterator[bytes]) -> str:
+        """Keep part ``number`` (from 1) of a file of ``size`` bytes, and return the part's own SHA-256."""
+        if not 1 <= number <= self.count(size):
+            raise Refusal(400, f"A file of {size} bytes has no part {number}")
+        length = min(self.bytes, size - self.bytes * (number - 1))
+        with receiving(self._path(sha256, number), length, pieces) as received:
+            if received.size != length:
+                raise Refusal(400, f"Part {number} has {length} bytes, and {received.size} were sent")
+        return received.sha256
+
+    def pieces(self, sha256: str, size: int) -> Iterator[bytes]:
+        """Yield what the parts of a file hold, in order."""
+        for number in range(1, self.count(size) + 1):
+            try:
+                with self._path(sha256, number).open("rb") as file:
+                    while piece := file.read(BATCH):
+                        yield piece
+            except FileNotFoundError as error:
+                raise Refusal(400, f"Part {number} of {sha256} was not sent") from error
+
+    def remove(self, sha256: str) -> None:
+        """Delete the parts of a file."""
+        shutil.rmtree(self.folder / sha256, ignore_errors=True)
+
+
+class XorbStore:
+    """What Xet clients send before it is put together as files: a folder for each session, swept a day later."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, session: str, name: str) -> Path:
+        if not _SESSION.fullmatch(session) or not SHA256.fullmatch(name):
+            raise Refusal(400, "A xorb is named by 64 hexadecimal digits")
+        return self.folder / session / name
+
+    def receive(self, session: str, name: str, pieces: Iterator[bytes], limit: int) -> bool:
+        """Keep at most ``limit`` bytes, and return whether they were not here before."""
+        path = self._path(session, name)
+        is_new = not path.exists()
+        with receiving(path, limit, pieces):
+            return is_new
+
+    def open(self, session: str, name: str) -> BinaryIO:
+        """Open one that was sent."""
+        try:
+            return self._path(session, name).open("rb")
+        except FileNotFoundError as error:
+            raise Refusal(400, f"The xorb {name} was not sent") from error

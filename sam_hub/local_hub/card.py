@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import yaml
+from pydantic_core import from_json, to_json
 
 from sam_hub.local_hub.blobs import BlobStore
 from sam_hub.local_hub.storage import Commit
 
 _SMALL = 1024 * 1024
-_DEEPEST = 50  # levels of a card's metadata
 _TEXTS = ("license", "library_name", "pipeline_tag")
 _LISTS = ("tags", "base_model", "language", "datasets")
 
@@ -29,23 +28,9 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """What others wrote, as JSON can repeat it: text for dates and the like, no NaN, no halves of characters."""
-    if depth > _DEEPEST:
-        raise ValueError("it is nested too deeply")
-    match value:
-        case dict():
-            return {_plain(str(key)): _plain(item, depth + 1) for key, item in value.items()}
-        case list() | tuple() | set():
-            return [_plain(item, depth + 1) for item in value]
-        case float():
-            return value if math.isfinite(value) else None
-        case None | bool():
-            return value
-        case int():
-            return int(str(value))
-        case _:
-            return str(value).encode("utf-8", "replace").decode()
+def _plain(value: Any) -> Any:
+    """What others wrote, as JSON can repeat it: text for dates and the like, no NaN. Raises ValueError."""
+    return from_json(to_json(value, inf_nan_mode="null"))
 
 
 def _split(text: str) -> tuple[str | None, str]:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from sam_hub.local_hub.blobs import BATCH
 from sam_hub.local_hub.names import KINDS, file_path, repo_id
-from sam_hub.local_hub.responses import Refusal, repo_not_found, whole_number
+from sam_hub.local_hub.responses import Refusal, repo_not_found
 from sam_hub.local_hub.storage import Repository, Storage
 from sam_hub.local_hub.tokens import Tickets, Token, Tokens
 
@@ -156,10 +156,10 @@ class HubRequest(Request):
         return items[start : start + limit], {"Link": f'<{address}>; rel="next"'}
 
     def _number(self, key: str, default: int) -> int:
-        number = whole_number(self.query_params.get(key, str(default)))
-        if number is None or number >= 10**9:
+        text = self.query_params.get(key, str(default))
+        if not re.fullmatch("[0-9]{1,9}", text):
             raise Refusal(400, f"'{key}' must be a whole number")
-        return number
+        return int(text)
 
 
 class Routes(list[Route]):

@@ -60,8 +60,3 @@ def _header_safe(text: str) -> str:
     """Headers hold one line of Latin-1, and clients give up on a long one."""
     shown = text[:_MESSAGE_LIMIT].encode("ascii", "backslashreplace").decode("ascii")
     return "".join(character if character.isprintable() else " " for character in shown)
-
-
-def whole_number(text: str) -> int | None:
-    """Return what at most 19 plain digits say, None for any other text."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None

@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sam_hub.local_hub.blobs import BlobStore, git_oid, lfs_pointer
+from sam_hub.local_hub.blobs import BlobStore, PartStore, XorbStore, git_oid, lfs_pointer
 from sam_hub.local_hub.names import repo_id
 from sam_hub.local_hub.responses import Refusal, entry_not_found, repo_not_found, revision_not_found
-from sam_hub.local_hub.uploads import PartStore, XorbStore
 
 OWNER = "local"  # this user may read and write everything
 HEADS, TAGS, PULL_REQUESTS = "refs/heads/", "refs/tags/", "refs/pr/"

@@ -103,7 +103,7 @@ def upload(request: HubRequest) -> None:
     request.storage.record_sent(oid, user)
 
 
-@routes.on("PUT", "/uploads/{oid}/{part}", stream=True)
+@routes.on("PUT", "/uploads/{oid}/{part:int}", stream=True)
 def upload_part(request: HubRequest) -> Response:
     oid, size, _ = _announced(request)
     sha256 = request.storage.parts.receive(oid, size, request.path_params["part"], request.pieces())

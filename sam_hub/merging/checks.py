@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import Any
 from sam_hub.errors import DiskFull, SamHubError, UnusableModel
 from sam_hub.hub.weights import DTYPE_BYTES, TensorInfo, read_headers, weights_sha256
 from sam_hub.inference.adapters import Adapter, is_adapter, read_adapter, read_json, untrained_targets
-from sam_hub.merging.licenses import conflicts
 from sam_hub.merging.methods import METHODS, tensors_at_a_time
 from sam_hub.merging.recipe import ModelInput, Recipe, config_sha256
 from sam_hub.merging.tensor_file import DTYPE_CODES
@@ -20,6 +20,11 @@ ABOUT = "sam_hub.json"  # written beside an adapter by training: base_sha256, la
 FLOATS = {"F64", "F32", "F16", "BF16"}
 LIBRARY_BYTES = 900_000_000  # torch, transformers and mergekit, loaded
 SPARE_BYTES = 50_000_000  # tokenizer, configuration, and some room
+# What the names of licenses on the Hub's list say, in lower case: a hint where to read, and no legal advice.
+NO_DERIVATIVES = re.compile(r"\bnd\b")
+NON_COMMERCIAL = re.compile(r"\bnc\b|non-?commercial|research")
+# Each asks that what is derived from it be under the same terms, which can't be two at once.
+SHARE_ALIKE = re.compile(r"\bsa\b|^[al]?gpl|^odbl|^fdl|^gfdl|^openrail|^bigscience|^bigcode|^llama|^gemma")
 OWN_BASE = "Leave it out, or merge experts of its own base."
 
 
@@ -117,7 +122,7 @@ def check_recipe(
     own = {expert.repo: about(expert.path).get("license") for expert in recipe.experts}
     known = own | {repo: license for repo, license in (licenses or {}).items() if license}
     warnings += _differing_formats(recipe)
-    warnings += [Finding(what, action) for what, action in conflicts(known)]
+    warnings += _license_conflicts(known)
     warnings += _check_memory(recipe, inputs)
     notes = tuple(_notes(recipe, inputs, known))
     return Report(tuple(_check_disk(recipe, inputs, output)), tuple(warnings), notes, inputs)
@@ -222,6 +227,24 @@ def _differing_formats(recipe: Recipe) -> Iterator[Finding]:
     if len({value for value in formats.values() if value}) > 1:
         listed = ", ".join(f"{repo}: {value}" for repo, value in formats.items())
         yield Finding(f"The experts use different prompt formats ({listed})", "Merge experts of one format.")
+
+
+def _license_conflicts(licenses: Mapping[str, str | None]) -> Iterator[Finding]:
+    """Yield what does not go together among the licenses of the inputs: a merge is derived from all of them."""
+    action = "Read the licenses before you publish the merge, or leave experts out"
+    known = {repo: license.lower() for repo, license in licenses.items() if license}
+    for repo, license in known.items():
+        if NO_DERIVATIVES.search(license):
+            yield Finding(f"{repo} is under {license}, which does not allow derived works such as a merge", action)
+    narrow = [repo for repo, license in known.items() if NON_COMMERCIAL.search(license)]
+    free = [repo for repo in known if repo not in narrow]
+    if narrow and free:
+        limit = f"the merge may not be used commercially, though {free[0]} ({known[free[0]]}) may"
+        yield Finding(f"{narrow[0]} is under {known[narrow[0]]}: {limit}", action)
+    alike = {license: repo for repo, license in known.items() if SHARE_ALIKE.search(license)}
+    if len(alike) > 1:
+        listed = ", ".join(f"{repo}: {license}" for license, repo in sorted(alike.items()))
+        yield Finding(f"Each of these licenses requires its own terms for the merge ({listed})", action)
 
 
 def _notes(recipe: Recipe, inputs: Inputs, licenses: Mapping[str, str | None]) -> Iterator[str]:

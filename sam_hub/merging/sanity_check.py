@@ -85,7 +85,7 @@ def check_merge(
     rates, token_ids = _check_inputs(recipe, load, labels, form, reporter)
     try:
         merged = load(folder)
-        problems = [*_weights(merged.model), *_tokenizer(merged.tokenizer, token_ids)]
+        problems = [*_weights(merged.model), *_tokenizer(merged, token_ids)]
         rate = parse_rate(merged, labels, form)
     except UnusableModel as error:
         problems, rate = [str(error).replace(str(folder), "its folder")], 0.0  # it may be told in a card
@@ -114,7 +114,7 @@ def _check_inputs(
         else:
             rates[expert.repo] = parse_rate(load(expert.path), labels, form)
         reporter.progress("check of the merge", number, len(recipe.experts) + 1, "models")
-    return rates, [_ids(base.tokenizer, text) for text in SENTENCES]
+    return rates, [base.encode(text) for text in SENTENCES]
 
 
 def parse_rate(loaded: LoadedModel, labels: Sequence[str], form: str) -> float:
@@ -133,17 +133,13 @@ def _weights(model: Any) -> Iterator[str]:
         yield "The output embeddings are not tied to the input embeddings, as its configuration says"
 
 
-def _tokenizer(tokenizer: Any, token_ids: Sequence[list[int]]) -> Iterator[str]:
+def _tokenizer(merged: LoadedModel, token_ids: Sequence[list[int]]) -> Iterator[str]:
     for text, ids in zip(SENTENCES, token_ids, strict=True):
-        own = _ids(tokenizer, text)
+        own = merged.encode(text)
         if own != ids:
             yield f"Its tokenizer reads '{text}' differently from the base's"
-        elif tokenizer.decode(own, clean_up_tokenization_spaces=False) != text:
+        elif merged.tokenizer.decode(own, clean_up_tokenization_spaces=False) != text:
             yield f"Its tokenizer does not reproduce '{text}'"
-
-
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    return tokenizer.encode(text, add_special_tokens=False)
 
 
 def saved_check(folder: Path) -> CheckResult | None:

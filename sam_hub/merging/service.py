@@ -9,7 +9,7 @@ from typing import Any
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import base_of, get_base, resolve_experts
+from sam_hub.catalog.experts import base_of, folder_on_disk, get_base, resolve_experts
 from sam_hub.catalog.history import latest_selection, list_merges, merges_of_selection, record_merge, validations_of
 from sam_hub.catalog.tables import RankingMethod, ValidationOutcome
 from sam_hub.catalog.targets import get_target
@@ -39,20 +39,18 @@ class Choice:
         Raises:
             UsageError: they were named or chosen by hand, or a score is not positive.
         """
-        ranking = self.selection.ranking if self.selection else []
-        by_repo = {row["expert"]: row["score"] for row in ranking}
-        scores = [by_repo.get(expert.repo) for expert in self.experts]
-        known = [score for score in scores if score is not None]
-        if len(known) < len(scores):
+        scored = {row["expert"]: row["score"] for row in self.selection.ranking} if self.selection else {}
+        scores = [score for expert in self.experts if (score := scored.get(expert.repo)) is not None]
+        if len(scores) < len(self.experts):
             raise UsageError("--by-score needs experts that a ranking chose", "Use --weight, or no weights.")
-        for expert, score in zip(self.experts, known, strict=True):
+        for expert, score in zip(self.experts, scores, strict=True):
             if score <= 0:
                 raise UsageError(
                     f"{expert.repo} has a score of {score:.2f} {self.name}, which can't be a weight",
                     "Choose fewer experts, or give each a weight.",
                 )
-        mean = sum(known) / len(known)
-        return tuple(round(score / mean, 4) for score in known)
+        mean = sum(scores) / len(scores)
+        return tuple(round(score / mean, 4) for score in scores)
 
 
 def chosen_experts(catalog: Catalog, target: str | None, by: str, names: Sequence[str]) -> list[Choice]:
@@ -118,24 +116,19 @@ def plan_for(
         InputError: they are not of one base, or not on disk.
         UsageError: the method or a parameter is unknown.
     """
-    bases = {base_of(catalog, expert).weights_sha256: base_of(catalog, expert) for expert in experts}
+    bases = {base.weights_sha256: base for base in (base_of(catalog, expert) for expert in experts)}
     if len(bases) != 1:
         names = ", ".join(f"{e.repo} of {e.base_repo}" for e in experts)
         raise InputError(f"The experts have different bases: {names}", "Merge experts with the same base.")
-    base = next(iter(bases.values()))
+    (base,) = bases.values()
     if weights and len(weights) != len(experts):
         raise UsageError(f"{len(weights)} weights for {len(experts)} experts", "Give one weight for each expert.")
-    shares = dict(zip((e.repo for e in experts), weights or [1.0] * len(experts), strict=True))
-    inputs = []
-    for expert in sorted(experts, key=lambda e: e.repo):
-        if not expert.path or not Path(expert.path).is_dir():
-            raise InputError(f"{expert.repo} is not on disk", f"Run `sam-hub pull {expert.repo}` first.")
-        inputs.append(pin(Path(expert.path), expert.repo, expert.commit, shares[expert.repo]))
-    if not base.path or not Path(base.path).is_dir():
-        raise InputError(
-            f"The base {base.repo} is not on disk", f"Run `sam-hub pull {experts[0].repo}`. This also pulls the base."
-        )
-    pinned = pin(Path(base.path), base.repo, base.commit)
+    weighted = zip(experts, weights or [1.0] * len(experts), strict=True)
+    inputs = [
+        pin(folder_on_disk(expert.path, expert.repo), expert.repo, expert.commit, weight)
+        for expert, weight in sorted(weighted, key=lambda pair: pair[0].repo)
+    ]
+    pinned = pin(folder_on_disk(base.path, base.repo, experts[0].repo), base.repo, base.commit)
     recipe = make_recipe(pinned, inputs, method=method, parameters=parameters, seed=seed, stable=stable)
     licenses = {expert.repo: expert.license for expert in experts} | {base.repo: base.license}
     return plan_merge(recipe, merge_folder(recipe, merges), licenses, selection_id=selection_id)

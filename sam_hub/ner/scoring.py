@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sam_hub.errors import InputError
 from sam_hub.ner.text import Entity, Sentence
@@ -29,10 +29,6 @@ class Scores(TypeScore):
     """Micro-averaged strict scores over all types, with a report per type."""
 
     per_type: dict[str, TypeScore]
-
-    def as_dict(self) -> dict:
-        """Return plain values for JSON."""
-        return asdict(self)
 
 
 def score(sentences: Sequence[Sentence], predicted: Sequence[Iterable[Entity]]) -> Scores:

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sam_hub.local_hub.process import ServerProcess, start
+from tests.support.hubs import RunningHub, hub_process
 
 FLOORS = ("cp and sha256sum", "cp and hashlib's SHA-256")
 WAYS = ("sam-hub", "stock, LFS", "stock, Xet")
@@ -127,7 +127,7 @@ def _warm(weights: Path) -> None:
 
 def _up_and_down(home: Path, way: str) -> dict[str, float]:
     took = {}
-    with start(home / "hub") as server:
+    with hub_process(home / "hub") as server:
         for direction in ("up", "down"):
             _warm(home / "model" / "model.safetensors")
             took[f"{direction}, {way}"] = _in_a_process(server, home, way, direction)
@@ -137,7 +137,7 @@ def _up_and_down(home: Path, way: str) -> dict[str, float]:
     return took
 
 
-def _in_a_process(server: ServerProcess, home: Path, way: str, direction: str) -> float:
+def _in_a_process(server: RunningHub, home: Path, way: str, direction: str) -> float:
     kind, _, how = way.partition(", ")
     first = {
         "up": "import sam_hub.hub.upload, huggingface_hub._commit_api; hub.api().whoami(); import hf_xet",

@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from sam_hub.catalog.experts import add_base
 from sam_hub.catalog.history import record_merge
-from sam_hub.catalog.predictions import CacheKey, find_sentences, prompt_hash, put_run, put_sentences
+from sam_hub.catalog.predictions import CacheKey, find_sentences, prompt_hash, put_new, put_run
 from sam_hub.catalog.removal import execute_removal, plan_removal
 from sam_hub.catalog.tables import Base, SentencePrediction
 from sam_hub.ner import Entity
@@ -36,7 +36,7 @@ def kept(catalog, asked: CacheKey, *prompts: str) -> dict[str, int]:
 
 def test_what_is_kept_is_found_and_what_is_missing_is_not(catalog, add):
     asked = asked_of(add("o/news").id)
-    put_sentences(catalog, [answer_of(asked, "Ann"), answer_of(asked, "Bob", entities=[], parse_failed=True)])
+    put_new(catalog, [answer_of(asked, "Ann"), answer_of(asked, "Bob", entities=[], parse_failed=True)])
     assert kept(catalog, asked, "Ann", "Bob", "Cid").keys() == {"Ann", "Bob"}
     row = find_sentences(catalog, asked, [prompt_hash("Bob")])[prompt_hash("Bob")]
     assert (row.entities, row.parse_failed, row.misaligned, row.seconds) == ([], True, {"invented": 0}, 0.5)
@@ -51,27 +51,27 @@ def test_what_was_asked_otherwise_is_not_taken_for_an_answer(catalog, add, other
     asked = asked_of(add("o/news").id)
     add("o/tweets")
     record_merge(catalog, merge_of())
-    put_sentences(catalog, [answer_of(asked, "Ann")])
+    put_new(catalog, [answer_of(asked, "Ann")])
     changed = replace(asked, **other)
     assert kept(catalog, changed, "Ann") == {}
-    put_sentences(catalog, [answer_of(changed, "Ann")])
+    put_new(catalog, [answer_of(changed, "Ann")])
     assert kept(catalog, changed, "Ann") != kept(catalog, asked, "Ann")
 
 
 def test_the_answer_that_came_first_is_kept_and_the_others_beside_it_are_written(catalog, add):
     asked = asked_of(add("o/news").id)
-    put_sentences(catalog, [answer_of(asked, "Ann")])
+    put_new(catalog, [answer_of(asked, "Ann")])
     first = kept(catalog, asked, "Ann")["Ann"]
-    put_sentences(catalog, [answer_of(asked, "Ann", entities=[]), answer_of(asked, "Bob")])
+    put_new(catalog, [answer_of(asked, "Ann", entities=[]), answer_of(asked, "Bob")])
     assert kept(catalog, asked, "Ann", "Bob")["Ann"] == first
     assert find_sentences(catalog, asked, [prompt_hash("Ann")])[prompt_hash("Ann")].entities
-    put_sentences(catalog, [])
+    put_new(catalog, [])
 
 
 def test_thousands_of_answers_are_found_at_once_by_an_index(catalog, add):
     asked = asked_of(add("o/news").id)
     prompts = [f"sentence {n}" for n in range(1300)]
-    put_sentences(catalog, [answer_of(asked, prompt) for prompt in prompts])
+    put_new(catalog, [answer_of(asked, prompt) for prompt in prompts])
     assert len(kept(catalog, asked, *prompts, "another")) == 1300
     wanted = "expert_id = ? AND base_commit = ? AND decoding = ? AND prompt_sha256 IN (?, ?)"
     with catalog.engine.connect() as connection:
@@ -83,7 +83,7 @@ def test_thousands_of_answers_are_found_at_once_by_an_index(catalog, add):
 
 def test_answers_go_with_their_expert_and_are_counted_before(catalog, add, tmp_path):
     asked, other = asked_of(add("o/news").id), asked_of(add("o/tweets").id)
-    put_sentences(catalog, [answer_of(who, prompt) for who in (asked, other) for prompt in ("Ann", "Bob")])
+    put_new(catalog, [answer_of(who, prompt) for who in (asked, other) for prompt in ("Ann", "Bob")])
     plan = plan_removal(catalog, "news", tmp_path)
     assert plan.counts == "0 descriptors, 2 predictions"
     execute_removal(catalog, plan)
@@ -93,7 +93,7 @@ def test_answers_go_with_their_expert_and_are_counted_before(catalog, add, tmp_p
 
 def test_a_merge_of_other_weights_has_answered_nothing_yet(catalog):
     asked = CacheKey("merge", record_merge(catalog, merge_of()).id, "", "greedy")
-    put_sentences(catalog, [answer_of(asked, "Ann")])
+    put_new(catalog, [answer_of(asked, "Ann")])
     record_merge(catalog, merge_of())
     assert kept(catalog, asked, "Ann")
     record_merge(catalog, merge_of(weights_sha256="2" * 64))
@@ -104,14 +104,14 @@ def test_a_base_is_asked_as_itself(catalog):
     values = {"hidden_size": 32, "vocabulary_size": 320, "parameter_count": 1, "architecture": "Llama"}
     base = add_base(catalog, Base(repo="o/base", commit=BASE, weights_sha256="b" * 64, **values))
     asked = CacheKey("base", base.id, "", "greedy")
-    put_sentences(catalog, [answer_of(asked, "Ann")])
+    put_new(catalog, [answer_of(asked, "Ann")])
     assert kept(catalog, asked, "Ann")
 
 
 def test_answers_are_put_together_in_the_order_of_the_sentences(catalog, add):
     asked = asked_of(add("o/news").id)
     spoiled = {"parse_failed": True, "misaligned": {"invented": 2, "repeated": 1}}
-    put_sentences(catalog, [answer_of(asked, "Ann"), answer_of(asked, "Bob", entities=[], **spoiled)])
+    put_new(catalog, [answer_of(asked, "Ann"), answer_of(asked, "Bob", entities=[], **spoiled)])
     rows = find_sentences(catalog, asked, [prompt_hash("Ann"), prompt_hash("Bob")])
     ann, bob = rows[prompt_hash("Ann")], rows[prompt_hash("Bob")]
     whole = put_run(catalog, question_of("expert", asked.model_id), [bob, ann, bob])

@@ -8,7 +8,7 @@ from sqlmodel import func, select
 from sam_hub.catalog.descriptors import get_descriptor, put_descriptor
 from sam_hub.catalog.experts import list_experts
 from sam_hub.catalog.history import latest_selection, list_evaluations, record_selections
-from sam_hub.catalog.predictions import get_run, put_entities, put_sentences
+from sam_hub.catalog.predictions import get_run, put_entities, put_new
 from sam_hub.catalog.removal import execute_removal, execute_target_removal, plan_removal, plan_target_removal
 from sam_hub.catalog.tables import Evaluation, SamplingScore, Selection, Target
 from sam_hub.catalog.targets import list_targets, put_target
@@ -37,7 +37,7 @@ def news(catalog, add, pulled, target):
     """An expert on disk, described, asked and probed."""
     expert = add("o/news", path=str(pulled))
     put_descriptor(catalog, descriptor_of([1, 0], expert_id=expert.id))
-    put_sentences(catalog, [answer_of(asked_of(expert.id), prompt) for prompt in ("Ann", "Bob")])
+    put_new(catalog, [answer_of(asked_of(expert.id), prompt) for prompt in ("Ann", "Bob")])
     put_entities(catalog, question_of("expert", expert.id), ENTITIES, target_id=target.id)
     record_selections(
         catalog,

@@ -23,12 +23,12 @@ from sam_hub.demo.setup import HERE, LABELS
 from sam_hub.evaluation.systems import predicted_by, read_gold
 from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.inspection import inspect
-from sam_hub.local_hub.process import start
 from sam_hub.ner.scoring import score
 from sam_hub.services.context import AppContext
 from tests.end_to_end import api_example
 from tests.end_to_end.by_keys import walk
 from tests.end_to_end.conftest import run_demo
+from tests.support.hubs import hub_process
 from tests.support.tmux import Tmux
 
 Outcome = dict[str, Any]
@@ -59,7 +59,7 @@ def test_no_file_tells_the_token_and_no_published_one_a_path(outcome: Outcome, d
     telling = {path.relative_to(home).as_posix() for path in files if token in path.read_bytes()}
     assert telling == {"hub/server.json"}  # where the home's processes find their Hub; for the owner alone
     published = [*outcome["experts"], *(pushed["repo"] for pushed in outcome["pushed"])]
-    with start(home / "hub") as server:
+    with hub_process(home / "hub") as server:
         hub = HfApi(server.endpoint, token=False)
         folders = [
             Path(hub.snapshot_download(repo, local_dir=tmp_path / repo, ignore_patterns="*.safetensors"))
@@ -111,7 +111,7 @@ for model in models:
 
 def test_pushed_models_load_with_plain_transformers_and_peft(outcome: Outcome, demo_home: Path, tmp_path: Path) -> None:
     repos = [pushed["repo"] for pushed in outcome["pushed"]]
-    with start(demo_home / "demo" / "hub") as server:
+    with hub_process(demo_home / "demo" / "hub") as server:
         done = subprocess.run(
             [sys.executable, "-c", LOADING, "sam-hub/SmolLM2-135M-Instruct", outcome["experts"][0], *repos],
             env={**os.environ, "HF_ENDPOINT": server.endpoint, "HF_HOME": str(tmp_path / "hf")},
@@ -204,7 +204,7 @@ def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
     new.write_text("".join(json.dumps({"text": text}) + "\n" for text in api_example.NEW))
     rows = python("-m", "sam_hub", "predict", "by-api", new, "--json", env=home)
     assert [sentence["entities"] for sentence in rows] == told["entities"]
-    with start(demo_home / "demo" / "hub") as server:
+    with hub_process(demo_home / "demo" / "hub") as server:
         other = {
             **home,
             "SAM_HUB_HOME": str(tmp_path / "home"),

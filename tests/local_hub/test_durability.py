@@ -11,18 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from sam_hub.hub.client import Hub
-from sam_hub.local_hub.process import ServerProcess, start
+from tests.support.hubs import RunningHub, hub_process
 
 COMMITS = 50
 REPO = "local/much-written"
 
 
-def api_of(server: ServerProcess, cache: Path) -> HfApi:
+def api_of(server: RunningHub, cache: Path) -> HfApi:
     return Hub(server.endpoint, server.token, cache).api()
 
 
@@ -43,7 +44,7 @@ def test_no_acknowledged_commit_is_lost_when_the_hub_is_killed_during_fifty(
     # The client retries a killed Hub five times. The test does not wait between them.
     monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda seconds: None))
     root, chance = tmp_path / "hub", random.Random(11)
-    with start(root) as server:
+    with hub_process(root) as server:
         api = api_of(server, tmp_path / "cache")
         api.create_repo(REPO)
         began = time.monotonic()
@@ -51,21 +52,20 @@ def test_no_acknowledged_commit_is_lost_when_the_hub_is_killed_during_fifty(
         usual = time.monotonic() - began  # by which the moments are drawn: machines are not alike
     acknowledged: dict[int, str] = {}
     for number in range(COMMITS):
-        with start(root) as server:
+        with hub_process(root) as server:
             api = api_of(server, tmp_path / "cache")
-            killer = threading.Timer(
-                chance.uniform(0, 2 * usual), lambda process=server.process: process.send_signal(signal.SIGKILL)
-            )
+            process = psutil.Process(server.pid)
+            killer = threading.Timer(chance.uniform(0, 2 * usual), process.kill)
             began = time.monotonic()
             killer.start()
             try:
                 acknowledged[number] = commit(api, number)
                 usual = time.monotonic() - began
             except Exception:
-                assert server.process.wait(10) == -signal.SIGKILL  # nothing else may make a commit fail
+                assert process.wait(10) == -signal.SIGKILL  # nothing else may make a commit fail
             killer.join()
     assert 0 < len(acknowledged) < COMMITS
-    with start(root) as server:
+    with hub_process(root) as server:
         api = api_of(server, tmp_path / "cache")
         history = [one.commit_id for one in api.list_repo_commits(REPO)]
         for number, oid in acknowledged.items():
@@ -79,7 +79,7 @@ def test_no_acknowledged_commit_is_lost_when_the_hub_is_killed_during_fifty(
 @pytest.fixture
 def both(tmp_path: Path) -> list[HfApi]:
     """Two clients, each of its own server process over one folder."""
-    with start(tmp_path / "hub") as one, start(tmp_path / "hub") as other:
+    with hub_process(tmp_path / "hub") as one, hub_process(tmp_path / "hub") as other:
         apis = [api_of(server, tmp_path / "cache") for server in (one, other)]
         apis[0].create_repo(REPO)
         yield apis
@@ -114,7 +114,7 @@ def test_what_no_commit_names_is_collected_a_day_later(tmp_path: Path) -> None:
 
     from sam_hub.local_hub.storage import Storage
 
-    with start(tmp_path / "hub") as server:
+    with hub_process(tmp_path / "hub") as server:
         api = api_of(server, tmp_path / "cache")
         api.create_repo(REPO)
         commit(api, 1)
@@ -129,7 +129,7 @@ def test_what_no_commit_names_is_collected_a_day_later(tmp_path: Path) -> None:
     for path in (tmp_path / "hub" / "blobs").glob("??/*"):
         os.utime(path, (long_ago, long_ago))
     assert storage.collect() == len(b"only here" * 99)
-    with start(tmp_path / "hub") as server:  # the history keeps what was deleted
+    with hub_process(tmp_path / "hub") as server:  # the history keeps what was deleted
         api = api_of(server, tmp_path / "cache")
         old = next(c.commit_id for c in api.list_repo_commits(REPO) if c.title == "commit 1")
         path = api.hf_hub_download(REPO, "1.safetensors", revision=old, cache_dir=tmp_path / "back")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import get_session
@@ -18,18 +16,18 @@ from huggingface_hub.utils import get_session
 from sam_hub.errors import InputError
 from sam_hub.hub.client import Hub
 from sam_hub.hub.embedded import serve_here
-from sam_hub.local_hub.process import ServerFailed, ServerProcess, listen, start
-from tests.support.hubs import publish
+from sam_hub.local_hub.process import ServerFailed, listen, start
+from tests.support.hubs import RunningHub, hub_process, publish
 
 
 @pytest.fixture
-def server(hub_root: Path) -> Iterator[ServerProcess]:
+def server(hub_root: Path) -> Iterator[RunningHub]:
     """A Hub in a process of its own."""
-    with start(hub_root) as process:
+    with hub_process(hub_root) as process:
         yield process
 
 
-def test_a_taken_port_is_one_clear_message(server: ServerProcess, tmp_path: Path) -> None:
+def test_a_taken_port_is_one_clear_message(server: RunningHub, tmp_path: Path) -> None:
     port = int(server.endpoint.rsplit(":", 1)[1])
     with pytest.raises(InputError, match=f"Port {port} of 127.0.0.1 can't be used"):
         serve_here(tmp_path, "127.0.0.1", port, print)
@@ -40,7 +38,7 @@ def test_the_end_of_an_answer_does_not_wait_for_its_beginning_to_be_acknowledged
         assert listener.proto == socket.IPPROTO_TCP  # on which asyncio sets TCP_NODELAY
 
 
-def test_the_command_says_that_a_port_is_taken(server: ServerProcess, tmp_path: Path) -> None:
+def test_the_command_says_that_a_port_is_taken(server: RunningHub, tmp_path: Path) -> None:
     port = server.endpoint.rsplit(":", 1)[1]
     command = [sys.executable, "-m", "sam_hub.local_hub", "--root", str(tmp_path / "x"), "--port", port]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -66,58 +64,31 @@ def test_a_folder_that_no_hub_can_be_read_from_is_left_alone(tmp_path: Path, pat
 
 
 def test_a_processs_own_token_ends_with_it_and_is_kept_nowhere(hub_root: Path) -> None:
-    with start(hub_root) as first:
+    with hub_process(hub_root) as first:
         assert first.token not in repr(first)
-    with start(hub_root) as second, pytest.raises(HfHubHTTPError, match="Invalid user token"):
+    with hub_process(hub_root) as second, pytest.raises(HfHubHTTPError, match="Invalid user token"):
         Hub(second.endpoint, first.token).api().whoami()
     assert not [path for path in hub_root.rglob("*") if path.is_file() and first.token.encode() in path.read_bytes()]
 
 
-def test_other_host_names_are_turned_away(server: ServerProcess) -> None:
+def test_other_host_names_are_turned_away(server: RunningHub) -> None:
     answer = get_session().get(f"{server.endpoint}/api/models", headers={"Host": "evil.example"})
     assert answer.status_code == 403
 
 
-def test_a_killed_hub_keeps_what_was_committed(hub: Hub, server: ServerProcess, hub_root: Path, adapter: Path) -> None:
+def test_a_killed_hub_keeps_what_was_committed(hub: Hub, server: RunningHub, hub_root: Path, adapter: Path) -> None:
     commits = [publish(hub, adapter, "acme/news")]
     for number in range(3):
         (adapter / "notes.txt").write_text(str(number))
         commits.append(publish(hub, adapter, "acme/news"))
-    server.process.kill()
-    server.process.wait()
-    with start(hub_root) as again:
+    process = psutil.Process(server.pid)
+    process.kill()
+    process.wait()
+    with hub_process(hub_root) as again:
         api = Hub(again.endpoint, again.token, hub.cache_dir).api()
         assert [commit.commit_id for commit in api.list_repo_commits("acme/news")][:4] == commits[::-1]
         path = api.hf_hub_download("acme/news", "notes.txt", revision=commits[-1], cache_dir=hub.cache_dir)
         assert Path(path).read_text() == "2"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_the_hub_dies_with_its_parent_however_that_ends(tmp_path: Path) -> None:
-    program = (
-        "import sys, time; from pathlib import Path; from sam_hub.local_hub.process import start\n"
-        "print(start(Path(sys.argv[1])).process.pid, flush=True); time.sleep(60)"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout
-    child = int(parent.stdout.readline())
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while _alive(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _alive(child)
-
-
-def _alive(pid: int) -> bool:
-    """Running, and not merely waiting for a parent to take note of its end."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] == "Z")
 
 
 def test_nothing_half_written_stays(hub: Hub, hub_root: Path, adapter: Path) -> None:

@@ -6,15 +6,17 @@ The Hub runs in a thread of the tests' process, where it starts in milliseconds.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sam_hub.hub.client import Hub
+from sam_hub.local_hub.process import READY, RunningHub, listen, start
 
 CARD = """---
 license: mit
@@ -31,21 +33,12 @@ def hub_root(tmp_path: Path) -> Path:
     return tmp_path / "hub"
 
 
-@dataclass(frozen=True)
-class RunningHub:
-    """Where a Hub answers, and a token of its owner."""
-
-    endpoint: str
-    token: str
-
-
 @contextmanager
 def running_hub(root: Path, part_bytes: int | None = None) -> Iterator[RunningHub]:
     """Serve the Hub kept in ``root`` for the time of a ``with`` block."""
     import uvicorn
 
     from sam_hub.local_hub.app import App
-    from sam_hub.local_hub.process import listen
     from sam_hub.local_hub.storage import PART_BYTES
 
     listener = listen("127.0.0.1", 0)
@@ -54,10 +47,24 @@ def running_hub(root: Path, part_bytes: int | None = None) -> Iterator[RunningHu
     thread = threading.Thread(target=hub.run, args=([listener],), daemon=True)
     thread.start()
     try:
-        yield RunningHub(f"http://127.0.0.1:{listener.getsockname()[1]}", app.tokens.session)
+        yield RunningHub(str(root), f"http://127.0.0.1:{listener.getsockname()[1]}", app.tokens.session, os.getpid())
     finally:
         hub.should_exit = hub.force_exit = True  # clients keep their connections open
         thread.join()
+
+
+@contextmanager
+def hub_process(root: Path) -> Iterator[RunningHub]:
+    """Serve the Hub kept in ``root`` by a process of its own for the time of a ``with`` block."""
+    running = start(root)
+    process = psutil.Process(running.pid)
+    try:
+        yield running
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+            process.wait(10)
+        (root / READY).unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from sam_hub.catalog.descriptors import read_descriptor
 from sam_hub.errors import InputError
 from sam_hub.hub.weights import weights_sha256
-from sam_hub.inference.embedding import Descriptor
 from sam_hub.training.expert import make_expert, spdx
 from sam_hub.training.recipe import DataSource
 from sam_hub.training.trainer import WEIGHTS
@@ -26,7 +26,7 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
     assert about["labels"] == ["person", "place"]
     assert about["license"] == "cc-by-4.0"
     assert [row["name"] for row in about["scores"]["Travel"]] == ["tiny", "base, untuned"]
-    descriptor = Descriptor.from_dict(json.loads((out / "descriptor.json").read_text()))
+    descriptor = read_descriptor(json.loads((out / "descriptor.json").read_text()))
     assert descriptor.count == len(SENTENCES) + 3
     card = (out / "README.md").read_text()
     for told in ("owner/tiny", "owner/base", "Travel", "travel", "person", "base, untuned"):

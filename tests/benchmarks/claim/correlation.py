@@ -27,7 +27,7 @@ def shipped() -> dict[str, tuple[tuple[str, ...], Descriptor]]:
         folder.name: [json.loads((folder / f).read_text(encoding="utf-8")) for f in ("sam_hub.json", "descriptor.json")]
         for folder in expert_folders()
     }
-    return {name: (tuple(about["labels"]), Descriptor.from_dict(text)) for name, (about, text) in files.items()}
+    return {name: (tuple(about["labels"]), Descriptor(**text)) for name, (about, text) in files.items()}
 
 
 def correlations(row: Row) -> dict[str, tuple[float, float]] | None:

@@ -50,8 +50,16 @@ def register(
         InputError: nobody says of which base it is.
     """
     found = inspect(hub, repo, revision)
-    given = {"labels": tuple(labels), "base": base, "domain": domain, "prompt_format": prompt_format}
-    return _add(catalog, replace(found, **{name: value for name, value in given.items() if value}))
+    return _add(
+        catalog,
+        replace(
+            found,
+            labels=tuple(labels) or found.labels,
+            base=base or found.base,
+            domain=domain or found.domain,
+            prompt_format=prompt_format or found.prompt_format,
+        ),
+    )
 
 
 def move(catalog: Catalog, hub: Hub, expert: Expert) -> tuple[Expert, Inspection]:

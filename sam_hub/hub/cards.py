@@ -43,22 +43,26 @@ class Evaluation:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class ExpertCard:
-    """A trained adapter. ``recipe`` holds what training was run with, names and plain values."""
-
+@dataclass(frozen=True, kw_only=True)
+class _Card:
     repo: str
     base: str
-    domain: str
     labels: tuple[str, ...]
     prompt_format: str
     license: str | None
+    language: str = "en"
+    evaluations: tuple[Evaluation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertCard(_Card):
+    """A trained adapter. ``recipe`` holds what training was run with, names and plain values."""
+
+    domain: str
     data_origin: str
     data_license: str
     attribution: str = ""
-    language: str = "en"
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    evaluations: tuple[Evaluation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ class SelectionRow:
     chosen: bool = False
 
 
-@dataclass(frozen=True)
-class MergeCard:
+@dataclass(frozen=True, kw_only=True)
+class MergeCard(_Card):
     """A merged model. ``selected_by`` names the ranking, ``configuration`` is mergekit's YAML.
 
     ``by_hand``: a person chose the inputs, in the place of the ranking's best. ``check``: what a look at the merged
@@ -91,8 +95,6 @@ class MergeCard:
     how near that is to it, in words.
     """
 
-    repo: str
-    base: str
     base_commit: str | None
     method: str
     parameters: Mapping[str, Any]
@@ -100,12 +102,7 @@ class MergeCard:
     selected_by: str
     selection: tuple[SelectionRow, ...]
     target: str
-    labels: tuple[str, ...]
-    prompt_format: str
-    license: str | None
-    language: str = "en"
     configuration: str = ""
-    evaluations: tuple[Evaluation, ...] = ()
     limits: tuple[str, ...] = ()
     by_hand: bool = False
     check: str = ""

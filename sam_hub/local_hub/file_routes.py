@@ -6,7 +6,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.repo_info import commit_item, path_items, tree, with_last_commit
-from sam_hub.local_hub.responses import Refusal
 
 routes = Routes()
 _COUNTED = ("config.json", "adapter_config.json")
@@ -47,8 +46,6 @@ def resolve(request: HubRequest) -> Response:
     commit = repository.commit_of(request.path_params["revision"])
     entry = commit.entry(request.path_params["path"])
     path = request.storage.blobs.path(entry.sha256)
-    if not path.is_file():
-        raise Refusal(500, f"The content of '{entry.path}' is missing in this Hub's folder")
     if entry.path in _COUNTED and request.method == "GET":
         repository.count_download()
     headers = {

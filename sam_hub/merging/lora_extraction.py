@@ -7,7 +7,6 @@ and its distance is reported. The adapter is plain LoRA, of scale 1, and loads w
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from sam_hub.errors import DiskFull, UnusableModel, UsageError
 from sam_hub.files import write_json
 from sam_hub.hub.weights import ADAPTER_WEIGHTS, file_sha256
 from sam_hub.merging.checks import Inputs, read_inputs
+from sam_hub.merging.plan import read_record
 from sam_hub.merging.recipe import Recipe, recipe_hash
 from sam_hub.merging.run import each_change, explained_failures, with_deadline
 from sam_hub.progress import SILENT, Reporter
@@ -109,14 +109,10 @@ def saved_adapter(folder: Path, of_recipe: str, rank: int | None = None) -> Merg
     """
     from pydantic import TypeAdapter
 
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        damaged = file_sha256(folder / ADAPTER_WEIGHTS) != record["weights_sha256"]
-        if damaged or record["recipe_hash"] != of_recipe or rank not in (None, record["asked_rank"]):
-            return None
-        return TypeAdapter(MergedAdapter).validate_python({**record, "path": str(folder)})
-    except (OSError, ValueError, KeyError, TypeError):
+    record = read_record(folder, RECORD)
+    if record.get("recipe_hash") != of_recipe or rank not in (None, record["asked_rank"]):
         return None
+    return TypeAdapter(MergedAdapter).validate_python({**record, "path": str(folder)})
 
 
 def _write_adapter(recipe: Recipe, inputs: Inputs, folder: Path, rank: int, reporter: Reporter) -> None:

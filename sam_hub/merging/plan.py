@@ -51,28 +51,21 @@ def merge_folder(recipe: Recipe, merges: Path) -> Path:
     return merges / recipe_hash(recipe)[:16]
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return what a merge recorded in its folder; empty if it is no merge of ours, or damaged."""
+def read_record(folder: Path, name: str = RECORD) -> dict[str, Any]:
+    """Return a record of the weights in ``folder``; empty if there is none, or it is damaged, or of other weights."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json.loads((folder / name).read_text(encoding="utf-8"))
+        return record if record["weights_sha256"] == weights_sha256(folder) else {}
+    except (OSError, ValueError, KeyError, TypeError, UnusableModel):
         return {}
-    return record if isinstance(record, dict) else {}
 
 
 def is_merged(recipe: Recipe, folder: Path) -> bool:
     """Return whether ``folder`` holds the merge of ``recipe``: same recipe, same mergekit, undamaged weights."""
     record = read_record(folder)
-    if record.get("recipe_hash") != recipe_hash(recipe):
-        return False
-    if record.get("versions", {}).get("mergekit") != version("mergekit"):
-        return False
-    if not all((folder / name).is_file() for name in (FILE_NAME, "config.json")):
-        return False
-    try:
-        return weights_sha256(folder) == record.get("weights_sha256")
-    except (UnusableModel, OSError):  # a file is gone
-        return False
+    same = (record.get("recipe_hash"), record.get("versions", {}).get("mergekit"))
+    whole = all((folder / name).is_file() for name in (FILE_NAME, "config.json"))
+    return whole and same == (recipe_hash(recipe), version("mergekit"))
 
 
 def plan_merge(

@@ -6,7 +6,6 @@ at, and evaluated, but it is not pushed unless that is wanted all the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from sam_hub.inference.adapters import is_adapter
 from sam_hub.inference.models import LoadedModel, load_model, with_adapter
 from sam_hub.inference.prediction import answer_tokens
 from sam_hub.merging.checks import about
+from sam_hub.merging.plan import read_record
 from sam_hub.merging.recipe import Recipe
 from sam_hub.ner.formats import get_format
 from sam_hub.ner.text import Sentence
@@ -144,13 +144,9 @@ def _tokenizer(merged: LoadedModel, token_ids: Sequence[list[int]]) -> Iterator[
 
 def saved_check(folder: Path) -> CheckResult | None:
     """Return the check of the merged model in ``folder``; None if there was none, or its weights changed since."""
-    try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if content["weights_sha256"] != weights_sha256(folder):
-            return None
-        return CheckResult(tuple(content["problems"]), content["parse_rate"], dict(content["inputs"]))
-    except (OSError, ValueError, KeyError, TypeError, UnusableModel):
+    if not (content := read_record(folder, FILE)):
         return None
+    return CheckResult(tuple(content["problems"]), content["parse_rate"], dict(content["inputs"]))
 
 
 def problem_in_words(folder: Path) -> str:

@@ -26,8 +26,8 @@ DTYPE_CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16":
 class ModelWriter:
     """Writes a model's weights into a folder: one file, or several with their index.
 
-    Tensors may arrive in any order; they are placed in that of ``tensors``. To leave the context closes the files and
-    writes the index; it raises `UnusableModel` if a tensor was not written.
+    Each tensor is written once, in any order; they are placed in that of ``tensors``. To leave the context closes the
+    files and writes the index.
 
     Args:
         shard_bytes: the size that no file exceeds, unless it holds a single tensor.
@@ -35,7 +35,6 @@ class ModelWriter:
 
     def __init__(self, folder: Path, tensors: Mapping[str, TensorInfo], shard_bytes: int = SHARD_BYTES) -> None:
         self._folder, self._tensors = folder, tensors
-        self._missing = set(tensors)
         self._places: dict[str, tuple[BinaryIO, int]] = {}
         self._files: list[BinaryIO] = []
         shards = _shards(tensors, shard_bytes)
@@ -77,7 +76,6 @@ class ModelWriter:
         file.seek(place)
         if info.size:
             file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        self._missing.discard(name)
 
     def __enter__(self) -> ModelWriter:
         return self
@@ -85,11 +83,6 @@ class ModelWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for file in self._files:
             file.close()
-        if kind is None and self._missing:
-            raise UnusableModel(
-                f"{len(self._missing)} tensors were not merged: {', '.join(sorted(self._missing)[:3])}",
-                "Check the inputs with a dry run.",
-            )
         if kind is None and len(self._files) > 1:
             index = {
                 "metadata": {"total_size": sum(map(_bytes, self._tensors.values()))},

@@ -76,7 +76,7 @@ def add_expert(catalog: Catalog, expert: ExpertCreate) -> Expert:
         return stored
 
 
-def on_disk(path: str | None, name: str, pulled_with: str | None = None) -> Path:
+def folder_on_disk(path: str | None, name: str, pulled_with: str | None = None) -> Path:
     """Return the folder of a model, which must be there; a base is pulled with one of its experts."""
     if not path or not Path(path).is_dir():
         raise InputError(f"{name} is not on disk", f"Run `sam-hub pull {pulled_with or name}` first.")

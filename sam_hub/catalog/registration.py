@@ -150,7 +150,7 @@ def _pull_its_base(catalog: Catalog, hub: Hub, expert: Expert, models: Path, rep
         path = None
     if path and Path(path).is_dir():
         return
-    base = pull_base(catalog, hub, expert.base_repo, models, reporter=reporter)
+    base = pull_base(catalog, hub, expert.base_repo, models, reporter)
     if expert.base_sha256 and base.weights_sha256 != expert.base_sha256:
         raise UnusableModel(
             f"{expert.repo} was made from other weights than those of {expert.base_repo} "
@@ -159,15 +159,13 @@ def _pull_its_base(catalog: Catalog, hub: Hub, expert: Expert, models: Path, rep
         )
 
 
-def pull_base(
-    catalog: Catalog, hub: Hub, repo: str, models: Path, revision: str = "main", reporter: Reporter = SILENT
-) -> Base:
+def pull_base(catalog: Catalog, hub: Hub, repo: str, models: Path, reporter: Reporter = SILENT) -> Base:
     """Fetch a base and add it to the catalog.
 
     Raises:
         UnusableModel: it is not a full model in safetensors, or its configuration can't be read.
     """
-    found = inspect(hub, repo, revision).require_usable()
+    found = inspect(hub, repo).require_usable()
     if found.kind != "full":
         raise UnusableModel(f"{repo} is an adapter, not a base", "Name the model it was made from.")
     folder = pull(hub, plan_pull(hub, repo, found.commit, models, found.snapshot), reporter)

@@ -103,7 +103,6 @@ class MergeCard(_Card):
     selection: tuple[SelectionRow, ...]
     target: str
     configuration: str = ""
-    limits: tuple[str, ...] = ()
     by_hand: bool = False
     check: str = ""
     adapter: str = ""

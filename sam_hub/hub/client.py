@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from sam_hub import __version__
 from sam_hub.config import EMBEDDED_HUB, PUBLIC_HUB, Settings
 from sam_hub.errors import HubError
+from sam_hub.local_hub import LOOPBACK
 
 if TYPE_CHECKING:
     import httpx2
     from huggingface_hub import HfApi
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ETAG = re.compile(r'(W/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?')
 _CONNECT_SECONDS, _READ_SECONDS = 15, 120
 
@@ -38,7 +38,7 @@ class Hub:
     @property
     def is_local(self) -> bool:
         """Whether it runs on this machine, as the embedded Hub does."""
-        return urlsplit(self.endpoint).hostname in _LOOPBACK
+        return urlsplit(self.endpoint).hostname in LOOPBACK
 
     def page(self, repo: str) -> str:
         """Return the address of a repository's page."""
@@ -93,7 +93,7 @@ def _go_around_proxies() -> None:
     """A proxy can't reach this machine's loopback; child processes inherit this too."""
     for variable in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(variable, "").split(",") if host]
-        os.environ[variable] = ",".join(dict.fromkeys([*hosts, *_LOOPBACK]))
+        os.environ[variable] = ",".join(dict.fromkeys([*hosts, *LOOPBACK]))
 
 
 @cache

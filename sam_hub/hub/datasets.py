@@ -25,17 +25,10 @@ _INSTEAD = "Give a corpus instead."
 
 @dataclass(frozen=True)
 class DatasetText:
-    """Sentences of a data set, without labels, and of which files at which commit they are."""
+    """Sentences of a data set, without labels; ``ref`` is ``repo@commit``."""
 
-    repo: str
-    commit: str
-    files: tuple[str, ...]
+    ref: str
     sentences: tuple[Sentence, ...]
-
-    @property
-    def ref(self) -> str:
-        """``repo@commit``."""
-        return f"{self.repo}@{self.commit}"
 
 
 def read_dataset(hub: Hub, repo: str, reporter: Reporter = SILENT) -> DatasetText:
@@ -58,7 +51,7 @@ def read_dataset(hub: Hub, repo: str, reporter: Reporter = SILENT) -> DatasetTex
             done += file.size
             if len(sentences) >= MOST_SENTENCES:
                 break
-    return DatasetText(snapshot.repo, snapshot.commit, tuple(file.path for file in files), tuple(sentences))
+    return DatasetText(f"{snapshot.repo}@{snapshot.commit}", tuple(sentences))
 
 
 def train_files(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
-from sam_hub.catalog.experts import base_of, experts_at, list_bases, on_disk
+from sam_hub.catalog.experts import base_of, experts_at, folder_on_disk, list_bases
 from sam_hub.catalog.predictions import (
     CacheKey,
     Predictions,
@@ -80,7 +80,7 @@ class Model:
 
 def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
     """Return an expert of the catalog as a model that can predict."""
-    folder = on_disk(expert.path, expert.repo)
+    folder = folder_on_disk(expert.path, expert.repo)
     form = expert.prompt_format or DEFAULT_FORMAT
     if form not in FORMATS:
         raise InputError(
@@ -91,18 +91,18 @@ def expert_model(catalog: Catalog, expert: tables.Expert) -> Model:
         return Model(expert.repo, "expert", expert.id, folder, None, form)
     base = base_of(catalog, expert)
     return Model(
-        expert.repo, "expert", expert.id, on_disk(base.path, base.repo, expert.repo), folder, form, base.commit
+        expert.repo, "expert", expert.id, folder_on_disk(base.path, base.repo, expert.repo), folder, form, base.commit
     )
 
 
 def base_model(base: tables.Base, prompt_format: str = DEFAULT_FORMAT) -> Model:
     """Return an untuned base as a model that can predict."""
-    return Model(base.repo, "base", base.id, on_disk(base.path, base.repo), None, prompt_format)
+    return Model(base.repo, "base", base.id, folder_on_disk(base.path, base.repo), None, prompt_format)
 
 
 def merged_model(catalog: Catalog, merge: tables.Merge, name: str) -> Model:
     """Return a merged model as one that can predict."""
-    return Model(name, "merge", merge.id, on_disk(merge.path, name), None, format_of(catalog, merge))
+    return Model(name, "merge", merge.id, folder_on_disk(merge.path, name), None, format_of(catalog, merge))
 
 
 def experts_of(catalog: Catalog, merge: tables.Merge) -> list[tables.Expert]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
@@ -17,27 +19,24 @@ def list_tree(request: HubRequest) -> Response:
     repository = request.repo("see")
     commit = repository.commit_of(request.path_params["revision"])
     folder = request.path_params.get("path", "").strip("/")
-    items, headers = request.page(tree(commit, folder, recursive=request.flag("recursive")))
-    shown = with_last_commit(items, repository, commit) if request.flag("expand") else list(items)
-    return JSONResponse(shown, headers={**headers, "X-Repo-Commit": commit.id})
+    items = tree(commit, folder, recursive=request.flag("recursive"))
+    shown = with_last_commit(items, repository, commit) if request.flag("expand") else items
+    return JSONResponse(shown, headers={"X-Repo-Commit": commit.id})
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
 def paths_info(request: HubRequest) -> JSON:
     repository = request.repo("see")
     commit = repository.commit_of(request.path_params["revision"])
-    fields = request.form_fields()
+    fields = parse_qs(request.content.decode("utf-8", "replace"))
     items = path_items(commit, fields.get("paths", []))
     is_expanded = fields.get("expand", [""])[0].lower() in ("1", "true")
     return with_last_commit(items, repository, commit) if is_expanded else items
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")
-def commits(request: HubRequest) -> Response:
-    history = list(request.repo("see").history(request.path_params["revision"]))
-    items, headers = request.page(history, default=50)
-    formatted = "formatted" in request.query_params.getlist("expand[]")
-    return JSONResponse([commit_item(commit, formatted=formatted) for commit in items], headers=headers)
+def commits(request: HubRequest) -> JSON:
+    return list(map(commit_item, request.repo("see").history(request.path_params["revision"])))
 
 
 @routes.on("GET", "/{prefix:prefix}{owner}/{name}/resolve/{revision}/{path:rest}")

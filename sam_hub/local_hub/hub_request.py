@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, unquote, urlencode
+from urllib.parse import unquote
 
 from anyio import from_thread, to_thread
 from pydantic import AfterValidator, BaseModel
@@ -84,10 +84,6 @@ class HubRequest(Request):
         finally:
             coming.cancel()
 
-    def form_fields(self) -> dict[str, list[str]]:
-        """Return the body as form fields."""
-        return parse_qs(self.content.decode("utf-8", "replace"))
-
     def flag(self, name: str) -> bool:
         """Return whether the query switches something on."""
         return self.query_params.get(name, "").lower() in ("1", "true")
@@ -144,28 +140,19 @@ class HubRequest(Request):
             raise Refusal(403, "This token may only read")
         return repository
 
-    def page(self, items: Sequence[Any], *, default: int = 1000) -> tuple[Sequence[Any], dict[str, str]]:
-        """Return one page of ``items`` and the ``Link`` header to the next, by the query's ``limit`` and ``cursor``."""
-        limit = self._number("limit", default) or default
-        start = self._number("cursor", 0)
-        if start + limit >= len(items):
-            return items[start:], {}
-        query = [(key, value) for key, value in self.query_params.multi_items() if key != "cursor"]
-        query.append(("cursor", str(start + limit)))
-        address = f"{self.hub}{self.scope['raw_path'].decode('ascii')}?{urlencode(query)}"
-        return items[start : start + limit], {"Link": f'<{address}>; rel="next"'}
-
-    def _number(self, key: str, default: int) -> int:
-        text = self.query_params.get(key, str(default))
-        if not re.fullmatch("[0-9]{1,9}", text):
-            raise Refusal(400, f"'{key}' must be a whole number")
-        return int(text)
-
 
 class Routes(list[Route]):
     """The routes of a module, in the order in which they are tried."""
 
-    def on(self, method: str, path: str, *, body: type[BaseModel] | None = None, stream: bool = False) -> Callable:
+    def on(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: type[BaseModel] | None = None,
+        stream: bool = False,
+        limit: int = _BODY_LIMIT,
+    ) -> Callable:
         """Register a handler, an ordinary function that runs in a thread.
 
         Paths are matched as they came, still quoted: unquoted first, a quoted segment could not be told from two.
@@ -175,6 +162,7 @@ class Routes(list[Route]):
         Args:
             body: what the JSON body must be; the handler gets it as its second argument.
             stream: the handler reads the body itself, by `HubRequest.pieces`.
+            limit: the most bytes of a body that is not read so.
         """
         pattern = re.sub(r"\{(\w+)\}", r"{\1:part}", path).replace("{kind:part}", "{kind:kind}")
 
@@ -189,8 +177,7 @@ class Routes(list[Route]):
                     return answer
                 return Response() if answer is None else JSONResponse(answer)
 
-            limit = None if stream else _BODY_LIMIT
-            self.append(Route(pattern, endpoint, methods=[method], max_body_size=limit))
+            self.append(Route(pattern, endpoint, methods=[method], max_body_size=None if stream else limit))
             return handler
 
         return register

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sam_hub.local_hub.app import App
 
 READY = "server.json"
+IDLE_SECONDS = 1800.0
 _START_SECONDS = 20
 
 
@@ -127,11 +128,12 @@ class RunningHub:
         return running if running.root == str(root.resolve()) else None
 
 
-def start(root: Path, port: int = 0, *, idle_seconds: float = 1800.0, token: str | None = None) -> RunningHub:
+def start(root: Path, port: int = 0, *, token: str | None = None) -> RunningHub:
     """Start a Hub over ``root`` in a process of its own, and return when it answers.
 
+    It ends by itself when nobody has asked anything for `IDLE_SECONDS`.
+
     Args:
-        idle_seconds: it ends when nobody has asked anything for so long.
         token: its own, where an earlier Hub of this folder had one that clients may still have.
 
     Raises:
@@ -145,7 +147,7 @@ def start(root: Path, port: int = 0, *, idle_seconds: float = 1800.0, token: str
     with log.open("wb") as output:
         # In a session of its own: Ctrl+C is for this process, which may have work to finish with the Hub.
         child = subprocess.Popen(
-            [*command, "--idle-seconds", str(idle_seconds)],
+            [*command, "--idle-seconds", str(IDLE_SECONDS)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

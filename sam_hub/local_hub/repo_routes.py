@@ -111,8 +111,8 @@ def settings(request: HubRequest, body: _Settings) -> JSON:
 
 
 @routes.on("GET", "/api/{kind}")
-def list_repositories(request: HubRequest) -> Response:
-    """List what fits, each repository with all that is known of it, whatever the query asks to be told."""
+def list_repositories(request: HubRequest) -> JSON:
+    """List all that fits on one page, each repository with all that is known of it."""
     query, descriptions = request.query_params, []
     for repository in filter(request.may_list, request.storage.all(request.path_params["kind"])):
         with suppress(Refusal):  # it was deleted a moment ago
@@ -120,8 +120,7 @@ def list_repositories(request: HubRequest) -> Response:
     sort = query["sort"] if query.get("sort") in _SORTS else "lastModified"
     matches = [description for description in descriptions if _matches(request, description)]
     matches.sort(key=lambda description: description[sort], reverse=True)
-    items, headers = request.page(matches)
-    return JSONResponse(list(items), headers=headers)
+    return matches
 
 
 def _matches(request: HubRequest, described: dict) -> bool:
@@ -142,7 +141,7 @@ def _matches(request: HubRequest, described: dict) -> bool:
 @routes.on("GET", f"{_REPOSITORY}/revision/{{revision}}")
 def info(request: HubRequest) -> JSON:
     repository, revision = request.repo("see"), request.path_params.get("revision", "main")
-    return describe(repository, request.storage.blobs, revision, sizes=request.flag("blobs"))
+    return describe(repository, request.storage.blobs, revision)
 
 
 @routes.on("GET", f"{_REPOSITORY}/auth-check")
@@ -200,8 +199,7 @@ def refs(request: HubRequest) -> JSON:
         names = {ref.removeprefix(prefix): ref for ref in refs if ref.startswith(prefix)}
         return [{"name": name, "ref": ref, "targetCommit": refs[ref]} for name, ref in names.items()]
 
-    shown = {"branches": listed(HEADS), "converts": [], "tags": listed(TAGS)}
-    return {**shown, "pullRequests": listed(PULL_REQUESTS)} if request.flag("include_prs") else shown
+    return {"branches": listed(HEADS), "converts": [], "tags": listed(TAGS), "pullRequests": listed(PULL_REQUESTS)}
 
 
 class _Branch(BaseModel):

@@ -1,6 +1,7 @@
 """Xet writes: the way in which a stock client with hf_xet sends large files. (They are read the ordinary way.)
 
-A client sends xorbs (compressed chunks) and shards (which chunks make a file). Source: https://huggingface.co/docs/xet.
+A client sends xorbs (compressed chunks) and shards (which chunks make a file). It is never told that a chunk is here
+already, so that a file comes as a whole. Source: https://huggingface.co/docs/xet.
 Hashes of chunks are not looked at: every file is checked against its SHA-256 when it is put together.
 """
 
@@ -11,8 +12,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
-
-from starlette.responses import Response
 
 from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.responses import Refusal
@@ -38,12 +37,6 @@ def write_token(request: HubRequest) -> JSON:
     return {"accessToken": token, "exp": expires, "casUrl": f"{request.hub}/xet/{session}"}
 
 
-@routes.on("GET", "/xet/{session}/v1/chunks/{prefix_name}/{hash}")
-def known_chunk(request: HubRequest) -> Response:
-    """Never say that a chunk is here already, so that a file comes as a whole."""
-    raise Refusal(404, "Not known")
-
-
 def _user_of_session(request: HubRequest) -> str:
     ticket = request.headers.get("authorization", "").removeprefix("Bearer ")
     (user,) = request.tickets.facts(ticket, request.path_params["session"], refuse_with=401)
@@ -57,19 +50,11 @@ def xorb(request: HubRequest) -> JSON:
     return {"was_inserted": request.storage.xorbs.receive(session, name, request.pieces(), XORB_LIMIT)}
 
 
-@routes.on("POST", "/xet/{session}/v1/shards", stream=True)
+@routes.on("POST", "/xet/{session}/v1/shards", limit=SHARD_LIMIT)
 def shard(request: HubRequest) -> JSON:
     user = _user_of_session(request)
-    body = bytearray()
-    for piece in request.pieces():
-        body += piece
-        if len(body) > SHARD_LIMIT:
-            raise Refusal(413, "The shard is too large")
-    try:
-        for file in files_of(bytes(body)):
-            request.storage.put_together(file.sha256, file.size, _pieces(request, file), user)
-    except Malformed as error:
-        raise Refusal(400, f"The upload can't be read: {error}") from error
+    for file in files_of(request.content):
+        request.storage.put_together(file.sha256, file.size, _pieces(request, file), user)
     return {"result": 1}
 
 
@@ -79,8 +64,8 @@ def _pieces(request: HubRequest, file: XetFile) -> Iterator[bytes]:
             yield from chunks_of(stream, term.begin, term.end)
 
 
-class Malformed(ValueError):
-    """Bytes that are not what the format says; the message says where."""
+def _malformed(reason: str) -> Refusal:
+    return Refusal(400, f"The upload can't be read: {reason}")
 
 
 @dataclass(frozen=True)
@@ -108,14 +93,14 @@ def hash_text(data: bytes) -> str:
 
 
 def files_of(shard: bytes) -> list[XetFile]:
-    """Return the files that a shard describes. Raises: Malformed."""
+    """Return the files that a shard describes."""
     try:
         tag, version, _ = _HEADER.unpack_from(shard)
         if (tag, version) != (_TAG, 2):
-            raise Malformed("this is not a shard of version 2")
+            raise _malformed("this is not a shard of version 2")
         return list(_files(shard, _HEADER.size))
     except struct.error as error:
-        raise Malformed(f"the shard is cut off: {error}") from error
+        raise _malformed(f"the shard is cut off: {error}") from error
 
 
 def _files(shard: bytes, at: int) -> Iterator[XetFile]:
@@ -124,7 +109,7 @@ def _files(shard: bytes, at: int) -> Iterator[XetFile]:
         if name == _END:
             return
         if not flags & _WITH_SHA256:
-            raise Malformed("a file of the shard has no SHA-256")
+            raise _malformed("a file of the shard has no SHA-256")
         entries = (_ENTRY.unpack_from(shard, at + _ENTRY.size * (number + 1)) for number in range(count))
         terms = tuple(Term(hash_text(xorb), begin, end, size) for xorb, _, size, begin, end in entries)
         at += _ENTRY.size * (1 + count * (2 if flags & _WITH_VERIFICATION else 1))
@@ -134,15 +119,15 @@ def _files(shard: bytes, at: int) -> Iterator[XetFile]:
 
 
 def chunks_of(xorb: BinaryIO, begin: int, end: int) -> Iterator[bytes]:
-    """Yield the chunks of a xorb from number ``begin`` to before ``end``, unpacked. Raises: Malformed."""
+    """Yield the chunks of a xorb from number ``begin`` to before ``end``, unpacked."""
     for number in range(end):
         head = xorb.read(_CHUNK.size)
         if len(head) < _CHUNK.size:
-            raise Malformed(f"a xorb has {number} chunks, not {end}")
+            raise _malformed(f"a xorb has {number} chunks, not {end}")
         version, packed, scheme, size = _CHUNK.unpack(head)
         packed, size = (int.from_bytes(value, "little") for value in (packed, size))
         if version != 0 or size > _CHUNK_LIMIT:
-            raise Malformed(f"chunk {number} of a xorb has version {version} and {size} bytes")
+            raise _malformed(f"chunk {number} of a xorb has version {version} and {size} bytes")
         if number < begin:
             xorb.seek(packed, 1)
         else:
@@ -157,9 +142,9 @@ def _unpacked(data: bytes, scheme: int, size: int) -> bytes:
             # One byte more would show that it is longer than it says, without unpacking all of it.
             data = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=size + 1)
     except RuntimeError as error:
-        raise Malformed(f"a chunk can't be unpacked: {error}") from error
+        raise _malformed(f"a chunk can't be unpacked: {error}") from error
     if scheme not in (0, 1, 2) or len(data) != size:
-        raise Malformed(f"a chunk of scheme {scheme} has {len(data)} bytes, not {size}")
+        raise _malformed(f"a chunk of scheme {scheme} has {len(data)} bytes, not {size}")
     return _regrouped(data) if scheme == 2 else data
 
 

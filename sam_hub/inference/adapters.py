@@ -136,11 +136,6 @@ def _pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> A
     return default
 
 
-def _scale(config: Mapping[str, Any], module: str, rank: int) -> float:
-    alpha = _pattern(config.get("alpha_pattern"), module, config.get("lora_alpha", 8))
-    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-
-
 def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, TensorInfo]) -> dict[str, LoraPair]:
     parts: dict[str, dict[str, str]] = {}
     dora = bool(config.get("use_dora"))
@@ -168,7 +163,8 @@ def _pairs(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
                 f"The adapter {folder} has {list(tensors[keys['m']].shape)} lengths for the {b[0]} rows of '{module}'",
                 "Pull the adapter again; it is damaged.",
             )
-        scale = _scale(config, module, rank)
+        alpha = _pattern(config.get("alpha_pattern"), module, config.get("lora_alpha", 8))
+        scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
         pairs[f"{module}.weight"] = LoraPair(keys["A"], keys["B"], (b[0], a[1]), rank, scale, keys.get("m"))
     return pairs
 

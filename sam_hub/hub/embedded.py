@@ -65,21 +65,14 @@ def stop_shared_hub(root: Path) -> None:
 
 def _is_up(running: server.RunningHub) -> bool:
     """Whether this very Hub runs: its number or its port alone may be another program's by now."""
-    return not has_ended(running.pid) and _answers(running.endpoint)
+    import httpx2
 
-
-def _answers(endpoint: str) -> bool:
-    import http.client
-
-    parts = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
-    try:
-        connection.request("HEAD", "/api/models?limit=1")
-        return connection.getresponse().status < 500
-    except (OSError, http.client.HTTPException):
+    if has_ended(running.pid):
         return False
-    finally:
-        connection.close()
+    try:
+        return httpx2.head(running.endpoint, timeout=2, trust_env=False).status_code < 500
+    except httpx2.HTTPError:
+        return False
 
 
 def serve_here(root: Path, host: str, port: int, on_ready: Callable[[str, str], None]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sam_hub.errors import UnusableModel
 from sam_hub.files import write_json
-from sam_hub.hub.weights import DTYPE_BYTES, INDEX, WEIGHTS, TensorInfo
+from sam_hub.hub.weights import DTYPE_BYTES, INDEX, TensorInfo
 
 if TYPE_CHECKING:
     import torch
@@ -34,15 +34,20 @@ class ModelWriter:
     """
 
     def __init__(self, folder: Path, tensors: Mapping[str, TensorInfo], shard_bytes: int = SHARD_BYTES) -> None:
+        from huggingface_hub import split_state_dict_into_shards_factory as split
+
         self._folder, self._tensors = folder, tensors
         self._places: dict[str, tuple[BinaryIO, int]] = {}
         self._files: list[BinaryIO] = []
-        shards = _shards(tensors, shard_bytes)
-        for number, names in enumerate(shards, 1):
-            name = WEIGHTS if len(shards) == 1 else f"model-{number:05}-of-{len(shards):05}.safetensors"
-            file = (folder / name).open("wb")
-            self._files.append(file)
-            self._announce(file, names)
+        self._shards = split(
+            dict(tensors),
+            get_storage_size=_bytes,
+            filename_pattern="model{suffix}.safetensors",
+            max_shard_size=shard_bytes,
+        )
+        for name, names in self._shards.filename_to_tensors.items():
+            self._files.append((folder / name).open("wb"))
+            self._announce(self._files[-1], names)
 
     def _announce(self, file: BinaryIO, names: Sequence[str]) -> None:
         """Write the header, with the tensors in the order of ``safetensors.save_file``: wide dtypes first."""
@@ -83,25 +88,9 @@ class ModelWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for file in self._files:
             file.close()
-        if kind is None and len(self._files) > 1:
-            index = {
-                "metadata": {"total_size": sum(map(_bytes, self._tensors.values()))},
-                "weight_map": {name: Path(file.name).name for name, (file, _) in sorted(self._places.items())},
-            }
-            write_json(self._folder / INDEX, index)
-
-
-def _shards(tensors: Mapping[str, TensorInfo], most: int) -> list[list[str]]:
-    """Return names by shard: each takes what follows as long as it stays within ``most`` bytes, one tensor at least."""
-    shards: list[list[str]] = [[]]
-    held = 0
-    for name, info in tensors.items():
-        if shards[-1] and held + _bytes(info) > most:
-            shards.append([])
-            held = 0
-        shards[-1].append(name)
-        held += _bytes(info)
-    return shards
+        if kind is None and self._shards.is_sharded:
+            places = {"metadata": self._shards.metadata, "weight_map": self._shards.tensor_to_filename}
+            write_json(self._folder / INDEX, places)
 
 
 def _bytes(info: TensorInfo) -> int:

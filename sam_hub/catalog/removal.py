@@ -122,7 +122,8 @@ def execute_removal(catalog: Catalog, plan: RemovalPlan) -> None:
     """Carry out a plan: the expert's rows go in one transaction, and its folder with them, or neither.
 
     Raises:
-        CatalogError: the expert is gone already, or its folder can't be deleted.
+        CatalogError: the expert is gone already.
+        OSError: its folder can't be deleted.
     """
     with _deleted(plan.folder), catalog.writing() as session:
         _delete(session, Expert, plan.ref, EXPERTS, col(Expert.id) == plan.expert_id)
@@ -140,7 +141,8 @@ def execute_target_removal(catalog: Catalog, plan: TargetRemovalPlan) -> None:
     """Carry out a plan: the target's rows go in one transaction, and the copy of its texts with them, or neither.
 
     Raises:
-        CatalogError: the target is gone already, or the copy can't be deleted.
+        CatalogError: the target is gone already.
+        OSError: the copy can't be deleted.
     """
     with _deleted(plan.copy), catalog.writing() as session:
         others = session.exec(select(Evaluation.prediction_ids).where(Evaluation.target_id != plan.target_id))
@@ -161,16 +163,12 @@ def _delete(session: Session, table: type[Any], title: str, listing: str, *its: 
 @contextmanager
 def _deleted(path: Path | None) -> Iterator[None]:
     """Delete a file or folder with what happens inside: aside meanwhile, back where it fails, gone at the end."""
+    trash = move_aside(path) if path and path.exists() else None
     try:
-        trash = move_aside(path) if path and path.exists() else None
-        try:
-            yield
-        except BaseException:
-            if path and trash:
-                trash.rename(path)
-            raise
-        if trash:
-            shutil.rmtree(trash) if trash.is_dir() else trash.unlink()
-    except OSError as error:
-        title = f"{error.filename or path} can't be deleted: {error.strerror}"
-        raise CatalogError(title, "Allow writing there, and delete it.") from error
+        yield
+    except BaseException:
+        if path and trash:
+            trash.rename(path)
+        raise
+    if trash:
+        shutil.rmtree(trash) if trash.is_dir() else trash.unlink()

@@ -70,18 +70,13 @@ def execute_deletion(catalog: Catalog, plan: DeletionPlan) -> None:
     """Delete the folders of a plan.
 
     Raises:
-        CatalogError: a job that may read one is under way, or a folder can't be deleted.
+        CatalogError: a job that may read one is under way.
+        OSError: a folder can't be deleted.
     """
     waiting = list_jobs(catalog, states=("queued", "running", "cancelling"))
     if busy := [job for job in waiting if job.kind in USING]:
         raise CatalogError(f"Job {busy[0].id} ({busy[0].title}) may need merged models", "Wait for it, or cancel it.")
     for *_, folder, _ in plan.merges:
         # Renamed first, so that none is ever half there; `clean_up_merges` finds one that a kill leaves so.
-        try:
+        with suppress(FileNotFoundError):  # another process may be faster
             shutil.rmtree(move_aside(folder))
-        except FileNotFoundError:  # another process was faster
-            continue
-        except OSError as error:
-            raise CatalogError(
-                f"The folder {folder} can't be deleted: {error.strerror}", "Allow writing there."
-            ) from error

@@ -27,21 +27,9 @@ LORA_KEY = re.compile(
 )
 
 # Options of peft.LoraConfig that make an adapter something else than base + scale * B @ A, or DoRA of it.
-UNSUPPORTED = {
-    "modules_to_save": "modules_to_save (whole modules stored in the adapter)",
-    "lora_bias": "a LoRA bias",
-    "fan_in_fan_out": "fan_in_fan_out (transposed weights)",
-    "layer_replication": "layer replication",
-    "trainable_token_indices": "trained token embeddings",
-    "target_parameters": "target_parameters",
-    "alora_invocation_tokens": "activated LoRA (aLoRA)",
-    "use_qalora": "QALoRA",
-    "use_bdlora": "BD-LoRA",
-    "arrow_config": "Arrow routing",
-    "kasa_config": "KaSA",
-    "monteclora_config": "MonteCLoRA",
-    "megatron_config": "Megatron layers",
-}
+UNSUPPORTED = ("modules_to_save", "lora_bias", "fan_in_fan_out", "layer_replication", "trainable_token_indices",
+               "target_parameters", "alora_invocation_tokens", "use_qalora", "use_bdlora", "arrow_config",
+               "kasa_config", "monteclora_config", "megatron_config")  # fmt: skip
 PLAIN_INITS = (True, False, "gaussian", "orthogonal", None)  # others change the base's weights when loaded
 
 
@@ -119,7 +107,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def unsupported(config: Mapping[str, Any]) -> list[str]:
     """Return the settings in ``config`` (an ``adapter_config.json``) that can't be merged here, in words."""
-    reasons = [words for option, words in UNSUPPORTED.items() if config.get(option)]
+    reasons = [option for option in UNSUPPORTED if config.get(option)]
     if config.get("bias", "none") != "none":
         reasons.append(f"trained biases (bias={config['bias']})")
     if config.get("peft_type", "LORA") != "LORA":

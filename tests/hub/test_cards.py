@@ -94,7 +94,7 @@ def test_a_model_without_scores_says_so() -> None:
 
 @pytest.mark.parametrize("secret", ["/home/me/models/base", "C:\\Users\\me\\base", "file:///x", "http://127.0.0.1:80"])
 def test_local_paths_never_leave(secret: str) -> None:
-    with pytest.raises(InputError, match="would hold"):
+    with pytest.raises(InputError, match="would contain"):
         model_card(replace(MERGE, configuration=f"model: {secret}"))
 
 

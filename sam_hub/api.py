@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, overload
 
 from sam_hub.errors import UsageError
 from sam_hub.ner.text import Entity, Sentence
-from sam_hub.progress import SILENT, Reporter
+from sam_hub.progress import SILENT, BarReporter, Reporter
 from sam_hub.selection.label_matching import LabelMatch
 from sam_hub.services.context import AppContext
 from sam_hub.services.experts import AddedExpert, run_add, run_pull, run_removal, search_hub
@@ -101,31 +101,6 @@ class EntityLists(list[EntityList]):
         return "".join(entities._repr_html_() for entities in self)
 
 
-class _BarReporter(Reporter):
-    """Shows progress as bars, one for each kind of work, and nothing of the log."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._what = ""
-
-    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
-        """Move the bar of this work, or open one."""
-        from tqdm.auto import tqdm
-
-        if what != self._what or self._bar is None or self._bar.total != total:
-            self.close()
-            self._what, self._bar = (what, tqdm(total=total, desc=what, unit=unit or "it", unit_scale=unit == "B"))
-        self._bar.update(done - self._bar.n)
-        if done >= total:
-            self.close()
-
-    def close(self) -> None:
-        """Close the bar that is open."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
-
-
 class SamHub:
     """A home folder with its catalog and its Hub: the same as those of the command line.
 
@@ -151,7 +126,7 @@ class SamHub:
         **settings: Any,
     ) -> None:
         self._context = _context(home, endpoint, token, settings)
-        self._reporter: Reporter = _BarReporter() if progress else SILENT
+        self._reporter: Reporter = BarReporter(leave=True) if progress else SILENT
 
     def __repr__(self) -> str:
         return f"SamHub(home={str(self._context.settings.home)!r}, endpoint={self._context.settings.endpoint!r})"
@@ -233,25 +208,14 @@ class SamHub:
             replace: replace a target of this name.
         """
 
-        def create(corpus: str | Path) -> Target:
-            values = {
-                "name": name,
-                "corpus": corpus,
-                "labels": labels,
-                "gold": gold,
-                "split": split,
-                "replace": replace,
-            }
-            options = options_from(TargetOptions, values)
-            return Target(self, run_create_target(self._context, options, self._reporter).name)
-
-        if isinstance(texts, str | Path):
-            return create(texts)
         with tempfile.TemporaryDirectory() as folder:
-            corpus = Path(folder) / "texts.jsonl"
-            lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
-            corpus.write_text("\n".join(lines), encoding="utf-8")
-            return create(corpus)
+            corpus = texts if isinstance(texts, str | Path) else Path(folder, "texts.jsonl")
+            if not isinstance(texts, str | Path):
+                lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+                Path(corpus).write_text("\n".join(lines), encoding="utf-8")
+            given = {"name": name, "corpus": corpus, "labels": labels, "gold": gold, "split": split, "replace": replace}
+            options = options_from(TargetOptions, given)
+            return Target(self, run_create_target(self._context, options, self._reporter).name)
 
     def target(self, name: str) -> Target:
         """Return a target of the catalog."""
@@ -445,23 +409,16 @@ class Selection:
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("ranking", "expert", "score", "95%", "covers", "chosen", "note"))
-        rows = []
-        for record in self.to_records():
-            interval = (
-                f"{_number(record['low'])} to {_number(record['high'])}" if record["ranking"] == "sampling" else ""
-            )
-            cells = (
-                record["ranking"],
-                record["expert"],
-                _number(record["score"]),
-                interval,
-                ", ".join(record["covers"]),
-                "yes" if record["chosen"] else "",
-                record["note"],
-            )
-            rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        heads = ("ranking", "expert", "score", "95%", "covers", "chosen", "note")
+        lines = [("th", heads), *(("td", _cells(**record)) for record in self.to_records())]
+        rows = ("".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) for tag, cells in lines)
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def _cells(ranking: str, expert: str, score: float | None, **row: Any) -> tuple[str, ...]:
+    interval = f"{_number(row['low'])} to {_number(row['high'])}" if ranking == "sampling" else ""
+    chosen = "yes" if row["chosen"] else ""
+    return (ranking, expert, _number(score), interval, ", ".join(row["covers"]), chosen, row["note"])
 
 
 def _number(value: float | None) -> str:
@@ -527,7 +484,7 @@ class MergedNER:
             UnusableModel: the repository has no merge of sam-hub.
             NotFoundOnHub, HubError, DiskFull: it can't be downloaded.
         """
-        reporter: Reporter = _BarReporter() if progress else SILENT
+        reporter: Reporter = BarReporter(leave=True) if progress else SILENT
         context = _context(home, endpoint, token, settings)
         folder = Path(base).expanduser() if base else None
         models = load_pretrained(context, str(name), revision, folder, reporter)

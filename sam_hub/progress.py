@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -50,3 +53,57 @@ class _Named(Reporter):
 
 
 SILENT = Reporter()
+
+
+class BarReporter(Reporter):
+    """Shows progress as bars on standard error, one for each kind of work. Use it as a context manager.
+
+    Args:
+        log: gets the lines of the log; they are dropped where it is None.
+        every: seconds between two looks of a bar, and until the first one.
+        leave: keep a bar at the end.
+    """
+
+    def __init__(self, log: Callable[[str], None] | None = None, *, every: float = 0.1, leave: bool = False) -> None:
+        self._log, self._every, self._leave = log, every, leave
+        self._lock, self._what = threading.RLock(), ""
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def progress(self, what: str, done: int, total: int, unit: str = "") -> None:
+        """Move the bar of this work, or open one."""
+        with self._lock:
+            head = what.partition(",")[0]
+            if self._bar is None or head != self._what:
+                self._close()
+                self._what, self._bar = head, self._open(total, unit)
+            self._bar.total = total
+            self._bar.set_description_str(what, refresh=False)
+            self._bar.update(done - self._bar.n)
+            if done >= total:
+                self._close()
+
+    def _open(self, total: int, unit: str) -> Any:
+        from tqdm.auto import tqdm
+
+        units = {"unit": unit or "it", "unit_scale": unit == "B"}
+        waits = {"mininterval": self._every, "maxinterval": max(10, self._every), "delay": self._every}
+        return tqdm(total=total, leave=self._leave, dynamic_ncols=True, **units, **waits)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+    def log(self, line: str) -> None:
+        """Pass a line on."""
+        if self._log is not None:
+            with self._lock:
+                if self._bar is not None:
+                    self._bar.clear()
+                self._log(line)

@@ -24,6 +24,8 @@ class Action:
         label: one or two words, for the footer.
         tooltip: a sentence, for help and palette.
         tabs: where it can be done; empty: everywhere, by the app itself.
+        home: the tab that does it, if that is one alone: from the others, its key goes there first.
+        begins: from another tab, do it there, too, and don't only go.
         command: the command that does the same without the UI; empty where it only moves or shows.
         footer: whether the footer shows it.
     """
@@ -35,6 +37,8 @@ class Action:
     tabs: tuple[str, ...] = ()
     command: str = ""
     footer: bool = True
+    home: str = ""
+    begins: bool = False
 
     @property
     def is_global(self) -> bool:
@@ -62,14 +66,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("update", "U", "Update", "Move the selected experts, or all, to the commits that the Hub has now", ("experts",), "sam-hub update", footer=False),
     Action("sort", "o", "Sort", "Sort the table by the next column", ("experts",), "sam-hub list", footer=False),
     Action("reverse", "O", "Reverse", "Turn the order around", ("experts",), "sam-hub list", footer=False),
-    Action("rank", "r", "Rank", "Rank the experts on disk by similarity and by sampling", ("experts", "select"), "sam-hub select"),
+    Action("rank", "r", "Rank", "Rank the experts on disk by similarity and by sampling", ("experts", "select"), "sam-hub select", home="select", begins=True),
     Action("choose", "ctrl+o", "Choose", "Merge the experts selected here instead of the best k", ("select",), "sam-hub choose"),
-    Action("merge", "m", "Merge", "Merge the chosen experts", ("select", "merge"), "sam-hub merge"),
-    Action("evaluate", "e", "Evaluate", "Score the merged models, each expert and the base", ("merge", "evaluate"), "sam-hub evaluate"),
+    Action("merge", "m", "Merge", "Merge the chosen experts", ("select", "merge"), "sam-hub merge", home="merge"),
+    Action("evaluate", "e", "Evaluate", "Score the merged models, each expert and the base", ("merge", "evaluate"), "sam-hub evaluate", home="evaluate", begins=True),
     Action("next_page", "n", "Next page", "The next sentences of this system", ("evaluate",)),
     Action("previous_page", "N", "Page before", "The sentences before these", ("evaluate",), footer=False),
     Action("only_wrong", "w", "Only wrong", "Show only sentences with an error, or all again", ("evaluate",)),
-    Action("push", "u", "Push", "Push a merged model to the Hub", ("evaluate", "push"), "sam-hub push"),
+    Action("push", "u", "Push", "Push a merged model to the Hub", ("evaluate", "push"), "sam-hub push", home="push"),
     Action("cancel", "c", "Cancel", "Cancel the job under the cursor", ("jobs",), "sam-hub jobs cancel"),
     Action("retry", "t", "Retry", "Run the job under the cursor once more", ("jobs",), "sam-hub jobs retry"),
     Action("forget", "x", "Forget", "Take ended jobs from the list", ("jobs",), "sam-hub jobs rm"),

@@ -78,7 +78,6 @@ class SamHubApp(App[object]):
             settings, self.source, ASCII if settings.ascii else UNICODE, KeyNames(settings.keys, self.get_key_display)
         )
         self.settled = False  # what could wait for the first rows is there
-        self._known_states: dict[int, str] | None = None
         self._pulled: list[str] = []  # fetches that are done and not reported yet
 
     # --- start -----------------------------------------------------------------------------------------
@@ -113,7 +112,7 @@ class SamHubApp(App[object]):
 
         try:
             if not await self.source.read(is_ready, self.source.path):
-                await self.source.open()  # a first start, or an older schema
+                await self.source.schedule(lambda _: None)  # a first start, or an older schema
         except (SamHubError, OSError) as error:
             # No tab has anything to show, nor a job a place to be written down.
             self.exit(error if isinstance(error, SamHubError) else of_the_system(error))
@@ -176,8 +175,6 @@ class SamHubApp(App[object]):
     @on(TabRequested)
     async def _tab_requested(self, message: TabRequested) -> None:
         await self.go(message.tab)
-        if message.action:
-            await self._call(getattr(self.tab, f"do_{message.action}"))
 
     def _show_bars(self) -> None:
         self.top_bar.show(self.state, self.tab.NAME)
@@ -198,10 +195,14 @@ class SamHubApp(App[object]):
 
     async def action_do(self, name: str) -> None:
         """Do an action of the registry: by the app if it is global, else by the tab."""
+        action = find_action(name)
         if name.startswith("tab_"):
             await self.go(name.removeprefix("tab_"))
-        else:
-            await self._call(getattr(self if find_action(name).is_global else self.tab, f"do_{name}"))
+            return
+        if goes := action.home not in ("", self.tab.NAME):
+            await self.go(action.home)
+        if action.begins or not goes:
+            await self._call(getattr(self if action.is_global else self.tab, f"do_{name}"))
 
     async def _call(self, method: Callable[[], object]) -> None:
         result = method()
@@ -311,11 +312,8 @@ class SamHubApp(App[object]):
     async def _look(self) -> None:
         """Read the jobs, start those whose turn it is, keep and show them, and report those that ended."""
         await self.source.schedule(lambda scheduler: scheduler.tick())
-        jobs = await self.source.jobs()
-        states = {view.id: view.job.state for view in jobs}
-        before = states if self._known_states is None else self._known_states
-        ended = [view for view in jobs if not view.is_active and before.get(view.id) != view.job.state]
-        self._known_states = states
+        jobs, before = await self.source.jobs(), {view.id for view in self.state.jobs if not view.is_active}
+        ended = [view for view in jobs if not view.is_active and view.id not in before and self.state.jobs_known]
         self.state.jobs, self.state.jobs_known = jobs, True
         self._show_bars()
         for view in ended:

@@ -34,10 +34,9 @@ class Failed(Message):
 
 @dataclass
 class TabRequested(Message):
-    """Show another tab, and then do an action there."""
+    """Show another tab."""
 
     tab: str
-    action: str = ""
 
 
 @dataclass

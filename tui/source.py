@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -52,10 +51,9 @@ class JobView:
     @property
     def seconds(self) -> float | None:
         """How long it ran, or has run until now; None before it started."""
-        if self.job.started_at is None:
-            return None
-        ended = self.job.ended_at or datetime.now(UTC)
-        return max(0.0, (ended.replace(tzinfo=UTC) - self.job.started_at.replace(tzinfo=UTC)).total_seconds())
+        from sam_hub.jobs.progress import seconds_of
+
+        return seconds_of(self.job)
 
     @property
     def share(self) -> float:
@@ -107,10 +105,6 @@ class Source:
     async def read(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Call a function in a thread."""
         return await asyncio.to_thread(function, *arguments, **options)
-
-    async def open(self) -> None:
-        """Open the catalog: a first start makes it."""
-        await self.schedule(lambda scheduler: None)
 
     async def schedule(self, call: Callable[[Scheduler], T]) -> T:
         """Have the queue of jobs do something, in a thread. Raises SamHubError."""

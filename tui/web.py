@@ -11,6 +11,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import UsageError
@@ -25,12 +26,7 @@ DEMO = "/demo/"  # the path of the demo's UI
 def free_port(wanted: int = PORT) -> int:
     """The wanted port of loopback, or any free one where that is taken."""
     for port in (wanted, 0):
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind((HOST, port))
-            except OSError:
-                continue
+        with suppress(OSError), socket.create_server((HOST, port)) as trial:
             return trial.getsockname()[1]
     raise UsageError("No port is free on this machine", "Stop a program that uses a port, and try again.")
 

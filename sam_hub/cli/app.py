@@ -10,7 +10,7 @@ import typer
 from sam_hub import __version__
 from sam_hub.cli.command import app
 
-COMMANDS = "hub experts select merge predict evaluate push train serve demo target jobs"  # in the order of the help
+COMMANDS = "hub experts select merge evaluate push train serve demo target jobs"  # in the order of the help
 for module in COMMANDS.split():
     import_module(f"sam_hub.cli.{module}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from inspect import Parameter, Signature, signature
@@ -9,10 +10,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from sam_hub.cli.output import Background, start_jobs
+from sam_hub.cli.output import AsJson, Background, DryRun, Removal, Shown, Yes, say, show_json, started
+from sam_hub.progress import BarReporter
 from sam_hub.services.context import AppContext
 
-Function = Callable[..., None]
+Function = Callable[..., Shown | Removal | None]
+GIVEN = ("options", "context", "reporter")  # parameters of a command that are no parameters of the command line
 app = typer.Typer(
     help="Find named entities in a new domain without labels: select experts on the Hub and merge them.",
     epilog="Without a command, sam-hub opens the terminal UI. "
@@ -33,45 +36,80 @@ def group(name: str, help: str) -> typer.Typer:
 
 
 def command(
-    example: str = "", name: str | None = None, *, group: typer.Typer = app, background: bool = False, **settings: Any
+    example: str = "",
+    name: str | None = None,
+    *,
+    group: typer.Typer = app,
+    background: bool = False,
+    log: bool = False,
+    **settings: Any,
 ) -> Callable[[Function], Function]:
-    """Register a function as a command. Its first parameter may be ``options``, a dataclass with `Doc` fields.
+    """Register a function as a command. If it returns what it has to show, the command gets ``--json``.
+
+    If it returns what is to be removed, the command gets ``--dry-run`` and ``--yes``, too.
+
+    The function may take ``options`` (a dataclass, whose `Doc` fields become parameters), ``context``, and
+    ``reporter``, which shows progress.
 
     Args:
         background: the command gets ``--background``, which makes a job of its options instead.
+        log: print the log on standard error, too.
     """
     epilog = f"Example: sam-hub {example}" if example else None
 
     def register(function: Function) -> Function:
-        group.command(name, epilog=epilog, **settings)(_expanded(function, background))
+        group.command(name, epilog=epilog, **settings)(_expanded(function, background, log))
         return function
 
     return register
 
 
-def _expanded(function: Function, background: bool) -> Function:
-    """Return the function with the fields of its options in the place of ``options``."""
+def _expanded(function: Function, background: bool, log: bool) -> Callable[..., None]:
+    """Return a function with all parameters of the command, which calls this one and shows what it returns."""
     hints = get_type_hints(function, include_extras=True)
-    own = [p.replace(annotation=hints[p.name]) for p in signature(function).parameters.values() if p.name != "options"]
-    if background:
-        own.insert(-1, Parameter("background", Parameter.KEYWORD_ONLY, default=False, annotation=Background))
     kind = hints.get("options")
     known = get_type_hints(kind, include_extras=True) if kind else {}
     taken = {field.name: _parameter(field, known[field.name]) for field in fields(kind)} if kind else {}
+    names = signature(function).parameters
+    own = [p.replace(annotation=hints[p.name]) for p in names.values() if p.name not in (*GIVEN, "as_json")]
+    removes = hints["return"] is Removal
+    flags = {"dry_run": DryRun, "yes": Yes} if removes else {"background": Background} if background else {}
+    if "as_json" in names or hints["return"] in (Shown, Removal):
+        flags["as_json"] = AsJson
+    own += [Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=flag) for name, flag in flags.items()]
 
     def run(**values: Any) -> None:
+        context, as_json = AppContext(), values.pop("as_json", False)
+        removal = {name: values.pop(name) for name in ("dry_run", "yes") if removes}
+        given = {"context": context, "as_json": as_json}
         if kind:
-            given = {name: _value(known[name], values.pop(parameter.name)) for name, parameter in taken.items()}
-            values["options"] = kind(**given)
+            given["options"] = kind(**{n: _value(known[n], values.pop(taken[n].name)) for n in taken})
         if background and values.pop("background") and not values.get("dry_run"):
-            start_jobs(AppContext(), [values["options"]], as_json=values["as_json"])
+            from sam_hub.jobs.scheduler import Scheduler
+
+            shown: Shown | Removal | None = started([Scheduler(context).submit(given["options"])])
         else:
-            function(**values)
+            every = 0.1 if sys.stderr.isatty() else 15
+            with BarReporter(say if log else None, every=every) as given["reporter"]:
+                shown = function(**values, **{name: value for name, value in given.items() if name in names})
+        if isinstance(shown, Removal):
+            shown = shown.carry_out(**removal, as_json=as_json)
+        if shown:
+            _show(shown, as_json)
 
     parameters = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in (*taken.values(), *own)]
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__name__, run.__doc__, run.__annotations__ = function.__name__, function.__doc__, {}
     return run
+
+
+def _show(shown: Shown, as_json: bool) -> None:
+    if as_json:
+        show_json(shown.value)
+    else:
+        shown.show()
+    if shown.error:
+        raise shown.error
 
 
 def _parameter(field: Field, hint: Any) -> Parameter:

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sam_hub.cli.command import command
 from sam_hub.cli.evaluate import show_scores
-from sam_hub.cli.output import AsJson, TerminalReporter, say, show_json
+from sam_hub.cli.output import Shown
 from sam_hub.cli.select import show_ranking
+from sam_hub.progress import Reporter
 from sam_hub.services.context import AppContext
 
+if TYPE_CHECKING:
+    from sam_hub.demo.pipeline import DemoOutcome
 
-@command("demo --json")
+
+@command("demo --json", log=True)
 def demo(
+    context: AppContext,
+    reporter: Reporter,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the results of an earlier run.")] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Evaluate every expert, and push the merges of both rankings.")
     ] = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Shown:
     """Run every step on shipped experts and real text."""
     from sam_hub.demo.pipeline import run_demo
 
-    with TerminalReporter(say) as reporter:
-        outcome = run_demo(AppContext().settings, reporter, fresh=fresh, full=full)
-    if as_json:
-        show_json(outcome.as_dict())
-        return
+    outcome = run_demo(context.settings, reporter, fresh=fresh, full=full)
+    return Shown(outcome.as_dict(), lambda: _show(outcome))
+
+
+def _show(outcome: DemoOutcome) -> None:
     for method, choice in outcome.rankings.items():
         print(f"\nExperts for '{outcome.target}', by {method}:")
         show_ranking(choice)

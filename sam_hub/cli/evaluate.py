@@ -1,4 +1,4 @@
-"""The command that evaluates merged models on labeled sentences."""
+"""The commands that use merged models: predict finds entities in new text, evaluate scores them."""
 
 from __future__ import annotations
 
@@ -8,30 +8,49 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sam_hub.cli.command import command
-from sam_hub.cli.output import AsJson, TerminalReporter, say, show_json, show_table
+from sam_hub.cli.output import Shown, say, show_table
+from sam_hub.progress import Reporter
 from sam_hub.services.context import AppContext
-from sam_hub.services.options import EvaluationOptions
+from sam_hub.services.options import EvaluationOptions, PredictionOptions
 
 if TYPE_CHECKING:
-    from sam_hub.services.evaluation import SystemScore
+    from sam_hub.services.evaluation import EvaluationOutcome, SystemScore
+    from sam_hub.services.prediction import PredictionOutcome
+
+
+@command("predict court-2026 new-texts.txt --json", log=True)
+def predict(options: PredictionOptions, context: AppContext, reporter: Reporter) -> Shown:
+    """Find entities in new text with the merged models."""
+    from sam_hub.services.prediction import run_prediction
+
+    outcome = run_prediction(context, options, reporter)
+    return Shown(outcome.sentences, lambda: _show_entities(outcome))
+
+
+def _show_entities(outcome: PredictionOutcome) -> None:
+    for sentence in outcome.sentences:
+        print(sentence.text)
+        for entity in sentence.entities:
+            print(f"    {entity.label}: {entity.text}  [{entity.start}:{entity.end}]")
 
 
 @command("evaluate court-2026 --gold labeled.jsonl --singles", background=True)
 def evaluate(
     options: EvaluationOptions,
+    context: AppContext,
+    reporter: Reporter,
     per_type: Annotated[bool, typer.Option("--per-type", help="Show the scores of each type.")] = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Shown:
     """Score the merged models on labeled sentences."""
     from sam_hub.services.evaluation import run_evaluation
 
-    with TerminalReporter() as reporter:
-        outcome = run_evaluation(AppContext(), options, reporter)
+    outcome = run_evaluation(context, options, reporter)
     for warning in outcome.warnings:
         say(warning)
-    if as_json:
-        show_json(outcome.scores)
-        return
+    return Shown(outcome.scores, lambda: _show(outcome, per_type))
+
+
+def _show(outcome: EvaluationOutcome, per_type: bool) -> None:
     if outcome.types:
         say(outcome.types)
     show_scores(outcome.scores, outcome.sentences)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sam_hub.cli.command import command, group
-from sam_hub.cli.output import (
-    AsJson,
-    TerminalReporter,
-    Yes,
-    confirm,
-    require_yes,
-    say,
-    show_json,
-    show_list,
-    show_started,
-    show_table,
-)
+from sam_hub.cli.output import Shown, Yes, confirm, listed, require_yes, say, show_table, started
+from sam_hub.progress import Reporter
 from sam_hub.services.context import AppContext
 
 if TYPE_CHECKING:
@@ -37,71 +26,63 @@ Numbers = Annotated[list[int], typer.Argument(help="Numbers of jobs.", metavar="
 @command("jobs list --all", "list", group=jobs)
 def list_(
     all_: Annotated[bool, typer.Option("--all", help=f"List all jobs, not only the latest {LATEST}.")] = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Shown:
     """List jobs, newest first."""
     from sam_hub.catalog.jobs import list_jobs
+    from sam_hub.jobs.fields import in_words
 
     catalog = _scheduler().context.catalog
     keys = ("id", "state", "kind", "title", "started_at", "seconds")
-    show_list(
+    return listed(
         [_values(job) for job in list_jobs(catalog, limit=None if all_ else LATEST)],
         ("job", "state", "kind", "title", "started", "seconds"),
-        lambda values: [_line(values[key]) for key in keys],
+        lambda values: [in_words(values[key]) for key in keys],
         "No jobs yet. Start one with `sam-hub pull NAME --background`, or in the UI.",
-        as_json=as_json,
     )
 
 
 @command("jobs show 12", group=jobs)
-def show(number: Number, as_json: AsJson = False) -> None:
+def show(number: Number) -> Shown:
     """Show a job's state, its result, and its log."""
     from sam_hub.catalog.jobs import get_job
+    from sam_hub.jobs.fields import filled_fields
     from sam_hub.jobs.progress import progress_of
 
     scheduler = _scheduler()
     job = get_job(scheduler.context.catalog, number)
     progress, log = progress_of(scheduler.context.settings, number), scheduler.log_tail(number)
-    if as_json:
-        show_json({**_values(job), "progress": progress, "log": log})
-        return
-    values = {**_values(job), "result": _readable(job)}
+    values = {**_values(job), "result": filled_fields(job.result or {})}
     if progress is not None and job.state in ("running", "cancelling"):
         values["progress"] = f"{progress.what}: {progress.done} of {progress.total} {progress.unit}".rstrip()
-    _show_fields(values, log)
+    return Shown({**_values(job), "progress": progress, "log": log}, lambda: _show_fields(values, log))
 
 
 @command("jobs logs -f 12", group=jobs)
 def logs(
     number: Number,
+    reporter: Reporter,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Show progress until the job ends. Ctrl+C does not stop the job.")
     ] = False,
-    as_json: AsJson = False,
-) -> None:
+) -> Shown:
     """Show a job's log. With -f, follow the job."""
     from sam_hub.catalog.jobs import get_job
 
     scheduler = _scheduler()
     get_job(scheduler.context.catalog, number)
     if follow:
-        _follow(number, as_json)
-        return
+        return _follow(scheduler, number, reporter)
     lines = scheduler.log_tail(number, lines=200)
-    show_json(lines) if as_json else print("\n".join(lines))
+    return Shown(lines, lambda: print("\n".join(lines)))
 
 
-@command(name="follow", group=jobs, hidden=True)
-def _follow(number: Number, as_json: AsJson = False) -> None:
+def _follow(scheduler: Scheduler, number: int, reporter: Reporter) -> Shown:
     """Follow a job until it ends. Ctrl+C does not stop the job."""
     from sam_hub.errors import Interrupted, SamHubError, was_interrupted
-    from sam_hub.jobs.scheduler import Scheduler
 
-    scheduler = Scheduler(AppContext())
     try:
         say(f"Following job {number}. Ctrl+C does not stop the job.")
-        with TerminalReporter() as reporter:
-            job = scheduler.wait(number, reporter)
+        job = scheduler.wait(number, reporter)
     except BaseException as error:
         if not was_interrupted(error):
             raise
@@ -109,48 +90,51 @@ def _follow(number: Number, as_json: AsJson = False) -> None:
             f"Stopped following. Job {number} continues",
             f"Follow it again with `sam-hub jobs logs -f {number}`, or cancel it with `sam-hub jobs cancel {number}`.",
         ) from None
-    if as_json:
-        show_json(_values(job))
+    failure = None
     if job.state != "done":
-        raise SamHubError(
+        failure = SamHubError(
             job.error_title or f"Job {number} was {job.state}: {job.title}",
             job.error_action or f"Run it again: `sam-hub jobs retry {number}`.",
         )
-    if not as_json:
-        print(f"Job {number}: {job.title} (done)")
-        _show_fields(_readable(job), scheduler.log_tail(number))
+
+    def show() -> None:
+        if not failure:
+            print(f"Job {number}: {job.title} (done)")
+            _show_fields(job.result or {}, scheduler.log_tail(number))
+
+    return Shown(_values(job), show, failure)
 
 
 @command("jobs cancel 12 13", group=jobs)
-def cancel(numbers: Numbers, as_json: AsJson = False) -> None:
+def cancel(numbers: Numbers) -> Shown:
     """Cancel jobs, and wait until their processes have ended."""
     from sam_hub.catalog.jobs import ENDED, get_job
 
     scheduler = _scheduler()
     before = [get_job(scheduler.context.catalog, number) for number in numbers]  # all exist, or none is canceled
     after = [scheduler.cancel(number) for number in numbers]
-    if as_json:
-        show_json([_values(job) for job in after])
-        return
-    for was, job in zip(before, after, strict=True):
-        print(f"Job {job.id}: {job.title} ({'already ended: ' if was.state in ENDED else ''}{job.state})")
+
+    def show() -> None:
+        for was, job in zip(before, after, strict=True):
+            print(f"Job {job.id}: {job.title} ({'already ended: ' if was.state in ENDED else ''}{job.state})")
+
+    return Shown([_values(job) for job in after], show)
 
 
 @command("jobs retry 12", group=jobs)
-def retry(number: Number, as_json: AsJson = False) -> None:
+def retry(number: Number) -> Shown:
     """Run an ended job again, as a new job."""
-    show_started([_scheduler().retry(number)], as_json=as_json)
+    return started([_scheduler().retry(number)])
 
 
-@command(name="forget", group=jobs, hidden=True)
 @command("jobs rm 12 13 --yes", "rm", group=jobs)
 def rm(
     numbers: Annotated[
         list[int] | None, typer.Argument(help="Numbers of jobs. Default: all that have ended.", metavar="[N...]")
     ] = None,
     yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
+    as_json: bool = False,
+) -> Shown:
     """Remove ended jobs and their logs. Their results stay."""
     scheduler = _scheduler()
     ended = _ended(scheduler.context, numbers or [])
@@ -159,10 +143,8 @@ def rm(
         what = "job and its log" if len(ended) == 1 else "jobs and their logs"
         confirm(f"Remove {len(ended)} ended {what}?")
     removed = scheduler.remove(ended)
-    if as_json:
-        show_json({"removed": removed})
-    else:
-        print(f"Removed: {', '.join(map(str, removed))}" if removed else "No jobs have ended.")
+    words = f"Removed: {', '.join(map(str, removed))}" if removed else "No jobs have ended."
+    return Shown({"removed": removed}, lambda: print(words))
 
 
 def _scheduler() -> Scheduler:
@@ -193,31 +175,11 @@ def _values(job: Job) -> dict[str, Any]:
     return {**job.model_dump(exclude=PRIVATE), "seconds": seconds_of(job)}
 
 
-def _readable(job: Job) -> dict[str, Any]:
-    """Return what of a result fits into a table; the rest (whole rankings) is in the log, or in full in --json."""
-    return {name: value for name, value in (job.result or {}).items() if not _is_nested(value)}
-
-
-def _is_nested(value: object) -> bool:
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(isinstance(item, (dict, list)) for item in items)
-
-
 def _show_fields(values: dict[str, Any], log: list[str]) -> None:
     """Print a table of what has a value, and the log below."""
-    rows = [(key, _line(value)) for key, value in values.items() if value not in (None, "", [], {})]
-    if rows:
+    from sam_hub.jobs.fields import filled_fields
+
+    if rows := list(filled_fields(values).items()):
         show_table(("field", "value"), rows)
     if log:
         print("\n" + "\n".join(log))
-
-
-def _line(value: object) -> str:
-    """A value on one line: a moment to the second in local time, a collection as ``key: value``."""
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {_line(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_line, value))
-    if isinstance(value, datetime):
-        return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
-    return f"{value:.1f}" if isinstance(value, float) and value >= 1 else str("" if value is None else value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sam_hub.cli.command import command
-from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, file_size, say, show_json
+from sam_hub.cli.output import DryRun, Shown, file_size, say
+from sam_hub.progress import Reporter
 from sam_hub.services.context import AppContext
 from sam_hub.services.options import MergeOptions
 
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 
 @command("merge court-2026 --method dare_ties --set density=0.4 --dry-run", background=True)
-def merge(options: MergeOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def merge(
+    options: MergeOptions, context: AppContext, reporter: Reporter, dry_run: DryRun = False, as_json: bool = False
+) -> Shown:
     """Merge the chosen experts with mergekit."""
     from sam_hub.services.merges import plan_merges, run_merges
 
-    context = AppContext()
     plans = plan_merges(context, options, dry_run=dry_run)
     previews = plans.previews()
     for plan in previews if not as_json else ():
@@ -28,15 +30,10 @@ def merge(options: MergeOptions, dry_run: DryRun = False, as_json: AsJson = Fals
     if plans.without and not as_json:
         print(f"\nThe merges without each expert write up to {file_size(plans.contribution_bytes)} more")
     if dry_run:
-        if as_json:
-            show_json([{"path": None, "weights_sha256": None, **vars(plan)} for plan in previews])
-        return
-    with TerminalReporter() as reporter:
-        outcome = run_merges(context, options, reporter, plans)
-    if as_json:
-        show_json(outcome.merges)
-    else:
-        _show_outcome(outcome, options.target)
+        values = [{"path": None, "weights_sha256": None, **vars(plan)} for plan in previews]
+        return Shown(values, lambda: None)
+    outcome = run_merges(context, options, reporter, plans)
+    return Shown(outcome.merges, lambda: _show_outcome(outcome, options.target))
 
 
 def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
@@ -66,20 +63,7 @@ def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
 def _show_plan(plan: MergePreview, dry_run: bool) -> None:
     names = ", ".join(ref.rpartition("@")[0] or ref for ref in plan.experts)
     print(f"\n{plan.name}: {plan.method} of {names}")
-    for kind, findings in (("error", plan.errors), ("warning", plan.warnings), ("note", plan.notes)):
-        for finding in findings:
-            print(f"  {kind}: {finding}")
-    if plan.reused:
-        checked = "; will be checked" if plan.problems is None else ""
-        print(f"  already on disk{checked}")
-        for problem in plan.problems or ():
-            print(f"  failed the sanity check: {problem}")
-        if plan.refused and not plan.problems:
-            print(f"  {plan.refused}")
-        if plan.serving:
-            print(f"  {plan.serving} answers instead")
-    elif not plan.errors:
-        size, memory = file_size(plan.bytes), file_size(plan.memory)
-        print(f"  writes {size}, takes about {plan.seconds:.0f} s and {memory} of memory")
+    for kind, words in plan.findings():
+        print(f"  {kind}: {words}" if kind in ("error", "warning", "note") else f"  {words}")
     if dry_run:
         print(plan.configuration)

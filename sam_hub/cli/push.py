@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sam_hub.cli.command import command
-from sam_hub.cli.output import AsJson, DryRun, TerminalReporter, file_size, say, show_json
+from sam_hub.cli.output import DryRun, Shown, file_size, say
+from sam_hub.progress import Reporter
 from sam_hub.services.context import AppContext
 from sam_hub.services.options import PushOptions
 
@@ -14,37 +15,27 @@ if TYPE_CHECKING:
 
 
 @command("push court-2026 --by sampling --repo me/ner-court --dry-run", background=True)
-def push(options: PushOptions, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def push(options: PushOptions, context: AppContext, reporter: Reporter, dry_run: DryRun = False) -> Shown:
     """Push merged models to the Hub.
 
     The models and their card are one commit.
     """
     from sam_hub.services.push import plan_push, run_push
 
-    outcome: PushPlan | PushOutcome
     if dry_run:
-        outcome = plan = plan_push(AppContext(), options)
-        if as_json:
-            show_json({**vars(plan), "commit": None, "url": None})
-        else:
-            _show_plan(plan, options.pull_request)
-    else:
-        with TerminalReporter() as reporter:
-            outcome = pushed = run_push(AppContext(), options, reporter)
-        if as_json:
-            show_json(pushed)
-        else:
-            print(f"{pushed.url} at {pushed.commit[:8]}\n\n{pushed.snippet}")
-    if not as_json and not outcome.creates and outcome.private == options.public:
-        visibility = "private" if outcome.private else "public"
-        say(f"{options.repo} already exists and stays {visibility}. You can change this on its page.")
+        plan = plan_push(context, options)
+        return Shown({**vars(plan), "commit": None, "url": None}, lambda: _show_plan(plan, options))
+    pushed = run_push(context, options, reporter)
+    return Shown(pushed, lambda: _show(pushed, options))
 
 
-def _show_plan(plan: PushPlan, create_pr: bool) -> None:
-    doing = "Would open a pull request in" if create_pr else "Would create" if plan.creates else "Would update"
-    visibility = "private" if plan.private else "public"
-    print(f"{doing} {plan.repo} ({visibility}), {file_size(plan.bytes)}:")
+def _show(pushed: PushOutcome, options: PushOptions) -> None:
+    print(f"{pushed.url} at {pushed.commit[:8]}\n\n{pushed.snippet}")
+    if stays := pushed.stays(options):
+        say(stays)
+
+
+def _show_plan(plan: PushPlan, options: PushOptions) -> None:
+    print("\n".join(plan.lines(options)))
     for file in plan.files:
         print(f"  {file.path} ({file_size(file.size)})")
-    for path in plan.removes:
-        print(f"  {path} would be removed: part of the current model")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sam_hub.cli.command import command, group
-from sam_hub.cli.output import AsJson, say, show_json, show_list
+from sam_hub.cli.output import Shown, listed, say, show_json
 from sam_hub.services.context import AppContext
 
 tokens = group("hub-token", "Manage the tokens of the embedded Hub.")
@@ -19,7 +19,7 @@ def hub_serve(
     root: Annotated[Path | None, typer.Argument(help="Folder of the repositories. Default: hub/ in the home.")] = None,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port. 0 for any free port.")] = 8111,
-    as_json: Annotated[bool, typer.Option("--json", help="Print endpoint and token as one JSON object.")] = False,
+    as_json: bool = False,
 ) -> None:
     """Serve the embedded Hub on this machine.
 
@@ -49,33 +49,28 @@ def add(
     ] = "local",
     role: Annotated[str, typer.Option(help="read or write.")] = "write",
     root: Root = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Shown:
     """Make a token. It is shown only once."""
     from sam_hub.hub.embedded import tokens_of
 
     with tokens_of(root or AppContext().settings.home / "hub") as kept:
         token = kept.add(name, user, role)
-    if as_json:
-        show_json({"name": name, "user": user, "role": role, "token": token})
-    else:
-        print(token)
+    return Shown({"name": name, "user": user, "role": role, "token": token}, lambda: print(token))
 
 
 @command(name="list", group=tokens)
-def list_(root: Root = None, as_json: AsJson = False) -> None:
+def list_(root: Root = None) -> Shown:
     """List tokens, without their secrets."""
     from sam_hub.hub.embedded import tokens_of
 
     names = ("name", "user", "role", "created")
     with tokens_of(root or AppContext().settings.home / "hub") as kept:
         rows = [{name: getattr(token, name) for name in names} for token in kept.all()]
-    show_list(
+    return listed(
         rows,
         ("name", "user", "role", "made"),
         lambda row: (*list(row.values())[:3], row["created"][:16]),
         "No tokens yet. Make one with `sam-hub hub-token add NAME`.",
-        as_json=as_json,
     )
 
 

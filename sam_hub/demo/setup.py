@@ -9,7 +9,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from sam_hub.config import EMBEDDED_HUB, FILE_NAME, Settings
 from sam_hub.errors import DiskFull
@@ -91,11 +91,8 @@ def publish_shipped(hub: Hub, base: Path, reporter: Reporter = SILENT) -> None:
 
 
 @dataclass(frozen=True)
-class StockOptions(JobOptions):
+class StockOptions(JobOptions, kind="stock", title="make the demo's Hub"):
     """Make the demo's home and fill its Hub."""
-
-    KIND: ClassVar[str] = "stock"
-    TITLE: ClassVar[str] = "make the demo's Hub"
 
 
 @dataclass(frozen=True)

@@ -247,6 +247,23 @@ class PullPlan:
     bases: tuple[BaseItem, ...]
     free: int
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The experts that must be fetched."""
+        return tuple(item.expert for item in self.experts if not item.on_disk)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is fetched, and how much it is, a line each."""
+        from humanize import naturalsize
+
+        lines = [
+            f"{item.expert} is already on disk" if item.on_disk else f"{item.expert} ({naturalsize(item.bytes)})"
+            for item in self.experts
+        ]
+        lines += [f"{base.repo}, their base ({naturalsize(base.bytes)})" for base in self.bases]
+        return [*lines, f"Free disk space: {naturalsize(self.free)}"]
+
 
 def pull_options(context: AppContext, experts: tuple[str, ...]) -> list[PullOptions]:
     """Return the options that fetch each of some experts, once."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sam_hub.errors import DiskFull
 from sam_hub.evaluation.contributions import Contributions
 from sam_hub.evaluation.validation import Validation
 from sam_hub.merging.lora_extraction import MergedAdapter
-from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, default_parameters
 from sam_hub.progress import SILENT, Reporter
 from sam_hub.services.options import By, MergeOptions, copied
 
@@ -21,33 +20,6 @@ if TYPE_CHECKING:
     from sam_hub.merging.plan import MergePlan
     from sam_hub.services.context import AppContext
     from sam_hub.services.validated_merges import SampleVotes
-
-
-@dataclass(frozen=True)
-class MergeMethod:
-    """A method of mergekit. A parameter without a default is None; ``trims``: it has a stable variant."""
-
-    name: str
-    parameters: dict[str, Any]
-    weighted: bool
-    trims: bool
-
-
-@dataclass(frozen=True)
-class MergeMethods:
-    """The methods that mergekit knows, and the one that is used by default."""
-
-    methods: tuple[MergeMethod, ...]
-    default: str
-
-
-def merge_methods(context: AppContext) -> MergeMethods:
-    """Return mergekit's methods with their parameters."""
-    described = (
-        MergeMethod(name, {**method.defaults, **default_parameters(name)}, method.weighted, method.trims)
-        for name, method in METHODS.items()
-    )
-    return MergeMethods(tuple(described), DEFAULT_METHOD)
 
 
 @dataclass(frozen=True)
@@ -80,6 +52,28 @@ class MergePreview:
     problems: tuple[str, ...] | None
     refused: str
     serving: str
+
+    def findings(self) -> list[tuple[str, str]]:
+        """Return what there is to know, in words: each with "error", "warning", "note", "done", "failed", or "cost"."""
+        from humanize import naturalsize
+
+        lists = {"error": self.errors, "warning": self.warnings, "note": self.notes}
+        found = [(kind, text) for kind, texts in lists.items() for text in texts]
+        if self.reused:
+            found.append(("done", f"already on disk{'; will be checked' if self.problems is None else ''}"))
+            found += [("failed", f"failed the sanity check: {problem}") for problem in self.problems or ()]
+            if self.refused and not self.problems:
+                found.append(("failed", self.refused))
+            elif self.problems == ():
+                found.append(("done", "passed the sanity check: it loads, and predicts no worse than its experts"))
+            if self.serving:
+                found.append(("done", f"{self.serving} answers instead"))
+        elif not self.errors:
+            time = f"{self.seconds:.0f} s" if self.seconds < 100 else f"{self.seconds / 60:.0f} min"
+            size, memory = naturalsize(self.bytes), naturalsize(self.memory)
+            found.append(("done", "compatible: the checks found no error"))
+            found.append(("cost", f"writes {size}, takes about {time} and {memory} of memory"))
+        return found
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,13 @@ def options_from(kind: type[T], values: Mapping[str, Any]) -> T:
 
 
 class JobOptions:
-    """Options of a service that can run as a job of a kind (see `sam_hub.jobs.kinds`)."""
+    """Options of a service that can run as a job of a kind (see `sam_hub.jobs.kinds`), with a title for lists."""
 
     KIND: ClassVar[str]
     TITLE: ClassVar[str]
+
+    def __init_subclass__(cls, kind: str, title: str = "") -> None:
+        cls.KIND, cls.TITLE = kind, title
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -119,10 +122,8 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
-class AddOptions(JobOptions):
+class AddOptions(JobOptions, kind="add"):
     """Repositories to add, pinned to the commit of ``revision``; the other fields replace what they say themselves."""
-
-    KIND: ClassVar[str] = "add"
 
     repos: Annotated[tuple[str, ...], Doc("Repositories (owner/name).")]
     revision: Annotated[str, Doc("A branch, tag, or commit.")] = "main"
@@ -140,10 +141,8 @@ class AddOptions(JobOptions):
 
 
 @dataclass(frozen=True)
-class UpdateOptions(JobOptions):
+class UpdateOptions(JobOptions, kind="update"):
     """Experts to move to the Hub's head."""
-
-    KIND: ClassVar[str] = "update"
 
     experts: Annotated[tuple[str, ...], Doc("Experts. Default: all.", "names")] = ()
 
@@ -154,31 +153,22 @@ class UpdateOptions(JobOptions):
 
 
 @dataclass(frozen=True)
-class PullOptions(JobOptions):
+class PullOptions(JobOptions, kind="pull", title="pull {0.expert}"):
     """An expert to fetch: ``owner/name``, the end of a name, ``repo@commit``, or an id."""
 
-    KIND: ClassVar[str] = "pull"
-    TITLE: ClassVar[str] = "pull {0.expert}"
-
     expert: str
 
 
 @dataclass(frozen=True)
-class RemovalOptions(JobOptions):
+class RemovalOptions(JobOptions, kind="remove", title="remove {0.expert}"):
     """An expert to remove."""
 
-    KIND: ClassVar[str] = "remove"
-    TITLE: ClassVar[str] = "remove {0.expert}"
-
     expert: str
 
 
 @dataclass(frozen=True)
-class DescribeOptions(JobOptions):
+class DescribeOptions(JobOptions, kind="describe", title="describe {0.expert}"):
     """An expert to describe, by a corpus or by what its repository, data sets and card lead to."""
-
-    KIND: ClassVar[str] = "describe"
-    TITLE: ClassVar[str] = "describe {0.expert}"
 
     expert: Annotated[str, Doc("A target, or an expert.", "name")]
     corpus: Annotated[
@@ -188,15 +178,12 @@ class DescribeOptions(JobOptions):
 
 
 @dataclass(frozen=True)
-class ScanOptions(JobOptions):
+class ScanOptions(JobOptions, kind="scan", title="scan {0.corpus.name}"):
     """A corpus to look through.
 
     Args:
         gold: labeled sentences. They are left out of the corpus, if they are in its folder.
     """
-
-    KIND: ClassVar[str] = "scan"
-    TITLE: ClassVar[str] = "scan {0.corpus.name}"
 
     corpus: Corpus
     split: Split = False
@@ -204,11 +191,8 @@ class ScanOptions(JobOptions):
 
 
 @dataclass(frozen=True)
-class TargetOptions(JobOptions):
+class TargetOptions(JobOptions, kind="target", title="create target {0.name}"):
     """A target to create."""
-
-    KIND: ClassVar[str] = "target"
-    TITLE: ClassVar[str] = "create target {0.name}"
 
     name: Annotated[str, Doc("Name of the target.")]
     corpus: Corpus
@@ -219,11 +203,8 @@ class TargetOptions(JobOptions):
 
 
 @dataclass(frozen=True)
-class SelectOptions(JobOptions):
+class SelectOptions(JobOptions, kind="select", title="rank experts for {0.target}"):
     """How to rank experts for a target, and how many to choose."""
-
-    KIND: ClassVar[str] = "select"
-    TITLE: ClassVar[str] = "rank experts for {0.target}"
 
     target: Annotated[str, Doc("The target's name.")]
     by: Annotated[By, Doc("The ranking to make: similarity, sampling, or both.")] = By.both
@@ -278,10 +259,8 @@ class ChooseOptions:
 
 
 @dataclass(frozen=True)
-class MergeOptions(JobOptions):
+class MergeOptions(JobOptions, kind="merge"):
     """What to merge, how, and what else to make of it."""
-
-    KIND: ClassVar[str] = "merge"
 
     target: Annotated[str | None, Doc("The target whose selection to merge.", "target")] = None
     by: Annotated[By, Doc("Whose choice to merge: similarity, sampling, or both.")] = By.both
@@ -346,11 +325,8 @@ class PredictionOptions:
 
 
 @dataclass(frozen=True)
-class EvaluationOptions(JobOptions):
+class EvaluationOptions(JobOptions, kind="evaluate", title="evaluate {0.target}"):
     """What to score on labeled sentences."""
-
-    KIND: ClassVar[str] = "evaluate"
-    TITLE: ClassVar[str] = "evaluate {0.target}"
 
     target: Annotated[str, Doc("The target's name.")]
     gold: Annotated[Path | None, Doc("Labeled sentences. Default: those of the target.")] = None
@@ -361,11 +337,8 @@ class EvaluationOptions(JobOptions):
 
 
 @dataclass(frozen=True)
-class PushOptions(JobOptions):
+class PushOptions(JobOptions, kind="push", title="push {0.repo}"):
     """Which of a target's merges to push, and where to."""
-
-    KIND: ClassVar[str] = "push"
-    TITLE: ClassVar[str] = "push {0.repo}"
 
     target: Annotated[str, Doc("The target of the merged models.")]
     repo: Annotated[str, Doc("The repository: owner/name.", "--repo")]

@@ -19,8 +19,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PushPlan:
-    """What a push would do. ``removes`` are files of another model on the Hub.
+class PushTarget:
+    """A repository, whether a push creates it, and what it uploads. ``removes`` are files of another model there."""
+
+    repo: str
+    creates: bool
+    private: bool
+    bytes: int
+    files: tuple[LocalFile, ...]
+    removes: tuple[str, ...]
+
+    def stays(self, options: PushOptions) -> str:
+        """Say that a push doesn't make the repository private or public; empty if it is as wanted."""
+        if self.creates or self.private != options.public:
+            return ""
+        visibility = "private" if self.private else "public"
+        return f"{self.repo} already exists and stays {visibility}. You can change this on its page."
+
+
+@dataclass(frozen=True)
+class PushPlan(PushTarget):
+    """What a push would do.
 
     Args:
         card: the model card, Markdown.
@@ -28,27 +47,28 @@ class PushPlan:
         problems: what the sanity check or the votes say against the merge.
     """
 
-    repo: str
-    creates: bool
-    private: bool
-    bytes: int
-    files: tuple[LocalFile, ...]
-    removes: tuple[str, ...]
     card: str
     page: str
     problems: tuple[str, ...]
 
+    def lines(self, options: PushOptions) -> list[str]:
+        """Return what a push by these options would do, in a few lines; the files are not among them."""
+        from humanize import naturalsize
+
+        verb = "Creates" if self.creates else "Updates"
+        verb = "Opens a pull request in" if options.pull_request else verb
+        visibility, count = "private" if self.private else "public", len(self.files)
+        size = f"{count} file{'' if count == 1 else 's'}, {naturalsize(self.bytes)}, in one commit"
+        lines = [f"{verb} {self.repo} ({visibility}): {size}", f"Page: {self.page}", self.stays(options)]
+        lines += [f"Warning: {problem}" for problem in self.problems]
+        lines += [f"Removes {path}: part of the current model" for path in self.removes]
+        return list(filter(None, lines))
+
 
 @dataclass(frozen=True)
-class PushOutcome:
+class PushOutcome(PushTarget):
     """What was pushed; ``url`` is the page of the repository or the pull request, ``snippet`` code that loads it."""
 
-    repo: str
-    creates: bool
-    private: bool
-    bytes: int
-    files: tuple[LocalFile, ...]
-    removes: tuple[str, ...]
     commit: str
     url: str
     snippet: str

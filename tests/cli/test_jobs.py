@@ -80,7 +80,7 @@ def test_a_job_is_followed_to_its_result(settings: Settings, jobs: Call) -> None
 
 def test_a_failed_job_ends_in_its_own_message_and_code_one(settings: Settings, jobs: Call) -> None:
     (number,) = submitted(settings, Busy(seconds=0.1, fail="The file [/x] is bad"))
-    code, _, messages = jobs("follow", number)
+    code, _, messages = jobs("logs", "-f", number)
     assert code == 1
     assert "Error: The file [/x] is bad. Take another one." in messages
     shown = read(jobs("show", number, "--json"))
@@ -113,7 +113,7 @@ def test_ctrl_c_while_a_library_works_ends_with_its_code(settings: Settings, tmp
 
 def test_several_jobs_are_cancelled_at_once_and_one_that_ended_stays(settings: Settings, jobs: Call) -> None:
     (done,) = submitted(settings, Busy(seconds=0.1))
-    jobs("follow", done)
+    jobs("logs", "-f", done)
     running, waiting = submitted(settings, Busy(seconds=60), Busy(seconds=60))
     assert [job["state"] for job in read(jobs("list", "--json"))] == ["queued", "running", "done"]
     code, output, _ = jobs("cancel", waiting, running, done)
@@ -133,10 +133,10 @@ def test_an_unknown_number_cancels_nothing(settings: Settings, jobs: Call) -> No
 def test_a_retry_is_a_new_job_with_the_same_work(settings: Settings, jobs: Call) -> None:
     (number,) = submitted(settings, Busy(seconds=0.2))
     assert jobs("retry", number)[0] == 2  # it has not ended
-    jobs("follow", number)
+    jobs("logs", "-f", number)
     started = read(jobs("retry", number, "--json"))
     assert started["job"] == number + 1
-    again = read(jobs("follow", started["job"], "--json"))
+    again = read(jobs("logs", "-f", started["job"], "--json"))
     assert again["arguments"]["seconds"] == 0.2
     assert again["state"] == "done"
 
@@ -145,17 +145,17 @@ def test_removing_takes_ended_jobs_with_their_logs(
     settings: Settings, jobs: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = submitted(settings, Busy(seconds=0.1), Busy(seconds=0.1))
-    jobs("follow", first)
-    jobs("follow", second)
+    jobs("logs", "-f", first)
+    jobs("logs", "-f", second)
     (running,) = submitted(settings, Busy(seconds=60))
-    assert jobs("forget", running, "--yes")[0] == 2
+    assert jobs("rm", running, "--yes")[0] == 2
     assert read(jobs("rm", first, "--yes", "--json")) == {"removed": [first]}
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
     code, output, messages = jobs("rm")
     assert code == 130
     assert "Remove 1 ended job and its log?" in output
     assert "Nothing was changed" in messages
-    assert read(jobs("forget", "--yes", "--json")) == {"removed": [second]}
+    assert read(jobs("rm", "--yes", "--json")) == {"removed": [second]}
     assert [job["id"] for job in read(jobs("list", "--json"))] == [running]
     assert not (settings.home / "jobs" / str(first)).exists()
 
@@ -167,4 +167,4 @@ def test_a_list_finds_the_dead(settings: Settings, jobs: Call) -> None:
     while (state := read(jobs("list", "--json"))[0]["state"]) == "running":
         pass
     assert state == "interrupted"
-    assert f"jobs retry {number}" in jobs("follow", number)[2]
+    assert f"jobs retry {number}" in jobs("logs", "-f", number)[2]

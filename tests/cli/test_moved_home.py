@@ -24,7 +24,7 @@ def test_a_moved_home_works_on(sam_hub: Call, home: Path, texts: Path, monkeypat
     sam_hub("add", *NAMES)
     sam_hub("pull", *NAMES)
     job = sam_hub("pull", NAMES[0], "--background")
-    assert sam_hub("jobs", "follow", job["job"])["state"] == "done"
+    assert sam_hub("jobs", "logs", "-f", job["job"])["state"] == "done"
     sam_hub("target", "add", "paris", texts / "corpus.txt", "--labels", "person, location", "--gold", gold)
     selected = sam_hub("select", "paris", "--k", "2")
     sam_hub("merge", "paris", "--as-adapter")
@@ -38,7 +38,7 @@ def test_a_moved_home_works_on(sam_hub: Call, home: Path, texts: Path, monkeypat
 
     experts, bases = sam_hub("list"), sam_hub("list", "--bases")
     assert all(Path(row["path"]).is_relative_to(moved) and Path(row["path"]).is_dir() for row in (*experts, *bases))
-    assert Path(sam_hub("jobs", "follow", job["job"])["result"]["path"]).is_relative_to(moved)
+    assert Path(sam_hub("jobs", "logs", "-f", job["job"])["result"]["path"]).is_relative_to(moved)
     assert sam_hub("select", "paris", "--k", "2") == selected
     assert sam_hub("predict", "paris", moved / "gold.jsonl") == answer
     assert [row["f1"] for row in sam_hub("evaluate", "paris", "--singles")] == scores

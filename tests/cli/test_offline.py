@@ -40,7 +40,7 @@ def test_a_pull_of_what_is_on_disk_says_why_the_hub_was_not_asked(
     cut_off: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["pull", "acme/ner-law"]) == 0
-    assert "acme/ner-law is served from disk: Offline mode is on" in capsys.readouterr().out
+    assert "acme/ner-law is served from disk: Offline mode is on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_several_jobs_are_one_json_list(pulled: Call) -> None:
     made = pulled("pull", *NAMES, "--background")
     assert [job["title"] for job in made] == [f"pull {name}" for name in NAMES]
     for job in made:
-        assert pulled("jobs", "follow", job["job"])["state"] == "done"
+        assert pulled("jobs", "logs", "-f", job["job"])["state"] == "done"
 
 
 def test_describe_names_the_nearest_experts(with_target: Call) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from sam_hub.errors import InputError
 from sam_hub.jobs.kinds import Task
@@ -23,7 +23,7 @@ SLEEP = "import time; time.sleep({seconds})"
 
 
 @dataclass(frozen=True)
-class Busy(JobOptions):
+class Busy(JobOptions, kind="tests.jobs.busy:BUSY", title="busy"):
     """Compute for ``seconds``, and report ``events_per_second``.
 
     Args:
@@ -33,9 +33,6 @@ class Busy(JobOptions):
         children: so many processes sleep beside it, each in a session of its own, so that only who looks for
             a process' children finds them.
     """
-
-    KIND: ClassVar[str] = "tests.jobs.busy:BUSY"
-    TITLE: ClassVar[str] = "busy"
 
     seconds: float = 10
     events_per_second: int = 20

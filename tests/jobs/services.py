@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from sam_hub.jobs.kinds import Task
 from sam_hub.progress import SILENT, Reporter
@@ -22,17 +22,13 @@ __all__ = ["Busy", "BusyOutcome", "clean_up_busy", "run_busy"]
 
 
 @dataclass(frozen=True)
-class Download(Busy):
+class Download(Busy, kind="tests.jobs.services:DOWNLOAD", title="busy"):
     """Busy in the queue of downloads."""
-
-    KIND: ClassVar[str] = "tests.jobs.services:DOWNLOAD"
 
 
 @dataclass(frozen=True)
-class NeverCleanedUp(Busy):
+class NeverCleanedUp(Busy, kind="tests.jobs.services:UNSWEEPABLE", title="busy"):
     """Left something that can't be deleted."""
-
-    KIND: ClassVar[str] = "tests.jobs.services:UNSWEEPABLE"
 
 
 def fail_to_clean_up(settings: Settings, options: Any) -> None:
@@ -48,11 +44,8 @@ class Length:
 
 
 @dataclass(frozen=True)
-class Unforeseen(JobOptions):
+class Unforeseen(JobOptions, kind="tests.jobs.services:UNFORESEEN", title="divide"):
     """Has a bug."""
-
-    KIND: ClassVar[str] = "tests.jobs.services:UNFORESEEN"
-    TITLE: ClassVar[str] = "divide"
 
 
 def divide(context: AppContext, options: Unforeseen, reporter: Reporter = SILENT) -> Length:
@@ -61,11 +54,8 @@ def divide(context: AppContext, options: Unforeseen, reporter: Reporter = SILENT
 
 
 @dataclass(frozen=True)
-class UseToken(JobOptions):
+class UseToken(JobOptions, kind="tests.jobs.services:USE_TOKEN", title="use the token"):
     """Uses the token, and tells no more of it than its length."""
-
-    KIND: ClassVar[str] = "tests.jobs.services:USE_TOKEN"
-    TITLE: ClassVar[str] = "use the token"
 
 
 def use_token(context: AppContext, options: UseToken, reporter: Reporter = SILENT) -> Length:
@@ -76,11 +66,8 @@ def use_token(context: AppContext, options: UseToken, reporter: Reporter = SILEN
 
 
 @dataclass(frozen=True)
-class UseHub(JobOptions):
+class UseHub(JobOptions, kind="tests.jobs.services:USE_HUB", title="use the Hub"):
     """Is the first that needs the Hub which a home shares, and so starts it."""
-
-    KIND: ClassVar[str] = "tests.jobs.services:USE_HUB"
-    TITLE: ClassVar[str] = "use the Hub"
 
 
 def use_hub(context: AppContext, options: UseHub, reporter: Reporter = SILENT) -> None:
@@ -93,11 +80,8 @@ def use_hub(context: AppContext, options: UseHub, reporter: Reporter = SILENT) -
 
 
 @dataclass(frozen=True)
-class Stubborn(JobOptions):
+class Stubborn(JobOptions, kind="tests.jobs.services:STUBBORN", title="stay"):
     """When asked to end, starts a process in a session of its own, and stays."""
-
-    KIND: ClassVar[str] = "tests.jobs.services:STUBBORN"
-    TITLE: ClassVar[str] = "stay"
 
     file: str
 

@@ -23,7 +23,6 @@ from sam_hub.catalog.tables import ExpertCreate
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, SamHubError
 from sam_hub.services.experts import plan_removal, plan_update, read_card
-from sam_hub.services.merges import merge_methods
 from sam_hub.services.options import RemovalOptions, UpdateOptions
 from sam_hub.services.pool import ServicePool
 from tests.services.questions import die, divide, pid, sleep, standing
@@ -89,9 +88,7 @@ async def test_a_bug_is_told_and_the_next_question_is_answered(pool, capfd):
 
 async def test_several_questions_at_once_get_each_their_own_answer_from_two_processes(pool):
     cards = [pool.ask(read_card, "news") for _ in range(10)]
-    asked = [pool.ask(merge_methods), pool.ask(plan_removal, RemovalOptions("news")), *cards]
-    methods, plan, *answers = await asyncio.gather(*asked)
-    assert methods.default in [method.name for method in methods.methods]
+    plan, *answers = await asyncio.gather(pool.ask(plan_removal, RemovalOptions("news")), *cards)
     assert plan.ref == f"o/news@{'a' * 40}"
     assert answers == [CARD] * 10
     assert 1 <= len(processes()) <= 2

@@ -180,9 +180,9 @@ async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
         app.query_one("#push-adapter", Select).value = True
         app.query_one("#push-pull_request", Select).value = True
         await pilot.press("u", *REPO, "enter")
-        await until(pilot, lambda: f"Makes a pull request to {REPO}" in text_of(app))
+        await until(pilot, lambda: f"Opens a pull request in {REPO}" in text_of(app))
         assert "adapter_model.safetensors" in text_of(app)
-        assert "Removed there, as of the model" in text_of(app)
+        assert "part of the current model" in text_of(app)
         await pilot.press("u", *REPO, "enter")
         await until(pilot, lambda: app.tab.copied().endswith("/discussions/1"), seconds=60)
         assert "refs/pr/1" in text_of(app)

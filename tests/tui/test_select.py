@@ -125,7 +125,7 @@ async def test_a_person_chooses_others_than_the_best(worked: Settings) -> None:
         tab = await at_select(pilot, "In both")
         await until(pilot, lambda: isinstance(app.focused, RankingTable))
         await pilot.press("ctrl+o")
-        await until(pilot, lambda: "Select the experts" in text_of(app))
+        await until(pilot, lambda: "First select the experts" in text_of(app))
         await pilot.press("space")
         repo = tab.expert
         assert list(app.state.checked_repos) == [repo]

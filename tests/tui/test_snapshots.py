@@ -15,7 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 from sam_hub.config import Settings
 from sam_hub.tui.actions import TABS
 from sam_hub.tui.app import SamHubApp
-from sam_hub.tui.screenshots import quiet, take
+from tests.support.screenshots import quiet, take
 from tests.tui.conftest import NARROW, WIDE, ready, text_of
 from tests.tui.decided import decide
 from tests.tui.filled import add_target, fill

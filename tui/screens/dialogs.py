@@ -17,7 +17,7 @@ from textual.widgets import Button, Input, Select, Static
 from sam_hub.errors import SamHubError
 from sam_hub.tui.messages import background
 from sam_hub.tui.symbols import Symbols, cut
-from sam_hub.tui.widgets.form import Field, Form
+from sam_hub.tui.widgets.form import NEXT_FIELD, Form, Row
 from sam_hub.tui.widgets.reading import ReadingPane
 
 TYPING = 0.4  # seconds without a change until the plan is asked for
@@ -88,6 +88,8 @@ class Question(ModalScreen[object]):
 class StackedForm(Form, inherit_bindings=False):
     """A form in a dialog, where Esc leaves the dialog."""
 
+    BINDINGS: ClassVar = [NEXT_FIELD]
+
 
 class FormScreen(ModalScreen[Any]):
     """Ask for some values, and return the options that are made of them; Esc gives None.
@@ -103,14 +105,14 @@ class FormScreen(ModalScreen[Any]):
     def __init__(
         self,
         title: str,
-        fields: Sequence[Field],
+        rows: Sequence[Row],
         plan: Callable[[dict[str, Any]], Awaitable[tuple[object, str]]],
         confirm: str,
         symbols: Symbols,
     ) -> None:
         super().__init__()
         self._title, self._plan, self._confirm, self._symbols = title, plan, confirm, symbols
-        self.form = StackedForm("field", [[field] for field in fields], "-stacked")
+        self.form = StackedForm("field", rows, "-stacked")
         self._planned: tuple[dict[str, Any], object] | None = None  # the form's values, and the options made of them
 
     def compose(self) -> ComposeResult:
@@ -157,12 +159,8 @@ class FormScreen(ModalScreen[Any]):
         return self._planned is not None
 
     @on(Form.Submitted)
-    def _entered(self, event: Form.Submitted) -> None:
-        """Go to the next field; in the last, confirm."""
-        if event.last:
-            self._finish()
-        else:
-            self.focus_next(Input)
+    def _entered(self) -> None:
+        self._finish()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

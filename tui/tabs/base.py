@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -16,6 +17,9 @@ from sam_hub.tui.state import AppState
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
     from sam_hub.services.options import JobOptions
+    from sam_hub.tui.widgets.form import Row
+
+Planned: TypeAlias = "tuple[JobOptions | None, str]"  # what a form's values come to, and what that leads to
 
 FOCUSABLE = "Table, Input, Button, OptionList"
 
@@ -41,6 +45,7 @@ class BaseTab(Vertical):
         self.stale, self.is_shown = True, False
         self.message = self.LOADING
         self._was_underway = False
+        self._followed: dict[int, Callable[[JobView], object]] = {}  # what to do at the end of jobs, by their numbers
 
     def compose(self) -> ComposeResult:
         yield Static(self.LOADING, id=f"{self.NAME}-empty", classes="empty", markup=False)
@@ -101,7 +106,10 @@ class BaseTab(Vertical):
         """An expert was selected or unselected, and with it perhaps the base of those that are."""
 
     def jobs_listed(self, ended: list[JobView]) -> None:
-        """The jobs were read. By default, what ended makes the tab load again."""
+        """The jobs were read. By default, who follows one is told its end, and what ended makes the tab load again."""
+        for view in ended:
+            if (then := self._followed.pop(view.id, None)) is not None:
+                then(view)
         if self.JOB and self.underway != self._was_underway:
             self._was_underway = self.underway
             self.underway_changed()
@@ -129,17 +137,32 @@ class BaseTab(Vertical):
         if focused is None or self not in focused.ancestors or not focused.focusable:
             self.focus_first()
 
-    async def submit(self, options: JobOptions) -> int:
-        """Make a job of a service's options, have the app show it, and return its number. Raises SamHubError."""
+    async def submit(self, options: JobOptions, then: Callable[[JobView], object] | None = None) -> int:
+        """Make a job of a service's options, have the app show it, and return its number; ``then`` gets it at its end.
+
+        Raises SamHubError.
+        """
         view = JobView(await self.source.schedule(lambda scheduler: scheduler.submit(options)))
+        if then is not None:
+            self._followed[view.id] = then
         self.state.jobs = [view, *self.state.jobs]
         self.jobs_listed([])
         self.post_message(JobsChanged())
         return view.id
 
+    async def fill_in(
+        self, title: str, rows: Sequence[Row], plan: Callable[[dict[str, Any]], Awaitable[Planned]], confirm: str
+    ) -> None:
+        """Ask for a job's options in a form that shows what they lead to (see `FormScreen`), and submit it."""
+        from sam_hub.tui.screens.dialogs import FormScreen  # which the first rows do not wait for
+
+        options = await self.app.push_screen_wait(FormScreen(title, rows, plan, confirm, self.symbols))
+        if options is not None:
+            await self.submit(options)
+
     async def confirm(self, title: str, body: str, key: str, label: str, typed: str | None = None) -> bool:
         """Ask before something is done; the answer is given by a key, or by typing ``typed``."""
-        from sam_hub.tui.screens.dialogs import Question  # which the first rows do not wait for
+        from sam_hub.tui.screens.dialogs import Question
 
         question = Question(title, body, [(key, label, True), ("b", "Back", False)], typed)
         return bool(await self.app.push_screen_wait(question))

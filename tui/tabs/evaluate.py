@@ -14,43 +14,30 @@ from textual.containers import Vertical
 
 from sam_hub.errors import SamHubError
 from sam_hub.services.options import Rule
-from sam_hub.tui.messages import TabRequested, background
-from sam_hub.tui.screens.dialogs import FormScreen
+from sam_hub.tui.messages import background
 from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
 from sam_hub.tui.symbols import cut, number, plural, progress_bar
-from sam_hub.tui.tabs.base import BaseTab
-from sam_hub.tui.widgets.form import ChoiceField, Field, TextField
+from sam_hub.tui.tabs.base import BaseTab, Planned
+from sam_hub.tui.widgets.form import Row, choice, text
 from sam_hub.tui.widgets.reading import ReadingPane
 from sam_hub.tui.widgets.scores import Marker, types_text
 from sam_hub.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
     from sam_hub.services.evaluation import ComparedSentence, EvaluationOutcome, LatestScores, SystemScore
-    from sam_hub.services.options import EvaluationOptions
 
 PAGE = 50  # sentences shown at a time
 RESTING = 0.15  # seconds that the cursor rests on a system until its sentences are read
 BAR, LEAST = 6, 12  # cells of F1's bar, and of a system's name
 NAMES = 8  # systems that are named before an evaluation
-GOLD = TextField("gold", "File of labeled sentences (.jsonl or .conll)", hint="a path on this machine")
-FIELDS: tuple[Field, ...] = (
-    ChoiceField(
-        "singles",
-        "Evaluate the single models, too, to compare with",
-        {True: "yes: each expert, and the untuned base", False: "no: only what was merged"},
-    ),
-    ChoiceField(
-        "rule",
-        "How both merges become one answer",
-        {
-            Rule.union: "union: found by either merge",
-            Rule.intersection: "intersection: found by both",
-            Rule.first: "first: the merge by similarity alone",
-            Rule.second: "second: the merge by sampling alone",
-        },
-    ),
-)
+SINGLES = {True: "yes: each expert, and the untuned base", False: "no: only what was merged"}
+RULES = {
+    Rule.union: "union: found by either merge",
+    Rule.intersection: "intersection: found by both",
+    Rule.first: "first: the merge by similarity alone",
+    Rule.second: "second: the merge by sampling alone",
+}
 
 
 class EvaluateTab(BaseTab):
@@ -238,21 +225,14 @@ class EvaluateTab(BaseTab):
         return True
 
     def do_next_page(self) -> None:
-        """Show the next sentences."""
         self._turn(self._offset + PAGE)
 
     def do_previous_page(self) -> None:
-        """Show the sentences before these."""
         self._turn(max(0, self._offset - PAGE))
 
     def do_only_wrong(self) -> None:
-        """Show only sentences with an error, or all."""
         self.only_wrong = not self.only_wrong
         self._turn(0)
-
-    def do_push(self) -> None:
-        """Go to Push."""
-        self.post_message(TabRequested("push"))
 
     @background()
     async def do_evaluate(self) -> None:
@@ -265,13 +245,16 @@ class EvaluateTab(BaseTab):
         scores = await self.source.ask(latest_scores, target.name)
         if not scores.can_evaluate:
             return  # the tab itself says what is missing
-        fields = FIELDS if target.gold_path else (GOLD, *FIELDS)
-        screen = FormScreen(f"Evaluate {target.name}", fields, self._plan, "Evaluate", self.symbols)
-        options = await self.app.push_screen_wait(screen)
-        if options is not None:
-            await self.submit(options)
+        rows: list[Row] = [
+            ("Evaluate the single models, too, to compare with", choice("singles", SINGLES)),
+            ("How both merges become one answer", choice("rule", RULES)),
+        ]
+        if not target.gold_path:
+            path = text("gold", hint="a path on this machine")
+            rows.insert(0, ("File of labeled sentences (.jsonl or .conll)", path))
+        await self.fill_in(f"Evaluate {target.name}", rows, self._plan, "Evaluate")
 
-    async def _plan(self, values: dict[str, Any]) -> tuple[EvaluationOptions | None, str]:
+    async def _plan(self, values: dict[str, Any]) -> Planned:
         """Return the options of an evaluation, and what it takes."""
         from sam_hub.services.evaluation import plan_evaluation
         from sam_hub.services.options import EvaluationOptions

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from humanize import naturalsize
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.widgets import ContentSwitcher, OptionList
+from textual.containers import Vertical
+from textual.widgets import ContentSwitcher, OptionList, Static
+from textual.widgets.option_list import Option
 
-from sam_hub.tui.messages import CheckToggled, DemoRequested, Failed, TabRequested, background, guarded
+from sam_hub.tui.messages import CheckToggled, DemoRequested, Failed, background, guarded
 from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
 from sam_hub.tui.symbols import plural
-from sam_hub.tui.tabs.base import BaseTab
+from sam_hub.tui.tabs.base import BaseTab, Planned
 from sam_hub.tui.widgets.catalog_pane import CatalogPane
 from sam_hub.tui.widgets.details import FACTS_LINES, expert_facts, found_facts
-from sam_hub.tui.widgets.first_use import FirstUse
 from sam_hub.tui.widgets.hub_pane import HubPane
 from sam_hub.tui.widgets.reading import ReadingPane
 from sam_hub.tui.widgets.table import Table
@@ -25,7 +25,6 @@ from sam_hub.tui.widgets.table import Table
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
     from sam_hub.services.experts import RepoReport
-    from sam_hub.services.options import AddOptions
 
 FACTS_DELAY = 0.04  # seconds that the cursor rests on a row until its facts are shown: a held key only moves it
 CARD_DELAY = 0.25  # and until its card is read
@@ -34,6 +33,15 @@ DEMO = (
     "It has a base, twelve experts, two unified ones to compare them with, and a target. The demo keeps a home of its "
     "own, so that nothing is mixed with yours; the next start opens your own home again."
 )
+
+WELCOME = """The catalog is empty: no expert is known here yet.
+
+An expert is a language model tuned for entities of one domain. sam-hub finds those that fit your texts, merges them, \
+and answers with the merged model."""
+DEMO_HINT = """
+  A Hub on this machine with real experts, and a target.
+  The base comes from PyPI, once (98 MB)."""
+SEARCH_HINT = "\n  Find experts there, and add them to the catalog."
 
 
 class ExpertsTab(BaseTab):
@@ -53,7 +61,11 @@ class ExpertsTab(BaseTab):
         self.catalog = CatalogPane(state)
         self.details = ReadingPane(self.symbols, "experts-details", least=FACTS_LINES)
         # On the screen when they are first asked for.
-        self.hub, self.first_use = HubPane(state), FirstUse(state.hub_name)
+        self.hub = HubPane(state)
+        demo = Text.assemble(("Try it with the demo's Hub", "bold"), DEMO_HINT)
+        search = Text.assemble((f"Search {state.hub_name}", "bold"), SEARCH_HINT)
+        begin = OptionList(Option(demo, id="demo"), Option(search, id="hub"))
+        self.first_use = Vertical(Static(WELCOME, id="welcome", markup=False), begin, id="first-use")
         self._cards: dict[str, str] = {}
         self._reports: dict[str, RepoReport] = {}
 
@@ -209,21 +221,14 @@ class ExpertsTab(BaseTab):
         return not self.on_hub or action not in ("check", "pull", "remove", "update", "sort", "reverse")
 
     def do_check(self) -> None:
-        """Select or unselect the expert under the cursor."""
         if row := self.catalog.row:
             self.post_message(CheckToggled(row))
 
     def do_sort(self) -> None:
-        """Sort by the next column."""
         self.catalog.next_sort()
 
     def do_reverse(self) -> None:
-        """Turn the order around."""
         self.catalog.sort_by(self.catalog.query_now.sort, not self.catalog.query_now.descending)
-
-    def do_rank(self) -> None:
-        """Go to Select, and rank there."""
-        self.post_message(TabRequested("select", "rank"))
 
     def do_filter(self) -> None:
         """Go into the field of what is shown."""
@@ -270,8 +275,7 @@ class ExpertsTab(BaseTab):
     async def do_add(self) -> None:
         """Add the model under the cursor, or one whose name is typed."""
         from sam_hub.services.options import AddOptions
-        from sam_hub.tui.screens.dialogs import FormScreen
-        from sam_hub.tui.widgets.form import TextField
+        from sam_hub.tui.widgets.form import text
 
         model = self.hub.row if self.on_hub else None
         report = self._reports.get(model.repo) if model else None
@@ -282,19 +286,17 @@ class ExpertsTab(BaseTab):
             await self.submit(AddOptions((model.repo,)))
             return
 
-        async def plan(values: dict[str, Any]) -> tuple[AddOptions | None, str]:
+        async def plan(values: dict[str, Any]) -> Planned:
             repo = model.repo if model else values["repo"]
             labels = tuple(label.strip() for label in values["labels"].split(",") if label.strip())
             options = AddOptions((repo,), labels=labels) if repo else None
             return options, "It is pinned to the commit that it has now."
 
-        repo = TextField("repo", "Repository on the Hub (owner/name)")
-        labels = TextField("labels", "Its entity types, comma separated", hint="empty: as its repository says")
-        fields = [labels] if model else [repo, labels]
+        rows = [("Its entity types, comma separated", text("labels", hint="empty: as its repository says"))]
+        if model is None:
+            rows.insert(0, ("Repository on the Hub (owner/name)", text("repo")))
         title = f"Add {model.repo}" if model else "Add an expert"
-        options = await self.app.push_screen_wait(FormScreen(title, fields, plan, "Add", self.symbols))
-        if options is not None:
-            await self.submit(options)
+        await self.fill_in(title, rows, plan, "Add")
 
     @background()
     async def do_pull(self) -> None:
@@ -306,16 +308,13 @@ class ExpertsTab(BaseTab):
         if not repos:
             return
         plan = await self.source.ask(plan_pull, tuple(repos))
-        wanted = [item for item in plan.experts if not item.on_disk]
-        if not wanted:
+        if not plan.missing:
             self.say("All of them are on disk.", 3)
             return
-        lines = [f"  {item.expert}  {naturalsize(item.bytes)}" for item in wanted]
-        lines += [f"  {base.repo} (base)  {naturalsize(base.bytes)}" for base in plan.bases]
-        lines += ["", f"{naturalsize(plan.free)} are free."]
-        if await self.confirm(f"Fetch {plural(len(wanted), 'expert')}?", "\n".join(lines), "p", "Fetch"):
-            for item in wanted:
-                await self.submit(PullOptions(item.expert))
+        title = f"Fetch {plural(len(plan.missing), 'expert')}?"
+        if await self.confirm(title, "\n".join(plan.lines), "p", "Fetch"):
+            for expert in plan.missing:
+                await self.submit(PullOptions(expert))
 
     @background()
     async def do_update(self) -> None:
@@ -384,5 +383,4 @@ class ExpertsTab(BaseTab):
             self._offer_demo()
 
     def copied(self) -> str:
-        """Return the name of the expert under the cursor."""
         return self.current_repo or ""

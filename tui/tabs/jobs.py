@@ -148,7 +148,6 @@ class JobsTab(BaseTab):
 
     @background(exclusive=False)
     async def do_retry(self) -> None:
-        """Run the job under the cursor once more."""
         if (view := self.table.row) is not None:
             await self.source.schedule(lambda scheduler: scheduler.retry(view.id))
             self.post_message(JobsChanged())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -11,17 +10,17 @@ from textual.app import ComposeResult
 from textual.widgets import Button
 
 from sam_hub.errors import SamHubError, UsageError
-from sam_hub.merging.methods import DEFAULT_METHOD
+from sam_hub.merging.methods import DEFAULT_METHOD, METHODS, default_parameters
 from sam_hub.services.options import By
-from sam_hub.tui.messages import TabRequested, background
+from sam_hub.tui.messages import background
 from sam_hub.tui.state import AppState
 from sam_hub.tui.tabs.base import BaseTab
-from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
+from sam_hub.tui.widgets.form import Form, choice, text
 from sam_hub.tui.widgets.merge import errors_of, plan_text
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
-    from sam_hub.services.merges import MergeMethod, MergesPreview
+    from sam_hub.services.merges import MergesPreview
     from sam_hub.services.options import MergeOptions
 
 TYPING = 0.4  # seconds without a change until the plan is asked for again
@@ -31,16 +30,6 @@ BY = {By.both: "both rankings, a merge each", By.similarity: "similarity alone",
 NO_ADAPTER = -1  # in the place of a rank
 ADAPTERS = {NO_ADAPTER: "none", 0: "of all ranks together"}
 ADAPTERS |= {rank: f"of rank {rank} at most" for rank in (8, 16, 32, 64)}
-FIELDS: tuple[Field, ...] = (
-    ChoiceField("method", "Method", {DEFAULT_METHOD: DEFAULT_METHOD}),
-    ChoiceField("by", "Experts by", BY),
-    TextField("parameters", "Parameters"),
-    TextField("weights", "Weights", hint=f"best first, or: {SCORES}"),
-    ChoiceField("stable", "Trimming", {False: "as mergekit-yaml does", True: "stable, and quicker"}),
-    ChoiceField("rank", "Adapter", ADAPTERS),
-    ChoiceField("leave_one_out", "Each adds", {False: "not measured", True: "measured"}),
-    ChoiceField("validate", "Votes", {True: "reject a worse merge", False: "not compared"}),
-)
 
 
 class MergeTab(BaseTab):
@@ -60,13 +49,22 @@ class MergeTab(BaseTab):
         super().__init__(state)
         words = Text(f"Merge ({self.keys('merge')})")
         self.button = Button(words, id="merge-button", variant="primary", compact=True, disabled=True)
-        self.form = Form("merge", [[field] for field in FIELDS], "pane -airy", [self.button])
+        rows = (
+            ("Method", choice("method", {name: name for name in METHODS}, DEFAULT_METHOD)),
+            ("Experts by", choice("by", BY)),
+            ("Parameters", text("parameters")),
+            ("Weights", text("weights", hint=f"best first, or: {SCORES}")),
+            ("Trimming", choice("stable", {False: "as mergekit-yaml does", True: "stable, and quicker"})),
+            ("Adapter", choice("rank", ADAPTERS)),
+            ("Each adds", choice("leave_one_out", {False: "not measured", True: "measured"})),
+            ("Votes", choice("validate", {True: "reject a worse merge", False: "not compared"})),
+        )
+        self.form = Form("merge", rows, "pane -airy", [self.button])
         self.form.border_title = "Merge"
         self.pane = ReadingPane(self.symbols, "merge-plan", "Plan")
         self.plan: MergesPreview | None = None
         self.problem = ""  # why there can be no merge by the fields as they are
         self._planned: MergeOptions | None = None  # what the plan belongs to
-        self._methods: dict[str, MergeMethod] = {}  # mergekit's, by name
 
     def body(self) -> ComposeResult:
         yield self.form
@@ -77,23 +75,14 @@ class MergeTab(BaseTab):
         self.pane.focus()
 
     async def load(self) -> None:
-        """Read what can be merged, mergekit's methods, and the plan."""
-        from sam_hub.services.merges import merge_methods
+        """Read what can be merged, and the plan."""
         from sam_hub.services.selection import latest_rankings
 
         if (target := self.state.target) is None:
             self._show_missing(self.no_target)
             return
-        if self._methods:
-            rankings = await self.source.ask(latest_rankings, target.name)
-        else:
-            self._show_missing("Loading mergekit's methods ...")
-            rankings, methods = await asyncio.gather(
-                self.source.ask(latest_rankings, target.name), self.source.ask(merge_methods, timeout=PLANNING)
-            )
-            self._methods = {method.name: method for method in methods.methods}
-            self.form.offer("method", {name: name for name in self._methods})
-            self._show_hint()
+        rankings = await self.source.ask(latest_rankings, target.name)
+        self._show_hint()
         if not rankings.rankings:
             self._show_missing(
                 f"No ranking for {target.name} yet: press {self.keys('tab_select')} for Select, then "
@@ -113,27 +102,29 @@ class MergeTab(BaseTab):
 
     def _show_hint(self) -> None:
         """Say what the method takes: in the empty field, and below in words."""
-        if (method := self._methods.get(self.form.values["method"])) is None:
-            return
+        name = self.form.values["method"]
+        method = METHODS[name]
         # What is tuned before what is switched: the field has room for a few only.
-        parameters = sorted(method.parameters.items(), key=lambda item: isinstance(item[1], bool))
+        defaults = {**method.defaults, **default_parameters(name)}
+        parameters = sorted(defaults.items(), key=lambda item: isinstance(item[1], bool))
         shown = [f"{name}={_typed(value)}" for name, value in parameters]
         self.form.input("parameters").placeholder = " ".join(shown) or "it takes none"
         weighted = "" if method.weighted else "; it has no weights"
-        self.form.show_hint(f"{method.name} takes {', '.join(shown) or 'no parameters'}{weighted}.")
+        self.form.show_hint(f"{name} takes {', '.join(shown) or 'no parameters'}{weighted}.")
         self.form.input("weights").disabled = not method.weighted
-        self.form.select("stable").disabled = not method.trims
+        self.form.fields["stable"].disabled = not method.trims
 
     def _options(self, target: str) -> MergeOptions:
         """Return what was filled in. Raises UsageError where it can't be read, or options exclude each other."""
         from sam_hub.merging.parameters import pairs, parameters, weights
         from sam_hub.services.options import MergeOptions
 
-        values, method = self.form.values, self._methods[self.form.values["method"]]
+        values = self.form.values
+        method = METHODS[values["method"]]
         given, rank = values["weights"] if method.weighted else "", values["rank"]
         options = MergeOptions(
             target=target,
-            method=method.name,
+            method=values["method"],
             by=values["by"],
             parameters=parameters(pairs(values["parameters"])),
             weights=() if given == SCORES else weights(given),
@@ -164,7 +155,7 @@ class MergeTab(BaseTab):
         """Ask for the plan of the fields as they are, and show it, or why there is none."""
         from sam_hub.services.merges import preview_merges
 
-        if (target := self.state.target) is None or not self._methods:
+        if (target := self.state.target) is None:
             return
         problem = ""
         try:
@@ -224,10 +215,6 @@ class MergeTab(BaseTab):
         await self._ask_plan()
         if target is not None and target == self.state.target and self._planned and self.can("merge"):
             await self.submit(self._planned)
-
-    def do_evaluate(self) -> None:
-        """Go to Evaluate, and begin there."""
-        self.post_message(TabRequested("evaluate", "evaluate"))
 
     def copied(self) -> str:
         """Return mergekit's configuration of all merges."""

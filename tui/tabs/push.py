@@ -17,8 +17,8 @@ from sam_hub.tui.source import JobView
 from sam_hub.tui.state import AppState
 from sam_hub.tui.symbols import cut
 from sam_hub.tui.tabs.base import BaseTab
-from sam_hub.tui.widgets.form import ChoiceField, Field, Form, TextField
-from sam_hub.tui.widgets.push import PushPane, plan_lines, plan_text
+from sam_hub.tui.widgets.form import Form, choice, text
+from sam_hub.tui.widgets.push import LINE, PushPane, plan_text
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 
 PLANNING = 180  # seconds that a plan may take: the Hub is asked, and retried where it does not answer
 BY = {Method.sampling: "merged by sampling", Method.similarity: "merged by similarity"}
-FIELDS: tuple[tuple[Field, ...], ...] = (
-    (ChoiceField("by", "Model", BY), ChoiceField("adapter", "", {False: "the whole model", True: "its one adapter"})),
-    (
-        ChoiceField("pull_request", "Sent", {False: "in a commit", True: "in a pull request"}),
-        ChoiceField("public", "", {False: "private", True: "public"}),
-    ),
-    (TextField("repo", "Repository", hint="owner/name; Enter shows the plan", replace=False),),
-)
 
 
 class PushTab(BaseTab):
@@ -51,13 +43,17 @@ class PushTab(BaseTab):
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self.form, self.pane = Form("push", FIELDS, "-airy"), PushPane(self.symbols)
+        sent, seen = {False: "in a commit", True: "in a pull request"}, {False: "private", True: "public"}
+        rows = (
+            ("Model", choice("by", BY), choice("adapter", {False: "the whole model", True: "its one adapter"})),
+            ("Sent", choice("pull_request", sent), choice("public", seen)),
+            ("Repository", text("repo", hint="owner/name; Enter shows the plan", select_on_focus=False)),
+        )
+        self.form, self.pane = Form("push", rows, "-airy"), PushPane(self.symbols)
         self.card = ReadingPane(self.symbols, "push-card", "Card")
-        self.plan: PushPlan | None = None
+        self.planned: tuple[PushPlan, PushOptions] | None = None  # for the fields as they are
         self.outcome: PushOutcome | None = None  # of the last push, if that is done
-        self._planned: PushOptions | None = None  # what was filled in when it was planned
         self._planning = False
-        self._job: JobView | None = None  # the newest push of this target
 
     def body(self) -> ComposeResult:
         with Vertical(id="push-left"):
@@ -68,6 +64,11 @@ class PushTab(BaseTab):
     def focus_first(self) -> None:
         """Go to the plan: there the keys of the tab work at once, and Tab goes to the fields."""
         self.pane.focus()
+
+    @property
+    def job(self) -> JobView | None:
+        """The newest push of this target."""
+        return self.state.job_of_target("push")
 
     async def load(self) -> None:
         """Read which models there are to push, or what is missing for one."""
@@ -88,33 +89,32 @@ class PushTab(BaseTab):
             )
             return
         self.form.offer("by", {method: words for method, words in BY.items() if method in rankings})
-        self._job = self.state.job_of_target("push")
         repo = self.form.input("repo")
-        if self._job is not None and not repo.value:
+        if self.job and not repo.value:
             with repo.prevent(repo.Changed):
-                repo.value = str(self._job.job.arguments.get("repo", ""))
+                repo.value = str(self.job.job.arguments.get("repo", ""))
         await self._read_outcome()
         self.show_message("")
         await self._forget_plan()
 
     async def _read_outcome(self) -> None:
-        job = self._job
+        job = self.job
         self.outcome = await guarded(self, self.source.outcome(job)) if job and job.job.state == "done" else None
 
     def _show(self) -> None:
         """Show what is going on; else the plan; else what came of the last push; else how to begin."""
-        job, symbols, key = self._job, self.symbols, self.keys("push")
-        outcome = self.outcome if self.plan is None and not self._planning else None
+        job, symbols, key = self.job, self.symbols, self.keys("push")
         active = job is not None and job.is_active
-        self.set_class(outcome is not None and not active, "-pushed")
+        outcome = None if active or self._planning or self.planned else self.outcome
+        self.set_class(outcome is not None, "-pushed")
         if self._planning:
             self.pane.show_result("Plan", Text(f"Asking {self.state.hub_name} what is there ..."))
         elif job is not None and active:
             repo = cut(str(job.job.arguments.get("repo")), 100, symbols)
             self.pane.show_result("Pushing", Text(f"Pushing to {repo}; how far it is stands at the bottom."))
-        elif self.plan is not None and self._planned is not None:
-            self.pane.show_result("Plan", plan_text(self.plan, self._planned, key, symbols))
-        elif outcome is not None:
+        elif self.planned:
+            self.pane.show_result("Plan", plan_text(*self.planned, key, symbols))
+        elif outcome:
             done = f"{symbols.done} Pushed to {cut(outcome.repo, 100, symbols)}\n"
             commit = f"Commit {outcome.commit[:8]}, {'private' if outcome.private else 'public'}. "
             copy = f"{self.keys('copy')} copies the address or the code (Tab chooses).\n"
@@ -129,21 +129,18 @@ class PushTab(BaseTab):
         self.card.text.display = not card
         await self.card.show_card(card)
 
+    @on(Form.Changed)
     async def _forget_plan(self) -> None:
         """What was planned is not what stands in the fields, or on disk, any more."""
-        self.plan = None
+        self.planned = None
         self.form.show_problem("")
         self._show()
         await self._show_card("")
 
-    @on(Form.Changed)
-    async def _changed(self) -> None:
-        await self._forget_plan()
-
     @on(Form.Submitted)
     def _entered(self) -> None:
         if self.can("push"):
-            self.plan = None  # Enter plans, and never pushes
+            self.planned = None  # Enter plans, and never pushes
             self.do_push()
 
     def can(self, action: str) -> bool:
@@ -152,67 +149,62 @@ class PushTab(BaseTab):
 
     def do_push(self) -> None:
         """Plan first; with a plan on the screen, ask for the name and push."""
-        if (target := self.state.target) is None or self.message:
+        if self.message:
             return
         if "/" not in self.form.values["repo"]:  # before any waiting: the next keys are for the field
             self.form.show_problem("Write where it goes as owner/name, then press Enter.")
             self.form.input("repo").focus()
         else:
-            self._plan_or_push(target.name)
+            self._push() if self.planned else self._plan()
+
+    @property
+    def _options(self) -> PushOptions:
+        from sam_hub.services.options import PushOptions
+
+        return PushOptions(self.target_name or "", **self.form.values)
 
     @background()
-    async def _plan_or_push(self, target: str) -> None:
-        plan, options = self.plan, self._planned
-        if plan is None or options is None:
-            await self._make_plan(target)
-        elif await self._confirmed(plan, options):
-            await self._forget_plan()
-            await self.submit(replace(options, force=bool(plan.problems)))  # the question said so
-
-    async def _make_plan(self, target: str) -> None:
-        from sam_hub.services.options import PushOptions
+    async def _plan(self) -> None:
         from sam_hub.services.push import plan_push
 
-        options, plan = PushOptions(target, **self.form.values), None
+        options, plan = self._options, None
         self._planning = True
         self.form.show_problem("")
         self._show()
         try:
             plan = await self.source.ask(plan_push, options, timeout=PLANNING)
-        except SamHubError as error:
-            self._explain(error)
+        except SamHubError as error:  # say which key leads on
+            step = f": press {self.keys('tab_merge')} for Merge, then {self.keys('merge')}."
+            self.form.show_problem(f"{error.title}{step}" if isinstance(error, CatalogError) else str(error))
+            if isinstance(error, InputError):
+                self.form.input("repo").focus()
         finally:
             self._planning = False
-        if plan and self.target_name and options == PushOptions(self.target_name, **self.form.values):
-            self.plan, self._planned = plan, options
+        if plan and options == self._options:
+            self.planned = plan, options
             await self._show_card(plan.card)
             self.focus_first()
         self._show()
 
-    def _explain(self, error: SamHubError) -> None:
-        """Say in the form why there is no plan, and which key leads on."""
-        words = f"{error.title}. {error.action}"
-        if isinstance(error, CatalogError):
-            words = f"{error.title}: press {self.keys('tab_merge')} for Merge, then {self.keys('merge')}."
-        self.form.show_problem(words)
-        if isinstance(error, InputError):
-            self.form.input("repo").focus()
-
-    async def _confirmed(self, plan: PushPlan, options: PushOptions) -> bool:
-        lines = plan_lines(plan, options, self.symbols)
+    @background()
+    async def _push(self) -> None:
+        if self.planned is None:
+            return
+        plan, options = self.planned
+        lines = [cut(line, LINE, self.symbols) for line in plan.lines(options)]
         lines += ["", f"It goes to {self.state.hub_name}, and is there until it is deleted there."]
-        return await self.confirm(f"Push to {plan.repo}?", "\n".join(lines), self.keys("push"), "Push", plan.repo)
+        if await self.confirm(f"Push to {plan.repo}?", "\n".join(lines), self.keys("push"), "Push", plan.repo):
+            await self._forget_plan()
+            await self.submit(replace(options, force=bool(plan.problems)))  # the question said so
 
     def jobs_listed(self, ended: list[JobView]) -> None:
         """Show how far the push has come, and how it ended."""
         super().jobs_listed(ended)
-        before, self._job = self._job, self.state.job_of_target("push")
-        if not self.is_shown or self.message or self._job is None:
-            return
-        if self._job in ended:
-            self._push_ended(self._job)
-        elif self._job != before:
-            self._show()
+        if self.is_shown and not self.message and self.job:
+            if self.job in ended:
+                self._push_ended(self.job)
+            elif self.job.is_active:
+                self._show()
 
     @background()
     async def _push_ended(self, view: JobView) -> None:
@@ -225,4 +217,4 @@ class PushTab(BaseTab):
 
     def copied(self) -> str:
         """Return the address or the code after a push; the page's address in a plan."""
-        return self.pane.copied() or (self.plan.page if self.plan else "")
+        return self.pane.copied() or (self.planned[0].page if self.planned else "")

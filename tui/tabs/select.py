@@ -14,19 +14,18 @@ from textual.widgets import Static
 
 from sam_hub.errors import UsageError
 from sam_hub.services.options import By, VoteScheme, VoteWeights
-from sam_hub.tui.messages import CheckToggled, Failed, SelectionChanged, TabRequested, background, guarded
-from sam_hub.tui.screens.dialogs import DetailsScreen, FormScreen, Question
+from sam_hub.tui.messages import CheckToggled, Failed, SelectionChanged, background, guarded
+from sam_hub.tui.screens.dialogs import DetailsScreen, Question
 from sam_hub.tui.state import AppState
 from sam_hub.tui.symbols import plural
-from sam_hub.tui.tabs.base import BaseTab
-from sam_hub.tui.widgets.form import ChoiceField, Field, TextField
+from sam_hub.tui.tabs.base import BaseTab, Planned
+from sam_hub.tui.widgets.form import Row, choice, text
 from sam_hub.tui.widgets.rankings import METHODS, RankingTable, agreement_text, why_text
 from sam_hub.tui.widgets.reading import ReadingPane
 from sam_hub.tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from sam_hub.catalog.queries import ExpertRow
-    from sam_hub.services.options import SelectOptions
     from sam_hub.services.selection import SelectionOutcome
 
 TABLE_FRAME = 3  # rows of a table beside those it shows: its head and its border
@@ -130,7 +129,6 @@ class SelectTab(BaseTab):
         self.call_after_refresh(self._lay_out)
 
     def checked_changed(self, row: ExpertRow, base_changed: bool) -> None:
-        """Draw the marks in both tables."""
         for table in self.tables.values():
             table.redraw()
 
@@ -179,12 +177,7 @@ class SelectTab(BaseTab):
         """Ranking needs a target and experts on disk; all else needs a ranking."""
         return bool(self.state.target and self.on_disk) if action == "rank" else self.rankings is not None
 
-    def do_merge(self) -> None:
-        """Go to Merge."""
-        self.post_message(TabRequested("merge"))
-
     def do_check(self) -> None:
-        """Select or unselect the expert under the cursor."""
         if self.expert is None:
             return
         if row := self._ranked.get(self.expert):
@@ -207,12 +200,9 @@ class SelectTab(BaseTab):
             action = f"Press {keys} to fetch them, or unselect them there."
             self.post_message(Failed(f"Not on disk: {_some(missing)}", action))
             return
-        screen = FormScreen(f"Rank experts for {self.target_name}", self._fields(), self._plan, "Rank", self.symbols)
-        options = await self.app.push_screen_wait(screen)
-        if options is not None:
-            await self.submit(options)
+        await self.fill_in(f"Rank experts for {self.target_name}", self._fields(), self._plan, "Rank")
 
-    def _fields(self) -> list[Field]:
+    def _fields(self) -> list[Row]:
         """Return the fields of a ranking, filled in as the last time, else with the defaults."""
         from sam_hub.services.options import SelectOptions
 
@@ -221,19 +211,19 @@ class SelectTab(BaseTab):
             values["by"] = By.similarity
         values |= self._asked
         return [
-            ChoiceField("by", "Rankings", {by: str(by) for by in (By.both, *By)}, values["by"]),
-            TextField("k", "Experts that each ranking chooses, or auto", str(values["k"])),
-            TextField("sample", "Sentences that each is asked about, 20 to 500", str(values["sample"])),
-            ChoiceField("votes", "Votes", {votes: str(votes) for votes in VoteScheme}, values["votes"]),
-            ChoiceField("weights", "Votes weigh", {way: str(way) for way in VoteWeights}, values["weights"]),
-            TextField("threshold", "Share of the voters that must agree", str(values["threshold"])),
+            ("Rankings", choice("by", {by: str(by) for by in (By.both, *By)}, values["by"])),
+            ("Experts that each ranking chooses, or auto", text("k", str(values["k"]))),
+            ("Sentences that each is asked about, 20 to 500", text("sample", str(values["sample"]))),
+            ("Votes", choice("votes", {votes: str(votes) for votes in VoteScheme}, values["votes"])),
+            ("Votes weigh", choice("weights", {way: str(way) for way in VoteWeights}, values["weights"])),
+            ("Share of the voters that must agree", text("threshold", str(values["threshold"]))),
         ]
 
     @property
     def _alone(self) -> bool:
         return (len(self.state.checked) or len(self.on_disk)) == 1
 
-    async def _plan(self, values: dict[str, Any]) -> tuple[SelectOptions, str]:
+    async def _plan(self, values: dict[str, Any]) -> Planned:
         """Return the options of a ranking, and who is asked how much."""
         from sam_hub.services.options import AUTO, SelectOptions
 
@@ -287,7 +277,6 @@ class SelectTab(BaseTab):
         self.post_message(SelectionChanged())
 
     def copied(self) -> str:
-        """Return the name of the expert under the cursor."""
         return self.expert or ""
 
 

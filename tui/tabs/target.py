@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -94,8 +95,8 @@ class TargetTab(BaseTab):
         self.form = CorpusForm()
         hint = f"{self.keys('scan')} counts what is in the text, and names the files that can't be read."
         self.report = ReadingPane(self.symbols, "scan-report", "Scan", hint)
-        self._scans: dict[int, str] = {}  # scans asked for here: job -> path
-        self._submitted: dict[int, dict[str, Any]] = {}  # targets asked for here: job -> what stood in the form
+        self._scan = 0  # the job that scans
+        self._saving: dict[str, Any] = {}  # what stood in the form of which a target is made
         self._new: str | None = None  # the target on which the cursor is to be put
 
     def body(self) -> ComposeResult:
@@ -123,7 +124,6 @@ class TargetTab(BaseTab):
         )
 
     async def load(self) -> None:
-        """Read the targets."""
         from sam_hub.catalog.queries import browse_targets
 
         targets = await self.source.read(browse_targets, self.source.path)
@@ -175,8 +175,8 @@ class TargetTab(BaseTab):
         if faults := await self._fault_of_corpus(values["corpus"]):
             self.form.show_faults(faults, go=True)
             return
-        job = await self.submit(ScanOptions(Path(values["corpus"]), values["split"], _path(values["gold"])))
-        self._scans[job] = values["corpus"]
+        options = ScanOptions(Path(values["corpus"]), values["split"], _path(values["gold"]))
+        self._scan = await self.submit(options, partial(self._scan_ended, values["corpus"]))
         self.report.show(Text("Scanning ..."))
 
     # --- save ------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ class TargetTab(BaseTab):
         values = self.form.values
         faults = await self._faults(values)
         self.form.show_faults(faults, go=True)
-        if faults or values in self._submitted.values():  # a second press of the key is no second target
+        if faults or values == self._saving:  # a second press of the key is no second target
             return
         known = next((row for row in self.table.rows if row.name == values["name"]), None)
         if known is not None and not await self._may_replace(known):
@@ -201,7 +201,8 @@ class TargetTab(BaseTab):
             return
         paths = {"corpus": Path(values["corpus"]), "gold": _path(values["gold"])}
         options = TargetOptions(**{**values, **paths}, replace=known is not None)
-        self._submitted[await self.submit(options)] = values
+        await self.submit(options, partial(self._target_ended, values))
+        self._saving = values
         self.go_back()  # what is typed now is no part of the form any more
 
     async def _may_replace(self, known: TargetRow) -> bool:
@@ -217,19 +218,14 @@ class TargetTab(BaseTab):
     # --- jobs ------------------------------------------------------------------------------------------
 
     def jobs_listed(self, ended: list[JobView]) -> None:
-        """Show a scan that runs or has ended, and a target that was made."""
+        """Show how far a scan is."""
         for view in self.state.active_jobs:
-            if view.id in self._scans and view.progress:
+            if view.id == self._scan and view.progress:
                 self.report.show(Text(f"Scanning: {view.progress.done:,} of {view.progress.total:,} files"))
-        for view in ended:
-            if (path := self._scans.pop(view.id, None)) is not None:
-                self._scan_ended(view, path)
-            elif (values := self._submitted.pop(view.id, None)) is not None:
-                self._target_ended(view, values)
         super().jobs_listed(ended)
 
     @background(exclusive=False)
-    async def _scan_ended(self, view: JobView, path: str) -> None:
+    async def _scan_ended(self, path: str, view: JobView) -> None:
         if view.job.state != "done":
             words = f"The scan was {view.job.state}. {view.reason or 'There is no result.'}"
             self.report.show(Text(f"{self.symbols.missing} {words}"))
@@ -239,7 +235,8 @@ class TargetTab(BaseTab):
         self.report.scroll_home(animate=False)
 
     @background(exclusive=False)
-    async def _target_ended(self, view: JobView, values: dict[str, Any]) -> None:
+    async def _target_ended(self, values: dict[str, Any], view: JobView) -> None:
+        self._saving = {}
         if view.job.state != "done":
             words = view.reason or f"It was {view.job.state}."
             self.report.show(Text(f"{self.symbols.missing} The target was not made. {words}"))

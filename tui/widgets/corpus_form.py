@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from textual import on
-from textual.actions import SkipAction
-from textual.binding import Binding
 from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from sam_hub.tui.widgets.form import Form, TextField, Tick, TickField
+from sam_hub.tui.widgets.form import Form, Tick, text
 
 
 class PathSuggester(Suggester):
@@ -43,26 +41,23 @@ def complete(value: str) -> str | None:
 
 CORPUS_HINT = "a file or a folder; the right arrow completes"
 GOLD_HINT = "optional, for the evaluation alone: .conll or .jsonl"
-FIELDS = (
-    TextField("name", "Name", hint="such as court-2026"),
-    TextField("corpus", "Text", hint=CORPUS_HINT, suggester=PathSuggester()),
-    TickField("split", "cut running text into sentences (space)"),
-    TextField("labels", "Types", hint="person, organization, court"),
-    TextField("gold", "Labeled", hint=GOLD_HINT, suggester=PathSuggester()),
-)
 
 
 class CorpusForm(Form):
-    """The fields; Enter goes to the next, and in the last it posts `Form.Submitted`."""
-
-    # With priority: the cursor moves before the next key is looked at, however fast a person (or a paste) types.
-    BINDINGS: ClassVar = [Binding("enter", "next_field", "Next field", show=False, priority=True)]
+    """The fields, and what is wrong with each."""
 
     class CorpusLeft(Message):
         """The field of the text was left with a path in it."""
 
     def __init__(self) -> None:
-        super().__init__("target", [[field] for field in FIELDS], "pane")
+        rows = (
+            ("Name", text("name", hint="such as court-2026")),
+            ("Text", text("corpus", hint=CORPUS_HINT, suggester=PathSuggester())),
+            ("", Tick("split", "cut running text into sentences (space)")),
+            ("Types", text("labels", hint="person, organization, court")),
+            ("Labeled", text("gold", hint=GOLD_HINT, suggester=PathSuggester())),
+        )
+        super().__init__("target", rows, "pane")
         self.border_title = "New target (Tab goes through it, Enter in the last field saves)"
 
     @property
@@ -80,23 +75,17 @@ class CorpusForm(Form):
 
     def show_faults(self, faults: Mapping[str, str], go: bool = False) -> None:
         """Say under each field what is wrong with it; with ``go``, put the cursor into the first."""
-        for field in FIELDS:
-            self.show_problem(f"! {faults[field.name]}" if field.name in faults else "", field.name)
+        for name in self.fields:
+            self.show_problem(f"! {faults[name]}" if name in faults else "", name)
         if go and faults:
-            self.input(next(field.name for field in FIELDS if field.name in faults)).focus()
+            self.input(next(name for name in self.fields if name in faults)).focus()
 
     @on(Input.Changed)
     def _corrected(self, event: Input.Changed) -> None:
         """What is being corrected is no fault any more."""
-        self.show_problem("", (event.input.id or "").removeprefix("target-"))
+        self.show_problem("", event.input.name or "")
 
     @on(Input.Blurred, "#target-corpus")
     def _left(self, event: Input.Blurred) -> None:
         if event.value.strip():
             self.post_message(self.CorpusLeft())
-
-    def action_next_field(self) -> None:
-        """Go on; in the last field Enter is left to that, which then has all that was typed."""
-        if self.query(Input).last().has_focus:
-            raise SkipAction
-        self.screen.focus_next()

@@ -3,60 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.events import Key
 from textual.message import Message
-from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static
 
 from sam_hub.tui.actions import LEAVE_FIELDS
 
-
-@dataclass(frozen=True)
-class TextField:
-    """A field for words.
-
-    Args:
-        name: its name in the form, and in the options made of it.
-        label: what stands before it.
-        hint: what stands in it while it is empty.
-        replace: what is typed replaces what stands in the field when the cursor comes there.
-    """
-
-    name: str
-    label: str
-    value: str = ""
-    hint: str = ""
-    replace: bool = True
-    suggester: Suggester | None = None
+# With priority: the cursor moves before the next key is looked at, however fast a person (or a paste) types.
+NEXT_FIELD = Binding("enter", "next_field", "Next field", show=False, priority=True)
+Row = Sequence[Any]  # of a form: the label, and its fields
 
 
-@dataclass(frozen=True)
-class ChoiceField:
-    """A field that offers values, each with the words that stand for it. The first is chosen, unless one is named."""
-
-    name: str
-    label: str
-    choices: Mapping[Any, str]
-    value: Any = None
+def text(name: str, value: str = "", hint: str = "", **options: Any) -> Input:
+    """Return a field for words; ``hint`` stands in it while it is empty."""
+    return Input(value, placeholder=hint, compact=True, name=name, **options)
 
 
-@dataclass(frozen=True)
-class TickField:
-    """A field for yes or no."""
-
-    name: str
-    label: str
-
-
-Field = TextField | ChoiceField | TickField
+def choice(name: str, choices: Mapping[Any, str], value: Any = None) -> Select[Any]:
+    """Return a field that offers values, each with the words for it. The first is chosen, unless one is named."""
+    value = next(iter(choices)) if value is None else value
+    options = [(words, value) for value, words in choices.items()]
+    return Select(options, value=value, allow_blank=False, compact=True, name=name)
 
 
 class Tick(Static, can_focus=True):
@@ -67,8 +43,8 @@ class Tick(Static, can_focus=True):
     Tick:focus { text-style: reverse; }
     """
 
-    def __init__(self, label: str, *, id: str) -> None:
-        super().__init__(id=id, markup=False)
+    def __init__(self, name: str, label: str) -> None:
+        super().__init__(name=name, markup=False)
         self._label, self.value = label, False
 
     def on_mount(self) -> None:
@@ -92,77 +68,53 @@ class Tick(Static, can_focus=True):
 class Form(VerticalScroll, can_focus=False):
     """Rows of fields, each behind its label (or under it, with the class ``-stacked``).
 
-    A change posts `Changed`, Enter in a text field `Submitted`. Fields have the ids ``<form>-<field>``; what is wrong
-    stands in ``#<form>-problem``, what is said of the fields in ``#<form>-hint``.
+    A change posts `Changed`. Enter goes to the next field of text, and in the last posts `Submitted`. Fields have the
+    ids ``<form>-<field>``; what is wrong stands in ``#<form>-problem``, what is said of them in ``#<form>-hint``.
     """
 
-    BINDINGS: ClassVar = [LEAVE_FIELDS]
+    BINDINGS: ClassVar = [LEAVE_FIELDS, NEXT_FIELD]
 
     class Changed(Message):
         """A field has another value."""
 
-    @dataclass
     class Submitted(Message):
-        """Enter was pressed in a text field; ``last``: in the last of them."""
+        """Enter was pressed in the last field of text."""
 
-        last: bool
-
-    def __init__(self, name: str, rows: Iterable[Sequence[Field]], classes: str = "", buttons: Iterable[Widget] = ()):
+    def __init__(self, name: str, rows: Iterable[Row], classes: str = "", buttons: Iterable[Widget] = ()) -> None:
         super().__init__(id=f"{name}-form", classes=classes)
-        self.form_name, self.rows, self._buttons = name, [tuple(row) for row in rows], buttons
+        self.form_name, self.rows, self._buttons = name, tuple(rows), buttons
+        self.fields: dict[str, Any] = {field.name: field for _, *fields in self.rows for field in fields}
+        for field_name, field in self.fields.items():
+            field.id = f"{name}-{field_name}"
 
     def compose(self) -> ComposeResult:
-        for row in self.rows:
+        for label, *fields in self.rows:
             with Horizontal(classes="field"):
-                yield Label(Text("" if isinstance(row[0], TickField) else row[0].label))
-                for field in row:
-                    yield self._widget(field)
-            yield Static(id=f"{self.form_name}-{row[0].name}-problem", classes="field-error", markup=False)
-        yield Static(id=f"{self.form_name}-problem", classes="field-error", markup=False)
-        yield Static(id=f"{self.form_name}-hint", classes="hint", markup=False)
+                yield Label(Text(label))
+                yield from fields
+            yield self._line(f"{fields[0].name}-problem")
+        yield self._line("problem")
+        yield self._line("hint", "hint")
         yield from self._buttons
 
-    def _widget(self, field: Field) -> Widget:
-        id = f"{self.form_name}-{field.name}"
-        if isinstance(field, TickField):
-            return Tick(field.label, id=id)
-        if isinstance(field, ChoiceField):
-            options = [(words, value) for value, words in field.choices.items()]
-            value = options[0][1] if field.value is None else field.value
-            return Select(options, value=value, allow_blank=False, compact=True, id=id)
-        return Input(
-            field.value,
-            placeholder=field.hint,
-            suggester=field.suggester,
-            select_on_focus=field.replace,
-            compact=True,
-            id=id,
-        )
-
-    def on_mount(self) -> None:
-        self.show_problem("")
-        self.show_hint("")
-        for row in self.rows:
-            self.show_problem("", row[0].name)
+    def _line(self, name: str, classes: str = "field-error") -> Static:
+        line = Static(id=f"{self.form_name}-{name}", classes=classes, markup=False)
+        line.display = False
+        return line
 
     @property
     def values(self) -> dict[str, Any]:
         """The value of every field by its name; words without blanks around them."""
-        widgets = ((field, self.query_one(f"#{self.form_name}-{field.name}")) for row in self.rows for field in row)
-        values = ((field.name, getattr(widget, "value", None)) for field, widget in widgets)
-        return {name: value.strip() if type(value) is str else value for name, value in values}
+        values = {name: field.value for name, field in self.fields.items()}
+        return {name: value.strip() if type(value) is str else value for name, value in values.items()}
 
     def input(self, name: str) -> Input:
         """Return a text field."""
-        return self.query_one(f"#{self.form_name}-{name}", Input)
-
-    def select(self, name: str) -> Select[Any]:
-        """Return a field of choice."""
-        return self.query_one(f"#{self.form_name}-{name}", Select)
+        return self.fields[name]
 
     def offer(self, name: str, choices: Mapping[Any, str]) -> None:
         """Replace the choices of a field; the chosen value stays if it is among them."""
-        select = self.select(name)
+        select = self.fields[name]
         kept = select.value if select.value in choices else next(iter(choices))
         with self.prevent(Select.Changed):
             select.set_options((words, value) for value, words in choices.items())
@@ -190,4 +142,11 @@ class Form(VerticalScroll, can_focus=False):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        self.post_message(self.Submitted(event.input is self.query(Input).last()))
+        self.post_message(self.Submitted())
+
+    def action_next_field(self) -> None:
+        """Go on; in the last field Enter is left to that, which then has all that was typed."""
+        focused = self.screen.focused
+        if not isinstance(focused, Input | Tick) or focused is self.query(Input).last():
+            raise SkipAction
+        self.screen.focus_next("Input, Tick")

@@ -33,17 +33,16 @@ def search_options(text: str) -> SearchOptions:
     from sam_hub.services.options import SearchOptions
 
     words: list[str] = []
-    labels: list[str] = []
-    filters: dict[str, Any] = {}
+    filters: dict[str, Any] = {"labels": ()}
     for word in text.split():
         name, _, value = word.partition(":")
         if value and name == "label":
-            labels.append(value)
+            filters["labels"] += (value,)
         elif value and name in FILTERS:
             filters[name] = value
         else:
             words.append(word)
-    return SearchOptions(" ".join(words), labels=tuple(labels), limit=PAGE, **filters)
+    return SearchOptions(" ".join(words), limit=PAGE, **filters)
 
 
 class HubPane(Vertical):

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from sam_hub.jobs.fields import filled_fields
 from sam_hub.tui.messages import TabRequested
 from sam_hub.tui.source import JobView
 from sam_hub.tui.symbols import Symbols, cut, progress_bar, state_sign
@@ -109,26 +110,14 @@ def _facts(view: JobView, state: str, symbols: Symbols) -> Text:
 
 def _fields_text(head: str, values: Mapping[str, Any], symbols: Symbols) -> Text:
     """Return names and values that are not empty, a line each."""
-    filled = {key: value for key, value in values.items() if value not in (None, "", [], {})}
-    text = Text()
+    filled, text = filled_fields(values), Text()
     if filled:
         text.append(f"\n{head}\n", style="bold")
-    for key, value in list(filled.items())[:MOST_FIELDS]:
-        text.append(f"{cut(key, 24, symbols)} ")
-        text.append(f"{cut(_plain(value), MOST_CELLS, symbols)}\n")
+    for name, words in list(filled.items())[:MOST_FIELDS]:
+        text.append(f"{cut(name, 24, symbols)} {cut(words, MOST_CELLS, symbols)}\n")
     if len(filled) > MOST_FIELDS:
         text.append(f"and {len(filled) - MOST_FIELDS} more\n", style="italic")
     return text
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {_plain(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        if any(isinstance(item, (Mapping, list, tuple)) for item in value):
-            return f"{len(value)} {'entry' if len(value) == 1 else 'entries'}"
-        return ", ".join(map(_plain, value))
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def log_text(lines: Sequence[str], symbols: Symbols) -> Text:

@@ -45,37 +45,11 @@ def _merge_text(merge: MergePreview, plan: MergesPreview, symbols: Symbols) -> T
         repo, _, commit = expert.rpartition("@")
         text.append(f"  {cut(repo, NAME, symbols, keep_end=True)}")
         text.append(f" @{commit[:7]}  weight {weight:g}\n", style="italic")
-    signs = {f"{symbols.missing} error: ": merge.errors, f"{symbols.warning} warning: ": merge.warnings}
-    for sign, messages in signs.items():
-        for message in messages:
-            text.append(sign, style="bold").append(f"{message}\n")
-    for note in merge.notes:
-        text.append(f"{symbols.dot} {note}\n", style="italic")
-    if not merge.errors:
-        text.append(f"{symbols.done} compatible: the checks found no error\n")
-    text.append_text(_cost(merge, plan, symbols))
+    signs = {"done": symbols.done, "cost": symbols.dot, "note": symbols.dot, "failed": symbols.missing}
+    signs |= {"error": f"{symbols.missing} error:", "warning": f"{symbols.warning} warning:"}
+    free = f"; {naturalsize(plan.free_disk)} of disk and {naturalsize(plan.free_memory)} of memory are free"
+    for kind, words in merge.findings():
+        text.append(f"{signs[kind]} ", style="bold")
+        text.append(f"{words}{free if kind == 'cost' else ''}\n", style="italic" if kind == "note" else "")
     text.append("mergekit configuration", style="bold")
     return text
-
-
-def _cost(merge: MergePreview, plan: MergesPreview, symbols: Symbols) -> Text:
-    if merge.reused:
-        text = Text(f"{symbols.done} already on disk\n", style="bold")
-        for problem in merge.problems or ():
-            text.append(f"{symbols.missing} it failed the sanity check: {problem}\n")
-        if merge.refused and not merge.problems:
-            text.append(f"{symbols.missing} it {merge.refused}\n")
-        elif merge.problems == ():
-            words = "it passed the sanity check: it loads, and predicts no worse than its experts"
-            text.append(f"{symbols.done} {words}\n")
-        if merge.serving:
-            text.append(f"{symbols.done} instead of it answers {merge.serving}\n")
-        return text
-    if merge.errors:
-        return Text()
-    time = f"{merge.seconds:.0f} s" if merge.seconds < 100 else f"{merge.seconds / 60:.0f} min"
-    return Text(
-        f"disk    writes {naturalsize(merge.bytes)}; {naturalsize(plan.free_disk)} are free\n"
-        f"memory  takes {naturalsize(merge.memory)}; {naturalsize(plan.free_memory)} are free\n"
-        f"time    about {time}\n"
-    )

@@ -9,36 +9,19 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from sam_hub.tui.symbols import Symbols, cut, plural
+from sam_hub.tui.symbols import Symbols, cut
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
     from sam_hub.services.options import PushOptions
     from sam_hub.services.push import PushPlan
 
-NAME, SIZE = 44, 10  # cells of a file's name and size
-
-
-def plan_lines(plan: PushPlan, options: PushOptions, symbols: Symbols) -> list[str]:
-    """Return a plan in a few lines: what is made or changed, for whom, where, and how much it is."""
-    visibility = "private" if plan.private else "public"
-    verb = "Creates" if plan.creates else "Updates"
-    verb = "Makes a pull request to" if options.pull_request else verb
-    lines = [f"{verb} {cut(plan.repo, 100, symbols)} ({visibility})"]
-    if not plan.creates and plan.private == options.public:
-        lines.append(f"{symbols.warning} It exists, and stays {visibility}; its page on the Hub can change that.")
-    lines += [f"{symbols.warning} The check after the merge: {problem}" for problem in plan.problems]
-    lines.append(f"Page: {cut(plan.page, 200, symbols)}")
-    lines.append(f"{plural(len(plan.files), 'file')}, {naturalsize(plan.bytes)}, in one commit")
-    if plan.removes:
-        names = cut(", ".join(plan.removes), 200, symbols)
-        lines.append(f"{symbols.warning} Removed there, as of the model that it takes the place of: {names}")
-    return lines
+NAME, SIZE, LINE = 44, 10, 300  # cells of a file's name and size, and of a line
 
 
 def plan_text(plan: PushPlan, options: PushOptions, key: str, symbols: Symbols) -> Text:
     """Return the whole plan, with every file."""
-    first, *rest = plan_lines(plan, options, symbols)
+    first, *rest = (cut(line, LINE, symbols) for line in plan.lines(options))
     lines = [*rest, f"Nothing is sent yet: press {key} to push.", ""]
     lines += [f"  {naturalsize(file.size):>{SIZE}}  {cut(file.path, NAME, symbols)}" for file in plan.files]
     return Text.assemble((first, "bold"), "\n", "\n".join(lines))

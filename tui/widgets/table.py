@@ -254,19 +254,15 @@ class Table(Generic[R], ScrollView, can_focus=True):
         return max(1, self.scrollable_content_region.height - HEAD)
 
     def action_move(self, step: int) -> None:
-        """Move by a row."""
         self.move_cursor(self.cursor_row + step)
 
     def action_move_page(self, direction: int) -> None:
-        """Move by a screen."""
         self.move_cursor(self.cursor_row + direction * self._lines)
 
     def action_go(self, row: int) -> None:
-        """Move to the first row (0) or the last (-1)."""
         self.move_cursor(row % max(1, self.row_count))
 
     def action_select(self) -> None:
-        """Open the row under the cursor."""
         if self.row is not None:
             self.post_message(self.RowSelected(self))
 
@@ -277,7 +273,6 @@ class Table(Generic[R], ScrollView, can_focus=True):
         self.hover_row = self._row_under(event)
 
     def on_leave(self) -> None:
-        """The pointer left."""
         self.hover_row = -1
 
     def on_click(self, event: events.Click) -> None:

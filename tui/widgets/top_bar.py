@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from urllib.parse import urlsplit
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -50,15 +49,9 @@ class TopBar(Horizontal):
         self.query_one("#bar-target", Line).put(target)
         for label in self.query(TabLabel):
             label.show(label.tab_name == current, len(state.active_jobs))
-        words = f"{_hub(state)} {state.symbols.dot} {_disk(state)} "
+        hub = "offline" if state.settings.offline else state.hub_name.removeprefix("the ")
+        words = f"{hub} {state.symbols.dot} {_disk(state)} "
         self.query_one("#bar-state", Line).put(Text(words, no_wrap=True))
-
-
-def _hub(state: AppState) -> str:
-    settings = state.settings
-    if settings.offline:
-        return "offline"
-    return "embedded Hub" if settings.endpoint == "embedded" else urlsplit(settings.endpoint).hostname or ""
 
 
 def _disk(state: AppState) -> str:

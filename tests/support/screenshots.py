@@ -1,4 +1,4 @@
-"""Pictures of the UI: ``python -m sam_hub.tui.screenshots FOLDER`` draws the tabs of the home in use, as SVG."""
+"""Pictures of the UI: ``python -m tests.support.screenshots FOLDER`` draws the tabs of the home in use, as SVG."""
 
 from __future__ import annotations
 

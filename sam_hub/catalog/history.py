@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
 from sam_hub.catalog.engine import Catalog
@@ -20,6 +20,7 @@ from sam_hub.catalog.tables import (
     Selection,
     SelectionMerge,
     SentencePrediction,
+    Target,
 )
 from sam_hub.errors import CatalogError
 
@@ -91,6 +92,13 @@ def latest_selection(catalog: Catalog, target_id: int, method: str) -> Selection
     """Return the newest selection of a target by a `RankingMethod`."""
     query = select(Selection).where(Selection.target_id == target_id, Selection.method == method)
     return catalog.first(query.order_by(col(Selection.id).desc()))
+
+
+def latest_selections(catalog: Catalog) -> list[tuple[Target, Selection]]:
+    """Return every target with its newest selection by each `RankingMethod`, in the order of their names."""
+    newest = select(func.max(Selection.id)).group_by(col(Selection.target_id), col(Selection.method))
+    query = select(Target, Selection).join(Selection).where(col(Selection.id).in_(newest))
+    return catalog.all(query.order_by(col(Target.name), col(Selection.method).desc()))
 
 
 def record_merge(catalog: Catalog, merge: Merge, selection_id: int | None = None) -> Merge:

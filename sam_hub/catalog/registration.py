@@ -15,9 +15,8 @@ from sam_hub.catalog.descriptor_sources import CORPUS
 from sam_hub.catalog.descriptors import get_descriptor, put_descriptor, read_descriptor
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import add_base, add_expert, base_of, get_expert, list_experts, place_expert
-from sam_hub.catalog.history import latest_selection
-from sam_hub.catalog.tables import Base, Expert, ExpertCreate, RankingMethod
-from sam_hub.catalog.targets import list_targets
+from sam_hub.catalog.history import latest_selections
+from sam_hub.catalog.tables import Base, Expert, ExpertCreate
 from sam_hub.errors import InputError, NotFoundOnHub, UnusableModel, first_fault
 from sam_hub.hub.client import Hub
 from sam_hub.hub.download import plan_pull, pull
@@ -214,8 +213,6 @@ def stale_selections(catalog: Catalog, moved: Collection[str] = ()) -> Iterator[
         moved: repositories that count as if they had been moved already.
     """
     current = {expert.ref for expert in list_experts(catalog) if expert.repo not in moved}
-    for target in list_targets(catalog):
-        for method in RankingMethod:
-            selection = latest_selection(catalog, target.id, method)
-            if old := tuple(ref for ref in selection.chosen if ref not in current) if selection else ():
-                yield target.name, method.value, old
+    for target, selection in latest_selections(catalog):
+        if old := tuple(ref for ref in selection.chosen if ref not in current):
+            yield target.name, selection.method, old

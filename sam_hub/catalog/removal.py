@@ -15,20 +15,19 @@ from sqlmodel import Session, col, select
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import LISTING as EXPERTS
 from sam_hub.catalog.experts import get_expert
-from sam_hub.catalog.history import latest_selection
+from sam_hub.catalog.history import latest_selections
 from sam_hub.catalog.tables import (
     Base,
     Descriptor,
     Evaluation,
     Expert,
     PredictionRun,
-    RankingMethod,
     Selection,
     SentencePrediction,
     Target,
 )
 from sam_hub.catalog.targets import LISTING as TARGETS
-from sam_hub.catalog.targets import get_target, list_targets, unused_copy
+from sam_hub.catalog.targets import get_target, unused_copy
 from sam_hub.errors import CatalogError
 from sam_hub.tempdirs import move_aside
 
@@ -77,11 +76,7 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
     kept = _reason_to_keep(catalog, expert, models)
     folder = Path(expert.path).resolve() if expert.path and not kept else None
     files = tuple(sorted(f for f in folder.rglob("*") if f.is_symlink() or f.is_file())) if folder else ()
-    latest = (
-        (target.name, method, latest_selection(catalog, target.id, method))
-        for target in list_targets(catalog)
-        for method in RankingMethod
-    )
+    chosen_for = [(target, row) for target, row in latest_selections(catalog) if expert.ref in row.chosen]
     return RemovalPlan(
         expert_id=expert.id,
         ref=expert.ref,
@@ -90,7 +85,7 @@ def plan_removal(catalog: Catalog, name: str | int, models: Path) -> RemovalPlan
         bytes=sum(file.lstat().st_size for file in files),
         counts=_counts(catalog, "expert_id", expert.id, descriptor=Descriptor, prediction=SentencePrediction),
         kept=kept,
-        chosen_for=tuple(f"{name} by {method}" for name, method, row in latest if row and expert.ref in row.chosen),
+        chosen_for=tuple(f"{target.name} by {row.method}" for target, row in chosen_for),
     )
 
 

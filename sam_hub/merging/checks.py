@@ -139,13 +139,8 @@ def _check_pin(model: ModelInput, what: str) -> Iterator[Finding]:
 
 
 def _check_base(base: ModelInput, tensors: Mapping[str, TensorInfo]) -> Iterator[Finding]:
-    config = read_json(base.path / "config.json")
-    if config.get("quantization_config"):
+    if read_json(base.path / "config.json").get("quantization_config"):
         yield Finding(f"The base {base.repo} is quantized", "Use the base in bfloat16 or float32.")
-    if config.get("auto_map"):
-        yield Finding(f"The base {base.repo} needs code from its repository", "Use a base that transformers has.")
-    if is_adapter(base.path):
-        yield Finding(f"{base.repo} is an adapter, not a base", "Name the model it was trained on.")
     if not any(info.dtype in FLOATS for info in tensors.values()):
         yield Finding(f"The base {base.repo} holds no floating-point weights", "Use another base.")
     yield from _check_pin(base, "base")

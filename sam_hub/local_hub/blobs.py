@@ -38,8 +38,6 @@ def durable(path: Path) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # a folder can't be opened on Windows, where a rename is durable enough
-        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

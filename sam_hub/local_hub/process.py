@@ -83,8 +83,7 @@ def listen(host: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only on what is TCP by name. Without it, many answers take 40 ms more.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if os.name == "posix":  # take over a port whose last connections linger; Windows would share a live one
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # take over a port whose last connections linger
     try:
         listener.bind((host, port))
         listener.listen(128)

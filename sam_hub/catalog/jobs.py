@@ -24,8 +24,8 @@ def list_jobs(catalog: Catalog, limit: int | None = None, states: Sequence[str] 
     return catalog.all(query.where(col(Job.state).in_(states)) if states else query)
 
 
-def forget_jobs(catalog: Catalog, job_ids: Sequence[int] = ()) -> list[int]:
+def forget_jobs(catalog: Catalog, job_ids: Sequence[int] | None = None) -> list[int]:
     """Delete ended jobs (all of them, or those of these numbers), and return the numbers of those that went."""
-    which = [col(Job.state).in_(ENDED)] + ([col(Job.id).in_(job_ids)] if job_ids else [])
+    which = [col(Job.state).in_(ENDED)] + ([] if job_ids is None else [col(Job.id).in_(job_ids)])
     with catalog.writing() as session:
         return list(session.scalars(delete(Job).where(*which).returning(col(Job.id))))

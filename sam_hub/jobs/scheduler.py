@@ -137,7 +137,7 @@ class Scheduler:
 
     def remove(self, job_ids: Sequence[int] | None = None) -> list[int]:
         """Remove ended jobs with their logs (these, or all that have ended), and return their numbers."""
-        removed = forget_jobs(self._catalog, job_ids or []) if job_ids is None or job_ids else []
+        removed = forget_jobs(self._catalog, job_ids)
         for job_id in removed:
             shutil.rmtree(job_folder(self._settings, job_id), ignore_errors=True)
         return removed

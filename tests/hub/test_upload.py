@@ -108,5 +108,5 @@ def test_a_pull_request_proposes_and_leaves_main_alone(hub: Hub, adapter: Path) 
 
 
 def test_a_pull_request_needs_a_repository(hub: Hub, adapter: Path) -> None:
-    with pytest.raises(NotFoundOnHub, match="no 'acme/none' to open a pull request in"):
+    with pytest.raises(NotFoundOnHub, match="There is no repository 'acme/none' to open a pull request in"):
         plan_push(hub, adapter, "acme/none", pull_request=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,19 +54,32 @@ class _Named(Reporter):
 
 
 SILENT = Reporter()
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class _Lines:
+    """Standard error where it is no terminal: each state of a bar is a line of its own."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            print(line, file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class BarReporter(Reporter):
     """Shows progress as bars on standard error, one for each kind of work. Use it as a context manager.
 
+    Where standard error is no terminal, a line is printed every 15 seconds instead.
+
     Args:
         log: gets the lines of the log; they are dropped where it is None.
-        every: seconds between two looks of a bar, and until the first one.
         leave: keep a bar at the end.
     """
 
-    def __init__(self, log: Callable[[str], None] | None = None, *, every: float = 0.1, leave: bool = False) -> None:
-        self._log, self._every, self._leave = log, every, leave
+    def __init__(self, log: Callable[[str], None] | None = None, *, leave: bool = False) -> None:
+        self._log, self._leave = log, leave
         self._lock, self._what = threading.RLock(), ""
         self._bar: Any = None
 
@@ -81,19 +95,22 @@ class BarReporter(Reporter):
             head = what.partition(",")[0]
             if self._bar is None or head != self._what:
                 self._close()
-                self._what, self._bar = head, self._open(total, unit)
+                self._what, self._bar = head, self._open(what, total, unit)
             self._bar.total = total
             self._bar.set_description_str(what, refresh=False)
             self._bar.update(done - self._bar.n)
             if done >= total:
                 self._close()
 
-    def _open(self, total: int, unit: str) -> Any:
+    def _open(self, what: str, total: int, unit: str) -> Any:
         from tqdm.auto import tqdm
 
-        units = {"unit": unit or "it", "unit_scale": unit == "B"}
-        waits = {"mininterval": self._every, "maxinterval": max(10, self._every), "delay": self._every}
-        return tqdm(total=total, leave=self._leave, dynamic_ncols=True, **units, **waits)
+        as_lines = not sys.stderr.isatty() and "ipykernel" not in sys.modules  # in a file: a line now and then
+        seconds = SECONDS_BETWEEN_LINES if as_lines else 0.1
+        units = {"unit": unit if unit == "B" else f" {unit}".rstrip(), "unit_scale": unit == "B"}
+        waits = {"mininterval": seconds, "maxinterval": max(10, seconds), "delay": seconds}
+        file = _Lines() if as_lines else None
+        return tqdm(desc=what, total=total, leave=self._leave, file=file, dynamic_ncols=True, **units, **waits)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from inspect import Parameter, Signature, signature
@@ -89,8 +88,7 @@ def _expanded(function: Function, background: bool, log: bool) -> Callable[..., 
 
             shown: Shown | Removal | None = started([Scheduler(context).submit(given["options"])])
         else:
-            every = 0.1 if sys.stderr.isatty() else 15
-            with BarReporter(say if log else None, every=every) as given["reporter"]:
+            with BarReporter(say if log else None) as given["reporter"]:
                 shown = function(**values, **{name: value for name, value in given.items() if name in names})
         if isinstance(shown, Removal):
             shown = shown.carry_out(**removal, as_json=as_json)

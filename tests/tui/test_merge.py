@@ -163,6 +163,7 @@ def test_parameters_are_read_from_a_line() -> None:
         weights("1 much")
 
 
+@pytest.mark.slow
 async def test_what_else_is_made_is_chosen_beside_the_merge(worked: Settings) -> None:
     app = SamHubApp(worked)
     async with app.run_test(size=WIDE) as pilot:

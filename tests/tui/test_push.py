@@ -46,7 +46,7 @@ def choose_others(settings: Settings) -> None:
         record_selections(catalog, type(last)(**{**values, "chosen": last.chosen[:1]}))
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.slow), NARROW])
 async def test_from_the_plan_to_the_address_by_keys_only(worked: Settings, size: tuple[int, int]) -> None:
     async with SamHubApp(worked).run_test(size=size) as pilot:
         app = await planned(pilot)
@@ -166,6 +166,7 @@ async def test_who_is_not_logged_in_is_told_how(worked: Settings) -> None:
         assert "hf auth login" in " ".join(text_of(app).split())
 
 
+@pytest.mark.slow
 async def test_the_one_adapter_goes_as_a_pull_request(worked: Settings) -> None:
     from sam_hub.services.context import AppContext
     from sam_hub.services.merges import run_merges

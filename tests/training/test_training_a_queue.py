@@ -37,6 +37,7 @@ def states(queue) -> list[str]:
     return [f"{expert.name} {expert.state}" for expert in queue]
 
 
+@pytest.mark.slow
 def test_a_stopped_queue_goes_on_where_it_was_and_ends_with_whole_experts(queue):
     def stop(step) -> None:  # as Ctrl+C does
         if step.what.startswith("train ner-b") and step.done == 51:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -64,6 +65,7 @@ async def test_a_key_after_saving_is_no_part_of_the_form(filled: Settings, tmp_p
         await until(pilot, lambda: app.tab.NAME == "experts")
 
 
+@pytest.mark.slow
 async def test_two_presses_of_save_make_one_target(filled: Settings, tmp_path: Path) -> None:
     (tmp_path / "new.txt").write_text("One.\nTwo.\n")
     app = SamHubApp(filled)

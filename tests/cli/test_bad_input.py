@@ -99,16 +99,6 @@ def test_a_corpus_that_is_not_there(failing: Failing, tmp_path: Path) -> None:
     assert "nothing.txt" in message
 
 
-def test_labels_that_no_expert_knows(failing: Failing, sam_hub: Any, texts: Path) -> None:
-    sam_hub("add", "acme/ner-news", "acme/ner-law")
-    sam_hub("pull", "ner-news", "ner-law")
-    made = sam_hub("target", "add", "stars", texts / "corpus.txt", "--labels", "galaxy")
-    assert made["uncovered"] == ["galaxy"]
-    code, message = failing("select", "stars", "--by", "similarity")
-    assert code == 1
-    assert "covers any of the target's labels" in message
-
-
 def test_steps_out_of_order_name_the_missing_one(failing: Failing, sam_hub: Any, texts: Path) -> None:
     sam_hub("target", "add", "paris", texts / "corpus.txt", "--labels", "person")
     assert "sam-hub select paris" in failing("merge", "paris")[1]

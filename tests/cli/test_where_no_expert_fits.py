@@ -23,7 +23,8 @@ def menu(sam_hub: Call, texts: Path) -> Call:
     sam_hub("pull", *NAMES)
     gold = texts / "menu.jsonl"
     gold.write_text('{"text": "Soup in Paris .", "entities": [{"start": 0, "end": 4, "label": "dish"}]}\n')
-    sam_hub("target", "add", "menu", texts / "corpus.txt", "--labels", "dish,price", "--gold", gold)
+    made = sam_hub("target", "add", "menu", texts / "corpus.txt", "--labels", "dish,price", "--gold", gold)
+    assert made["uncovered"] == ["dish", "price"]
     return sam_hub
 
 

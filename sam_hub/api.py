@@ -6,7 +6,7 @@ other steps, use the commands `choose`, `describe`, `outdated`, `update`, `train
 import sam_hub
 
 hub = sam_hub.SamHub()
-target = hub.create_target("politics", texts=[...], labels=["politician", "party"])
+target = hub.create_target("articles", texts="texts/", labels=["person", "organization"])
 ner = target.merge(target.select(k=3))
 ner.predict_entities("Angela Merkel led the CDU.")
 """

@@ -265,8 +265,8 @@ class SamHubApp(App[object]):
         names = "\n".join(f"  {view.job.title}" for view in active[:6])
         question = Question(
             f"{len(active)} {'job is' if len(active) == 1 else 'jobs are'} not finished",
-            f"{names}\n\nJobs are processes of their own: they can go on without this window, and are found "
-            "again at the next start.",
+            f"{names}\n\nJobs are separate processes. They can continue without this window, and the UI shows them at "
+            "the next start.",
             [("l", "Leave running", "leave"), ("s", "Stop all", "stop"), ("b", "Back", None)],
         )
         answer = await self.push_screen_wait(question)

@@ -39,7 +39,9 @@ def resolve(wanted: str, names: Sequence[str], noun: str, listing: str) -> str:
 
 def _unknown(wanted: str, names: Sequence[str], noun: str, listing: str) -> CatalogError:
     if not names:
-        return CatalogError(f"No {noun} '{wanted}': the catalog has none yet", f"`{listing}` shows what is there.")
+        return CatalogError(
+            f"No {noun} '{wanted}': the catalog has none yet", f"Add one with `{listing.replace(' list', ' add')}`."
+        )
     # A name without an owner is compared with last parts, or the owners would count as misspelt.
     written = {(name if "/" in wanted else name.rpartition("/")[2]).casefold(): name for name in names}
     meant = [written[near] for near in get_close_matches(wanted.casefold(), written, n=SHOWN)]

@@ -149,7 +149,13 @@ def _pull_its_base(catalog: Catalog, hub: Hub, expert: Expert, models: Path, rep
         path = None
     if path and Path(path).is_dir():
         return
-    base = pull_base(catalog, hub, expert.base_repo, models, reporter)
+    try:
+        base = pull_base(catalog, hub, expert.base_repo, models, reporter)
+    except NotFoundOnHub as error:
+        raise NotFoundOnHub(
+            f"{expert.base_repo}, the base of {expert.repo}, is not on {hub.endpoint}, or your token can't read it",
+            "Push the base to this Hub, too, or add the expert again with `sam-hub add --base`.",
+        ) from error
     if expert.base_sha256 and base.weights_sha256 != expert.base_sha256:
         raise UnusableModel(
             f"{expert.repo} was made from other weights than those of {expert.base_repo} "

@@ -112,17 +112,17 @@ def _show(shown: Shown, as_json: bool) -> None:
 
 def _parameter(field: Field, hint: Any) -> Parameter:
     """Return how Typer takes a field: a list for a tuple or a dictionary, text for a number or a word."""
-    kind, doc = get_args(hint)
+    (kind, doc), metavar = get_args(hint), None
     required = field.default is MISSING and field.default_factory is MISSING
     default = Parameter.empty if required else None if field.default in (MISSING, ()) else field.default
     if doc.separator or kind == int | str:
         kind, default = str, default if default is Parameter.empty else str(default)
     elif get_origin(kind) in (tuple, dict):
         items: Any = list.__class_getitem__(get_args(kind)[0])
-        kind = items if required else items | None
+        kind, metavar = items if required else items | None, f"<{get_args(items)[0].__name__.lower()}>"
     if doc.name.startswith("--") or not (required or doc.name):
         flag = doc.name or f"--{field.name.replace('_', '-')}"
-        info = typer.Option(flag, help=doc.text, min=doc.minimum)
+        info = typer.Option(flag, help=doc.text, min=doc.minimum, metavar=metavar)
         name = field.name
     else:
         info, name = typer.Argument(help=doc.text), doc.name or field.name

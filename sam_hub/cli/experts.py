@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def list_(
     context: AppContext,
     text: Annotated[str, typer.Argument(help="Words in the name, domain, or labels.")] = "",
-    label: Annotated[list[str] | None, typer.Option(help="An entity type that it covers. Repeat for several.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="<str>", help="An entity type that it covers. Repeat for several.")
+    ] = None,
     sort: Annotated[str, typer.Option(help="Sort by repo, domain, base_repo, size_bytes, or added_at.")] = "repo",
     bases: Annotated[bool, typer.Option("--bases", help="List the bases instead.")] = False,
     merges: Annotated[bool, typer.Option("--merges", help="List the merged models instead.")] = False,
@@ -48,7 +50,7 @@ def _experts(context: AppContext, text: str, labels: tuple[str, ...], sort: str)
             file_size(row.size_bytes),
             "yes" if row.path else "no",
         ),
-        "No experts match. To find experts, use `sam-hub search`. To add them, use `sam-hub add`.",
+        "No such experts in the catalog. To find experts, use `sam-hub search`. To add them, use `sam-hub add`.",
     )
 
 
@@ -104,9 +106,14 @@ def show(
 
 
 def _show(values: dict[str, Any]) -> None:
+    from sam_hub.catalog import tables
     from sam_hub.catalog.descriptor_sources import described_by
 
-    rows = [(k, str(v)) for k, v in values.items() if v is not None and k not in ("details", "descriptors")]
+    rows = [
+        (name.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
+        for name in tables.Expert.model_fields
+        if name != "details" and (value := values[name]) is not None
+    ]
     words = [f"{described_by(d.origin, d.count)}, {d.embedder} at {d.revision}" for d in values["descriptors"]]
     show_table(("field", "value"), [*rows, *(("described by", text) for text in words or ["nothing yet"])])
     for dataset, scores in (values["details"].get("scores") or {}).items():

@@ -20,7 +20,7 @@ PRIVATE = {"pid", "pid_started"}  # of a job's row: nobody's business
 
 jobs = group("jobs", "Manage background jobs.")
 Number = Annotated[int, typer.Argument(help="Number of the job.", metavar="N", min=1)]
-Numbers = Annotated[list[int], typer.Argument(help="Numbers of jobs.", metavar="N...", min=1)]
+Numbers = Annotated[list[int], typer.Argument(help="Numbers of jobs.", metavar="N", min=1)]
 
 
 @command("jobs list --all", "list", group=jobs)
@@ -130,7 +130,7 @@ def retry(number: Number) -> Shown:
 @command("jobs rm 12 13 --yes", "rm", group=jobs)
 def rm(
     numbers: Annotated[
-        list[int] | None, typer.Argument(help="Numbers of jobs. Default: all that have ended.", metavar="[N...]")
+        list[int] | None, typer.Argument(help="Numbers of jobs. Default: all that have ended.", metavar="N")
     ] = None,
     yes: Yes = False,
     as_json: bool = False,

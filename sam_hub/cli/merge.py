@@ -23,8 +23,13 @@ def merge(
 
     plans = plan_merges(context, options, dry_run=dry_run)
     previews = plans.previews()
+    shown: dict[str, str] = {}
     for plan in previews if not as_json else ():
-        _show_plan(plan, dry_run)
+        if same := shown.get(plan.configuration):
+            print(f"\n{plan.name}: the same experts as {same}, so one merge serves both")
+        else:
+            shown[plan.configuration] = plan.name
+            _show_plan(plan, dry_run)
     if plans.nothing and not as_json:
         print(plans.nothing)
     if plans.without and not as_json:
@@ -37,8 +42,12 @@ def merge(
 
 
 def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
+    shown: set[str] = set()
     for merge in outcome.merges:
         print(f"Merged {merge.name}: {merge.path}")
+        if merge.path in shown:
+            continue
+        shown.add(merge.path)
         for problem in merge.problems or ():
             print(f"  failed the sanity check: {problem}")
         for line in merge.rejected:

@@ -124,6 +124,8 @@ class Removal:
     def carry_out(self, *, dry_run: bool, yes: bool, as_json: bool) -> Shown:
         """Say what would go, ask, and let it go."""
         require_yes(as_json, yes or dry_run, "Add --yes, or run with --dry-run first.")
+        if dry_run and self.lines and not as_json:
+            print("Would remove:")
         for line in self.lines if not as_json else ():
             print(line)
         if self.lines and not dry_run:

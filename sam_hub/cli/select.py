@@ -80,7 +80,7 @@ def _show_reasons(outcome: SelectionOutcome) -> None:
             _line(f"  {head:<{INDENT - 2}}{words}", " " * INDENT)
     print()
     if len(outcome.rankings) == 2:
-        for head, key in (("in both", "both"), *((f"{m} only", f"{m}_only") for m in METHODS)):
+        for head, key in (("in both", "both"), *((f"by {m} only", f"{m}_only") for m in METHODS)):
             _line(f"Chosen {head}: {', '.join(getattr(outcome.chosen, key)) or 'none'}")
     parameters = main.ranking.parameters
     if steps := evidence_lines(parameters):

@@ -112,7 +112,8 @@ def _explain_one(error: BaseException, hub: Hub, repo: str) -> SamHubError | Non
 def _how_to_find(hub: Hub, repo: str) -> str:
     if repo and "/" not in repo:
         return f"Most names are owner/name. To find it, run `sam-hub search {repo}`."
-    return "Check the spelling." if hub.token else f"Check the spelling. If it is private: {_LOGIN}."
+    login = "" if hub.token else f" If it is private, {_LOGIN[0].lower()}{_LOGIN[1:]}."
+    return f"Check the spelling.{login}"
 
 
 def _by_status(response: httpx2.Response, hub: Hub, where: str) -> SamHubError:

@@ -186,6 +186,8 @@ def in_words(merge: tables.Merge) -> str:
     experts = merge.recipe["experts"]
     plain = all(item["weight"] == 1 for item in experts)
     names = [item["repo"] if plain else f"{item['weight']:.2g} × {item['repo']}" for item in experts]
+    if plain and len(experts) == 1:
+        return f"merge {merge.id}: {names[0]} alone"
     return f"merge {merge.id}: {merge.method}{f' ({parameters})' if parameters else ''} of {', '.join(names)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ ORIGINS = {
 }
 ADVICE = "Don't merge these experts. Find experts that are more similar to the target (`sam-hub search`)."
 
+NOTES_APART = re.compile(r"; (?![^(]*\))")  # not inside of parentheses
 MENTIONS = 4  # named for a sentence; more are counted
 
 Facts = list[tuple[str, str]]
@@ -56,7 +58,7 @@ def reasons(
                 if method == "sampling" and "similarity" not in rows:
                     facts += _nearness(row, choice, number)
                 facts += by(f"rank {rank} of {len(ranked)}", row, choice, number)
-    notes = dict.fromkeys(note for row in rows.values() for note in row.note.split("; ") if note)
+    notes = dict.fromkeys(note for row in rows.values() for note in NOTES_APART.split(row.note) if note)
     facts += [("note", note) for note in notes]
     if rows:
         row = list(rows.values())[-1]

@@ -34,7 +34,7 @@ class MergePreview:
         reused: this very merge is on disk already.
         problems: what the sanity check found; None before it.
         refused: why it must not answer for the target, if it is on disk and failed its check or its validation.
-        serving: the merge that answers instead, in words; empty if there is none.
+        serving: the merge that is used instead, in words; empty if there is none.
     """
 
     name: str
@@ -65,9 +65,9 @@ class MergePreview:
             if self.refused and not self.problems:
                 found.append(("failed", self.refused))
             elif self.problems == ():
-                found.append(("done", "passed the sanity check: it loads, and predicts no worse than its experts"))
+                found.append(("done", "passed the sanity check"))
             if self.serving:
-                found.append(("done", f"{self.serving} answers instead"))
+                found.append(("done", f"{self.serving} is used instead"))
         elif not self.errors:
             time = f"{self.seconds:.0f} s" if self.seconds < 100 else f"{self.seconds / 60:.0f} min"
             size, memory = naturalsize(self.bytes), naturalsize(self.memory)
@@ -95,7 +95,7 @@ class MergesPreview:
 class MergePlans:
     """The plans of merges, by name, and of the merges without each expert, by name and by what they are without.
 
-    ``standings``: why a merge that is on disk must not answer, and which one answers instead, by name. ``nothing``: why
+    ``standings``: why a merge that is on disk must not answer, and which one is used instead, by name. ``nothing``: why
     there is nothing to merge, and what answers.
     """
 

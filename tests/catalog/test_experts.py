@@ -104,8 +104,9 @@ def test_a_misspelt_name_gets_the_nearest_ones(catalog, add):
 
 
 def test_an_empty_catalog_says_that_it_is_empty(catalog):
-    with pytest.raises(CatalogError, match="has none yet"):
+    with pytest.raises(CatalogError, match="has none yet") as caught:
         get_expert(catalog, "news")
+    assert caught.value.action == "Add one with `sam-hub add`."
     with pytest.raises(CatalogError, match="No expert 7"):
         get_expert(catalog, 7)
 

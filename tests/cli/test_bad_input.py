@@ -82,6 +82,13 @@ def test_an_adapter_of_another_base_is_not_pulled_as_one_of_this(
     assert "other weights" in message
 
 
+def test_a_base_that_is_not_on_the_hub_is_named_as_the_base(failing: Failing, sam_hub: Any) -> None:
+    sam_hub("add", "acme/ner-law", "--base", "acme/gone")
+    code, message = failing("pull", "ner-law")
+    assert code == 1
+    assert "acme/gone, the base of acme/ner-law, is not on" in message
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [(b"", "no sentence"), (b"\n \n", "no sentence"), (b"caf\xe9", "not UTF-8")]
 )

@@ -25,6 +25,17 @@ def test_the_chosen_by_hand_are_merged_instead_of_the_best(ranked: Call) -> None
     assert [name.partition("@")[0] for name in plan["experts"]] == ["acme/ner-law"]
 
 
+def test_the_same_experts_in_both_rankings_are_planned_once(
+    with_target: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_target("select", "paris", "--k", "2", "--min-vote-ratio", "0")
+    capsys.readouterr()
+    assert run(["merge", "paris", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "by sampling: the same experts as by similarity, so one merge serves both" in shown
+    assert shown.count("merge_method") == 1
+
+
 def test_a_new_ranking_chooses_the_best_again(ranked: Call) -> None:
     ranked("choose", "paris", "ner-law", "--by", "similarity")
     again = ranked("select", "paris", "--k", "2", "--by", "similarity")

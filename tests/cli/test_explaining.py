@@ -40,8 +40,8 @@ def test_explain_says_why_in_a_hundred_columns(with_target: Call, capsys: pytest
         "expert only:",
         "covers none of the labels",
         "Chosen in both:",
-        "Chosen similarity only:",
-        "Chosen sampling only:",
+        "Chosen by similarity only:",
+        "Chosen by sampling only:",
         "No expert covers: galaxy.",
         "untuned base",
     ):

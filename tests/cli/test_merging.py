@@ -243,7 +243,9 @@ def test_what_answers_is_said_and_a_newer_merge_that_is_gone(
     assert "by sampling, merge 1: ties (density 1" in said
     assert "density 0.7" in said.partition("was made later, and is no longer on disk")[0]
     assert run(["remove", "acme/ner-law", "--dry-run"]) == 0
-    assert "It is chosen for paris by" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.startswith("Would remove:\nacme/ner-law@")
+    assert "It is chosen for paris by" in shown
 
 
 def test_a_merge_that_failed_the_check_does_not_take_the_place_of_one_that_passed(

@@ -145,6 +145,8 @@ def test_a_ruinous_merge_is_rejected_and_the_best_expert_answers(
     assert "Next: sam-hub evaluate town" in shown.err
     assert run(["evaluate", "town"]) == 0
     assert "Next: sam-hub push town --by sampling" in capsys.readouterr().err
+    assert run(["predict", "town", str(corpus)]) == 0
+    assert f"by sampling, merge 3: {best} alone" in capsys.readouterr().err
 
 
 def test_an_expert_that_is_worse_than_the_base_gives_way_to_it(

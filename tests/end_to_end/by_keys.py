@@ -117,7 +117,7 @@ def push(terminal: Tmux, repo: str, show: Show) -> str:
     terminal.press("Enter")
     show("plan of the push", terminal.wait_for("README.md", seconds=SCREEN_SECONDS))
     terminal.press("u")
-    terminal.wait_for("Type", "to go on")
+    terminal.wait_for("Type", "to continue")
     terminal.type(repo)
     terminal.press("Enter")
     last = terminal.wait_for("from_pretrained", seconds=JOB_SECONDS)

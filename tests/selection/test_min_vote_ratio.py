@@ -8,7 +8,8 @@ import pytest
 
 from sam_hub.errors import UsageError
 from sam_hub.selection.choice import MIN_VOTE_RATIO, best_of, check_vote_ratio, with_enough_votes
-from sam_hub.selection.ranking import Ranked, Ranking
+from sam_hub.selection.ranking import Ranked, Ranking, RankingChoice
+from sam_hub.selection.report import reasons
 from sam_hub.selection.votes import THRESHOLD
 from sam_hub.services.options import SelectOptions
 
@@ -34,7 +35,13 @@ def test_a_smaller_share_lets_more_pass_and_none_lets_all():
 
 def test_it_is_said_why():
     row = next(row for row in with_enough_votes(NEAR, VOTED).rows if row.expert == "code")
-    assert row.note == row.unfit == "vote F1 too low (0.10; the best has 0.60)"
+    note = "vote F1 too low (0.10; the best has 0.60)"
+    assert row.note == row.unfit == note
+    choice = RankingChoice(Ranking("similarity", (replace(row, note=f"{note}; no license"),), {}), (), 3)
+    assert [fact for head, fact in reasons("code", {"similarity": choice}, ("person",)) if head == "note"] == [
+        note,
+        "no license",
+    ]
 
 
 def test_where_the_votes_say_nothing_everybody_stays():

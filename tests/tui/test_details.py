@@ -41,8 +41,8 @@ def describe(settings: Settings, name: str, origin: str, embedder: tuple[str, st
             OURS,
             ["its data set acme/rulings at cccccccc", "cosine to the target's text"],
         ),
-        ("card", OURS, ["! described by its card alone (12 sentences, weak)", "(! weak: of its card alone)"]),
-        ("repo", THEIRS, ["its repository (12 sentences), e5-small", "target is not described by e5-small"]),
+        ("card", OURS, ["! described by its card alone (12 sentences, weak)", "(! weak: from its card only)"]),
+        ("repo", THEIRS, ["its repository (12 sentences), e5-small", "target has no descriptor by e5-small"]),
     ],
     ids=["data set", "card", "another embedder"],
 )

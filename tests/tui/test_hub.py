@@ -50,11 +50,11 @@ async def test_the_last_row_brings_the_next_page(worked: Settings) -> None:
         assert isinstance(app, SamHubApp)
         await ready(pilot)
         await pilot.press("s")
-        await until(pilot, lambda: "100 models, the newest first; the last row brings more" in text_of(app))
+        await until(pilot, lambda: "100 models, the newest first. Go to the last row for more" in text_of(app))
         for count in (200, 233):
             await pilot.press("G")
             await until(pilot, lambda count=count: app.query_one(HubPane).table.row_count == count, seconds=30)
-        await until(pilot, lambda: "the last row brings more" not in text_of(app))
+        await until(pilot, lambda: "Go to the last row for more" not in text_of(app))
         repos = [found.repo for found in app.query_one(HubPane).table.rows]
         assert len(set(repos)) == 233
 

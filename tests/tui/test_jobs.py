@@ -57,7 +57,7 @@ async def test_an_empty_list_says_what_becomes_a_job(filled: Settings) -> None:
     async with app.run_test(size=NARROW) as pilot:
         await ready(pilot)
         await pilot.press("7")
-        await until(pilot, lambda: "No job yet" in text_of(app))
+        await until(pilot, lambda: "No jobs yet" in text_of(app))
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

@@ -147,7 +147,7 @@ async def test_ranking_again_shows_the_plan_refuses_nonsense_and_then_runs(worke
         await at_select(pilot, "In both")
         await pilot.press("r")
         await until(pilot, lambda: "all that are on disk (3)" in text_of(app))
-        assert "only new experts are asked" in " ".join(text_of(app).replace("│", " ").split())
+        assert "only new experts must predict" in " ".join(text_of(app).replace("│", " ").split())
         assert "Back (Esc)" in text_of(app)  # the whole form has room
         app.screen.query_one("#field-k", Input).value = "none"
         await until(pilot, lambda: "are numbers" in text_of(app))
@@ -198,7 +198,7 @@ async def test_a_ranking_that_says_nothing_is_called_so(filled: Settings) -> Non
     rank(filled, "sampling", {"expert": "acme/a", "score": 0.0, "low": 0.0, "high": 0.0})
     app = SamHubApp(filled)
     async with app.run_test(size=NARROW) as pilot:
-        await at_select(pilot, "By sampling all scores are 0")
+        await at_select(pilot, "All scores by sampling are 0")
 
 
 async def test_as_many_as_the_votes_speak_for_are_chosen(worked: Settings) -> None:

@@ -133,7 +133,7 @@ async def test_a_scan_counts_and_names_what_cannot_be_read(filled: Settings, tmp
         shown = text_of(app)
         assert "b.txt" in shown
         assert "UTF-8" in shown  # the line may wrap anywhere: paths are long
-        assert "No target is made of text that can't be read" in shown
+        assert "can't create the target while files can't be read" in shown
         assert "notes.pdf" in shown
         assert "[/b] The judge spoke." in shown
         assert app.state.target is not None
@@ -158,7 +158,7 @@ async def test_a_name_that_is_taken_is_replaced_after_a_question_only(filled: Se
         fill_in(app, name="court", corpus=str(tmp_path / "new.txt"), labels="verdict")
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "Replace the target court?" in text_of(app))
-        assert "evaluations go" in text_of(app)
+        assert "evaluations are deleted" in text_of(app)
         await pilot.press("escape")
         await until(pilot, lambda: "Replace the target" not in text_of(app))
         assert app.state.jobs == []
@@ -212,6 +212,6 @@ async def test_a_target_that_could_not_be_made_leaves_the_form_and_says_why(fill
         tab = await at_target(pilot)
         fill_in(app, name="nothing", corpus=str(tmp_path / "empty.txt"), labels="person")
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: "The target was not made" in text_of(app), 40)
+        await until(pilot, lambda: "The target was not created" in text_of(app), 40)
         assert "has no sentences" in text_of(app)
         assert tab.form.values["name"] == "nothing"

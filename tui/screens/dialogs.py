@@ -45,7 +45,7 @@ class Question(ModalScreen[object]):
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 yield Static(Text(self._body), markup=False)
             if self._typed is not None:
-                yield Static(Text(f"Type {self._typed} to go on:"), markup=False)
+                yield Static(Text(f"Type {self._typed} to continue:"), markup=False)
                 yield Input(id="typed")
                 yield Static(id="typed-problem", classes="field-error", markup=False)
             with Horizontal(classes="dialog-buttons"):
@@ -120,7 +120,7 @@ class FormScreen(ModalScreen[Any]):
             yield Static(Text(self._title, style="bold"), classes="dialog-title", markup=False)
             yield self.form
             with VerticalScroll(classes="dialog-body", can_focus=False):
-                yield Static("Looking what it takes ...", id="plan", markup=False)
+                yield Static("Checking ...", id="plan", markup=False)
             with Horizontal(classes="dialog-buttons"):
                 words = Text(f"{self._confirm} (Enter)")
                 yield Button(words, id="confirm", variant="primary", compact=True, disabled=True)
@@ -190,7 +190,7 @@ class DetailsScreen(ModalScreen[None]):
             room = min(100, self.app.size.width * 95 // 100) - 6
             dialog.border_title = Text(cut(self._title, room, self._pane.symbols, keep_end=True))
             yield self._pane
-            yield Static(Text("Esc goes back, arrows scroll", style="italic"), markup=False)
+            yield Static(Text("Esc: back, arrows: scroll", style="italic"), markup=False)
 
     def on_mount(self) -> None:
         self._pane.show(self._facts)

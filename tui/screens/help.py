@@ -14,7 +14,9 @@ from textual.widgets import Static
 
 from sam_hub.tui.actions import ACTIONS, KeyNames
 
-MOVES = "arrows or h j k l move, g and G go to the ends, Tab goes to the next part, 1 to 7 to a tab"
+MOVES = (
+    "Move with the arrows or h j k l, go to the ends with g and G, to the next part with Tab, and to a tab with 1 to 7"
+)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -37,7 +39,7 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
     def _text(self) -> Text:
-        text = Text(f"{self._purpose}\n\n{MOVES}; ctrl+p opens the palette.\n")
+        text = Text(f"{self._purpose}\n\n{MOVES}. ctrl+p opens the palette.\n")
         for head, everywhere in (("Here", False), ("Everywhere", True)):
             text.append(f"\n{head}\n", style="bold")
             for item in ACTIONS:

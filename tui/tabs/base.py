@@ -194,4 +194,4 @@ class BaseTab(Vertical):
     @property
     def no_target(self) -> str:
         """What to say where there is no target."""
-        return f"No target yet: press {self.keys('tab_target')} to make one of raw text and entity types."
+        return f"No target yet: press {self.keys('tab_target')} to create one from raw text and entity types."

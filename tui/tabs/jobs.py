@@ -22,7 +22,7 @@ from sam_hub.tui.widgets.table import Column, Table
 CURSOR_REST = 0.05  # seconds that the cursor stays on a row until its log is read
 MOST_LOG, LEAST_LOG = 20, 4  # lines of a log
 STATE, TIME, BAR, LEAST = 14, 7, 10, 10  # cells
-NO_JOB = "No job yet. Whatever takes long becomes one: a pull, a ranking, a merge, a push."
+NO_JOB = "No jobs yet. Every pull, ranking, merge, evaluation, and push is a job."
 
 
 class JobsTab(BaseTab):
@@ -30,9 +30,9 @@ class JobsTab(BaseTab):
 
     NAME = "jobs"
     HELP = (
-        "Everything that takes long is a job: a process of its own, which goes on when this window is closed. "
-        "Here you see how far each has come and what it says, cancel it, or run it once more; it goes on where it "
-        "can. Enter goes into the details, Esc back to the table."
+        "Long work runs as a job: a process of its own, which continues when you close this window. This tab shows "
+        "the progress and the log of each job. You can cancel a job, or run it again: it reuses finished work. Enter "
+        "moves to the details, and Esc moves back to the table."
     )
     ALWAYS_LOAD: ClassVar = True
 
@@ -165,13 +165,13 @@ class JobsTab(BaseTab):
         if here in ended:
             choices.insert(0, ("o", f"Only job {here}", [here]))
         if len(ended) == 1:
-            choices = [("o", f"Forget job {ended[0]}", ended)]
-        title = f"{len(ended)} {'job has' if len(ended) == 1 else 'jobs have'} ended: forget which?"
-        body = "Only ended jobs go, with their logs. What they made stays; jobs that wait or run stay, too."
+            choices = [("o", f"Remove job {ended[0]}", ended)]
+        title = f"{len(ended)} {'job has' if len(ended) == 1 else 'jobs have'} ended: which do you want to remove?"
+        body = "This removes ended jobs and their logs. Their results stay. Jobs that wait or run stay, too."
         chosen = await self.app.push_screen_wait(Question(title, body, [*choices, ("b", "Back", None)]))
         if isinstance(chosen, list):
             removed = await self.source.schedule(lambda scheduler: scheduler.remove(chosen))
-            self.say(f"Forgotten: {plural(len(removed), 'job')}", 3)
+            self.say(f"Removed: {plural(len(removed), 'job')}", 3)
             self.post_message(JobsChanged())
 
     def copied(self) -> str:

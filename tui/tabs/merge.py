@@ -30,7 +30,7 @@ TYPING = 0.4  # seconds without a change until the plan is asked for again
 PLANNING = 300  # seconds that a plan may take: it reads and hashes all inputs
 REPO_CELLS = 60  # cells for the name of an expert
 SCORES = "scores"  # instead of weights
-BY = {By.both: "both rankings, a merge each", By.similarity: "similarity alone", By.sampling: "sampling alone"}
+BY = {By.both: "both rankings", By.similarity: "similarity alone", By.sampling: "sampling alone"}
 NO_ADAPTER = -1  # in the place of a rank
 ADAPTERS = {NO_ADAPTER: "none", 0: "of all ranks together"}
 ADAPTERS |= {rank: f"of rank {rank} at most" for rank in (8, 16, 32, 64)}
@@ -41,9 +41,9 @@ class MergeTab(BaseTab):
 
     NAME = "merge"
     HELP = (
-        "Merge the chosen experts with mergekit: one merge for each ranking. The plan says whether they fit "
-        "together, what the merge costs, and what mergekit is told; a failed check forbids the merge and names "
-        "its reason. Tab goes through the fields, Esc back to the plan."
+        "Merge the chosen experts with mergekit: one merge for each ranking. The plan shows the checks, the estimated "
+        "time, disk space, and memory, and mergekit's configuration. If a check fails, you can't merge, and the plan "
+        "shows the reason. Tab moves through the fields, and Esc moves back to the plan."
     )
     JOB = "merge"
     RELOAD_AFTER: ClassVar = ("merge", "select", "target", "pull", "remove")
@@ -58,10 +58,10 @@ class MergeTab(BaseTab):
             ("Experts by", choice("by", BY)),
             ("Parameters", text("parameters")),
             ("Weights", text("weights", hint=f"best first, or: {SCORES}")),
-            ("Trimming", choice("stable", {False: "as mergekit-yaml does", True: "stable, and quicker"})),
+            ("Trimming", choice("stable", {False: "as mergekit-yaml does", True: "stable, and faster"})),
             ("Adapter", choice("rank", ADAPTERS)),
             ("Each adds", choice("leave_one_out", {False: "not measured", True: "measured"})),
-            ("Votes", choice("validate", {True: "reject a worse merge", False: "not compared"})),
+            ("Votes", choice("validate", {True: "reject a merge that is worse", False: "not compared"})),
         )
         self.form = Form("merge", rows, "pane -airy", [self.button])
         self.form.border_title = "Merge"
@@ -193,10 +193,10 @@ class MergeTab(BaseTab):
         evaluate = self.keys("evaluate")
         refused = [merge for merge in merges if merge.refused]
         if any(not merge.serving for merge in refused):
-            return f"{self.symbols.warning} Merged, but it failed. Next: choose other experts or another method."
+            return f"{self.symbols.warning} This merge failed. Next: choose other experts or another method."
         if refused:
             return (
-                f"{self.symbols.warning} Merged, but it failed, and {refused[0].serving} answers instead. Next: press "
+                f"{self.symbols.warning} This merge failed. Instead, {refused[0].serving} is used. Next: press "
                 f"{evaluate} to evaluate."
             )
         if any(merge.problems is None for merge in merges):

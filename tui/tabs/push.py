@@ -86,9 +86,9 @@ class PushTab(BaseTab):
 
     NAME = "push"
     HELP = (
-        "Put a merged model on the Hub, with a card that tells how it was made and what it scored. The first press "
-        "only plans: it shows what would be made, and the card. The second asks you to type the repository's name, "
-        "and pushes. At the end stand the address and the code that loads the model."
+        "Push a merged model to the Hub, with a card that describes how it was made and its scores. The first press of "
+        "the key only shows the plan and the card. The second press asks you to type the name of the repository, and "
+        "then pushes. After the push, the tab shows the address and the code that loads the model."
     )
     JOB = "push"
     RELOAD_AFTER: ClassVar = ("merge", "evaluate", "select", "target", "remove")
@@ -160,10 +160,10 @@ class PushTab(BaseTab):
         outcome = None if active or self._planning or self.planned else self.outcome
         self.set_class(outcome is not None, "-pushed")
         if self._planning:
-            self.pane.show_result("Plan", Text(f"Asking {self.state.hub_name} what is there ..."))
+            self.pane.show_result("Plan", Text(f"Checking {self.state.hub_name} ..."))
         elif job is not None and active:
             repo = cut(str(job.job.arguments.get("repo")), 100, symbols)
-            self.pane.show_result("Pushing", Text(f"Pushing to {repo}; how far it is stands at the bottom."))
+            self.pane.show_result("Pushing", Text(f"Pushing to {repo}. The progress is at the bottom."))
         elif self.planned:
             self.pane.show_result("Plan", plan_text(*self.planned, key, symbols))
         elif outcome:
@@ -172,12 +172,12 @@ class PushTab(BaseTab):
             copy = f"{self.keys('copy')} copies the address or the code (Tab chooses).\n"
             self.pane.show_result("Pushed", Text.assemble((done, "bold"), commit, copy), outcome.url, outcome.snippet)
         else:
-            words = f"Press {key} to see what a push would do; nothing is sent before you confirm it."
+            words = f"Press {key} to see what a push would do. Nothing is sent before you confirm it."
             self.pane.show_result("Plan", Text(words))
         self.app.refresh_bindings()
 
     async def _show_card(self, card: str) -> None:
-        self.card.show(Text("" if card else "The card is shown here with the plan.", "italic"))
+        self.card.show(Text("" if card else "The plan and the card will appear here.", "italic"))
         self.card.text.display = not card
         await self.card.show_card(card)
 
@@ -204,7 +204,7 @@ class PushTab(BaseTab):
         if self.message:
             return
         if "/" not in self.form.values["repo"]:  # before any waiting: the next keys are for the field
-            self.form.show_problem("Write where it goes as owner/name, then press Enter.")
+            self.form.show_problem("Enter the repository as owner/name, then press Enter.")
             self.form.input("repo").focus()
         else:
             self._push() if self.planned else self._plan()
@@ -244,7 +244,7 @@ class PushTab(BaseTab):
             return
         plan, options = self.planned
         lines = [cut(line, LINE, self.symbols) for line in plan.lines(options)]
-        lines += ["", f"It goes to {self.state.hub_name}, and is there until it is deleted there."]
+        lines += ["", f"This uploads the model to {self.state.hub_name}."]
         if await self.confirm(f"Push to {plan.repo}?", "\n".join(lines), self.keys("push"), "Push", plan.repo):
             await self._forget_plan()
             await self.submit(replace(options, force=bool(plan.problems)))  # the question said so

@@ -37,9 +37,9 @@ class SelectTab(BaseTab):
 
     NAME = "select"
     HELP = (
-        "Experts are ranked twice: by how near their training text is to the target's, and by how well they agree "
-        "with each other on a sample of it. The best k of each ranking are chosen; select others with space and "
-        "choose those instead."
+        "Experts are ranked twice: by how similar their training text is to the target's text, and by how well they "
+        "agree with each other on a sample of it. The best k of each ranking are chosen. To choose other experts, "
+        "select them with space."
     )
     LOADING = "Loading the rankings ..."
     JOB = "select"
@@ -90,7 +90,7 @@ class SelectTab(BaseTab):
     def _show(self) -> None:
         keys, count = self.keys, len(self.on_disk)
         if self.target_name is None:
-            self.show_message(f"No target yet: press {keys('tab_target')} to make one of your texts.")
+            self.show_message(f"No target yet: press {keys('tab_target')} to create one from your text.")
         elif self.rankings is not None:
             self.show_message("")
             for method, table in self.tables.items():
@@ -98,7 +98,7 @@ class SelectTab(BaseTab):
             self.query_one("#agreement", Static).update(agreement_text(self.rankings, self.symbols))
             self.call_after_refresh(self._lay_out)
         elif self.underway:
-            words = f"The experts are being ranked for {self.target_name}: who is first is shown here then."
+            words = f"The experts are being ranked for {self.target_name}. The rankings will appear here."
             self.show_message(words)
         elif count:
             self.show_message(f"No ranking yet: press {keys('rank')} to rank the {plural(count, 'expert')} on disk.")
@@ -212,8 +212,8 @@ class SelectTab(BaseTab):
         values |= self._asked
         return [
             ("Rankings", choice("by", {by: str(by) for by in (By.both, *By)}, values["by"])),
-            ("Experts that each ranking chooses, or auto", text("k", str(values["k"]))),
-            ("Sentences that each is asked about, 20 to 500", text("sample", str(values["sample"]))),
+            ("Number of experts that each ranking chooses, or auto", text("k", str(values["k"]))),
+            ("Sentences that each expert predicts on, 20 to 500", text("sample", str(values["sample"]))),
             ("Votes", choice("votes", {votes: str(votes) for votes in VoteScheme}, values["votes"])),
             ("Votes weigh", choice("weights", {way: str(way) for way in VoteWeights}, values["weights"])),
             ("Share of the voters that must agree", text("threshold", str(values["threshold"]))),
@@ -242,9 +242,14 @@ class SelectTab(BaseTab):
         if repos:
             who = f"the {'one' if len(repos) == 1 else len(repos)} selected: {_some(repos)}"
         sentences = f"{target.name} has {plural(target.sentence_count, 'sentence')}. " if target else ""
-        lines = [f"Experts: {who}.", f"{sentences}Predictions are kept: on the same sample only new experts are asked."]
+        lines = [
+            f"Experts: {who}.",
+            f"{sentences}Predictions are stored. On the same sample, only new experts must predict.",
+        ]
         if self._alone:
-            lines.append("Votes need two experts: of one, only the similarity can be ranked.")
+            lines.append(
+                "A ranking by votes needs at least two experts. With one, only the ranking by similarity is made."
+            )
         return options, "\n".join(lines)
 
     @background()

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sam_hub.services.targets import TargetOutcome
 
 NONE_YET = (
-    "No target yet. A target is text of your domain, and the entity types wanted in it.\n"
-    "Experts are ranked by that text, without labels: fill in the form to make one."
+    "No target yet. A target is text of your domain, and the entity types that you want.\n"
+    "The text needs no labels. To create a target, fill in the form."
 )
 MOST, WIDTH = 100, 400  # files named in a report, more are counted; cells of a line, which the pane wraps
 
@@ -45,7 +45,7 @@ def scan_text(scan: Scan, symbols: Symbols) -> Text:
     if scan.sentences:
         text.append(f"A sentence has {scan.shortest:,} to {scan.longest:,} characters.\n")
     if scan.labelled:
-        text.append(f"{symbols.warning} {scan.labelled:,} are labeled: a target keeps the text alone.\n")
+        text.append(f"{symbols.warning} {scan.labelled:,} are labeled: a target uses only the text.\n")
     if scan.left_out:
         text.append(f"{symbols.warning} {cut(scan.left_out, WIDTH, symbols)}.\n")
     for path, reason in scan.unreadable[:MOST]:
@@ -54,7 +54,9 @@ def scan_text(scan: Scan, symbols: Symbols) -> Text:
         text.append(f"  {cut(reason, WIDTH, symbols)}\n")
     _append_more(text, unread)
     if unread:
-        text.append("No target is made of text that can't be read: mend these files, or move them away.\n")
+        text.append(
+            "sam-hub can't create the target while files can't be read. Correct these files, or move them away.\n"
+        )
     if scan.skipped:
         text.append(f"{symbols.warning} {plural(len(scan.skipped), 'file')} with an unknown format, not read:\n")
         text.append("".join(f"  {cut(Path(path).name, WIDTH, symbols)}\n" for path in scan.skipped[:MOST]))
@@ -79,9 +81,9 @@ class TargetTab(BaseTab):
 
     NAME = "target"
     HELP = (
-        "A target is raw text of your domain and the entity types wanted in it. Enter works on the target under the "
-        "cursor; Tab goes to the form for a new one. Scan looks through the text before you save; labeled "
-        "sentences are never looked at before an evaluation."
+        "A target is raw text of your domain and the entity types that you want. Enter makes the target under the "
+        "cursor the current one. Tab moves to the form for a new target. Scan checks the text before you save. Labeled "
+        "sentences are used only for evaluation."
     )
     LOADING = ""
     RELOAD_AFTER: ClassVar = ("target",)
@@ -210,8 +212,8 @@ class TargetTab(BaseTab):
         body = (
             f"A target of this name already exists: {plural(known.sentence_count, 'sentence')}, {gold}, types "
             f"{', '.join(known.labels)}.\n\n"
-            "With other text or other types, its rankings, scores, and evaluations go. Merged models stay on disk. "
-            "With the same text and types nothing goes."
+            "If the text or the types differ, its rankings, scores, and evaluations are deleted. Merged models stay on "
+            "disk. Otherwise, nothing is deleted."
         )
         return await self.confirm(f"Replace the target {cut(known.name, 40, self.symbols)}?", body, "r", "Replace")
 
@@ -239,12 +241,12 @@ class TargetTab(BaseTab):
         self._saving = {}
         if view.job.state != "done":
             words = view.reason or f"It was {view.job.state}."
-            self.report.show(Text(f"{self.symbols.missing} The target was not made. {words}"))
+            self.report.show(Text(f"{self.symbols.missing} The target was not created. {words}"))
             return
         target: TargetOutcome = await self.source.outcome(view)
         self._new = target.name
         left_out = f" {target.left_out}." if target.left_out else ""
-        self.report.show(Text(f"{self.symbols.done} {target.name} was made.{left_out}"))
+        self.report.show(Text(f"{self.symbols.done} {target.name} was created.{left_out}"))
         self.post_message(TargetChosen(target.name))
         keys = self.keys
         words = f"Next: press {keys('tab_experts')} for experts, or {keys('tab_select')} to rank those on disk."
@@ -253,7 +255,7 @@ class TargetTab(BaseTab):
                 f"No expert in the catalog covers {', '.join(target.uncovered)}. Next: press {keys('tab_experts')}, "
                 f"then {keys('hub')} to search the Hub."
             )
-        self.app.notify(words, title=f"The target is {target.name} now", markup=False, timeout=10)
+        self.app.notify(words, title=f"The current target is {target.name}", markup=False, timeout=10)
         if self.form.values == values:  # nobody has begun another one meanwhile
             self.form.clear()
             if self.is_shown:

@@ -29,5 +29,5 @@ def _body(card: str, symbols: Symbols) -> str:
     """Return a card without its metadata block, cut at a line where it is too long to read here."""
     body = re.sub(r"\A---.*?\n---\s*", "", card, flags=re.DOTALL)
     if len(body) > CARD_LIMIT:
-        body = body[:CARD_LIMIT].rpartition("\n")[0] + f"\n\n{symbols.cut} cut here; the Hub shows all of it."
+        body = body[:CARD_LIMIT].rpartition("\n")[0] + f"\n\n{symbols.cut} The rest is on the Hub."
     return body

@@ -59,7 +59,9 @@ class CatalogPane(Vertical):
         self._pulling: Mapping[str, float] = {}
 
     def compose(self) -> ComposeResult:
-        field = Input(placeholder="words in name, domain or types; Esc leaves", id="filter", compact=True)
+        field = Input(
+            placeholder="words in the name, domain, or types. Esc closes the filter", id="filter", compact=True
+        )
         field.display = False
         yield field
         self.table.border_title = "Experts"

@@ -39,8 +39,8 @@ def complete(value: str) -> str | None:
         return None
 
 
-CORPUS_HINT = "a file or a folder; the right arrow completes"
-GOLD_HINT = "optional, for the evaluation alone: .conll or .jsonl"
+CORPUS_HINT = "a file or a folder. The right arrow completes it"
+GOLD_HINT = "optional, only for evaluation: .conll or .jsonl"
 
 
 class CorpusForm(Form):
@@ -53,12 +53,12 @@ class CorpusForm(Form):
         rows = (
             ("Name", text("name", hint="such as court-2026")),
             ("Text", text("corpus", hint=CORPUS_HINT, suggester=PathSuggester())),
-            ("", Tick("split", "cut running text into sentences (space)")),
+            ("", Tick("split", "split running text into sentences (space)")),
             ("Types", text("labels", hint="person, organization, court")),
             ("Labeled", text("gold", hint=GOLD_HINT, suggester=PathSuggester())),
         )
         super().__init__("target", rows, "pane")
-        self.border_title = "New target (Tab goes through it, Enter in the last field saves)"
+        self.border_title = "New target (Tab moves to the next field. Enter in the last field saves)"
 
     @property
     def values(self) -> dict[str, Any]:

@@ -87,11 +87,11 @@ def _nearness(row: ExpertRow, symbols: Symbols) -> str:
     """Its cosine to the target's text, and how much that says; else why there is none."""
     if row.similarity is not None:
         alone = all(Origin.parse(one.origin).weak for one in row.described)
-        weak = f" ({symbols.warning} weak: of its card alone)" if row.described and alone else ""
+        weak = f" ({symbols.warning} weak: from its card only)" if row.described and alone else ""
         return f"{number(row.similarity, symbols)} cosine to the target's text{weak}"
     if row.described:
-        return f"{symbols.missing} no cosine: the target is not described by {row.described[0].embedder}"
-    return f"{symbols.nothing} not described yet: `sam-hub describe` it"
+        return f"{symbols.missing} no cosine: the target has no descriptor by {row.described[0].embedder}"
+    return f"{symbols.nothing} no descriptor yet: run `sam-hub describe`"
 
 
 def found_facts(found: FoundModel, report: RepoReport | None, symbols: Symbols, width: int) -> Text:
@@ -106,7 +106,7 @@ def found_facts(found: FoundModel, report: RepoReport | None, symbols: Symbols, 
     ]
     if report is None:
         text = fact_lines(facts, width)
-        text.append("\nLooking at its files ...\n", style="italic")
+        text.append("\nChecking its files ...\n", style="italic")
         return text
     kind = f"LoRA rank {report.rank}" if report.kind == "adapter" else "full model"
     facts.insert(1, ("kind", f"{kind}, {naturalsize(report.size)}"))

@@ -106,12 +106,12 @@ class HubPane(Vertical):
         await self.show(models)
         if models:
             first = LATEST.get(options.sort, f"most {options.sort}")
-            more = "; the last row brings more" if self._more else ""
+            more = ". Go to the last row for more" if self._more else ""
             self._say(f"{len(models)} models, {first} first{more}. {keys('add')} adds one.")
             if options.limit == PAGE:
                 self.table.focus()
         else:
-            self._say(f"Nothing on {hub} fits. Try fewer words.")
+            self._say(f"No results on {hub}. Try fewer words.")
         self.post_message(self.RowChanged())
 
     async def show(self, models: Sequence[FoundModel]) -> None:

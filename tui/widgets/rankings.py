@@ -149,8 +149,8 @@ def agreement_text(rankings: SelectionOutcome, symbols: Symbols) -> Text:
         if warning := no_fit(choice.ranking.parameters):
             text.append(f"\n{symbols.warning} {warning}")
         elif not any(row.score for row in choice.ranking.rows):
-            text.append(f"\n{symbols.warning} By {method} all scores are 0: that ranking says nothing. ")
-            text.append("Rank again with a larger sample, or merge by the other one.")
+            text.append(f"\n{symbols.warning} All scores by {method} are 0, so this ranking is not useful. ")
+            text.append("Rank again with a larger sample, or merge by the other ranking.")
     if rankings.uncovered:
         text.append(f"\n{symbols.missing} No expert in the catalog covers: {', '.join(rankings.uncovered)}")
     return text

@@ -8,6 +8,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from sam_hub.local_hub.hub_request import JSON, HubRequest, Routes
 from sam_hub.local_hub.repo_info import commit_item, path_items, tree, with_last_commit
+from sam_hub.local_hub.responses import Refusal
 
 routes = Routes()
 _COUNTED = ("config.json", "adapter_config.json")
@@ -19,9 +20,9 @@ def list_tree(request: HubRequest) -> Response:
     repository = request.repo("see")
     commit = repository.commit_of(request.path_params["revision"])
     folder = request.path_params.get("path", "").strip("/")
-    items = tree(commit, folder, recursive=request.flag("recursive"))
-    shown = with_last_commit(items, repository, commit) if request.flag("expand") else items
-    return JSONResponse(shown, headers={"X-Repo-Commit": commit.id})
+    items, headers = request.page(tree(commit, folder, recursive=request.flag("recursive")))
+    shown = with_last_commit(items, repository, commit) if request.flag("expand") else list(items)
+    return JSONResponse(shown, headers={**headers, "X-Repo-Commit": commit.id})
 
 
 @routes.on("POST", "/api/{kind}/{owner}/{name}/paths-info/{revision}")
@@ -35,8 +36,11 @@ def paths_info(request: HubRequest) -> JSON:
 
 
 @routes.on("GET", "/api/{kind}/{owner}/{name}/commits/{revision}")
-def commits(request: HubRequest) -> JSON:
-    return list(map(commit_item, request.repo("see").history(request.path_params["revision"])))
+def commits(request: HubRequest) -> Response:
+    history = list(request.repo("see").history(request.path_params["revision"]))
+    items, headers = request.page(history, default=50)
+    formatted = "formatted" in request.query_params.getlist("expand[]")
+    return JSONResponse([commit_item(commit, formatted=formatted) for commit in items], headers=headers)
 
 
 @routes.on("GET", "/{prefix:prefix}{owner}/{name}/resolve/{revision}/{path:rest}")
@@ -45,6 +49,8 @@ def resolve(request: HubRequest) -> Response:
     commit = repository.commit_of(request.path_params["revision"])
     entry = commit.entry(request.path_params["path"])
     path = request.storage.blobs.path(entry.sha256)
+    if not path.is_file():
+        raise Refusal(500, f"The content of '{entry.path}' is missing in this Hub's folder")
     if entry.path in _COUNTED and request.method == "GET":
         repository.count_download()
     headers = {

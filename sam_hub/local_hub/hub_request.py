@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from anyio import from_thread, to_thread
 from pydantic import AfterValidator, BaseModel
@@ -139,6 +139,23 @@ class HubRequest(Request):
         if right == "send" and token and token.role != "write":
             raise Refusal(403, "This token may only read")
         return repository
+
+    def page(self, items: Sequence[Any], *, default: int = 1000) -> tuple[Sequence[Any], dict[str, str]]:
+        """Return one page of ``items`` and the ``Link`` header to the next, by the query's ``limit`` and ``cursor``."""
+        limit = self._number("limit", default) or default
+        start = self._number("cursor", 0)
+        if start + limit >= len(items):
+            return items[start:], {}
+        query = [(key, value) for key, value in self.query_params.multi_items() if key != "cursor"]
+        query.append(("cursor", str(start + limit)))
+        address = f"{self.hub}{self.scope['raw_path'].decode('ascii')}?{urlencode(query)}"
+        return items[start : start + limit], {"Link": f'<{address}>; rel="next"'}
+
+    def _number(self, key: str, default: int) -> int:
+        text = self.query_params.get(key, str(default))
+        if not re.fullmatch("[0-9]{1,9}", text):
+            raise Refusal(400, f"'{key}' must be a whole number")
+        return int(text)
 
 
 class Routes(list[Route]):

@@ -15,8 +15,10 @@ _OF_CONFIG = ("architectures", "model_type", "auto_map")
 _OF_ADAPTER = ("base_model_name_or_path", "task_type", "peft_type")
 
 
-def describe(repository: Repository, blobs: BlobStore, revision: str = "main") -> dict[str, Any]:
-    """Return everything about a repository at a revision."""
+def describe(
+    repository: Repository, blobs: BlobStore, revision: str = "main", *, sizes: bool = False
+) -> dict[str, Any]:
+    """Return everything about a repository at a revision; ``sizes`` adds them to its files."""
     commit = repository.commit_of(revision)
     card = cards.card_data(blobs, commit)
     described = {
@@ -33,7 +35,7 @@ def describe(repository: Repository, blobs: BlobStore, revision: str = "main") -
         "likes": 0,  # the embedded Hub has no pages on which to like
         "tags": cards.derived_tags(card, commit),
         "cardData": card,
-        "siblings": [_sibling(entry) for entry in commit.files.values()],
+        "siblings": [_sibling(entry, sizes) for entry in commit.files.values()],
         "usedStorage": sum(entry.size for entry in commit.files.values()),
     }
     if repository.kind == "models":
@@ -47,9 +49,13 @@ def describe(repository: Repository, blobs: BlobStore, revision: str = "main") -
     return described
 
 
-def _sibling(entry: Entry) -> dict[str, Any]:
-    lfs = {"lfs": {"sha256": entry.sha256, **_lfs_size(entry)}} if entry.lfs else {}
-    return {"rfilename": entry.path, "size": entry.size, "blobId": entry.oid, **lfs}
+def _sibling(entry: Entry, sizes: bool) -> dict[str, Any]:
+    sibling: dict[str, Any] = {"rfilename": entry.path}
+    if sizes:
+        sibling |= {"size": entry.size, "blobId": entry.oid}
+        if entry.lfs:
+            sibling["lfs"] = {"sha256": entry.sha256, **_lfs_size(entry)}
+    return sibling
 
 
 def _lfs_size(entry: Entry) -> dict[str, int]:
@@ -120,13 +126,15 @@ def _last_change(repository: Repository, commit: Commit, path: str) -> Commit:
     return last
 
 
-def commit_item(commit: Commit) -> dict[str, Any]:
+def commit_item(commit: Commit, *, formatted: bool = False) -> dict[str, Any]:
     """Return a commit as histories show it."""
-    return {
+    item: dict[str, Any] = {
         "id": commit.id,
         "title": commit.title,
         "message": commit.message,
         "date": commit.date,
         "authors": [{"user": commit.author}],
-        "formatted": {"title": commit.title, "message": commit.message},
     }
+    if formatted:
+        item["formatted"] = {"title": commit.title, "message": commit.message}
+    return item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -17,6 +18,13 @@ from sam_hub.local_hub.storage import HEADS, OWNER, PULL_REQUESTS, TAGS
 
 routes = Routes()
 _REPOSITORY = "/api/{kind}/{owner}/{name}"
+# What a list holds of each repository, and what with a flag of the query.
+_BRIEF = ("_id", "id", "modelId", "private", "likes", "downloads", "tags", "pipeline_tag", "library_name", "createdAt")
+_WITH_FLAG = {
+    "full": ("author", "sha", "lastModified", "gated", "disabled", "siblings"),
+    "cardData": ("cardData",),
+    "config": ("config",),
+}
 _SORTS = ("lastModified", "createdAt", "downloads", "likes")
 
 
@@ -111,8 +119,7 @@ def settings(request: HubRequest, body: _Settings) -> JSON:
 
 
 @routes.on("GET", "/api/{kind}")
-def list_repositories(request: HubRequest) -> JSON:
-    """List all that fits on one page, each repository with all that is known of it."""
+def list_repositories(request: HubRequest) -> Response:
     query, descriptions = request.query_params, []
     for repository in filter(request.may_list, request.storage.all(request.path_params["kind"])):
         with suppress(Refusal):  # it was deleted a moment ago
@@ -120,7 +127,15 @@ def list_repositories(request: HubRequest) -> JSON:
     sort = query["sort"] if query.get("sort") in _SORTS else "lastModified"
     matches = [description for description in descriptions if _matches(request, description)]
     matches.sort(key=lambda description: description[sort], reverse=True)
-    return matches
+    items, headers = request.page(matches)
+    keys = {*_BRIEF, *(key for flag, more in _WITH_FLAG.items() if request.flag(flag) for key in more)}
+    if expand := query.getlist("expand"):
+        keys = {"_id", "id", *expand}
+    return JSONResponse([_only(keys, item) for item in items], headers=headers)
+
+
+def _only(keys: Collection[str], described: dict) -> dict:
+    return {key: value for key, value in described.items() if key in keys}
 
 
 def _matches(request: HubRequest, described: dict) -> bool:
@@ -141,7 +156,9 @@ def _matches(request: HubRequest, described: dict) -> bool:
 @routes.on("GET", f"{_REPOSITORY}/revision/{{revision}}")
 def info(request: HubRequest) -> JSON:
     repository, revision = request.repo("see"), request.path_params.get("revision", "main")
-    return describe(repository, request.storage.blobs, revision)
+    described = describe(repository, request.storage.blobs, revision, sizes=request.flag("blobs"))
+    expand = request.query_params.getlist("expand")
+    return _only(["_id", "id", *expand], described) if expand else described
 
 
 @routes.on("GET", f"{_REPOSITORY}/auth-check")
@@ -199,7 +216,8 @@ def refs(request: HubRequest) -> JSON:
         names = {ref.removeprefix(prefix): ref for ref in refs if ref.startswith(prefix)}
         return [{"name": name, "ref": ref, "targetCommit": refs[ref]} for name, ref in names.items()]
 
-    return {"branches": listed(HEADS), "converts": [], "tags": listed(TAGS), "pullRequests": listed(PULL_REQUESTS)}
+    shown = {"branches": listed(HEADS), "converts": [], "tags": listed(TAGS)}
+    return {**shown, "pullRequests": listed(PULL_REQUESTS)} if request.flag("include_prs") else shown
 
 
 class _Branch(BaseModel):

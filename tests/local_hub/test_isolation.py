@@ -161,6 +161,7 @@ def test_half_a_character_is_refused(hub: Hub, adapter: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
+        ("GET", "/api/models?limit=²", None),
         ("GET", "/api/models/acme/news/revision/%00%01x", None),
         ("POST", "/api/models/acme/news/preupload/main", b'{"files": null}'),
         ("POST", "/api/models/acme/news/preupload/main", b'{"files": ["a"]}'),

@@ -120,6 +120,18 @@ def test_models_are_found_by_what_their_cards_say(api: HfApi, hub: Hub, adapter:
     assert not list(api.list_models(author="nobody"))
 
 
+def test_a_long_list_comes_in_pages(hub: Hub, api: HfApi) -> None:
+    for number in range(5):
+        api.create_repo(f"acme/model-{number}")
+    url, pages = f"{hub.endpoint}/api/models?limit=2&author=acme", []
+    while url:
+        answer = get_session().get(url, headers={"Authorization": f"Bearer {hub.token}"})
+        pages.append([item["id"] for item in answer.json()])
+        url = answer.links.get("next", {}).get("url")
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert len({name for page in pages for name in page}) == 5
+
+
 def test_long_trees_and_histories_come_whole(hub: Hub, api: HfApi, hub_root: Path) -> None:
     api.create_repo("acme/long")
     many = [CommitOperationAdd(f"notes/{number:04}.txt", b"same") for number in range(1_100)]

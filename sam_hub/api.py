@@ -282,7 +282,8 @@ class Target:
         Args:
             selection: the latest selection of this target. Default: the same.
             options: those of `sam-hub merge`, such as ``method="linear"``. ``parameters={"density": 0.5}`` is
-                `--set density=0.5`, and ``weights=(1, 0.5)`` is `--weight 1 --weight 0.5`.
+                `--set density=0.5`, and ``weights=(1, 0.5)`` is `--weight 1 --weight 0.5`. ``search=True`` searches for
+                the best experts, weights, density, and method by votes.
 
         Raises:
             UsageError: an option is invalid, or the selection is not the latest of this target.

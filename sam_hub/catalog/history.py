@@ -120,7 +120,9 @@ def record_merge(catalog: Catalog, merge: Merge, selection_id: int | None = None
                 session.exec(delete(table).where(col(table.merge_id) == known.id))
         known.sqlmodel_update(merge.model_dump(exclude={"id"}))
         selection = session.get(Selection, selection_id) if selection_id is not None else None
-        if selection and known.refs <= set(selection.chosen):  # another choice may have been made meanwhile
+        # Another target's selection may have its number now: then the experts are others.
+        experts = {*selection.chosen, *(row["expert"] for row in selection.ranking)} if selection else set()
+        if selection and all(experts & {item["repo"], f"{item['repo']}@{item['commit']}"} for item in known.inputs):
             _serve(session, selection, known)
         return known
 

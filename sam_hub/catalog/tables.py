@@ -340,8 +340,8 @@ class SelectionMerge(SQLModel, table=True):
     """A merge that was made for a selection. Of several, the one with the largest id was made last.
 
     One recipe is one merge: two selections of the same experts share it. A merge of some of the chosen experts was made
-    after the merge of all was rejected. A merge that was made to compare, or of experts named by hand, belongs to no
-    selection.
+    after the merge of all was rejected, and one of others by a search. A merge that was made to compare, or of experts
+    named by hand, belongs to no selection.
     """
 
     __tablename__ = "selection_merge"
@@ -356,7 +356,8 @@ class MergeValidation(SQLModel, table=True):
     """What the votes said of a merge that was made for a selection.
 
     A merge without a row was interrupted before. ``reason`` says why it was rejected or skipped. ``figures`` are those
-    of `sam_hub.evaluation.validation.Validation`; empty if it was skipped.
+    of `sam_hub.evaluation.validation.Validation`, and "search", if a search found the merge, what it tried
+    (`sam_hub.services.merge_search.MergeSearch`); empty if it was skipped.
     """
 
     __tablename__ = "merge_validation"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sam_hub.cli.command import command
-from sam_hub.cli.output import DryRun, Shown, file_size, say
+from sam_hub.cli.output import DryRun, Shown, file_size, say, show_table
 from sam_hub.progress import Reporter
 from sam_hub.services.context import AppContext
 from sam_hub.services.options import MergeOptions
 
 if TYPE_CHECKING:
+    from sam_hub.services.merge_search import MergeSearch
     from sam_hub.services.merges import MergePreview, MergesOutcome
 
 
@@ -44,6 +45,8 @@ def merge(
 def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
     shown: set[str] = set()
     for merge in outcome.merges:
+        if merge.search:
+            show_search(merge.search, f"\nSearch {merge.name}")
         print(f"Merged {merge.name}: {merge.path}")
         if merge.path in shown:
             continue
@@ -76,3 +79,19 @@ def _show_plan(plan: MergePreview, dry_run: bool) -> None:
         print(f"  {kind}: {words}" if kind in ("error", "warning", "note") else f"  {words}")
     if dry_run:
         print(plan.configuration)
+    if plan.search_plan and dry_run:
+        print("Search, by votes on the sample: F1 on one half chooses, the other half confirms")
+        for number, step in enumerate(plan.search_plan.steps, 1):
+            print(f"  {number}. {step}")
+        if plan.search_plan.last:
+            show_search(plan.search_plan.last, "\nThe last search")
+
+
+def show_search(search: MergeSearch, title: str) -> None:
+    """Print the merges that a search has tried, with their scores on both halves of the sample."""
+    first, second = search.halves
+    show_table(
+        ("merge", "experts", f"F1 on {first}", f"F1 on the other {second}", ""),
+        [(row.how, row.experts, row.first, row.second, row.outcome) for row in search.candidates],
+        title=f"{title}: F1 by votes on both halves of the sample",
+    )

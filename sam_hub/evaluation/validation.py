@@ -81,10 +81,11 @@ class Validation:
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Validation:
-        """Return what `to_json` returned, read from a JSON column."""
+        """Return what `to_json` returned, read from a JSON column; what else was kept with it is left out."""
         inputs = tuple(SampleScores(**scores) for scores in content["inputs"])
         lists = {name: tuple(content[name]) for name in ("voters", "problems")}
         base = SampleScores(**content["base"]) if content.get("base") else None
+        content = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
         return cls(**{**content, **lists, "merge": SampleScores(**content["merge"]), "inputs": inputs, "base": base})
 
 
@@ -100,14 +101,24 @@ def comparisons(votes: Votes, inputs: Sequence[str]) -> tuple[tuple[str, ...], .
     return tuple((name,) for name in inputs)
 
 
-def vote_f1(votes: Votes, inputs: Sequence[str], prediction: Rows, among: Sequence[int] | None = None) -> float:
-    """Return the F1 of a merge of these inputs against the votes: the score by which candidates are compared.
+def vote_f1(
+    votes: Votes,
+    inputs: Sequence[str],
+    prediction: Rows,
+    among: Sequence[int] | None = None,
+    *,
+    members: Sequence[str] = (),
+) -> float:
+    """Return the F1 of a merge of inputs against the votes: the score by which candidates are compared.
 
     Args:
-        prediction: of the merge, or of any model over these inputs, on the N sentences of the sample.
+        inputs: of all candidates, so that all have the same judges.
+        prediction: of the merge, on the N sentences of the sample.
         among: indices of the sentences; all by default.
+        members: the inputs of this merge. It is scored where the votes of one of them do not count; all by default.
     """
-    counted = _counted(votes, comparisons(votes, inputs), prediction, among)
+    turns = [turn for turn in comparisons(votes, inputs) if not members or set(turn) & set(members)]
+    counted = _counted(votes, turns, prediction, among)
     return float(_f1(counted.sum(axis=1)[:, None])[0])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -139,6 +139,26 @@ def with_adapter(loaded: LoadedModel, adapter: Path | None) -> Iterator[LoadedMo
         yield loaded
     finally:
         _restore(own, {name: stored[name] for name in pairs}, loaded.folder)
+
+
+@contextmanager
+def with_changes(loaded: LoadedModel, changes: Iterable[tuple[str, torch.Tensor]]) -> Iterator[LoadedModel]:
+    """Add a change to each of these tensors of the model, and restore them bit for bit on exit.
+
+    Raises:
+        LostBase: the model's own files can't be read again.
+    """
+    import torch
+
+    own, stored, names = dict(loaded.model.named_parameters()), _stored(loaded.folder), []
+    try:
+        with torch.no_grad():
+            for name, change in changes:
+                names.append(name)
+                own[name].add_(change.to(loaded.device))
+        yield loaded
+    finally:
+        _restore(own, {name: stored[name] for name in names}, loaded.folder)
 
 
 def _fold(own: Mapping[str, torch.Tensor], adapter: Path, pairs: Mapping[str, LoraPair], device: str) -> None:

@@ -12,6 +12,7 @@ from sam_hub.evaluation.contributions import Contributions
 from sam_hub.evaluation.validation import Validation
 from sam_hub.merging.lora_extraction import MergedAdapter
 from sam_hub.progress import SILENT, Reporter
+from sam_hub.services.merge_search import MergeSearch, MergeSearcher, SearchPlan, plan_search
 from sam_hub.services.options import By, MergeOptions, copied
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sam_hub.inference.models import ModelLoader
     from sam_hub.merging.plan import MergePlan
     from sam_hub.services.context import AppContext
-    from sam_hub.services.validated_merges import SampleVotes
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class MergePreview:
         problems: what the sanity check found; None before it.
         refused: why it must not answer for the target, if it is on disk and failed its check or its validation.
         serving: the merge that is used instead, in words; empty if there is none.
+        search_plan: what a search will try before; None without one.
     """
 
     name: str
@@ -52,6 +53,7 @@ class MergePreview:
     problems: tuple[str, ...] | None
     refused: str
     serving: str
+    search_plan: SearchPlan | None
 
     def findings(self) -> list[tuple[str, str]]:
         """Return what there is to know, in words: each with "error", "warning", "note", "done", "failed", or "cost"."""
@@ -96,13 +98,14 @@ class MergePlans:
     """The plans of merges, by name, and of the merges without each expert, by name and by what they are without.
 
     ``standings``: why a merge that is on disk must not answer, and which one is used instead, by name. ``nothing``: why
-    there is nothing to merge, and what answers.
+    there is nothing to merge, and what answers. ``searches``: what a search will try, and what the last one tried.
     """
 
     merges: Mapping[str, MergePlan]
     without: Mapping[str, Mapping[str, MergePlan]]
     standings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     nothing: str = ""
+    searches: Mapping[str, SearchPlan] = field(default_factory=dict)
 
     @property
     def contribution_bytes(self) -> int:
@@ -112,7 +115,10 @@ class MergePlans:
 
     def previews(self) -> tuple[MergePreview, ...]:
         """Return what each merge would do."""
-        return tuple(preview(name, plan, *self.standings.get(name, ())) for name, plan in self.merges.items())
+        return tuple(
+            preview(name, plan, *self.standings.get(name, ("", "")), self.searches.get(name))
+            for name, plan in self.merges.items()
+        )
 
 
 def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = False) -> MergePlans:
@@ -125,7 +131,7 @@ def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = F
     from sam_hub.merging.service import chosen_experts, plan_for, preload_for, standing
 
     options.check()
-    catalog, plans, standings = context.catalog, {}, {}
+    catalog, plans, standings, searches = context.catalog, {}, {}, {}
     choices = chosen_experts(catalog, options.target, options.by, options.experts)
     if not dry_run:
         preload_for(catalog, choices, options.method)
@@ -141,10 +147,12 @@ def plan_merges(context: AppContext, options: MergeOptions, *, dry_run: bool = F
         if choice.selection and plans[choice.name].reused:
             target, method = catalog.get(Target, choice.selection.target_id), choice.selection.method
             standings[choice.name] = standing(catalog, target, method, plans[choice.name].output)
+        if options.search and choice.selection:
+            searches[choice.name] = plan_search(catalog, choice.selection, plans[choice.name].recipe)
     if not plans:
         why = _base_answers(context, options) or f"No expert is chosen by {options.by}."
         return MergePlans({}, {}, nothing=f"There is nothing to merge. {why}")
-    return MergePlans(plans, _plans_without_each(context, options), standings)
+    return MergePlans(plans, _plans_without_each(context, options), standings, searches=searches)
 
 
 def _base_answers(context: AppContext, options: MergeOptions) -> str:
@@ -199,7 +207,9 @@ def preview_merges(context: AppContext, options: MergeOptions) -> MergesPreview:
     )
 
 
-def preview(name: str, plan: MergePlan, refused: str = "", serving: str = "") -> MergePreview:
+def preview(
+    name: str, plan: MergePlan, refused: str = "", serving: str = "", search: SearchPlan | None = None
+) -> MergePreview:
     """Return what a plan would do, in plain values."""
     from sam_hub.merging.sanity_check import saved_check, seconds_needed
 
@@ -222,6 +232,7 @@ def preview(name: str, plan: MergePlan, refused: str = "", serving: str = "") ->
         problems=None if check is None else tuple(check.problems),
         refused=refused,
         serving=serving,
+        search_plan=search,
     )
 
 
@@ -232,6 +243,7 @@ class MergeOutcome(MergePreview):
     Args:
         rejected: a line on each merge that was tried before, and why it must not answer.
         validation: what the votes said of it; None if none were counted, for the reason in ``not_validated``.
+        search: what was tried in memory before; None if that was not wanted.
     """
 
     id: int
@@ -242,6 +254,7 @@ class MergeOutcome(MergePreview):
     not_validated: str = ""
     adapter: MergedAdapter | None = None
     contributions: Contributions | None = None
+    search: MergeSearch | None = None
 
     @property
     def usable(self) -> bool:
@@ -284,8 +297,9 @@ def run_merges(
         return MergesOutcome((), base_answers=plans.nothing)
     load = ModelLoader(device=settings.device, dtype=settings.dtype, threads=settings.threads)
     sampled = sample_votes(context, options, reporter)
+    searcher = MergeSearcher(context, options, sampled, load)
     outcomes = {
-        name: _run_merge(context, options, name, plan, sampled, load, reporter) for name, plan in plans.merges.items()
+        name: _run_merge(context, options, name, plan, searcher, load, reporter) for name, plan in plans.merges.items()
     }
     del load  # and the model that it holds
     for name, without in plans.without.items():
@@ -307,7 +321,7 @@ def _run_merge(
     options: MergeOptions,
     name: str,
     plan: MergePlan,
-    sampled: SampleVotes,
+    searcher: MergeSearcher,
     load: ModelLoader,
     reporter: Reporter,
 ) -> MergeOutcome:
@@ -315,8 +329,10 @@ def _run_merge(
     from sam_hub.services.validated_merges import make_usable_merge
 
     reporter.log(f"{name}: {plan.recipe.method} of {', '.join(e.repo for e in plan.recipe.experts)}")
-    reporter, adapter = reporter.named(name), None
-    made = make_usable_merge(context, options, plan, sampled, load, reporter)
+    reporter, adapter, found = reporter.named(name), None, None
+    if options.search:
+        plan, found = searcher.search(plan, reporter)
+    made = make_usable_merge(context, options, plan, searcher.sampled, load, reporter, found)
     if options.as_adapter or options.rank:
         adapter = extract_adapter(made.plan.recipe, Path(made.row.path), options.rank, reporter, options.timeout)
         for line in adapter.lines():
@@ -333,6 +349,7 @@ def _run_merge(
         rejected=made.rejected,
         validation=made.validation,
         not_validated=made.not_validated,
+        search=found,
     )
 
 

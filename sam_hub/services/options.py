@@ -277,6 +277,13 @@ class MergeOptions(JobOptions, kind="merge"):
     stable: Annotated[
         bool, Doc("Keep equally large changes in their order. Faster, but not bit for bit the same as mergekit-yaml.")
     ] = False
+    search: Annotated[
+        bool,
+        Doc(
+            "Search for the best merge by votes: which experts, weights, density, and method. Chosen on one half of "
+            "the sample, and confirmed on the other."
+        ),
+    ] = False
     as_adapter: Annotated[bool, Doc("Also write each merge as one LoRA adapter.")] = False
     rank: Annotated[int, Doc("Maximum rank of the adapter. 0: the sum of the experts' ranks.", minimum=0)] = 0
     leave_one_out: Annotated[bool, Doc("Also merge without each expert, and show how the scores change.")] = False
@@ -303,6 +310,11 @@ class MergeOptions(JobOptions, kind="merge"):
         if self.leave_one_out and not own:
             raise UsageError(
                 "--leave-one-out needs a target, without --expert, --weight, or --by-score",
+                "Name a target, and remove these options.",
+            )
+        if self.search and (not own or self.leave_one_out or not self.validate):
+            raise UsageError(
+                "--search needs a target, without --expert, --weight, --by-score, --leave-one-out, or --no-validate",
                 "Name a target, and remove these options.",
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sam_hub.errors import CatalogError, InputError, Interrupted, SamHubError, UnusableModel
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sam_hub.merging.sanity_check import CheckResult
     from sam_hub.selection.votes import Votes
     from sam_hub.services.context import AppContext
+    from sam_hub.services.merge_search import MergeSearch
 
 BASE = "untuned base"
 SUM = "task_arithmetic"  # of the deltas, each by its weight: of one expert, the base plus that expert
@@ -91,20 +92,24 @@ def make_usable_merge(
     sampled: SampleVotes,
     load: ModelLoader,
     reporter: Reporter = SILENT,
+    search: MergeSearch | None = None,
 ) -> CheckedMerge:
     """Merge by a plan, check it and validate it. If it fails, try the next candidates (see `candidates`).
+
+    Args:
+        search: what was tried in memory before; kept with the validation.
 
     Returns:
         The first that passed. If all failed, or nothing else is to be tried, the merge of the plan.
     """
     best_first = _inputs(context, plan, sampled.votes)
-    asked = _make(context, options, plan, best_first, sampled, load, reporter)
+    asked = _make(context, options, plan, best_first, sampled, load, reporter, search)
     if asked.usable or plan.selection_id is None or not options.validate:
         return asked
     rejected = [asked.rejection()]
     for candidate in candidates(context, options, plan, best_first, reporter):
         reporter.log(f"Rejected: {rejected[-1]}")
-        made = _make(context, options, candidate, best_first, sampled, load, reporter)
+        made = _make(context, options, candidate, best_first, sampled, load, reporter, search)
         if made.usable:
             return replace(made, rejected=tuple(rejected))
         rejected.append(made.rejection())
@@ -135,6 +140,7 @@ def _make(
     sampled: SampleVotes,
     load: ModelLoader,
     reporter: Reporter,
+    search: MergeSearch | None,
 ) -> CheckedMerge:
     """Make, check and validate one merge. ``inputs`` are those of the first candidate, best first."""
     from sam_hub.merging.service import merge_and_check
@@ -152,7 +158,7 @@ def _make(
             "Interrupted before the merge was validated",
             "The merge is complete. Run the same command again to validate it, or with --no-validate.",
         ) from stop
-    _record(context, plan, row, validation, reason)
+    _record(context, plan, row, validation, reason, search)
     reporter.log(f"Validation: {validation.in_words()}" if validation else f"Not validated: {reason}")
     return CheckedMerge(plan, row, check, validation, reason)
 
@@ -194,7 +200,14 @@ def _is_alone(row: Merge, repo: str) -> bool:
     return row.method == SUM and [(item["repo"], item["weight"]) for item in row.inputs] == [(repo, 1.0)]
 
 
-def _record(context: AppContext, plan: MergePlan, row: Merge, validation: Validation | None, reason: str) -> None:
+def _record(
+    context: AppContext,
+    plan: MergePlan,
+    row: Merge,
+    validation: Validation | None,
+    reason: str,
+    search: MergeSearch | None,
+) -> None:
     from sam_hub.catalog.history import record_validation
     from sam_hub.catalog.tables import MergeValidation, ValidationOutcome
 
@@ -205,6 +218,7 @@ def _record(context: AppContext, plan: MergePlan, row: Merge, validation: Valida
     else:
         outcome = ValidationOutcome.PASSED if validation.passed else ValidationOutcome.REJECTED
         reason, figures = "; ".join(validation.problems), validation.to_json()
+        figures |= {"search": asdict(search)} if search else {}
     record_validation(
         context.catalog,
         MergeValidation(

@@ -13,16 +13,18 @@ from typing import Any
 
 import pytest
 
+from sam_hub.api import SamHub
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.experts import add_base, add_expert, get_expert
-from sam_hub.catalog.history import latest_selection, validations_of
+from sam_hub.catalog.history import latest_selection, merges_of_selection, validations_of
 from sam_hub.catalog.targets import get_target
 from sam_hub.cli import run
 from sam_hub.config import Settings, load_settings
 from sam_hub.evaluation.validation import Validation
 from sam_hub.inference.cached_predict import ask, expert_model
 from sam_hub.ner.readers import read_corpus
+from sam_hub.progress import Progress
 from tests.support.tiny_models import tiny_adapter, tiny_base
 
 NAMES, PLACES = ("Ann", "Bob", "Carl", "Dora", "Eve", "Finn", "Greta", "Hugo"), ("Paris", "Rome", "Oslo", "Bern")
@@ -171,3 +173,69 @@ def test_an_expert_that_is_worse_than_the_base_gives_way_to_it(
     assert [[e["text"] for e in row["entities"]] for row in predicted] == answers_of(
         catalog, load_settings(), "me/good", tmp_path / "corpus.txt"
     )
+
+
+def test_a_search_drops_the_expert_that_ruins_the_merge_and_says_why(
+    as_json: Call, catalog: Catalog, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The deltas of all but "poison" can be summed up: good + one + two is the same function as each of them."""
+    merge = ("merge", "town", "--by", "sampling", "--method", "task_arithmetic", "--search")
+    as_json("select", "town", "--by", "sampling", "--k", "4")
+    (plan,) = as_json(*merge, "--dry-run")
+    steps = plan["search_plan"]["steps"]
+    assert steps[0] == "the merge as asked, task_arithmetic of me/good, me/one, me/poison, me/two"
+    assert "alone, and with each next one, unless F1 falls" in steps[1]
+    assert not (settings.merges).exists()
+
+    (made,) = as_json(*merge)
+    search = made["search"]
+    asked = search["candidates"][0]
+    (chosen,) = (candidate for candidate in search["candidates"] if candidate["outcome"] == "chosen")
+    assert search["halves"] == [10, 10]
+    assert "me/poison" in asked["experts"]
+    assert asked["first"] < chosen["first"] == 1
+    assert asked["second"] < chosen["second"] == 1
+    assert "me/poison" not in chosen["experts"]
+    assert sorted(chosen["experts"]) == [ref.partition("@")[0] for ref in made["experts"]]
+    assert made["validation"]["problems"] == []
+
+    predicted = as_json("predict", "town", tmp_path / "corpus.txt")
+    alone = answers_of(catalog, settings, "me/good", tmp_path / "corpus.txt")
+    assert [[entity["text"] for entity in row["entities"]] for row in predicted] == alone
+
+    assert run([*merge, "--dry-run"]) == 0
+    kept = capsys.readouterr().out.partition("The last search")[2]
+    assert kept.count("chosen") == 1
+    assert "me/poison" in kept
+
+
+def test_a_search_needs_votes_and_no_weights(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--weight", "1"], ["--no-validate"], ["--by-score"], ["--expert", "me/good"]):
+        assert run(["merge", "town", "--by", "sampling", "--search", *option]) == 2
+        assert "--search needs a target, without" in capsys.readouterr().err
+
+
+def test_a_search_that_is_stopped_leaves_nothing(settings: Settings) -> None:
+    from sam_hub.services.context import AppContext
+    from sam_hub.services.merges import run_merges
+    from sam_hub.services.options import By, MergeOptions
+    from tests.support.reporters import Recorder
+
+    def stop(step: Progress) -> None:
+        if step.what.startswith("search"):
+            assert (step.unit, step.total) == ("sentences", 8 * 20)
+            raise KeyboardInterrupt
+
+    with AppContext(settings) as context, pytest.raises(KeyboardInterrupt):
+        run_merges(context, MergeOptions("town", by=By.sampling, search=True), Recorder(stop))
+    assert not settings.merges.exists()
+
+
+def test_in_a_notebook_a_search_is_an_option(settings: Settings, tmp_path: Path) -> None:
+    """A search that finds one expert better than the merge of two gives it, as an ordinary merge."""
+    with SamHub(progress=False) as hub:
+        ner = hub.target("town").merge(by="sampling", search=True)
+        assert len(ner.predict_entities("Ann met Bob in Paris .")) > 0
+    with open_catalog(settings.catalog_url) as catalog:
+        (row,) = merges_of_selection(catalog, latest_selection(catalog, 1, "sampling").id)
+        assert len(row.inputs) == 1

@@ -23,6 +23,7 @@ from sam_hub.tui.widgets.form import Form, choice, text
 from sam_hub.tui.widgets.reading import ReadingPane
 
 if TYPE_CHECKING:
+    from sam_hub.services.merge_search import MergeSearch
     from sam_hub.services.merges import MergePreview, MergesPreview
     from sam_hub.services.options import MergeOptions
 
@@ -61,6 +62,7 @@ class MergeTab(BaseTab):
             ("Trimming", choice("stable", {False: "as mergekit-yaml does", True: "stable, and faster"})),
             ("Adapter", choice("rank", ADAPTERS)),
             ("Each adds", choice("leave_one_out", {False: "not measured", True: "measured"})),
+            ("Search", choice("search", {False: "merge as above", True: "search by votes"})),
             ("Votes", choice("validate", {True: "reject a merge that is worse", False: "not compared"})),
         )
         self.form = Form("merge", rows, "pane -airy", [self.button])
@@ -137,6 +139,7 @@ class MergeTab(BaseTab):
             as_adapter=rank != NO_ADAPTER,
             rank=max(0, rank),
             leave_one_out=values["leave_one_out"],
+            search=values["search"],
             validate=values["validate"],
         )
         options.check()
@@ -265,5 +268,21 @@ def _merge_text(merge: MergePreview, plan: MergesPreview, symbols: Symbols) -> T
     for kind, words in merge.findings():
         text.append(f"{signs[kind]} ", style="bold")
         text.append(f"{words}{free if kind == 'cost' else ''}\n", style="italic" if kind == "note" else "")
+    if merge.search_plan:
+        text.append("Search, by votes: F1 on one half of the sample chooses, the other half confirms\n", style="bold")
+        for step in merge.search_plan.steps:
+            text.append(f"  {symbols.dot} {step}\n")
+        if merge.search_plan.last:
+            text.append_text(_search_table(merge.search_plan.last, symbols))
     text.append("mergekit configuration", style="bold")
+    return text
+
+
+def _search_table(search: MergeSearch, symbols: Symbols) -> Text:
+    """Return what the last search has tried, with F1 on both halves of the sample."""
+    text = Text("The last search: F1 on both halves\n", style="bold")
+    for candidate in search.candidates:
+        sign = symbols.done if candidate.outcome == "chosen" else " "
+        text.append(f"{sign} {candidate.first:.3f} {candidate.second:.3f}  {candidate.how}: ")
+        text.append(f"{', '.join(candidate.experts)}{f' ({candidate.outcome})' if candidate.outcome else ''}\n")
     return text

@@ -31,7 +31,8 @@ SORTS = {
 OF_A_TARGET = ("similarity", "sampling")
 _OWN = (
     'expert.id, expert.repo, expert."commit", expert.kind, expert.rank, expert.base_repo, expert.base_sha256, '
-    "expert.license, expert.labels, expert.domain, expert.size_bytes, expert.path IS NOT NULL"
+    "expert.license, expert.labels, expert.domain, expert.size_bytes, expert.path IS NOT NULL, "
+    "coalesce(json_extract(expert.details, '$.role'), '') = 'baseline'"
 )
 _SCORES = "sim.cosine, sampled.f1, sampled.low, sampled.high"
 # Scores by sampling are those of the target's latest ranking.
@@ -91,6 +92,7 @@ class ExpertRow:
     domain: str | None
     size_bytes: int
     on_disk: bool
+    is_baseline: bool
     similarity: float | None
     sampling: float | None
     sampling_low: float | None
@@ -240,7 +242,7 @@ def _rows(connection: sqlite3.Connection, sql: str, values: dict[str, object]) -
 
 
 def _row(values: list[Any]) -> ExpertRow:
-    values[8], values[11] = tuple(json.loads(values[8])), bool(values[11])
+    values[8], values[11:13] = tuple(json.loads(values[8])), map(bool, values[11:13])
     return ExpertRow(*values)
 
 
@@ -252,11 +254,14 @@ def browse_targets(path: Path) -> list[TargetRow]:
     return [TargetRow(id_, name, tuple(json.loads(labels)), *rest) for id_, name, labels, *rest in rows]
 
 
-def coverage(path: Path, labels: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Return for each label how many current experts cover it, and how many of those are on disk."""
-    sql = "SELECT count(*), count(path) FROM expert WHERE current AND labels LIKE ? ESCAPE '\\'"
+def label_sets(path: Path) -> list[tuple[tuple[str, ...], int, int]]:
+    """Return each set of labels of current experts, how many have it, and how many of those are on disk."""
+    sql = (
+        "SELECT labels, count(*), count(path) FROM expert WHERE current "
+        "AND coalesce(json_extract(details, '$.role'), '') != 'baseline' GROUP BY labels"
+    )
     with _reading(path) as connection:
-        return {label: connection.execute(sql, (_label_pattern(label),)).fetchone() for label in labels}
+        return [(tuple(json.loads(labels)), *counts) for labels, *counts in connection.execute(sql)]
 
 
 @contextmanager

@@ -200,6 +200,26 @@ def cover(
     return coverage
 
 
+def count_experts(
+    labels: Sequence[str], label_sets: Iterable[tuple[Sequence[str], int, int]]
+) -> dict[str, tuple[int, int]]:
+    """Return for each label how many experts cover it by name, and how many of those are on disk.
+
+    Args:
+        label_sets: sets of labels of experts, with the number of those that have it, and of those on disk.
+    """
+    sets = list(label_sets)
+    names = {own: {match.label for match in match_labels(labels, [own])} for each, _, _ in sets for own in each}
+    covers = [(set().union(*(names[own] for own in each)), count, on_disk) for each, count, on_disk in sets]
+    return {
+        label: (
+            sum(count for own, count, _ in covers if label in own),
+            sum(on_disk for own, _, on_disk in covers if label in own),
+        )
+        for label in labels
+    }
+
+
 def _most_similar(label: str, others: Sequence[str], cosines: Mapping[tuple[str, str], float]) -> LabelMatch:
     best = max(others, key=lambda other: cosines[label, other])
     return LabelMatch(label, best, How.similar, cosines[label, best])

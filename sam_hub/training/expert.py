@@ -141,6 +141,7 @@ def _metadata(
     return {
         "schema": 1,
         "kind": "expert",
+        "role": recipe.role,
         "name": recipe.name,
         "domain": recipe.domain,
         "labels": trained["labels"],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -85,6 +85,8 @@ class TrainingRecipe:
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.05
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
     seed: Annotated[int, Field(ge=0, le=2**32)] = 0
+    role: Literal["expert", "baseline"] = "expert"
+    """A baseline, such as a unified model, is compared with experts, and never ranked or merged."""
 
     def __post_init__(self) -> None:
         get_format(self.prompt_format)
@@ -103,8 +105,8 @@ class TrainingRecipe:
         return asdict(self)
 
     def portable(self) -> dict[str, Any]:
-        """Return plain values as `as_dict`, but with the names of folders instead of local paths."""
-        plain = self.as_dict()
+        """Return what determines the adapter, as plain values, with the names of folders instead of local paths."""
+        plain = {name: value for name, value in self.as_dict().items() if name != "role"}
         data = [{**d, "folder": Path(d["folder"]).name} for d in plain["data"]]
         return {**plain, "data": data, "rehearsal": "/".join(Path(self.rehearsal).parts[-2:])}
 

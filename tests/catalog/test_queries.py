@@ -23,15 +23,16 @@ from sam_hub.catalog.queries import (
     TargetRow,
     browse_experts,
     browse_targets,
-    coverage,
     experts_named,
     experts_on_disk,
     is_ready,
+    label_sets,
     position_of,
 )
 from sam_hub.catalog.tables import Descriptor, Expert, Selection, Target
 from sam_hub.catalog.targets import put_target
 from sam_hub.errors import CatalogError, UsageError
+from sam_hub.selection.label_matching import count_experts
 
 from .conftest import commit_of, expert_of
 from .test_history import descriptor_of
@@ -191,12 +192,15 @@ def test_what_is_typed_is_taken_literally(catalog, add, text, found):
     assert {expert.repo for expert in list_experts(catalog, ExpertQuery(text))} == found
 
 
-def test_coverage_counts_those_that_know_a_type_and_those_of_them_on_disk(catalog, add):
+def test_those_that_cover_a_type_are_counted_and_those_of_them_on_disk(catalog, add):
+    """Names are matched as a selection does; baselines are not counted."""
     add("o/one", labels=["art", 'the "real" name'], path="/models/one")
+    add("o/unified", labels=["art", "film"], details={"role": "baseline"})
+    add("o/film", labels=["films"], path="/models/film")
     add("o/two", labels=["art", "back\\slash", "50%", "人名"])
     add("o/three", labels=["article", "500"], path="/models/three")
     wanted = ["art", "article", 'the "real" name', "back\\slash", "50%", "人名", "judge"]
-    assert coverage(catalog.path, wanted) == {
+    assert count_experts([*wanted, "movie"], label_sets(catalog.path)) == {
         "art": (2, 1),
         "article": (1, 1),
         'the "real" name': (1, 1),
@@ -204,8 +208,11 @@ def test_coverage_counts_those_that_know_a_type_and_those_of_them_on_disk(catalo
         "50%": (1, 0),
         "人名": (1, 0),
         "judge": (0, 0),
+        "movie": (1, 1),
     }
-    assert coverage(catalog.path, []) == {}
+    assert count_experts([], label_sets(catalog.path)) == {}
+    baselines = [row.repo for row in browse_experts(catalog.path, ExpertQuery(), limit=9).rows if row.is_baseline]
+    assert baselines == ["o/unified"]
 
 
 def test_which_of_the_found_repositories_are_listed_already(catalog, add):

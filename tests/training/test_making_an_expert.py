@@ -24,6 +24,7 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
     assert json.loads((out / "sam_hub.json").read_text()) == json.loads(json.dumps(about))
     assert about["base_sha256"] == weights_sha256(base)
     assert about["labels"] == ["person", "place"]
+    assert about["role"] == "expert"
     assert about["license"] == "cc-by-4.0"
     assert [row["name"] for row in about["scores"]["Travel"]] == ["tiny", "base, untuned"]
     descriptor = read_descriptor(json.loads((out / "descriptor.json").read_text()))
@@ -37,7 +38,8 @@ def test_an_expert_carries_all_that_others_need_to_know_of_it(base, data, tmp_pa
     (out / "sam_hub.json").unlink()  # stopped before its end: the adapter need not be trained again
     (data / "travel" / "test.jsonl").rename(tmp_path / "test.jsonl")
     try:
-        again = make_expert(recipe(examples=4), base, "owner/base", out, **options)
+        again = make_expert(recipe(examples=4, role="baseline"), base, "owner/base", out, **options)
+        assert again["role"] == "baseline"  # the same adapter, used otherwise
     finally:
         (tmp_path / "test.jsonl").rename(data / "travel" / "test.jsonl")
     assert again["scores"] == {}  # without a test split nothing is measured

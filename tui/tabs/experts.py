@@ -115,12 +115,13 @@ class ExpertsTab(BaseTab):
             await self.hub.show(self.hub.table.rows)
 
     async def _load_needs(self) -> None:
-        from sam_hub.catalog.queries import coverage
+        from sam_hub.catalog.queries import label_sets
+        from sam_hub.selection.label_matching import count_experts
 
         if (target := self.state.target) is None:
             self.show_note("")
             return
-        covered = await self.source.read(coverage, self.source.path, target.labels)
+        covered = count_experts(target.labels, await self.source.read(label_sets, self.source.path))
         signs = self.symbols
         text = Text.assemble(("Needs: ", "bold"))
         for label, (count, on_disk) in covered.items():

@@ -67,14 +67,14 @@ class SelectTab(BaseTab):
 
     async def load(self) -> None:
         """Read the target's rankings, and the experts that could be ranked."""
-        from sam_hub.catalog.queries import experts_named, experts_on_disk
+        from sam_hub.catalog.queries import experts_named
         from sam_hub.services.selection import latest_rankings
 
         target = self.state.target
         if self.target_name is None or self.target_name != self._of:
             self.rankings, self._of = None, self.target_name
             self.show_message(self.LOADING)
-        self.on_disk = await self.source.read(experts_on_disk, self.source.path)
+        self.on_disk = await self._candidates()
         latest = await guarded(self, self.source.ask(latest_rankings, target.name)) if target else None
         if target and latest is None:
             self.stale = True  # read again when the tab is next opened
@@ -86,6 +86,13 @@ class SelectTab(BaseTab):
         self._ranked = {row.repo: row for row in ranked}
         self.rankings = latest if names else None
         self._show()
+
+    async def _candidates(self) -> list[ExpertRow]:
+        """Return the experts on disk; baselines are never ranked."""
+        from sam_hub.catalog.queries import experts_on_disk
+
+        rows = await self.source.read(experts_on_disk, self.source.path)
+        return [row for row in rows if not row.is_baseline]
 
     def _show(self) -> None:
         keys, count = self.keys, len(self.on_disk)
@@ -188,9 +195,7 @@ class SelectTab(BaseTab):
     @background()
     async def do_rank(self) -> None:
         """Rank, as a job, after a look at whom and how."""
-        from sam_hub.catalog.queries import experts_on_disk
-
-        self.on_disk = await self.source.read(experts_on_disk, self.source.path)
+        self.on_disk = await self._candidates()
         repos, on_disk = self.state.checked_repos, {row.repo for row in self.on_disk}
         if self.target_name is None or not on_disk:
             self._show()
@@ -198,7 +203,7 @@ class SelectTab(BaseTab):
         if missing := [repo for repo in repos if repo not in on_disk]:
             keys = f"{self.keys('tab_experts')}, then {self.keys('pull')}"
             action = f"Press {keys} to fetch them, or unselect them there."
-            self.post_message(Failed(f"Not on disk: {_some(missing)}", action))
+            self.post_message(Failed(f"Not on disk, or a baseline: {_some(missing)}", action))
             return
         await self.fill_in(f"Rank experts for {self.target_name}", self._fields(), self._plan, "Rank")
 

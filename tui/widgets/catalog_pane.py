@@ -79,7 +79,7 @@ class CatalogPane(Vertical):
         state_width = 8 if signs.done == "✓" else 10
         columns: list[Column[ExpertRow]] = [
             Column("mark", "", self._mark, 3),
-            Column("repo", "name", lambda row: row.repo, share=3, least=16, keep_end=True),
+            Column("repo", "name", _name, share=3, least=16, keep_end=True),
             Column("domain", "domain", lambda row: row.domain or nothing, 10),
             Column("types", "types", lambda row: " ".join(row.labels) or nothing, share=2),
             Column("similarity", "sim", lambda row: number(row.similarity, signs), 4),
@@ -222,3 +222,7 @@ class CatalogPane(Vertical):
         changed = {repo for repo in {*before, *pulling} if before.get(repo) != pulling.get(repo)}
         if keys := [str(row.id) for row in self.table.rows if row.repo in changed]:
             self.table.redraw(*keys)
+
+
+def _name(row: ExpertRow) -> str:
+    return f"{row.repo} (baseline)" if row.is_baseline else row.repo

@@ -39,6 +39,7 @@ def fact_lines(facts: Sequence[tuple[str, str]], width: int = 80) -> Text:
 def expert_facts(row: ExpertRow, wanted: Sequence[str], same_base: bool, symbols: Symbols, width: int) -> Text:
     """The facts of a catalog's expert; ``wanted`` are the target's labels, none without a target."""
     kind = f"LoRA rank {row.rank}" if row.kind == "adapter" else "full model"
+    kind += ", baseline (never ranked)" if row.is_baseline else ""
     sign = symbols.done if same_base else symbols.warning
     base = f"{sign} {row.base_repo}" + ("" if same_base else " (not the base of those selected)")
     facts = [

@@ -171,7 +171,7 @@ async def test_experts_that_are_selected_but_not_on_disk_are_named_before_a_rank
         await pilot.press("down", "space", "r")
         await until(pilot, lambda: app.state.failure is not None)
         assert app.state.failure is not None
-        assert "Not on disk: acme/" in app.state.failure.title
+        assert "Not on disk, or a baseline: acme/" in app.state.failure.title
         assert "Press 2, then p" in app.state.failure.action
 
 

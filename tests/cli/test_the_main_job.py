@@ -126,7 +126,8 @@ def test_remove_says_what_goes_and_frees_it(pulled: Call, home: Path) -> None:
 def test_a_target_is_removed_with_its_rankings_and_the_homes_copy_of_its_texts(with_target: Call, home: Path) -> None:
     with_target("select", "paris", "--k", "2", "--by", "similarity")
     plan = with_target("target", "remove", "paris", "--dry-run")
-    assert (plan["name"], plan["selections"], plan["removed"]) == ("paris", 1, False)
+    assert (plan["name"], plan["removed"]) == ("paris", False)
+    assert "1 selection" in plan["counts"]
     assert Path(plan["copy"]).exists()
     assert with_target("target", "remove", "paris", "--yes")["removed"]
     assert with_target("target", "list") == []

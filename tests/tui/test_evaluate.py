@@ -117,7 +117,7 @@ async def test_evaluation_says_what_it_takes_then_runs_and_shows_its_scores(work
         await until(pilot, lambda: "Systems: 7, of" in text_of(app), 30)
         assert "Labeled sentences: 1" in text_of(app)
         await pilot.press("shift+tab", "enter", "i", "enter", "tab")
-        await until(pilot, lambda: "SaM (intersection)" in text_of(app), 30)
+        await until(pilot, lambda: "intersection: found by both" in text_of(app), 30)
         app.screen.query_one("#confirm").focus()
         await pilot.press("enter")
         await until(pilot, lambda: "SaM (intersection)" in tab.copied(), 90)

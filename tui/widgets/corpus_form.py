@@ -58,7 +58,7 @@ class CorpusForm(Form):
             ("Labeled", text("gold", hint=GOLD_HINT, suggester=PathSuggester())),
         )
         super().__init__("target", rows, "pane")
-        self.border_title = "New target (Tab moves to the next field. Enter in the last field saves)"
+        self.border_title = "New target (Tab: next field. Enter in the last one: save)"
 
     @property
     def values(self) -> dict[str, Any]:

@@ -71,15 +71,17 @@ def logs(
     scheduler = _scheduler()
     get_job(scheduler.context.catalog, number)
     if follow:
-        return _follow(scheduler, number, reporter)
+        return _follow(number, reporter)
     lines = scheduler.log_tail(number, lines=200)
     return Shown(lines, lambda: print("\n".join(lines)))
 
 
-def _follow(scheduler: Scheduler, number: int, reporter: Reporter) -> Shown:
+@command(name="follow", group=jobs, hidden=True)  # as it was called once
+def _follow(number: Number, reporter: Reporter) -> Shown:
     """Follow a job until it ends. Ctrl+C does not stop the job."""
     from sam_hub.errors import Interrupted, SamHubError, was_interrupted
 
+    scheduler = _scheduler()
     try:
         say(f"Following job {number}. Ctrl+C does not stop the job.")
         job = scheduler.wait(number, reporter)
@@ -127,6 +129,7 @@ def retry(number: Number) -> Shown:
     return started([_scheduler().retry(number)])
 
 
+@command(name="forget", group=jobs, hidden=True)  # as it was called once
 @command("jobs rm 12 13 --yes", "rm", group=jobs)
 def rm(
     numbers: Annotated[

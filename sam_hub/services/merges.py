@@ -61,6 +61,8 @@ class MergePreview:
 
         lists = {"error": self.errors, "warning": self.warnings, "note": self.notes}
         found = [(kind, text) for kind, texts in lists.items() for text in texts]
+        if not self.errors:
+            found.append(("done", "compatible: the checks found no error"))
         if self.reused:
             found.append(("done", f"already on disk{'; will be checked' if self.problems is None else ''}"))
             found += [("failed", f"failed the sanity check: {problem}") for problem in self.problems or ()]
@@ -73,7 +75,6 @@ class MergePreview:
         elif not self.errors:
             time = f"{self.seconds:.0f} s" if self.seconds < 100 else f"{self.seconds / 60:.0f} min"
             size, memory = naturalsize(self.bytes), naturalsize(self.memory)
-            found.append(("done", "compatible: the checks found no error"))
             found.append(("cost", f"writes {size}, takes about {time} and {memory} of memory"))
         return found
 

@@ -88,6 +88,12 @@ def test_a_failed_job_ends_in_its_own_message_and_code_one(settings: Settings, j
     assert shown["log"][-1].startswith("Error: The file [/x] is bad")
 
 
+def test_the_old_words_for_following_and_removing_still_work(settings: Settings, jobs: Call) -> None:
+    (number,) = submitted(settings, Busy(seconds=0.1))
+    assert read(jobs("follow", number, "--json"))["state"] == "done"
+    assert read(jobs("forget", number, "--yes", "--json")) == {"removed": [number]}
+
+
 def test_ctrl_c_stops_following_and_not_the_job(settings: Settings, jobs: Call) -> None:
     (number,) = submitted(settings, Busy(seconds=60))
     command = [sys.executable, "-m", "sam_hub.cli", "jobs", "logs", "-f", str(number)]

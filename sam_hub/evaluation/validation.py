@@ -115,7 +115,8 @@ def vote_f1(
         inputs: of all candidates, so that all have the same judges.
         prediction: of the merge, on the N sentences of the sample.
         among: indices of the sentences; all by default.
-        members: the inputs of this merge. It is scored where the votes of one of them do not count; all by default.
+        members: the experts in this merge; all inputs by default. It is scored against votes that leave out one or
+            more of them.
     """
     turns = [turn for turn in comparisons(votes, inputs) if not members or set(turn) & set(members)]
     counted = _counted(votes, turns, prediction, among)
@@ -160,19 +161,19 @@ def validate(
     def difference(counted: np.ndarray) -> np.ndarray:
         return _f1(own[:, draws].sum(axis=2)) - _f1(counted[:, draws].sum(axis=2))
 
-    def is_better(f1: float, over: np.ndarray) -> bool:
+    def is_worse_than(f1: float, over: np.ndarray) -> bool:
         return merged.f1 < f1 and bool(np.mean(over < 0) >= CONFIDENCE)
 
     over_best, problems, untuned = difference(_counted_alone(votes, inputs, best.name)), [], None
     low, high = np.percentile(over_best, [2.5, 97.5])
     less = f"it agrees less with the votes than {{}} (F1 {merged.f1:.2f}, not {{:.2f}})"
     if not alone:
-        problems += [less.format(f"{best.name} alone", best.f1)] if is_better(best.f1, over_best) else []
+        problems += [less.format(f"{best.name} alone", best.f1)] if is_worse_than(best.f1, over_best) else []
         problems += _suspicions(votes, merged, singles)
     if base is not None:
         counted = _counted(votes, turns, base[0])
         untuned = _scores("untuned base", counted, *base)
-        if is_better(untuned.f1, difference(counted)):
+        if is_worse_than(untuned.f1, difference(counted)):
             problems.append(less.format("the untuned base", untuned.f1))
     left_out = turns[0] if len(turns) == 1 else ()
     return Validation(

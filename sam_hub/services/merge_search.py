@@ -80,7 +80,8 @@ class MergeSearch:
 def search_pool(selection: Selection, chosen: Sequence[str]) -> list[str]:
     """Return the experts of which a search merges some: the chosen ones, and the next ones of their ranking.
 
-    On each label, at least as many others must be left to vote: the next ones may be better judges than candidates.
+    A next expert joins only if, on each label, at least as many experts are left to vote: a merge can't be judged by
+    the votes of its own experts.
     """
     from sam_hub.selection.ranking import Ranking
 
@@ -125,7 +126,7 @@ def plan_search(catalog: Catalog, selection: Selection, asked: Recipe) -> Search
 
 @dataclass
 class MergeSearcher:
-    """Searches for the selections of a target. What one search has asked, the next one does not ask again."""
+    """Searches for the selections of a target. Answers are kept, so no merge predicts on the sample twice."""
 
     context: AppContext
     options: MergeOptions
@@ -337,7 +338,7 @@ class _Trials:
         return same or scored
 
     def _f1s(self, members: Sequence[str], rows: Rows) -> tuple[float, float]:
-        """Return the F1 of a merge of these experts on both halves. All candidates have the same judges."""
+        """Return the F1 of a merge of these experts on both halves. The same experts vote on all candidates."""
         from sam_hub.evaluation.validation import vote_f1
 
         first, second = (vote_f1(self.votes, list(self.pool), rows, half, members=members) for half in self.halves)

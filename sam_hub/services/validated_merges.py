@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -177,8 +176,10 @@ def _validate(
     if not voting:
         return None, "its experts are not in the ranking by sampling"
     models = [merged_model(context.catalog, row, f"merge {row.id}")]
-    with suppress(InputError):  # the base was removed since
+    try:
         models.append(replace(base_model(base_of_merge(context.catalog, row), models[0].prompt_format), name=BASE))
+    except InputError as error:  # the base was removed since
+        reporter.log(f"Not compared with the untuned base: {error.title}")
     answers = ask(
         context.catalog,
         models,

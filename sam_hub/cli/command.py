@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -13,7 +13,7 @@ from sam_hub.cli.output import AsJson, Background, DryRun, Removal, Shown, Yes, 
 from sam_hub.progress import BarReporter
 from sam_hub.services.context import AppContext
 
-Function = Callable[..., Shown | Removal | None]
+Function = TypeVar("Function", bound=Callable[..., Shown | Removal | None])
 GIVEN = ("options", "context", "reporter")  # parameters of a command that are no parameters of the command line
 app = typer.Typer(
     help="Find named entities in a new domain without labels: select experts on the Hub and merge them.",
@@ -63,7 +63,7 @@ def command(
     return register
 
 
-def _expanded(function: Function, background: bool, log: bool) -> Callable[..., None]:
+def _expanded(function: Callable[..., Shown | Removal | None], background: bool, log: bool) -> Callable[..., None]:
     """Return a function with all parameters of the command, which calls this one and shows what it returns."""
     hints = get_type_hints(function, include_extras=True)
     kind = hints.get("options")

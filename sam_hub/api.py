@@ -305,11 +305,12 @@ class Target:
             warnings.warn(outcome.base_answers, stacklevel=2)
         return self.ner()
 
-    def ner(self, *, rule: str = "union", types: str = "auto") -> MergedNER:
+    def ner(self, *, rule: str = "auto", types: str = "auto") -> MergedNER:
         """Return the merged models of this target, or the untuned base if no expert fits.
 
         Args:
-            rule: how to combine the entities of both models: "union", "intersection", "first", or "second".
+            rule: how to combine the entities of both models: "auto", "union", "intersection", "first", or "second".
+                "auto" is the union, or one model alone if it is as good by the votes on the sample.
             types: who assigns the types: "auto", "model", or "base".
 
         Raises:

@@ -36,5 +36,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(root).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-    # The longest file, then what is slow, so that no process is left with it at the end.
-    items.sort(key=lambda item: (item.path.name != "test_demo.py", "slow" not in item.keywords))
+    # The longest files, then what is slow, so that no process is left with it at the end.
+    longest = ("test_demo.py", "test_new_home.py")
+    items.sort(key=lambda item: (item.path.name not in longest, "slow" not in item.keywords))

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.tables import (
+    AnswerRule,
     Evaluation,
     Expert,
     Merge,
@@ -118,6 +119,8 @@ def record_merge(catalog: Catalog, merge: Merge, selection_id: int | None = None
         elif known.weights_sha256 != merge.weights_sha256:
             for table in (SentencePrediction, PredictionRun, MergeValidation):
                 session.exec(delete(table).where(col(table.merge_id) == known.id))
+            for column in (AnswerRule.first_merge_id, AnswerRule.second_merge_id):
+                session.exec(delete(AnswerRule).where(col(column) == known.id))
         known.sqlmodel_update(merge.model_dump(exclude={"id"}))
         selection = session.get(Selection, selection_id) if selection_id is not None else None
         # Another target's selection may have its number now: then the experts are others.
@@ -149,6 +152,20 @@ def validations_of(catalog: Catalog, selection_id: int) -> dict[int, MergeValida
     """Return what votes said of the merges of a selection, by the merge's id."""
     rows = catalog.all(select(MergeValidation).where(MergeValidation.selection_id == selection_id))
     return {row.merge_id: row for row in rows}
+
+
+def record_answer_rule(catalog: Catalog, rule: AnswerRule) -> None:
+    """Record how two merges answer together for a target, instead of what was recorded before."""
+    with catalog.writing() as session:
+        session.merge(rule)
+
+
+def get_answer_rule(catalog: Catalog, target_id: int, first: int, second: int) -> AnswerRule | None:
+    """Return how two merges, by their ids, answer together for a target; None if votes have not decided it."""
+    query = select(AnswerRule).where(
+        AnswerRule.target_id == target_id, AnswerRule.first_merge_id == first, AnswerRule.second_merge_id == second
+    )
+    return catalog.first(query)
 
 
 def merges_of_selection(catalog: Catalog, selection_id: int) -> list[Merge]:

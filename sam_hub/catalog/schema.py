@@ -15,8 +15,8 @@ from sam_hub.errors import CatalogError, UsageError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
-# In the file's header ("SaM3"). It changes with the tables until the first release, which tells older files from ours.
-APPLICATION_ID = 0x53614D33
+# In the file's header ("SaM4"). It changes with the tables until the first release, which tells older files from ours.
+APPLICATION_ID = 0x53614D34
 
 
 def file_of(url: str) -> Path:

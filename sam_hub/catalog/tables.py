@@ -370,6 +370,23 @@ class MergeValidation(SQLModel, table=True):
     figures: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
+class AnswerRule(SQLModel, table=True):
+    """How two merges answer together for a target, and their F1 against the votes on its sample.
+
+    ``rule``: "union", or the one that answers alone: "first" (by similarity) or "second" (by sampling).
+    """
+
+    __tablename__ = "answer_rule"
+
+    target_id: int = _owner("target", primary_key=True)
+    first_merge_id: int = _owner("merge", primary_key=True, index=True)
+    second_merge_id: int = _owner("merge", primary_key=True, index=True)
+    rule: str
+    first_f1: float
+    second_f1: float
+    union_f1: float
+
+
 class Evaluation(_Row, table=True):
     """Strict scores of one system ("SaM", "unified", an expert…) on a target's labeled sentences.
 

@@ -64,6 +64,8 @@ def _show_outcome(outcome: MergesOutcome, target: str | None) -> None:
     for merge in outcome.merges:
         if merge.contributions:
             print("\n" + "\n".join(merge.contributions.lines(merge.name)))
+    if outcome.answer:
+        print(f"\n{outcome.answer}")
     for warning in outcome.warnings:
         say(warning)
     if target and not all(merge.usable for merge in outcome.merges):

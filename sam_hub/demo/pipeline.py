@@ -128,11 +128,14 @@ def _run(context: AppContext, reporter: Reporter, began: float, full: bool) -> D
     selection = run_selection(context, SelectOptions(TARGET, experts=experts, k=K, sample=SAMPLE), quiet)
     for choice in selection.rankings.values():
         reporter.log(f"Merging {' + '.join(choice.chosen)} with mergekit")
-    merges = run_merges(context, MergeOptions(TARGET), quiet).merges
+    made = run_merges(context, MergeOptions(TARGET), quiet)
+    merges = made.merges
     for problem in (problem for merge in merges for problem in merge.problems or ()):
         reporter.log(f"The merge failed the sanity check: {problem}")
     for line in (line for merge in merges for line in merge.rejected):
         reporter.log(f"Rejected: {line}")
+    if made.answer:
+        reporter.log(made.answer)
     by_votes = selection.rankings[Method.sampling].ranking
     compared = experts if full else (by_votes.rows[0].expert,)
     results = _evaluate(context, target, gold, (*unified, *compared), reporter)

@@ -17,11 +17,10 @@ from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import experts_at
 from sam_hub.catalog.history import latest_selection, list_evaluations
 from sam_hub.catalog.predictions import runs_by_id
-from sam_hub.catalog.tables import RankingMethod
 from sam_hub.config import Settings
 from sam_hub.errors import CatalogError, UsageError
 from sam_hub.evaluation.answer import AnswerRecipe, BaseVersion
-from sam_hub.evaluation.predictor import Predictor
+from sam_hub.evaluation.predictor import Predictor, System
 from sam_hub.evaluation.systems import sam_systems
 from sam_hub.hub.cards import Evaluation, MergeCard, MergeInput, ScoreRow, SelectionRow, check_public, model_card
 from sam_hub.hub.inspection import METADATA
@@ -47,13 +46,15 @@ class Publication:
     Attributes:
         evaluations: the scores to show, those of this model first.
         sentences: how many test sentences they are of.
-        others: the target's other merged model, which SaM's answer needs too, by the folder where it is pushed.
+        system: what answers for the target.
+        others: the target's other merged model, if it answers, too, or alone, by the folder where it is pushed.
     """
 
     merge: tables.Merge
     target: tables.Target
     selection: tables.Selection
     prompt_format: str
+    system: System
     others: Mapping[str, tables.Merge]
     evaluations: tuple[tables.Evaluation, ...] = ()
     sentences: int = 0
@@ -97,12 +98,14 @@ def publication_of(catalog: Catalog, target: tables.Target, method: str, *, newe
     if method not in merges or selection is None:
         raise UsageError(f"{target.name} has no merge by '{method}'", f"Use one of: {', '.join(merges)}.")
     merge = merges[method]
-    others = {f"by_{name}": row for name, row in merges.items() if row.id != merge.id}
+    system = sam_systems(catalog, target, merges=merges)[-1]
+    answering = {model.id for model in system.models} - {merge.id}
+    others = {f"by_{name}": row for name, row in merges.items() if row.id in answering}
     latest = _latest_evaluations(catalog, target, {row.id for row in merges.values()})
     own = latest.pop(f"merged by {method}", None)
     shown = (own, *(latest[name] for name in sorted(latest))) if own else ()
     sentences = len(runs_by_id(catalog, own.prediction_ids)[0].entities) if own else 0
-    return Publication(merge, target, selection, format_of(catalog, merge), others, shown, sentences)
+    return Publication(merge, target, selection, format_of(catalog, merge), system, others, shown, sentences)
 
 
 def _latest_evaluations(
@@ -193,13 +196,10 @@ def answer_recipe(
     Where the untuned base types, the models are asked on a sample of the target, unless they were asked before.
     """
     folders = {about.merge.id: "."} | {other.id: folder for folder, other in about.others.items()}
-    rows = {f"by_{about.selection.method}": about.merge, **about.others}
-    by_method: dict[str, tables.Merge] = {name: rows[f"by_{name}"] for name in RankingMethod if f"by_{name}" in rows}
-    system = sam_systems(catalog, about.target, merges=by_method)[-1]
     base = about.merge.recipe["base"]
     version = BaseVersion(repo=base["repo"], commit=base["commit"], weights_sha256=base["weights_sha256"])
     predictor = Predictor(catalog, about.target, settings, reporter=reporter)
-    return predictor.recipe(system, version, [folders[model.id] for model in system.models])
+    return predictor.recipe(about.system, version, [folders[model.id] for model in about.system.models])
 
 
 def metadata(about: Publication, answer: AnswerRecipe | None = None) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from pathlib import Path
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog
 from sam_hub.catalog.experts import base_of
+from sam_hub.catalog.history import get_answer_rule
 from sam_hub.catalog.predictions import runs_by_id
 from sam_hub.config import Settings
 from sam_hub.errors import InputError
-from sam_hub.evaluation.entity_typing import AUTO, typing_of
+from sam_hub.evaluation.entity_typing import AUTO as AUTO_TYPES
+from sam_hub.evaluation.entity_typing import typing_of
 from sam_hub.evaluation.predictor import Predictor, System
-from sam_hub.evaluation.union import UNION, integrate
+from sam_hub.evaluation.union import AUTO, FIRST, SECOND, UNION, integrate
 from sam_hub.inference.cached_predict import base_model, expert_model, merged_model
 from sam_hub.merging.service import answering_base, merges_for
 from sam_hub.ner.readers import read_corpus, to_jsonl
@@ -61,16 +63,18 @@ def gold_hash(gold: Sequence[Sentence]) -> str:
 def sam_systems(
     catalog: Catalog,
     target: tables.Target,
-    rule: str = UNION,
-    types: str = AUTO,
+    rule: str = AUTO,
+    types: str = AUTO_TYPES,
     merges: Mapping[str, tables.Merge] | None = None,
 ) -> list[System]:
-    """Return the systems of SaM for a target: each merged model, and last, what answers: their combined answer.
+    """Return the systems of SaM for a target: each merged model, and last, what answers: one of them, or both.
 
     If both rankings chose the same experts, one model stands for both. If no expert was chosen, or no merge can be
     used, the untuned base answers, and is the only system.
 
     Args:
+        rule: how the answers of both are integrated. "auto": as the votes on the target's sample have decided (see
+            `sam_hub.services.answer_rule`), or else by "union".
         types: how mentions are typed, see `typing_of`.
         merges: by method; by default, those of the target's latest selections.
 
@@ -86,9 +90,16 @@ def sam_systems(
     typing = typing_of(catalog, target.labels, list(merges.values()), types)
     if len(models) < 2 and typing.base is None:
         return [*alone[:-1], replace(alone[-1], typing=typing)]
-    distinct = {model.id: model for model in models.values()}
-    name = f"SaM ({rule}, base's types)" if typing.base else f"SaM ({rule})"
-    return [*alone, System(name, tuple(distinct.values()), rule, typing)]
+    answering = tuple({model.id: model for model in models.values()}.values())
+    if rule == AUTO:
+        decided = get_answer_rule(catalog, target.id, *(m.id for m in answering)) if len(answering) == 2 else None
+        rule = decided.rule if decided else UNION
+    how = rule
+    if len(answering) == 2 and rule in (FIRST, SECOND):  # the other one need not be asked
+        answering = answering[rule == SECOND :][:1]
+        rule, how = UNION, answering[0].name.removeprefix("merged ")
+    name = f"SaM ({how}, base's types)" if typing.base else f"SaM ({how})"
+    return [*alone, System(name, answering, rule, typing)]
 
 
 def single_systems(catalog: Catalog, experts: Sequence[tables.Expert]) -> list[System]:

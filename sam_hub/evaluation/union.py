@@ -12,6 +12,7 @@ from sam_hub.errors import UsageError
 from sam_hub.ner.text import Entity
 from sam_hub.selection.votes import Rows, without_overlaps
 
+AUTO = "auto"  # the union, or one model alone, as votes on the target's sample have decided
 UNION, INTERSECTION, FIRST, SECOND = "union", "intersection", "first", "second"
 RULES = (UNION, INTERSECTION, FIRST, SECOND)
 

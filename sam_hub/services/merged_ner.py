@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_target_models(
-    context: AppContext, target: str, rule: Rule = Rule.union, types: Types = Types.auto, reporter: Reporter = SILENT
+    context: AppContext, target: str, rule: Rule = Rule.auto, types: Types = Types.auto, reporter: Reporter = SILENT
 ) -> MergedModels:
     """Return the models that answer for a target, merged ones or the untuned base, as `sam-hub predict` does.
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sam_hub.inference.models import ModelLoader
     from sam_hub.merging.plan import MergePlan
     from sam_hub.services.context import AppContext
+    from sam_hub.services.validated_merges import SampleVotes
 
 
 @dataclass(frozen=True)
@@ -267,12 +268,14 @@ class MergeOutcome(MergePreview):
 class MergesOutcome:
     """The merges, in their order. ``warnings`` say which merges of the target can't be used, or are in doubt.
 
-    ``base_answers``: a sentence, if there is nothing to merge, or no merge can be used.
+    ``base_answers``: a sentence, if there is nothing to merge, or no merge can be used. ``answer``: which of the merges
+    answer, if votes have decided it.
     """
 
     merges: tuple[MergeOutcome, ...]
     warnings: tuple[str, ...] = ()
     base_answers: str = ""
+    answer: str = ""
 
 
 def run_merges(
@@ -302,6 +305,7 @@ def run_merges(
     outcomes = {
         name: _run_merge(context, options, name, plan, searcher, load, reporter) for name, plan in plans.merges.items()
     }
+    answer = _choose_answer_rule(context, options, sampled, load, reporter)
     del load  # and the model that it holds
     for name, without in plans.without.items():
         target = get_target(context.catalog, str(options.target))
@@ -314,7 +318,23 @@ def run_merges(
     warnings: list[str] = []
     if options.target and not options.experts:
         warnings = merge_warnings(context.catalog, get_target(context.catalog, options.target))
-    return MergesOutcome(tuple(outcomes.values()), tuple(warnings), _base_answers(context, options))
+    return MergesOutcome(tuple(outcomes.values()), tuple(warnings), _base_answers(context, options), answer)
+
+
+def _choose_answer_rule(
+    context: AppContext, options: MergeOptions, sampled: SampleVotes, load: ModelLoader, reporter: Reporter
+) -> str:
+    """Return a sentence on which merges answer for the target; empty if there is nothing to choose."""
+    from sam_hub.catalog.targets import get_target
+    from sam_hub.services.answer_rule import answer_in_words, choose_answer_rule
+
+    if sampled.votes is None:
+        return ""
+    rule = choose_answer_rule(context, get_target(context.catalog, str(options.target)), sampled, load, reporter)
+    if rule is None:
+        return ""
+    reporter.log(answer_in_words(rule))
+    return answer_in_words(rule)
 
 
 def _run_merge(

@@ -25,7 +25,7 @@ By = StrEnum("By", ["similarity", "sampling", "both"])
 VoteScheme = StrEnum("VoteScheme", {"leave_self_out": "leave-self-out", "plain": "plain"})
 VoteWeights = StrEnum("VoteWeights", ["uniform", "similarity", "agreement"])
 # How two models' entities become one answer, and whose types they have: the merged models', or the untuned base's.
-Rule = StrEnum("Rule", ["union", "intersection", "first", "second"])
+Rule = StrEnum("Rule", ["auto", "union", "intersection", "first", "second"])
 Types = StrEnum("Types", ["auto", "model", "base"])
 
 
@@ -97,7 +97,13 @@ class JobOptions:
 Corpus = Annotated[Path, Doc("A .txt, .conll, or .jsonl file, or a folder of them.")]
 Free = Annotated[bool, Doc("Decode without the grammar.")]
 Split = Annotated[bool, Doc("Split running text into sentences.")]
-Combine = Annotated[Rule, Doc("How to combine the entities of both models.")]
+Combine = Annotated[
+    Rule,
+    Doc(
+        "How to combine the entities of both models. auto: the union, or one model alone if it is as good by the votes "
+        "on the sample."
+    ),
+]
 WhoseTypes = Annotated[
     Types,
     Doc(
@@ -330,7 +336,7 @@ class PredictionOptions:
 
     target: Annotated[str, Doc("The target whose merged models to use.")]
     corpus: Corpus
-    rule: Combine = Rule.union
+    rule: Combine = Rule.auto
     types: WhoseTypes = Types.auto
     free: Free = False
     split: Split = False
@@ -342,7 +348,7 @@ class EvaluationOptions(JobOptions, kind="evaluate", title="evaluate {0.target}"
 
     target: Annotated[str, Doc("The target's name.")]
     gold: Annotated[Path | None, Doc("Labeled sentences. Default: those of the target.")] = None
-    rule: Combine = Rule.union
+    rule: Combine = Rule.auto
     types: WhoseTypes = Types.auto
     free: Free = False
     singles: Annotated[bool, Doc("Also evaluate each expert and the untuned base.")] = False

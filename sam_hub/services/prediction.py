@@ -42,7 +42,8 @@ def run_prediction(context: AppContext, options: PredictionOptions, reporter: Re
     sentences = read_corpus(options.corpus, split=options.split)
     system = sam_systems(catalog, target, str(options.rule), str(options.types))[-1]
     warnings = tuple(merge_warnings(catalog, target))
-    for line in (*serving_merges(catalog, target), system.typing.note if system.typing else "", *warnings):
+    typing = system.typing.note if system.typing else ""
+    for line in (*serving_merges(catalog, target), f"answer: {system.name}", typing, *warnings):
         if line:
             reporter.log(line)
     entities, _ = Predictor(catalog, target, context.settings, options.free, reporter).answer(system, sentences)

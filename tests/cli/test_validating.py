@@ -7,17 +7,19 @@ as the base does, so all agree. The sum or the mean of the deltas of two such ex
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import col, select
 
 from sam_hub.api import SamHub
 from sam_hub.catalog import tables
 from sam_hub.catalog.engine import Catalog, open_catalog
 from sam_hub.catalog.experts import add_base, add_expert, get_expert
-from sam_hub.catalog.history import latest_selection, merges_of_selection, validations_of
+from sam_hub.catalog.history import latest_selection, merges_of_selection, record_selections, validations_of
 from sam_hub.catalog.targets import get_target
 from sam_hub.cli import run
 from sam_hub.config import Settings, load_settings
@@ -149,6 +151,35 @@ def test_a_ruinous_merge_is_rejected_and_the_best_expert_answers(
     assert "Next: sam-hub push town --by sampling" in capsys.readouterr().err
     assert run(["predict", "town", str(corpus)]) == 0
     assert f"by sampling, merge 3: {best} alone" in capsys.readouterr().err
+
+
+def test_one_merge_answers_alone_if_it_is_as_good_by_votes_as_both(
+    as_json: Call, catalog: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of these experts, and so each of these merges, answers as all others do."""
+    assert run(["choose", "town", "me/one", "me/good", "--by", "sampling"]) == 0
+    two = {"expert": "me/two", "score": 1.0, "low": 1.0, "high": 1.0}
+    ref = get_expert(catalog, "me/two").ref
+    record_selections(catalog, tables.Selection(target_id=1, method="similarity", k=1, ranking=[two], chosen=[ref]))
+    assert run(["merge", "town", "--method", "task_arithmetic"]) == 0
+    told = "The merge by sampling answers alone (F1 against the votes: by similarity 1.00, by sampling 1.00, "
+    assert told in capsys.readouterr().out
+    names = [row["name"] for row in as_json("evaluate", "town")]
+    assert names == ["merged by similarity", "merged by sampling", "SaM (by sampling)"]
+    assert run(["predict", "town", str(tmp_path / "corpus.txt")]) == 0
+    assert "answer: SaM (by sampling)" in capsys.readouterr().err
+    runs = catalog.all(select(tables.PredictionRun).where(col(tables.PredictionRun.merge_id).is_not(None)))
+    asked = Counter(run.merge_id for run in runs)
+    assert asked[merges_of(catalog, "sampling")] == asked[merges_of(catalog, "similarity")] + 1
+    with SamHub(progress=False) as hub:
+        assert len(hub.target("town").ner()._models.folders) == 1
+    assert run(["predict", "town", str(tmp_path / "corpus.txt"), "--rule", "union"]) == 0
+    assert "answer: SaM (union)" in capsys.readouterr().err
+
+
+def merges_of(catalog: Catalog, method: str) -> int | None:
+    (merge,) = merges_of_selection(catalog, latest_selection(catalog, 1, method).id)
+    return merge.id
 
 
 def test_an_expert_that_is_worse_than_the_base_gives_way_to_it(

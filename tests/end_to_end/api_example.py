@@ -16,6 +16,7 @@ def main(corpus: str, gold: str, repo: str, *experts: str) -> None:
     """Do the whole job: a target, a selection of these experts, a merge, entities, scores, a push."""
     texts = [line for line in Path(corpus).read_text(encoding="utf-8").splitlines() if line][:40]
     with sam_hub.SamHub(progress=False) as hub:
+        hub.pull(*experts)
         target = hub.create_target("by-api", texts=texts, labels=LABELS, replace=True)
         selection = target.select(k=2, experts=experts, sample=20)
         ner = target.merge(selection)

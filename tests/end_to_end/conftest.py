@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sam_hub.demo.base import REPO, make_base
+
 COMMAND = [sys.executable, "-m", "sam_hub.cli", "demo", "--json"]
 
 
@@ -22,6 +24,12 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def environment(demo_home: Path) -> dict[str, str]:
     return {**os.environ, "SAM_HUB_HOME": str(demo_home)}
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base from PyPI."""
+    return make_base(tmp_path_factory.mktemp("base") / REPO.partition("/")[2])
 
 
 def run_demo(environment: dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The demo's base from PyPI: what is made of it, and what a person does before the demo has run."""
+"""The demo's base from PyPI: what is made of it, and what stays if a person stops the demo."""
 
 from __future__ import annotations
 
@@ -13,21 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sam_hub.config import load_settings
-from sam_hub.demo.base import REPO, make_base
 from sam_hub.demo.folding import SHA256, fold_generalist
-from sam_hub.demo.setup import demo_settings
 from sam_hub.errors import UnusableModel
 from sam_hub.hub.embedded import stop_shared_hub
 from sam_hub.hub.weights import weights_sha256
 from sam_hub.tempdirs import has_ended
 from tests.end_to_end.conftest import COMMAND
-from tests.support.tmux import Tmux
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base") / REPO.partition("/")[2])
 
 
 def test_the_generalist_base_has_the_hash_that_the_experts_record(base: Path, tmp_path: Path) -> None:
@@ -62,20 +53,3 @@ def test_ctrl_c_leaves_no_process_but_the_homes_hub_and_nothing_half_written(bas
     assert has_ended(hub)
     half = [p for p in (tmp_path / "demo").rglob("*") if p.name.startswith((".pull-", ".push-", ".base-"))]
     assert [*half, *(tmp_path / "demo").rglob("*.partial")] == []
-
-
-def test_an_empty_home_gets_the_demos_hub_by_enter(base: Path, tmp_path: Path) -> None:
-    shutil.copytree(base, tmp_path / "home" / "demo" / "base" / base.name, copy_function=os.link)
-    settings = load_settings(home=tmp_path / "home")
-    try:
-        with Tmux({"SAM_HUB_HOME": str(settings.home)}) as terminal:
-            terminal.wait_for("The catalog is empty")
-            terminal.press("Enter")
-            terminal.wait_for("The demo's Hub is ready", seconds=120)
-            terminal.press("o")
-            terminal.wait_for("Experts 14", "target: politics", "embedded Hub")
-            terminal.press("s")
-            terminal.wait_for("14 models", seconds=30)
-    finally:
-        stop_shared_hub(demo_settings(settings).hub)
-    assert "hf_" not in json.dumps([p.read_text() for p in (settings.home / "jobs").rglob("*") if p.is_file()])

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,13 @@ import pytest
 from huggingface_hub import HfApi
 
 from sam_hub.catalog.engine import Catalog, open_catalog
-from sam_hub.catalog.history import list_evaluations, list_merges, list_pushes
+from sam_hub.catalog.history import list_evaluations, list_merges
 from sam_hub.catalog.targets import get_target
-from sam_hub.config import load_settings
 from sam_hub.demo.setup import HERE, LABELS
 from sam_hub.evaluation.systems import predicted_by, read_gold
-from sam_hub.hub.embedded import stop_shared_hub
-from sam_hub.hub.inspection import inspect
 from sam_hub.ner.scoring import score
-from sam_hub.services.context import AppContext
-from tests.end_to_end import api_example
-from tests.end_to_end.by_keys import walk
 from tests.end_to_end.conftest import run_demo
 from tests.support.hubs import hub_process
-from tests.support.tmux import Tmux
 
 Outcome = dict[str, Any]
 
@@ -133,85 +125,3 @@ def test_a_second_run_computes_nothing_again(outcome: Outcome, environment: dict
     again = run_demo(environment)
     assert made() == before
     assert {**again, "seconds": 0} == {**outcome, "seconds": 0}
-
-
-# --- by keys, in a terminal --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def texts(tmp_path: Path) -> Path:
-    """A folder of raw text, and a file of labeled sentences beside it."""
-    lines = (HERE / "target" / "corpus.txt").read_text(encoding="utf-8").splitlines()
-    folder = tmp_path / "texts"
-    folder.mkdir()
-    (folder / "one.txt").write_text("\n".join(lines[40:52]), encoding="utf-8")
-    (folder / "two.txt").write_text("\n".join(lines[52:64]), encoding="utf-8")
-    gold = (HERE / "target" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    (tmp_path / "gold.jsonl").write_text("\n".join(gold[:3]), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def home(demo_home: Path, outcome: dict[str, Any]) -> Iterator[Path]:
-    """The home that the demo left, with a Hub of its own."""
-    assert outcome["pushed"]
-    yield demo_home / "demo"
-    stop_shared_hub(demo_home / "demo" / "hub")
-
-
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 36)])
-def test_from_a_folder_of_text_to_a_pushed_model(home: Path, texts: Path, columns: int, rows: int) -> None:
-    name = f"articles-{columns}"
-    with Tmux({"SAM_HUB_HOME": str(home)}, columns, rows) as terminal:
-        terminal.wait_for("Experts 14")
-        last = walk(terminal, texts, texts.parent / "gold.jsonl", name, f"sam-hub/{name}")
-    assert f"/sam-hub/{name}" in last
-    with AppContext(load_settings(home=home, endpoint="embedded")) as context:
-        pushed = list_pushes(context.catalog)[0]
-        assert pushed.repo == f"sam-hub/{name}"
-        there = inspect(context.hub, pushed.repo)
-        assert (there.commit, there.verdict) == (pushed.commit, "usable")
-        assert there.labels == ("person", "organization", "location")
-
-
-ELSEWHERE = """
-import json, sys
-from sam_hub import MergedNER
-print(json.dumps(MergedNER.from_pretrained(sys.argv[1], progress=False).predict_entities(json.loads(sys.argv[2]))))
-"""
-
-
-def test_a_script_does_the_whole_job_and_its_models_answer_elsewhere(
-    outcome: Outcome, demo_home: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    """By the Python API in the demo's home; then from the Hub, in a process without a catalog; then by the command."""
-    # In bfloat16, an answer can change with the size of a batch. Nothing is known in float32 yet, so few are asked.
-    home = {**environment, "SAM_HUB_HOME": str(demo_home / "demo"), "SAM_HUB_DTYPE": "float32"}
-    corpus, gold = HERE / "target" / "corpus.txt", tmp_path / "gold.jsonl"
-    lines = (HERE / "target" / "test.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    gold.write_text("".join(lines[:10]), encoding="utf-8")
-    experts = sorted({repo for chosen in outcome["selected"].values() for repo in chosen})
-
-    def python(*arguments: object, env: dict[str, str]) -> Any:
-        command = [sys.executable, *map(str, arguments)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    told = python(Path(api_example.__file__), corpus, gold, "sam-hub/by-api", *experts, env=home)
-    assert all(len(chosen) == 2 for chosen in told["chosen"].values())
-    new = tmp_path / "new.jsonl"
-    new.write_text("".join(json.dumps({"text": text}) + "\n" for text in api_example.NEW))
-    rows = python("-m", "sam_hub", "predict", "by-api", new, "--json", env=home)
-    assert [sentence["entities"] for sentence in rows] == told["entities"]
-    with hub_process(demo_home / "demo" / "hub") as server:
-        other = {
-            **home,
-            "SAM_HUB_HOME": str(tmp_path / "home"),
-            "HF_ENDPOINT": server.endpoint,
-            "HF_TOKEN": server.token,
-        }
-        texts = json.dumps(api_example.NEW)
-        loaded = python("-c", ELSEWHERE, "sam-hub/by-api", texts, env=other)
-    assert loaded == told["entities"]
-    assert not (tmp_path / "home" / "catalog.db").exists()

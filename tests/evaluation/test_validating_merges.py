@@ -10,6 +10,7 @@ import pytest
 from sam_hub.evaluation.validation import Validation, comparisons, validate, vote_f1
 from sam_hub.ner import Entity, Sentence
 from sam_hub.selection.votes import Votes, collect_votes
+from sam_hub.services.answer_rule import rule_scores
 
 COUNT = 30
 SENTENCES = [Sentence(f"Ann{number:02} met Bob{number:02}") for number in range(COUNT)]
@@ -39,6 +40,18 @@ def test_inputs_do_not_vote_where_two_others_are_left() -> None:
     few = votes_of(dict.fromkeys(("one", "two", "three"), GOOD))
     assert comparisons(few, INPUTS) == (("one",), ("two",))
     assert validate(few, INPUTS, GOOD, 0).voters == ("one", "three", "two")
+
+
+def test_two_merges_answer_together_only_if_their_union_is_better() -> None:
+    votes = votes_of(dict.fromkeys(("one", "two", "three", "four"), GOOD))
+
+    def best(first: list[tuple[Entity, ...]], second: list[tuple[Entity, ...]]) -> str:
+        scores = rule_scores(votes, INPUTS, first, second)
+        return max(scores, key=lambda rule: scores[rule])
+
+    assert best(rows(0), rows(10)) == "union"
+    assert best(rows(0), GOOD) == best(GOOD, GOOD) == "second"
+    assert best(GOOD, rows(0)) == "first"
 
 
 def test_a_label_with_too_few_other_voters_lets_the_inputs_vote_in_turn() -> None:

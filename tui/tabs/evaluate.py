@@ -33,6 +33,7 @@ BAR, LEAST = 6, 12  # cells of F1's bar, and of a system's name
 NAMES = 8  # systems that are named before an evaluation
 SINGLES = {True: "yes: each expert and the untuned base", False: "no: only the merged models"}
 RULES = {
+    Rule.auto: "auto: as the votes on the sample decided",
     Rule.union: "union: found by either merge",
     Rule.intersection: "intersection: found by both",
     Rule.first: "first: the merge by similarity alone",

@@ -48,10 +48,14 @@ def _show(outcome: SelectionOutcome, explain: bool) -> None:
     warnings: list[str] = []
     failed: dict[str, str] = {}
     for method, choice in outcome.rankings.items():
+        failed |= choice.ranking.parameters.get("failed", {})
+        warning = no_fit(choice.ranking.parameters)
+        if not choice.ranking.rows:
+            print(f"\n{warning}")
+            continue
         print(f"\nBy {method}:")
         show_ranking(choice, width=WIDTH if explain else None)
-        failed |= choice.ranking.parameters.get("failed", {})
-        if warning := no_fit(choice.ranking.parameters):
+        if warning:
             warnings.append(warning)
         elif not any(row.score for row in choice.ranking.rows):
             say("All scores are 0, so this ranking is not useful. Use a larger --sample, or merge by similarity.")
@@ -73,7 +77,8 @@ def _show_reasons(outcome: SelectionOutcome) -> None:
     from sam_hub.selection.report import METHODS, evidence_lines, reasons, verdict
 
     # In the order of the votes, where there are any: that ranking tells more.
-    main = next(outcome.rankings[method] for method in reversed(METHODS) if method in outcome.rankings)
+    rankings = [outcome.rankings[method] for method in reversed(METHODS) if method in outcome.rankings]
+    main = next(choice for choice in rankings if choice.ranking.rows)
     for row in main.ranking.rows:
         print(f"\n{row.expert}{' *' if row.expert in main.chosen else ''}")
         for head, words in reasons(row.expert, outcome.rankings, outcome.labels, room=SENTENCE):

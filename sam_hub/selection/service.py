@@ -130,7 +130,8 @@ def sampling_ranking(
         coverage: the labels that the experts cover; by default, labels are matched by name.
 
     Raises:
-        InputError: fewer than two experts have a vote, or none could be run.
+        TooFewVoters: fewer than two experts have a vote.
+        InputError: none could be run.
     """
     voting, coverage = voting or VoteOptions(), coverage or cover(target.labels, experts)
     covered = coverage.covered()
@@ -215,7 +216,7 @@ def _collect_votes(
             {name: place.cosine for name, place in near.items()},
         )
     except InputError as error:
-        raise InputError("; ".join([error.title, *reasons]), error.action) from error
+        raise type(error)("; ".join([error.title, *reasons]), error.action) from error
 
 
 def repeat_votes(

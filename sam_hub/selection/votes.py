@@ -27,6 +27,10 @@ ROUNDING = 1e-9  # a sum of weights, such as 0.1 + 0.1 + 0.1, can differ from th
 Rows = Sequence[Sequence[Entity]]
 
 
+class TooFewVoters(InputError):
+    """Fewer than two experts have a vote."""
+
+
 @dataclass(frozen=True)
 class VoteOptions:
     """How votes become pseudo-labels, and whose votes an expert is scored against.
@@ -225,7 +229,7 @@ def collect_votes(
         cosines: between the descriptors of each expert and the target, for votes weighted by similarity.
 
     Raises:
-        InputError: fewer than two experts have a vote.
+        TooFewVoters: fewer than two experts have a vote.
     """
     voting, failures = voting or VoteOptions(), dict(parse_failures or {})
     covered = {name: covered[name] for name in predictions}
@@ -256,4 +260,4 @@ def collect_votes(
 
 def _check_voters(count: int, title: str, action: str) -> None:
     if count < MIN_VOTERS:
-        raise InputError(title, f"Votes need at least two experts. {action}")
+        raise TooFewVoters(title, f"Votes need at least two experts. {action}")

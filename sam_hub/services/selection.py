@@ -39,7 +39,8 @@ class SelectionOutcome:
 def run_selection(context: AppContext, options: SelectOptions, reporter: Reporter = SILENT) -> SelectionOutcome:
     """Rank the experts and choose the best; what an expert predicts is kept, whatever happens to the next one.
 
-    If no expert covers any of the labels, none is asked or chosen: the untuned base answers for the target.
+    If no expert covers any of the labels, none is asked or chosen: the untuned base answers for the target. If only one
+    has a vote, and both rankings are wanted, the ranking by sampling is empty, and says why.
     """
     from sam_hub.catalog.targets import get_target
     from sam_hub.selection.choice import candidates, choose_best, nobody_ranked
@@ -82,24 +83,31 @@ def _rank(
     from sam_hub.selection.choice import with_enough_votes
     from sam_hub.selection.ranking import FAILED
     from sam_hub.selection.service import sampling_ranking, similarity_ranking
+    from sam_hub.selection.votes import TooFewVoters
 
     catalog, settings, rankings = context.catalog, context.settings, []
     if options.by != By.sampling:
         reporter.progress("similarity", 0, 1)
         rankings.append(similarity_ranking(catalog, target, experts, settings=settings, coverage=coverage))
     if options.by != By.similarity:
-        voted = sampling_ranking(
-            catalog,
-            target,
-            experts,
-            settings=settings,
-            size=options.sample,
-            voting=options.voting,
-            free=options.free,
-            by_evidence=options.k == AUTO,
-            coverage=coverage,
-            reporter=reporter,
-        )
+        try:
+            voted = sampling_ranking(
+                catalog,
+                target,
+                experts,
+                settings=settings,
+                size=options.sample,
+                voting=options.voting,
+                free=options.free,
+                by_evidence=options.k == AUTO,
+                coverage=coverage,
+                reporter=reporter,
+            )
+        except TooFewVoters as error:
+            if options.by == By.sampling or options.k == AUTO:
+                raise
+            fit = {"fits": False, "why": f"No ranking by sampling: {error.title}", "advice": error.action, "base": None}
+            return [*rankings, Ranking(str(Method.sampling), (), {"fit": fit})]
         limit = partial(
             with_enough_votes, voted=voted, ratio=options.min_vote_ratio, allow_uninformed=options.allow_uninformed
         )

@@ -76,7 +76,7 @@ def sample_votes(context: AppContext, options: MergeOptions, reporter: Reporter 
     if selection is None:
         return SampleVotes(reason=f"{target.name} has no ranking by sampling, and so no votes")
     if "sentences" not in selection.parameters:
-        return SampleVotes(reason=f"no expert was asked for {target.name}, so there are no votes")
+        return SampleVotes(reason=f"there are no votes for {target.name}")
     try:
         votes = repeat_votes(context.catalog, target, selection, settings=context.settings, reporter=reporter)
     except (CatalogError, InputError, UnusableModel) as error:

@@ -69,10 +69,23 @@ def test_the_base_answers_from_select_to_predict_and_there_is_nothing_to_push(
     assert f"There is nothing to push. {BASE_ANSWERS} for menu. Find and pull experts that fit" in shown
 
 
+def test_the_only_expert_that_covers_a_label_is_chosen_by_similarity_alone(menu: Call, said: Call, texts: Path) -> None:
+    menu("target", "add", "trials", texts / "corpus.txt", "--labels", "court")
+    for more in ((), ("--explain",)):
+        shown = " ".join(said("select", "trials", *more).split())
+        assert "No ranking by sampling: Only 1 of 2 experts cover any of the labels court. Votes need at least" in shown
+        assert "Next: sam-hub merge trials" in shown
+    selected = menu("select", "trials")
+    assert [selected[by]["chosen"] for by in ("similarity", "sampling")] == [["acme/ner-law"], []]
+    assert "not validated: there are no votes for trials" in said("merge", "trials")
+    assert "answer: merged by similarity" in said("predict", "trials", texts / "corpus.txt")
+    assert "Votes need at least two experts" in said("select", "trials", "--by", "sampling", code=1)
+
+
 def test_experts_that_are_chosen_by_hand_are_merged_all_the_same(menu: Call, said: Call) -> None:
     menu("select", "menu")
     menu("choose", "menu", *NAMES)
-    assert "not validated: no expert was asked" in said("merge", "menu")
+    assert "not validated: there are no votes for menu" in said("merge", "menu")
 
 
 def test_in_a_notebook_the_base_answers_with_a_warning(menu: Call, texts: Path) -> None:

@@ -36,3 +36,22 @@ async def test_the_tabs_say_that_the_base_answers(worked: Settings, tmp_path: Pa
         await pilot.press("5")
         await until(pilot, lambda: says("to name a file") and says("base acme/base answers for court."), 30)
         assert app.tab.can("evaluate")
+
+
+async def test_a_ranking_without_votes_says_why_and_the_other_one_is_merged(worked: Settings, tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(CORPUS)
+    with AppContext(worked) as context:
+        run_create_target(context, TargetOptions("court", tmp_path / "corpus.txt", ("court",), replace=True))
+        run_selection(context, SelectOptions("court"))
+    app = SamHubApp(worked)
+
+    def says(words: str) -> bool:
+        return words in " ".join(text_of(app).replace("│", " ").split())
+
+    async with app.run_test(size=WIDE) as pilot:
+        await ready(pilot)
+        await pilot.press("3")
+        await until(pilot, lambda: says("No ranking by sampling: Only 1 of "), 30)
+        assert says("similarity only: acme/ner-law")
+        await pilot.press("4")
+        await until(pilot, lambda: app.tab.can("merge"), 30)

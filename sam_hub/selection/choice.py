@@ -15,7 +15,7 @@ from sam_hub.catalog.history import latest_selection, record_selections
 from sam_hub.catalog.targets import get_target
 from sam_hub.errors import CatalogError, InputError, UsageError
 from sam_hub.progress import SILENT, Reporter
-from sam_hub.selection.ranking import OTHER_BASE, UNINFORMED, Ranked, Ranking, noted
+from sam_hub.selection.ranking import OTHER_BASE, Ranked, Ranking, noted, uninformed_row
 
 AUTO = "auto"
 MIN_VOTE_RATIO = 0.67  # of the best vote F1: what an expert needs to be chosen by similarity
@@ -162,7 +162,7 @@ def nobody_ranked(
         "advice": f"To find an expert that covers them, run `sam-hub search --label '{target.labels[0]}'`.",
         "base": most,
     }
-    rows = [Ranked(e.repo, None, None, None, (), UNINFORMED, missing=tuple(target.labels)) for e in experts]
+    rows = [uninformed_row(e.repo, target.labels) for e in experts]
     return [Ranking(method, tuple(sorted(rows, key=lambda row: row.expert)), {"fit": fit}) for method in methods]
 
 

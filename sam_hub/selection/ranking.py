@@ -82,6 +82,11 @@ class Ranked:
         return tuple(words.get(label, label) for label in self.covers)
 
 
+def uninformed_row(expert: str, labels: Sequence[str]) -> Ranked:
+    """Return the row of an expert that covers none of the labels, and was not asked."""
+    return Ranked(expert, None, None, None, (), UNINFORMED, missing=tuple(labels))
+
+
 @dataclass(frozen=True)
 class Ranking:
     """Experts, best first. ``method`` is "similarity" or "sampling"."""

@@ -25,10 +25,10 @@ from sam_hub.selection.base_check import compare_to_base
 from sam_hub.selection.descriptors import expert_descriptor, target_descriptor
 from sam_hub.selection.forward_selection import choose_by_evidence
 from sam_hub.selection.label_matching import Coverage, cover
-from sam_hub.selection.ranking import FAILED, DomainSimilarity, Ranked, Ranking, missing_labels
+from sam_hub.selection.ranking import FAILED, DomainSimilarity, Ranked, Ranking, missing_labels, uninformed_row
 from sam_hub.selection.sampling import USUAL, draw_sample, rank_by_sampling
 from sam_hub.selection.similarity import domain_similarities, rank_by_similarity
-from sam_hub.selection.votes import BY_SIMILARITY, VoteOptions, Votes, collect_votes
+from sam_hub.selection.votes import BY_SIMILARITY, VoteOptions, Votes, check_covered, collect_votes
 
 UNTUNED = " (untuned)"
 
@@ -116,17 +116,20 @@ def sampling_ranking(
     voting: VoteOptions | None = None,
     free: bool = False,
     by_evidence: bool = False,
+    allow_uninformed: bool = False,
     coverage: Coverage | None = None,
     reporter: Reporter = SILENT,
 ) -> Ranking:
-    """Let every expert predict on a sample of the target, and rank them by votes.
+    """Let every expert that covers a label predict on a sample of the target, and rank them by votes.
 
-    The untuned base predicts, too, but does not vote (see `sam_hub.selection.base_check`; parameter "fit"). Predictions
-    are cached, so adding an expert later only takes its own. Experts that can't be loaded or run come last, without a
-    vote and with the reason (parameter "failed").
+    An expert that covers none has no vote and is not chosen, so it is not asked. The untuned base predicts, too, but
+    does not vote (see `sam_hub.selection.base_check`; parameter "fit"). Predictions are cached, so adding an expert
+    later only takes its own. Experts that can't be loaded or run come last, without a vote and with the reason
+    (parameter "failed").
 
     Args:
         by_evidence: also find how many experts to choose (`sam_hub.selection.forward_selection`; parameter "evidence").
+        allow_uninformed: also ask experts that cover no label.
         coverage: the labels that the experts cover; by default, labels are matched by name.
 
     Raises:
@@ -135,13 +138,15 @@ def sampling_ranking(
     """
     voting, coverage = voting or VoteOptions(), coverage or cover(target.labels, experts)
     covered = coverage.covered()
+    check_covered(target.labels, covered)
     near = _similarities_if_any(catalog, target, experts, settings, voting)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), size, voting.seed)
     bases = _bases(catalog, experts)
     untuned = _untuned(catalog, [e for e in experts if covered[e.repo]], bases)
     models: list[Model] = []
     failed: dict[str, SamHubError] = {}
-    for expert in experts:
+    informed = [expert for expert in experts if allow_uninformed or covered[expert.repo]]
+    for expert in informed:
         with apart(partial(failed.setdefault, expert.repo)):
             models.append(expert_model(catalog, expert))
     answers = ask(
@@ -155,10 +160,12 @@ def sampling_ranking(
         reporter=reporter,
         on_failure=failed.setdefault,
     )
-    asked = [expert for expert in experts if expert.repo not in failed]
+    asked = [expert for expert in informed if expert.repo not in failed]
     votes = _collect_votes(target, asked, covered, sample, answers, voting, near, failed)
     ranking = rank_by_sampling(votes)
-    ranking = replace(ranking, rows=(*ranking.rows, *_failed_rows(target, experts, covered, failed)))
+    rows = [*ranking.rows, *_failed_rows(target, experts, covered, failed)]
+    rows += [uninformed_row(expert.repo, target.labels) for expert in experts if expert not in informed]
+    ranking = replace(ranking, rows=tuple(rows))
     ranking = ranking.explained(bases, _domains(experts), near, coverage.soft())
     fit = ranking.fit()
     base = untuned.get(bases[fit[0]]) if fit else None
@@ -232,9 +239,8 @@ def repeat_votes(
     Their predictions are cached, so no expert runs again unless something has changed.
     """
     by_repo = {expert.repo: expert for expert in list_experts(catalog)}
-    failed = selection.parameters.get("failed", {})
-    repos = [row["expert"] for row in selection.ranking]
-    experts = [by_repo[repo] for repo in repos if repo in by_repo and repo not in failed]
+    repos = [row["expert"] for row in selection.ranking if row["score"] is not None]  # the others did not predict
+    experts = [by_repo[repo] for repo in repos if repo in by_repo]
     voting = VoteOptions(**{part.name: selection.parameters[part.name] for part in fields(VoteOptions)})
     near = _similarities_if_any(catalog, target, experts, settings, voting)
     sample = draw_sample(read_corpus(Path(target.corpus_path)), selection.parameters["sentences"], voting.seed)

@@ -239,15 +239,11 @@ def collect_votes(
     if voting.weights == BY_AGREEMENT:
         agreement = pairwise_f1({name: predictions[name] for name in voters}, covered)
         vote_counts = replace(vote_counts, agreement=agreement)
-    informed = sum(map(bool, covered.values()))
-    _check_voters(
-        informed,
-        f"Only {informed} of {len(predictions)} experts cover any of the labels {', '.join(labels)}",
-        "Add experts, or select by similarity.",
-    )
+    check_covered(labels, covered)
     _check_voters(
         len(voters),
-        f"Only {len(voters)} of the {informed} experts that cover the labels gave answers that can be read",
+        f"Only {len(voters)} of the {sum(map(bool, covered.values()))} experts that cover the labels gave answers that "
+        "can be read",
         "Add experts, or select again without --free.",
     )
     _check_voters(
@@ -256,6 +252,17 @@ def collect_votes(
         "Weight votes uniformly, or describe the experts (`sam-hub describe`).",
     )
     return Votes(tuple(labels), tuple(sentences), predictions, covered, failures, unreadable, vote_counts, voting)
+
+
+def check_covered(labels: Sequence[str], covered: Mapping[str, Sequence[str]]) -> None:
+    """Raise TooFewVoters if fewer than two experts cover any of the labels.
+
+    Args:
+        covered: the labels that each expert covers, by its name.
+    """
+    informed = sum(map(bool, covered.values()))
+    title = f"Only {informed} of {len(covered)} experts cover any of the labels {', '.join(labels)}"
+    _check_voters(informed, title, "Add experts, or select by similarity.")
 
 
 def _check_voters(count: int, title: str, action: str) -> None:

@@ -100,6 +100,7 @@ def _rank(
                 voting=options.voting,
                 free=options.free,
                 by_evidence=options.k == AUTO,
+                allow_uninformed=options.allow_uninformed,
                 coverage=coverage,
                 reporter=reporter,
             )

@@ -64,6 +64,7 @@ def test_the_whole_job_in_a_notebook(hub: SamHub, texts: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_pushed_models_answer_elsewhere_as_the_command_does(
     hub: SamHub, sam_hub: Callable[..., Any], tmp_path: Path, home: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,10 @@ from sam_hub.inference.adapters import LoraPair, read_adapter
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+
+LOADING = {"local_files_only": True, "trust_remote_code": False}
+TOKENIZER_FILES = ("chat_template.jinja", "merges.txt", "vocab.json", "vocab.txt", "spiece.model")  # and "*token*"
 
 
 class LostBase(UnusableModel):
@@ -69,7 +75,7 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
     """Load a full model and its tokenizer from a folder; no network, no remote code, safetensors only."""
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -77,11 +83,10 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
     if threads:
         torch.set_num_threads(threads)
     device = choose_device(device)
-    options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        tokenizer = _load_tokenizer(folder)
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=choose_dtype(dtype, device), use_safetensors=True, **options
+            folder, dtype=choose_dtype(dtype, device), use_safetensors=True, **LOADING
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UnusableModel(
@@ -90,6 +95,26 @@ def load_model(folder: Path, *, device: str = "auto", dtype: str = "auto", threa
         ) from error
     model.to(device)  # type: ignore[arg-type]  # its stub lacks names of devices
     return LoadedModel(model.eval(), tokenizer, device, folder)
+
+
+_TOKENIZERS: dict[str, Any] = {}  # the last one, by its files' hash
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    """Load a tokenizer. One with the same files as the last one is the same object, so what was made by it stays valid.
+
+    A base, its experts, and its merges have the same tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    files = [file for file in sorted(folder.iterdir()) if "token" in file.name or file.name in TOKENIZER_FILES]
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]  # its class depends on it
+    parts = [kind.encode(), *(file.name.encode() + file.read_bytes() for file in files)]
+    digest = hashlib.sha256(b"".join(parts)).hexdigest()
+    if digest not in _TOKENIZERS:
+        _TOKENIZERS.clear()
+        _TOKENIZERS[digest] = AutoTokenizer.from_pretrained(folder, **LOADING)
+    return _TOKENIZERS[digest]
 
 
 class ModelLoader:

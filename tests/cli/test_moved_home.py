@@ -18,6 +18,7 @@ NAMES = ("acme/ner-law", "acme/ner-medicine", "acme/ner-news")
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_moved_home_works_on(sam_hub: Call, home: Path, texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.mkdir()
     gold = home / "gold.jsonl"  # in the home, as the corpus's copy is

@@ -126,6 +126,7 @@ run_merge(plan_merge(recipe, merge_folder(recipe, merges)), Slow())
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL], ids=lambda one: one.name)
+@pytest.mark.slow
 def test_a_stopped_merge_leaves_nothing_or_what_the_next_one_deletes(
     by: signal.Signals, recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -207,6 +208,7 @@ run_merge(plan)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_two_programs_that_merge_the_same_at_once_both_have_it(
     recipe: Recipe, tiny_base: Path, tiny_experts: tuple[Path, ...], tmp_path: Path

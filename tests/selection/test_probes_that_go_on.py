@@ -102,6 +102,7 @@ def kept_rows(file: Path) -> dict[int, dict]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_killed_probe_loses_nothing_and_repeats_nothing(context, county, models):
     """``sam-hub select``, killed with SIGKILL when the first answers are there, and run again to the end."""
     file, total = context.catalog.path, SAMPLE * (1 + len(context.experts))  # the untuned base is asked, too

@@ -161,6 +161,7 @@ def test_data_of_which_nothing_fits_is_no_training(base, data, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_module_trains_by_itself(base, data, tmp_path):
     file, out = tmp_path / "recipe.json", tmp_path / "out"
     file.write_text(json.dumps(recipe(examples=4).as_dict()))

@@ -54,6 +54,7 @@ async def test_every_tab_is_a_digit_away_and_a_typed_digit_stays_in_its_field(fi
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 async def test_a_hundred_resizes_leave_a_screen_that_works(filled: Settings) -> None:
     chance = random.Random(0)
     app = SamHubApp(filled)

@@ -65,6 +65,7 @@ async def test_sorting_turns_the_table_around_and_keeps_the_cursor_on_its_expert
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 async def test_ten_thousand_experts_are_walked_from_the_first_to_the_last(settings: Settings) -> None:
     fill(settings.catalog_url, 10_000)
     app = SamHubApp(settings)

@@ -1,8 +1,8 @@
 """A preallocated cache for the keys and values of many answers, and attention over it.
 
 A pass runs the next tokens of several rows (questions and their answers) as one flat sequence, so that no layer
-computes on padding. Only attention knows rows: a token sees the prefix, which is stored once for all rows, and the
-tokens of its own row up to itself. The model is that of transformers, which calls this module by its attention
+computes on padding. Only attention knows rows: a token sees the prefix, which is computed once and copied to every row,
+and the tokens of its own row up to itself. The model is that of transformers, which calls this module by its attention
 interface.
 """
 
@@ -53,25 +53,28 @@ def _attend(layer, query, key, value, attention_mask, *, memory: PrefixKVCache, 
 
 @dataclass(frozen=True)
 class _Rules:
-    """How a layer turns the products of queries and keys into weights."""
+    """How a layer attends."""
 
     scale: float
     softcap: float | None
     window: int | None
 
-    def weights(self, products: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Softmax over the last dimension, in float32; ``hidden`` places get no weight."""
+    def attention(self, query, keys, values, bias) -> torch.Tensor:
+        """Attend over keys and values; a bias of minus infinity hides a place.
+
+        In bfloat16 on a CPU, `scaled_dot_product_attention` takes half the time of separate products and a softmax.
+        """
         import torch
 
-        scores = products * self.scale
-        if self.softcap:
-            scores = torch.tanh(scores / self.softcap) * self.softcap
-        scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
-        return scores.softmax(-1, dtype=torch.float32).to(products.dtype)
+        if not self.softcap:
+            attend = torch.nn.functional.scaled_dot_product_attention
+            return attend(query, keys, values, attn_mask=bias, scale=self.scale)
+        scores = torch.tanh(query @ keys.transpose(-1, -2) * self.scale / self.softcap) * self.softcap
+        return (scores + bias).softmax(-1, dtype=torch.float32).to(query.dtype) @ values
 
 
 class PrefixKVCache:
-    """The keys and values of one shared prefix (P tokens) and of at most ``slots`` rows of ``width`` tokens.
+    """The keys and values of at most ``slots`` rows: a shared prefix (P tokens), and ``width`` tokens of their own.
 
     ``slots`` can be lowered when fewer rows are needed.
     """
@@ -79,7 +82,7 @@ class PrefixKVCache:
     def __init__(self, slots: int, width: int) -> None:
         self.slots, self.width = slots, width
         self._prefix: list[tuple[torch.Tensor, torch.Tensor]] = []  # of each layer, both (heads, P, size)
-        self._rows: torch.Tensor | None = None  # (layers, 2, slots, heads, width, size)
+        self._rows: torch.Tensor | None = None  # (layers, 2, slots, heads, P + width, size)
         self.current: Pass | None = None
 
     @property
@@ -121,9 +124,10 @@ class PrefixKVCache:
         self.width = width
 
     def move(self, source: int, destination: int, length: int) -> None:
-        """Copy a row's first ``length`` tokens to another number."""
+        """Copy a row's first ``length`` own tokens to another number."""
         assert self._rows is not None
-        self._rows[:, :, destination, :, :length] = self._rows[:, :, source, :, :length]
+        own = slice(self.prefix_length, self.prefix_length + length)
+        self._rows[:, :, destination, :, own] = self._rows[:, :, source, :, own]
 
     def attend(self, number: int, query, key, value, rules: _Rules) -> torch.Tensor:
         """Compute the attention of a layer; without `begin`, the tokens are the prefix.
@@ -141,8 +145,12 @@ class PrefixKVCache:
             return _over_prefix(query, key, value, rules)
         if self._rows is None:
             heads, _, size = key.shape
-            self._rows = _zeros((len(self._prefix), 2, self.slots, heads, self.width, size), key)
-        return self.current.attend(self._rows[number], self._prefix[number], query, key, value, rules)
+            length = self.prefix_length
+            self._rows = _zeros((len(self._prefix), 2, self.slots, heads, length + self.width, size), key)
+            for rows, prefix in zip(self._rows, self._prefix, strict=True):
+                for part, kept in zip(rows, prefix, strict=True):
+                    part[:, :, :length] = kept
+        return self.current.attend(self._rows[number], query, key, value, rules)
 
 
 def _zeros(shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
@@ -164,11 +172,17 @@ def _over_prefix(query, key, value, rules: _Rules) -> torch.Tensor:
 
     heads, length, size = key.shape
     places = torch.arange(length, device=key.device)
-    distance = places[:, None] - places
-    hidden = distance < 0 if rules.window is None else (distance < 0) | (distance >= rules.window)
+    bias = _bias(places[:, None] - places, rules.window, query.dtype)
     grouped = query.view(heads, -1, length, size)
-    weights = rules.weights(grouped @ key[:, None].transpose(-1, -2), hidden)
-    return (weights @ value[:, None]).flatten(0, 1).transpose(0, 1)
+    return rules.attention(grouped, key[:, None], value[:, None], bias).flatten(0, 1).transpose(0, 1)
+
+
+def _bias(distance: torch.Tensor, window: int | None, dtype: torch.dtype) -> torch.Tensor:
+    """Return minus infinity for the places after a token, and for those further before it than a window, else 0."""
+    import torch
+
+    hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
+    return torch.zeros(distance.shape, dtype=dtype, device=distance.device).masked_fill(hidden, -torch.inf)
 
 
 @dataclass
@@ -184,7 +198,7 @@ class Pass:
     device: str
     prefix: int
     padding: int
-    _hidden: dict[int | None, torch.Tensor] = field(default_factory=dict)
+    _biases: dict[int | None, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         import torch
@@ -201,38 +215,26 @@ class Pass:
         self.width = max(known + more for known, more in zip(self.lengths, self.counts, strict=True))
         self.seen = on([[self.lengths[r] + min(t, last[r]) for t in range(most)] for r in range(rows)])
 
-    def hidden(self, window: int | None) -> torch.Tensor:
-        """Return which positions of prefix and row each token must not see, (R, 1, 1, T, P + width)."""
+    def bias(self, window: int | None, group: int, dtype: torch.dtype) -> torch.Tensor:
+        """Return what hides places of prefix and row from the tokens of a group of heads, (R, 1, G * T, P + width)."""
         import torch
 
-        if window not in self._hidden:
-            every = torch.arange(-self.prefix, self.width, device=self.device)
-            distance = self.seen[:, :, None] - every
-            after = (distance < 0) & (every >= 0)
-            far = after if window is None else after | (distance >= window)
-            self._hidden[window] = far[:, None, None]
-        return self._hidden[window]
+        if window not in self._biases:
+            places = torch.arange(-self.prefix, self.width, device=self.device)
+            self._biases[window] = _bias(self.seen[:, :, None] - places, window, dtype)[:, None].repeat(1, 1, group, 1)
+        return self._biases[window]
 
-    def attend(self, memory, prefix, query, key, value, rules: _Rules) -> torch.Tensor:
+    def attend(self, memory, query, key, value, rules: _Rules) -> torch.Tensor:
         """Write the new keys and values, and attend; see `PrefixKVCache.attend`."""
-        import torch
-
         heads, _, size = key.shape
         rows, most = self.grid.shape
-        memory[0][self.rows, :, self.places] = key[:, : len(self.places)].transpose(0, 1)
-        memory[1][self.rows, :, self.places] = value[:, : len(self.places)].transpose(0, 1)
-        keys, values = memory[:, self.row : self.row + rows, :, : self.width]
+        places = self.places + self.prefix
+        memory[0][self.rows, :, places] = key[:, : len(places)].transpose(0, 1)
+        memory[1][self.rows, :, places] = value[:, : len(places)].transpose(0, 1)
+        keys, values = memory[:, self.row : self.row + rows, :, : self.prefix + self.width]
         # Queries that share a head of keys are grouped, so that keys are not copied.
-        asked = query[:, self.grid].view(heads, -1, rows, most, size)
-        group = asked.shape[1]
-        by_head = asked.permute(0, 2, 1, 3, 4).reshape(heads, rows * group * most, size)
-        by_row = by_head.view(heads, rows, group * most, size).transpose(0, 1)
-        shared = (by_head @ prefix[0].transpose(-1, -2)).view(heads, rows, group, most, -1).transpose(0, 1)
-        own = (by_row @ keys.transpose(-1, -2)).view(rows, heads, group, most, -1)
-        weights = rules.weights(torch.cat([shared, own], -1), self.hidden(rules.window))
-        over_prefix, over_row = weights.flatten(2, 3).split([self.prefix, self.width], -1)
-        over_prefix = over_prefix.transpose(0, 1).reshape(heads, -1, self.prefix)
-        output = (over_prefix @ prefix[1]).view(heads, rows, group * most, size).transpose(0, 1)
-        output = output + over_row @ values
-        output = output.reshape(rows, heads * group, most, size).transpose(1, 2).flatten(0, 1)
-        return output[self.back]
+        asked = query[:, self.grid].view(heads, -1, rows, most, size).permute(2, 0, 1, 3, 4)
+        group = asked.shape[2]
+        bias = self.bias(rules.window, group, query.dtype)
+        output = rules.attention(asked.reshape(rows, heads, group * most, size), keys, values, bias)
+        return output.view(rows, heads * group, most, size).transpose(1, 2).flatten(0, 1)[self.back]

@@ -64,7 +64,7 @@ def test_waiting_threads_leave_the_processors_to_others_unless_said_otherwise(mo
     monkeypatch.setenv("GOMP_SPINCOUNT", "0")  # to be put back afterwards
     monkeypatch.delenv("GOMP_SPINCOUNT")
     share_processors()
-    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    assert os.environ["GOMP_SPINCOUNT"] == "10000"
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     share_processors()
     assert os.environ["GOMP_SPINCOUNT"] == "7"

@@ -316,14 +316,22 @@ class SamHubApp(App[object]):
         ended = [view for view in jobs if not view.is_active and view.id not in before and self.state.jobs_known]
         self.state.jobs, self.state.jobs_known = jobs, True
         self._show_bars()
+        if ended:
+            self._tell_of(ended)
+        else:
+            for tab in self.tabs:
+                tab.jobs_listed([])
+
+    @background(exclusive=False)
+    async def _tell_of(self, ended: list[JobView]) -> None:
+        """Report jobs that ended, and let the tabs load again. A look that begins anew does not cancel this."""
         for view in ended:
             await self._report(view)
         if self._pulled and not any(view.job.kind == "pull" for view in self.state.active_jobs):
             words = self._pulled[0] if len(self._pulled) == 1 else f"{len(self._pulled)} experts pulled"
             self._pulled.clear()
             self.notify(f"{self.state.symbols.done} {words}", title="Done", markup=False)
-        if ended:
-            await guarded(self, self._renew_target())
+        await guarded(self, self._renew_target())
         for tab in self.tabs:
             tab.jobs_listed(ended)
 

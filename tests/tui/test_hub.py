@@ -12,6 +12,7 @@ from sam_hub.config import Settings
 from sam_hub.local_hub.storage import Entry, Storage
 from sam_hub.services.options import SearchOptions
 from sam_hub.tui.app import SamHubApp
+from sam_hub.tui.messages import JobsChanged
 from sam_hub.tui.widgets.hub_pane import PAGE, HubPane, search_options
 from tests.tui.conftest import WIDE, ready, text_of, until
 
@@ -59,8 +60,18 @@ async def test_the_last_row_brings_the_next_page(worked: Settings) -> None:
         assert len(set(repos)) == 233
 
 
-async def test_experts_that_changed_on_the_hub_are_moved_after_a_look(worked: Settings) -> None:
+async def test_experts_that_changed_on_the_hub_are_moved_after_a_look(
+    worked: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the jobs are looked at anew while the end of the update is reported."""
     from sam_hub.services.context import AppContext
+
+    renew = SamHubApp._renew_target
+
+    async def slowly(self: SamHubApp, *names: str | None) -> None:
+        self.post_message(JobsChanged())
+        await asyncio.sleep(0.3)
+        await renew(self, *names)
 
     with AppContext(worked) as context:
         api = context.hub.api()
@@ -74,6 +85,7 @@ async def test_experts_that_changed_on_the_hub_are_moved_after_a_look(worked: Se
         await until(pilot, lambda: "Update 1 expert?" in text_of(app))
         assert f"to {head[:8]}" in text_of(app)
         assert "court's choice by similarity" in text_of(app)
+        monkeypatch.setattr(SamHubApp, "_renew_target", slowly)
         await pilot.press("u")
         await until(pilot, lambda: any(view.job.state == "done" for view in app.state.jobs), seconds=60)
         await until(pilot, lambda: f"revision {head[:12]}" in text_of(app))
